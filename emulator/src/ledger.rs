@@ -1,0 +1,138 @@
+//! Money: exact, in millionths of a dollar, so that every sum of bills agrees to the last digit.
+
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+use serde_json::Value;
+
+/// An amount of money, whole millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Money(i64);
+
+impl Money {
+    pub(crate) const fn micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    pub(crate) const fn cents(cents: i64) -> Self {
+        Self(cents.saturating_mul(10_000))
+    }
+
+    pub(crate) const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Dollars, at most six decimals.
+    pub(crate) fn as_usd(self) -> Value {
+        decimal(self.0, 1_000_000)
+    }
+
+    /// Cents, at most four decimals; whole when they are.
+    pub(crate) fn as_cents(self) -> Value {
+        decimal(self.0, 10_000)
+    }
+}
+
+/// The quotient as a JSON number. Up to 2^53 the float nearest to it prints as exactly it.
+fn decimal(count: i64, unit: i64) -> Value {
+    if count % unit == 0 {
+        return (count / unit).into();
+    }
+    (count as f64 / unit as f64).into()
+}
+
+impl Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Money {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Money {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl std::iter::Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::default(), Add::add)
+    }
+}
+
+/// The prepaid credit.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    balance: Money,
+}
+
+impl Ledger {
+    pub(crate) fn new(balance: Money) -> Self {
+        Self { balance }
+    }
+
+    pub(crate) fn balance(&self) -> Money {
+        self.balance
+    }
+
+    pub(crate) fn set_balance(&mut self, balance: Money) {
+        self.balance = balance;
+    }
+
+    /// Whether there is anything left to create with.
+    pub(crate) fn has_credit(&self) -> bool {
+        self.balance > Money::default()
+    }
+
+    /// Takes the cost off the balance, or nothing if there is not enough.
+    pub(crate) fn charge(&mut self, cost: Money) -> bool {
+        let enough = self.balance >= cost;
+        if enough {
+            self.balance -= cost;
+        }
+        enough
+    }
+
+    /// Takes the cost off the balance, below zero if need be: what a script says has happened.
+    pub(crate) fn charge_anyway(&mut self, cost: Money) {
+        self.balance -= cost;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_exact() {
+        let text = |value: Value| value.to_string();
+        assert_eq!(text(Money::micros(12_345).as_usd()), "0.012345");
+        assert_eq!(text(Money::micros(12_345).as_cents()), "1.2345");
+        assert_eq!(text(Money::cents(100).as_cents()), "100");
+        assert_eq!(
+            text(Money::micros(99_999_987_655).as_cents()),
+            "9999998.7655"
+        );
+        assert_eq!(text(Money::micros(-1).as_usd()), "-1e-6");
+    }
+
+    #[test]
+    fn a_charge_needs_its_cost() {
+        let mut ledger = Ledger::new(Money::cents(1));
+        assert!(!ledger.charge(Money::micros(10_001)));
+        assert!(ledger.charge(Money::micros(10_000)));
+        assert!(!ledger.has_credit());
+    }
+}

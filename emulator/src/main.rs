@@ -1,0 +1,111 @@
+//! The program: the emulator until its standard input closes.
+
+use std::io::Write;
+
+use clap::Parser;
+use pipevideo_emulator::{Emulator, Options, RateLimit};
+
+/// Pipevideo's video generation API on loopback.
+///
+/// Prints one line of JSON, `{"base_url":…,"api_key":…}`, and ends when its standard input closes.
+/// What is not given keeps its default; options stand over those in `--options`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The API's port on 127.0.0.1; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// The one key that is accepted
+    #[arg(long)]
+    api_key: Option<String>,
+    /// Ids, durations, token counts and failures follow from it
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How much faster than life; 0: nothing moves by itself
+    #[arg(long)]
+    speed: Option<f64>,
+    /// The median time from create to end
+    #[arg(long)]
+    median_seconds: Option<f64>,
+    /// How far the durations scatter
+    #[arg(long)]
+    sigma: Option<f64>,
+    /// Requests per seconds, as in 100/60, or none
+    #[arg(long, value_parser = rate_limit)]
+    rate_limit: Option<Limit>,
+    /// The prepaid credit at the start
+    #[arg(long)]
+    balance_cents: Option<i64>,
+    /// The share of generations that fail, from 0 to 1
+    #[arg(long)]
+    failure_rate: Option<f64>,
+    /// How long a signed video URL works
+    #[arg(long)]
+    url_ttl_seconds: Option<u64>,
+    /// Serve this many bytes as the video
+    #[arg(long)]
+    video_bytes: Option<u64>,
+    /// All options as one JSON object, `polls` included
+    #[arg(long, value_name = "JSON", value_parser = options)]
+    options: Option<Options>,
+}
+
+/// A limit, or none; an `Option` of an `Option` would mean something else to clap.
+#[derive(Clone, Debug)]
+struct Limit(Option<RateLimit>);
+
+fn rate_limit(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    let parsed = text.split_once('/').and_then(|(requests, seconds)| {
+        let window_seconds = seconds.parse().ok().filter(|seconds| *seconds > 0.0)?;
+        Some(RateLimit {
+            requests: requests.parse().ok()?,
+            window_seconds,
+        })
+    });
+    parsed
+        .map(|limit| Limit(Some(limit)))
+        .ok_or("neither like 100/60 nor none".to_owned())
+}
+
+fn options(json: &str) -> Result<Options, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
+}
+
+impl Arguments {
+    fn into_options(self) -> Options {
+        let base = self.options.unwrap_or_default();
+        Options {
+            port: self.port.unwrap_or(base.port),
+            api_key: self.api_key.unwrap_or(base.api_key),
+            seed: self.seed.unwrap_or(base.seed),
+            speed: self.speed.unwrap_or(base.speed),
+            median_seconds: self.median_seconds.unwrap_or(base.median_seconds),
+            sigma: self.sigma.unwrap_or(base.sigma),
+            rate_limit: self.rate_limit.map_or(base.rate_limit, |limit| limit.0),
+            balance_cents: self.balance_cents.unwrap_or(base.balance_cents),
+            polls: base.polls,
+            failure_rate: self.failure_rate.unwrap_or(base.failure_rate),
+            url_ttl_seconds: self.url_ttl_seconds.unwrap_or(base.url_ttl_seconds),
+            video_bytes: self.video_bytes.or(base.video_bytes),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    let options = Arguments::parse().into_options();
+    let emulator = Emulator::start(options).await?;
+    let line = serde_json::json!({
+        "base_url": emulator.base_url(),
+        "api_key": emulator.api_key(),
+    });
+    writeln!(std::io::stdout(), "{line}")?;
+    std::io::stdout().flush()?;
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
+        .await??;
+    emulator.stop().await;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The answer of `GET /v1/usage`: computed from the generations each time, so that it cannot disagree
+//! with them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::VIDEO_SECONDS;
+use crate::generation::{Generation, Stage};
+use crate::ledger::Money;
+
+/// As many as the newest of `recent_requests`.
+const RECENT: usize = 100;
+
+pub(crate) fn report(balance: Money, generations: &[Generation]) -> Value {
+    let mut totals = Tally::default();
+    let mut days = BTreeMap::<String, Tally>::new();
+    let mut routes = BTreeMap::<String, BTreeMap<Route, Tally>>::new();
+    for generation in generations {
+        let date = date(generation.created);
+        let route = (
+            generation.engine.id,
+            generation.model.id,
+            generation.provider.id,
+        );
+        totals.add(generation);
+        days.entry(date.clone()).or_default().add(generation);
+        routes
+            .entry(date)
+            .or_default()
+            .entry(route)
+            .or_default()
+            .add(generation);
+    }
+    json!({
+        "credit_balance": balance.as_cents(),
+        "totals": {
+            "total_requests": totals.requests,
+            "completed_requests": totals.completed,
+            "failed_requests": totals.failed,
+            "total_cost_cents": totals.cost.as_cents(),
+        },
+        "daily_usage": days.iter().map(|(date, tally)| tally.day(date)).collect::<Vec<_>>(),
+        "daily_usage_by_route": routes.iter().map(by_route).collect::<Vec<_>>(),
+        "recent_requests": generations.iter().rev().take(RECENT).map(recent).collect::<Vec<_>>(),
+    })
+}
+
+/// Engine, model, provider.
+type Route = (&'static str, &'static str, &'static str);
+
+#[derive(Default)]
+struct Tally {
+    requests: u64,
+    completed: u64,
+    failed: u64,
+    cost: Money,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    latency_ms: u64,
+}
+
+impl Tally {
+    fn add(&mut self, generation: &Generation) {
+        self.requests += 1;
+        match generation.stage {
+            Stage::Completed => {
+                self.completed += 1;
+                self.latency_ms += generation.latency_ms().unwrap_or(0);
+            }
+            Stage::Failed => self.failed += 1,
+            _ => {}
+        }
+        if let Some(cost) = generation.charged {
+            self.cost += cost;
+            self.prompt_tokens += generation.plan.tokens.input_tokens;
+            self.completion_tokens += generation.plan.tokens.output_tokens;
+        }
+    }
+
+    fn day(&self, date: &str) -> Value {
+        json!({
+            "date": date,
+            "request_count": self.requests,
+            "completed_count": self.completed,
+            "failed_count": self.failed,
+            "total_cost_cents": self.cost.as_cents(),
+            "total_duration_seconds": self.completed * VIDEO_SECONDS,
+        })
+    }
+
+    fn route(&self, (engine, model, provider): &Route) -> Value {
+        json!({
+            "engine": engine,
+            "model": model,
+            "provider": provider,
+            "request_count": self.requests,
+            "completed_count": self.completed,
+            "failed_count": self.failed,
+            "total_cost_cents": self.cost.as_cents(),
+            "total_prompt_tokens": self.prompt_tokens,
+            "total_completion_tokens": self.completion_tokens,
+            "avg_latency_ms": self.latency_ms.checked_div(self.completed),
+        })
+    }
+}
+
+fn by_route((date, routes): (&String, &BTreeMap<Route, Tally>)) -> Value {
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|(route, tally)| tally.route(route))
+        .collect();
+    json!({ "date": date, "routes": routes })
+}
+
+fn recent(generation: &Generation) -> Value {
+    let milliseconds = |at: Duration| u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "id": generation.id,
+        "status": generation.status(),
+        "model_name": generation.model.id,
+        "engine": generation.engine.id,
+        "cost_cents": generation.charged.unwrap_or_default().as_cents(),
+        "latency_ms": generation.latency_ms(),
+        "created_at": milliseconds(generation.created),
+        "completed_at": generation.ended.map(milliseconds),
+    })
+}
+
+/// The UTC date of a time since the Unix epoch (Howard Hinnant's `civil_from_days`).
+fn date(at: Duration) -> String {
+    let days = at.as_secs() / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let of = |seconds| date(Duration::from_secs(seconds));
+        assert_eq!(of(0), "1970-01-01");
+        assert_eq!(of(951_782_400), "2000-02-29");
+        assert_eq!(of(1_709_827_200), "2024-03-07");
+        assert_eq!(of(1_735_689_599), "2024-12-31");
+        assert_eq!(of(1_735_689_600), "2025-01-01");
+    }
+}
