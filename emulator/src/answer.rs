@@ -21,11 +21,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, payload: Payload) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            payload,
-        }
+        Self { status, headers: HeaderMap::new(), payload }
     }
 
     pub(crate) fn empty(status: StatusCode) -> Self {
@@ -75,13 +71,7 @@ const FLUSH: Duration = Duration::from_millis(20);
 impl Payload {
     pub(crate) fn stretch(bytes: Bytes, from: u64, end: u64) -> Self {
         let end = if bytes.is_empty() { from } else { end };
-        Self {
-            bytes,
-            at: from,
-            end,
-            breaks_at: None,
-            pause: None,
-        }
+        Self { bytes, at: from, end, breaks_at: None, pause: None }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -120,17 +110,13 @@ impl Body for Payload {
             return Poll::Ready(None);
         }
         if this.breaks_at.is_some_and(|breaks_at| this.at >= breaks_at) {
-            let pause = this
-                .pause
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSH)));
+            let pause = this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSH)));
             ready!(pause.as_mut().poll(context));
             return Poll::Ready(Some(Err(io::Error::other("broken on request"))));
         }
         let offset = this.at % this.bytes.len() as u64;
         let stop = this.breaks_at.unwrap_or(this.end);
-        let count = PIECE
-            .min(this.bytes.len() as u64 - offset)
-            .min(stop - this.at);
+        let count = PIECE.min(this.bytes.len() as u64 - offset).min(stop - this.at);
         this.at += count;
         let piece = this.bytes.slice(offset as usize..(offset + count) as usize);
         Poll::Ready(Some(Ok(Frame::data(piece))))

@@ -62,10 +62,7 @@ fn turn_away(service: &mut Service, call: &Call, now: Duration) -> Option<Answer
     let Some(given) = call.headers.get(AUTHORIZATION) else {
         return Some(Answer::message(StatusCode::UNAUTHORIZED, "Missing API key"));
     };
-    let key = given
-        .to_str()
-        .ok()
-        .and_then(|given| given.strip_prefix("Bearer "));
+    let key = given.to_str().ok().and_then(|given| given.strip_prefix("Bearer "));
     if key != Some(service.api_key()) {
         return Some(Answer::message(StatusCode::UNAUTHORIZED, "Invalid API key"));
     }

@@ -43,10 +43,8 @@ fn replacement(fault: &Fault, places: &Places, origin: Origin) -> Answer {
     match fault.body.clone() {
         Some(Value::String(text)) => {
             let text = places.fill(&text, origin);
-            Answer::new(status, Bytes::from(text).into()).with(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=utf-8"),
-            )
+            Answer::new(status, Bytes::from(text).into())
+                .with(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
         }
         Some(mut body) => {
             places.fill_value(&mut body, origin);

@@ -34,35 +34,17 @@ pub(crate) struct Provider {
 
 const MODELS: &[Model] = &[
     model("moonshotai/kimi-k2.5", "Kimi K2.5", 600_000, 2_500_000),
-    model(
-        "anthropic/claude-sonnet-4.5",
-        "Claude Sonnet 4.5",
-        3_000_000,
-        15_000_000,
-    ),
+    model("anthropic/claude-sonnet-4.5", "Claude Sonnet 4.5", 3_000_000, 15_000_000),
     model("openai/gpt-5-mini", "GPT-5 mini", 250_000, 2_000_000),
 ];
 
 const fn model(id: &'static str, name: &'static str, input: i64, output: i64) -> Model {
-    Model {
-        id,
-        name,
-        input_rate: Money::micros(input),
-        output_rate: Money::micros(output),
-    }
+    Model { id, name, input_rate: Money::micros(input), output_rate: Money::micros(output) }
 }
 
 const ENGINES: &[Engine] = &[
-    Engine {
-        id: "hyperframes",
-        name: "HyperFrames",
-        output: "mp4",
-    },
-    Engine {
-        id: "lottie",
-        name: "Lottie",
-        output: "json",
-    },
+    Engine { id: "hyperframes", name: "HyperFrames", output: "mp4" },
+    Engine { id: "lottie", name: "Lottie", output: "json" },
 ];
 
 /// The first is the default.
@@ -70,11 +52,7 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         id: "framerate",
         engines: &["hyperframes", "lottie"],
-        models: &[
-            "moonshotai/kimi-k2.5",
-            "anthropic/claude-sonnet-4.5",
-            "openai/gpt-5-mini",
-        ],
+        models: &["moonshotai/kimi-k2.5", "anthropic/claude-sonnet-4.5", "openai/gpt-5-mini"],
     },
     Provider {
         id: "storyboard",
@@ -128,10 +106,8 @@ pub(crate) fn default_provider() -> &'static Provider {
 /// The answer of `GET /v1/engines`.
 pub(crate) fn listing() -> Value {
     let engines = ENGINES.iter().map(|engine| {
-        let providers: Vec<_> = PROVIDERS
-            .iter()
-            .filter(|provider| provider.engines.contains(&engine.id))
-            .collect();
+        let providers: Vec<_> =
+            PROVIDERS.iter().filter(|provider| provider.engines.contains(&engine.id)).collect();
         let has = |model: &&Model| providers.iter().any(|p| p.models.contains(&model.id));
         json!({
             "id": engine.id,
@@ -160,12 +136,7 @@ mod tests {
     #[test]
     fn costs_are_rounded_once() {
         let model = first_model();
-        let cost = |input_tokens, output_tokens| {
-            model.cost(Tokens {
-                input_tokens,
-                output_tokens,
-            })
-        };
+        let cost = |input_tokens, output_tokens| model.cost(Tokens { input_tokens, output_tokens });
         assert_eq!(cost(1_000_000, 0), Money::micros(600_000));
         assert_eq!(cost(1, 0), Money::micros(1)); // 0.6
         assert_eq!(cost(0, 1), Money::micros(3)); // 2.5
@@ -181,10 +152,7 @@ mod tests {
             chosen(&["storyboard", "framerate"], find_engine("auto").unwrap()),
             Some("storyboard")
         );
-        assert_eq!(
-            chosen(&["storyboard", "framerate"], lottie),
-            Some("framerate")
-        );
+        assert_eq!(chosen(&["storyboard", "framerate"], lottie), Some("framerate"));
         assert_eq!(chosen(&["storyboard", "nobody"], lottie), None);
     }
 }

@@ -110,11 +110,7 @@ pub struct Match {
 impl Match {
     /// Requests by method and path, at either origin.
     pub fn new(method: &str, path: &str) -> Self {
-        Self {
-            method: Some(method.to_owned()),
-            path: Some(path.to_owned()),
-            origin: None,
-        }
+        Self { method: Some(method.to_owned()), path: Some(path.to_owned()), origin: None }
     }
 
     fn fits(&self, method: &str, path: &str, origin: Origin) -> bool {
@@ -163,11 +159,7 @@ struct Armed {
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(Armed {
-            fault,
-            seen: 0,
-            applied: 0,
-        });
+        self.0.push(Armed { fault, seen: 0, applied: 0 });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -176,9 +168,7 @@ impl Faults {
 
     /// The fault that this request gets.
     pub(crate) fn take(&mut self, method: &str, path: &str, origin: Origin) -> Option<Fault> {
-        self.0
-            .iter_mut()
-            .find_map(|armed| armed.take(method, path, origin))
+        self.0.iter_mut().find_map(|armed| armed.take(method, path, origin))
     }
 }
 
@@ -203,21 +193,11 @@ mod tests {
 
     fn status(status: u16, nth: u32, times: Option<u32>) -> Fault {
         let matching = Match::new("GET", "/v1/responses/*");
-        Fault {
-            matching,
-            nth,
-            times,
-            status: Some(status),
-            ..Fault::default()
-        }
+        Fault { matching, nth, times, status: Some(status), ..Fault::default() }
     }
 
     fn statuses(faults: &mut Faults, looks: usize) -> Vec<Option<u16>> {
-        let mut look = || {
-            faults
-                .take("GET", "/v1/responses/gen_1", Origin::Api)?
-                .status
-        };
+        let mut look = || faults.take("GET", "/v1/responses/gen_1", Origin::Api)?.status;
         (0..looks).map(|_| look()).collect()
     }
 
@@ -226,20 +206,14 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(status(503, 1, Some(2)));
         faults.add(status(429, 1, Some(1)));
-        assert_eq!(
-            statuses(&mut faults, 4),
-            [Some(503), Some(503), Some(429), None]
-        );
+        assert_eq!(statuses(&mut faults, 4), [Some(503), Some(503), Some(429), None]);
     }
 
     #[test]
     fn the_nth_and_for_ever() {
         let mut faults = Faults::default();
         faults.add(status(500, 2, None));
-        assert_eq!(
-            statuses(&mut faults, 4),
-            [None, Some(500), Some(500), Some(500)]
-        );
+        assert_eq!(statuses(&mut faults, 4), [None, Some(500), Some(500), Some(500)]);
         faults.clear();
         assert_eq!(statuses(&mut faults, 1), [None]);
     }
@@ -248,11 +222,7 @@ mod tests {
     fn others_do_not_match() {
         let mut faults = Faults::default();
         faults.add(status(500, 1, None));
-        assert!(
-            faults
-                .take("POST", "/v1/responses/gen_1", Origin::Api)
-                .is_none()
-        );
+        assert!(faults.take("POST", "/v1/responses/gen_1", Origin::Api).is_none());
         assert!(faults.take("GET", "/v1/responses", Origin::Api).is_none());
     }
 

@@ -171,10 +171,7 @@ impl Generation {
 
     /// The status that its last answer showed.
     pub(crate) fn status(&self) -> &str {
-        self.shown
-            .get("status")
-            .and_then(Value::as_str)
-            .unwrap_or(self.stage.status())
+        self.shown.get("status").and_then(Value::as_str).unwrap_or(self.stage.status())
     }
 
     pub(crate) fn latency_ms(&self) -> Option<u64> {

@@ -56,11 +56,7 @@ impl Emulator {
             tokio::spawn(serve(api, Arc::clone(&shared), Origin::Api)),
             tokio::spawn(serve(videos, Arc::clone(&shared), Origin::Video)),
         ];
-        Ok(Self {
-            shared,
-            api_key,
-            servers,
-        })
+        Ok(Self { shared, api_key, servers })
     }
 
     /// The API's origin, `http://127.0.0.1:PORT`, without `/v1`.
@@ -160,12 +156,7 @@ struct State {
 impl State {
     fn new(options: Options, places: Places) -> Self {
         let service = Service::new(options, places);
-        Self {
-            service,
-            faults: Faults::default(),
-            log: Log::default(),
-            answers: 0,
-        }
+        Self { service, faults: Faults::default(), log: Log::default(), answers: 0 }
     }
 }
 
@@ -197,9 +188,7 @@ impl Shared {
     }
 
     pub(crate) fn take_fault(&self, head: &Parts, origin: Origin) -> Option<Fault> {
-        self.state()
-            .faults
-            .take(head.method.as_str(), head.uri.path(), origin)
+        self.state().faults.take(head.method.as_str(), head.uri.path(), origin)
     }
 
     /// The ordinary answer.

@@ -121,10 +121,7 @@ mod tests {
         assert_eq!(text(Money::micros(12_345).as_usd()), "0.012345");
         assert_eq!(text(Money::micros(12_345).as_cents()), "1.2345");
         assert_eq!(text(Money::cents(100).as_cents()), "100");
-        assert_eq!(
-            text(Money::micros(99_999_987_655).as_cents()),
-            "9999998.7655"
-        );
+        assert_eq!(text(Money::micros(99_999_987_655).as_cents()), "9999998.7655");
         assert_eq!(text(Money::micros(-1).as_usd()), "-1e-6");
     }
 

@@ -60,14 +60,9 @@ fn rate_limit(text: &str) -> Result<Limit, String> {
     }
     let parsed = text.split_once('/').and_then(|(requests, seconds)| {
         let window_seconds = seconds.parse().ok().filter(|seconds| *seconds > 0.0)?;
-        Some(RateLimit {
-            requests: requests.parse().ok()?,
-            window_seconds,
-        })
+        Some(RateLimit { requests: requests.parse().ok()?, window_seconds })
     });
-    parsed
-        .map(|limit| Limit(Some(limit)))
-        .ok_or("neither like 100/60 nor none".to_owned())
+    parsed.map(|limit| Limit(Some(limit))).ok_or("neither like 100/60 nor none".to_owned())
 }
 
 fn options(json: &str) -> Result<Options, String> {

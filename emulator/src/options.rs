@@ -80,9 +80,6 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self {
-            requests: 100,
-            window_seconds: 60.0,
-        }
+        Self { requests: 100, window_seconds: 60.0 }
     }
 }

@@ -33,8 +33,6 @@ impl Places {
     }
 
     pub(crate) fn fill_members(&self, members: &mut Map<String, Value>, origin: Origin) {
-        members
-            .values_mut()
-            .for_each(|value| self.fill_value(value, origin));
+        members.values_mut().for_each(|value| self.fill_value(value, origin));
     }
 }

@@ -33,10 +33,8 @@ impl Plan {
         let mut rng = Rng::with_seed(options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let seconds = options.median_seconds * (options.sigma * normal(&mut rng)).exp();
         let moves = options.speed > 0.0;
-        let tokens = Tokens {
-            input_tokens: 900 + prompt_tokens,
-            output_tokens: rng.u64(1_500..6_000),
-        };
+        let tokens =
+            Tokens { input_tokens: 900 + prompt_tokens, output_tokens: rng.u64(1_500..6_000) };
         let fails = rng.f64() < options.failure_rate;
         let failure = Failure::any(&mut rng);
         Self {
@@ -68,10 +66,7 @@ impl Failure {
             (false, "invalid_prompt", "The prompt is not valid"),
         ];
         let (charged, code, message) = kinds[rng.usize(..kinds.len())];
-        let error = GenerationError {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        };
+        let error = GenerationError { code: code.to_owned(), message: message.to_owned() };
         Self { charged, error }
     }
 }
@@ -92,11 +87,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same() {
-        let options = |seed| Options {
-            seed,
-            failure_rate: 0.5,
-            ..Options::default()
-        };
+        let options = |seed| Options { seed, failure_rate: 0.5, ..Options::default() };
         for n in 0..50 {
             assert_eq!(Plan::draw(&options(7), n, 5), Plan::draw(&options(7), n, 5));
         }
@@ -111,33 +102,21 @@ mod tests {
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
         let deviation =
             (logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / logs.len() as f64).sqrt();
-        assert!(
-            (logs[2000].exp() - 90.0).abs() < 4.0,
-            "median {}",
-            logs[2000].exp()
-        );
+        assert!((logs[2000].exp() - 90.0).abs() < 4.0, "median {}", logs[2000].exp());
         assert!((deviation - 0.5).abs() < 0.03, "sigma {deviation}");
     }
 
     #[test]
     fn speed_divides_and_zero_stands_still() {
-        let at = |speed| Options {
-            speed,
-            ..Options::default()
-        };
+        let at = |speed| Options { speed, ..Options::default() };
         assert!((seconds(&at(1.0), 3) / seconds(&at(60.0), 3) - 60.0).abs() < 1e-3);
         assert_eq!(Plan::draw(&at(0.0), 3, 0).duration, None);
     }
 
     #[test]
     fn failures_have_their_share() {
-        let options = Options {
-            failure_rate: 0.25,
-            ..Options::default()
-        };
-        let failed = (0..4000)
-            .filter(|&n| Plan::draw(&options, n, 0).failure.is_some())
-            .count();
+        let options = Options { failure_rate: 0.25, ..Options::default() };
+        let failed = (0..4000).filter(|&n| Plan::draw(&options, n, 0).failure.is_some()).count();
         assert!((900..1100).contains(&failed), "{failed}");
     }
 }

@@ -15,10 +15,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
-        Self {
-            limit,
-            admitted: VecDeque::new(),
-        }
+        Self { limit, admitted: VecDeque::new() }
     }
 
     /// Lets a call in, or says after how many whole seconds there is room again.
@@ -27,21 +24,14 @@ impl Limiter {
             return Ok(());
         };
         let window = Duration::try_from_secs_f64(limit.window_seconds).unwrap_or_default();
-        while self
-            .admitted
-            .front()
-            .is_some_and(|&call| call + window <= now)
-        {
+        while self.admitted.front().is_some_and(|&call| call + window <= now) {
             self.admitted.pop_front();
         }
         if self.admitted.len() < limit.requests as usize {
             self.admitted.push_back(now);
             return Ok(());
         }
-        let room = self
-            .admitted
-            .front()
-            .map_or(window, |&call| call + window - now);
+        let room = self.admitted.front().map_or(window, |&call| call + window - now);
         Err((room.as_secs_f64().ceil() as u64).max(1))
     }
 }
@@ -51,10 +41,7 @@ mod tests {
     use super::*;
 
     fn limiter(requests: u32, window_seconds: f64) -> Limiter {
-        Limiter::new(Some(RateLimit {
-            requests,
-            window_seconds,
-        }))
+        Limiter::new(Some(RateLimit { requests, window_seconds }))
     }
 
     fn at(seconds: f64) -> Duration {
@@ -88,11 +75,7 @@ mod tests {
                 }
             }
         }
-        assert!(
-            admitted
-                .windows(6)
-                .all(|calls| calls[5] - calls[0] > 10.0 - 1e-6)
-        );
+        assert!(admitted.windows(6).all(|calls| calls[5] - calls[0] > 10.0 - 1e-6));
     }
 
     #[test]

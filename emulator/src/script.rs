@@ -79,23 +79,13 @@ pub struct Settlement {
 impl Settlement {
     /// The generation has its video.
     pub fn completed() -> Self {
-        Self {
-            status: "completed".to_owned(),
-            ..Self::default()
-        }
+        Self { status: "completed".to_owned(), ..Self::default() }
     }
 
     /// The generation has failed.
     pub fn failed(code: &str, message: &str) -> Self {
-        let error = GenerationError {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        };
-        Self {
-            status: "failed".to_owned(),
-            error: Some(error),
-            usage: None,
-        }
+        let error = GenerationError { code: code.to_owned(), message: message.to_owned() };
+        Self { status: "failed".to_owned(), error: Some(error), usage: None }
     }
 }
 

@@ -46,9 +46,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, origin: Origin) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| handle(Arc::clone(&shared), origin, request));
     // An error is a client that went away, or a connection that a fault has closed.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Answers a request; an error closes its connection.
@@ -122,10 +120,7 @@ async fn read(body: Incoming) -> io::Result<Option<Bytes>> {
 }
 
 fn too_large() -> Answer {
-    Answer::message(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "The request's body is too large",
-    )
+    Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large")
 }
 
 async fn delay(fault: &Fault) {

@@ -93,12 +93,7 @@ impl Service {
             return Err(Refused(format!("There is a generation {id} already")));
         }
         let provider = catalogue::default_provider();
-        let create = Create {
-            model,
-            engine,
-            provider,
-            prompt_tokens: 10,
-        };
+        let create = Create { model, engine, provider, prompt_tokens: 10 };
         let polls = new.polls.or_else(|| self.options.polls.clone());
         self.insert(id.clone(), &create, polls, now);
         Ok(id)
@@ -155,10 +150,7 @@ impl Service {
         settlement: Settlement,
         now: Duration,
     ) -> Result<Map<String, Value>, Refused> {
-        let index = *self
-            .by_id
-            .get(id)
-            .ok_or_else(|| Refused(format!("There is no {id}")))?;
+        let index = *self.by_id.get(id).ok_or_else(|| Refused(format!("There is no {id}")))?;
         self.generations[index].settle(settlement, now, &mut self.ledger);
         Ok(self.show(index, now))
     }

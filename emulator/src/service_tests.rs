@@ -8,10 +8,8 @@ use crate::validate;
 const START: Duration = Duration::from_secs(1_700_000_000);
 
 fn service(options: Options) -> Service {
-    let places = Places {
-        base_url: "http://api".to_owned(),
-        video_base: "http://video".to_owned(),
-    };
+    let places =
+        Places { base_url: "http://api".to_owned(), video_base: "http://video".to_owned() };
     Service::new(options, places)
 }
 
@@ -36,10 +34,7 @@ fn look(service: &mut Service, id: &str, at: Duration) -> Value {
 fn scripted(polls: Value) -> (Service, String) {
     let mut service = service(Options::default());
     let polls = serde_json::from_value(polls).unwrap();
-    let new = NewGeneration {
-        polls: Some(polls),
-        ..NewGeneration::default()
-    };
+    let new = NewGeneration { polls: Some(polls), ..NewGeneration::default() };
     let id = service.add(new, START).unwrap();
     (service, id)
 }
@@ -47,10 +42,7 @@ fn scripted(polls: Value) -> (Service, String) {
 /// An amount of the report, in millionths of a dollar, exactly.
 fn micros(value: &Value, per_unit: f64) -> i64 {
     let exact = value.as_f64().unwrap() * per_unit;
-    assert!(
-        (exact - exact.round()).abs() < 1e-3,
-        "{value} has more decimals than money has"
-    );
+    assert!((exact - exact.round()).abs() < 1e-3, "{value} has more decimals than money has");
     exact.round() as i64
 }
 
@@ -78,14 +70,8 @@ fn the_guides_first_answer() {
 
 #[test]
 fn time_moves_a_generation_one_way() {
-    let mut service = service(Options {
-        sigma: 0.0,
-        ..Options::default()
-    });
-    let id = service.create(&cat(), START)["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut service = service(Options { sigma: 0.0, ..Options::default() });
+    let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
     let mut status = |seconds| look(&mut service, &id, after(seconds))["status"].clone();
     assert_eq!(status(4.0), "queued");
     assert_eq!(status(5.0), "in_progress");
@@ -93,47 +79,27 @@ fn time_moves_a_generation_one_way() {
     assert_eq!(status(90.1), "completed");
     let done = look(&mut service, &id, after(500.0));
     assert_eq!(done["latency_ms"], 90_000);
-    assert!(
-        done["output_video_url"]
-            .as_str()
-            .unwrap()
-            .starts_with("http://video/videos/gen_")
-    );
+    assert!(done["output_video_url"].as_str().unwrap().starts_with("http://video/videos/gen_"));
 }
 
 #[test]
 fn the_charge_comes_before_the_render() {
-    let mut service = service(Options {
-        sigma: 0.0,
-        ..Options::default()
-    });
-    let id = service.create(&cat(), START)["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut service = service(Options { sigma: 0.0, ..Options::default() });
+    let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
     assert!(look(&mut service, &id, after(31.0)).get("usage").is_none());
     assert_eq!(service.ledger.balance(), Money::cents(10_000));
     let rendering = look(&mut service, &id, after(32.0));
     assert_eq!(rendering["status"], "in_progress");
     let cost = micros(&rendering["usage"]["cost_usd"], 1e6);
     assert!(cost > 0);
-    assert_eq!(
-        service.ledger.balance(),
-        Money::cents(10_000) - Money::micros(cost)
-    );
+    assert_eq!(service.ledger.balance(), Money::cents(10_000) - Money::micros(cost));
 }
 
 #[test]
 fn without_credit_the_charge_fails_and_so_does_the_generation() {
-    let mut service = service(Options {
-        balance_cents: 0,
-        ..Options::default()
-    });
+    let mut service = service(Options { balance_cents: 0, ..Options::default() });
     service.ledger.set_balance(Money::micros(1));
-    let id = service.create(&cat(), START)["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
     let failed = look(&mut service, &id, after(1e6));
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["code"], "insufficient_credits");
@@ -142,64 +108,35 @@ fn without_credit_the_charge_fails_and_so_does_the_generation() {
 
 #[test]
 fn speed_zero_waits_for_a_hand() {
-    let mut service = service(Options {
-        speed: 0.0,
-        ..Options::default()
-    });
-    let id = service.create(&cat(), START)["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut service = service(Options { speed: 0.0, ..Options::default() });
+    let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
     assert_eq!(look(&mut service, &id, after(1e9))["status"], "queued");
-    service
-        .settle(&id, Settlement::completed(), after(1e9))
-        .unwrap();
+    service.settle(&id, Settlement::completed(), after(1e9)).unwrap();
     assert_eq!(look(&mut service, &id, after(1e9))["status"], "completed");
-    let tokens = Some(crate::Tokens {
-        input_tokens: 10,
-        output_tokens: 20,
-    });
+    let tokens = Some(crate::Tokens { input_tokens: 10, output_tokens: 20 });
     let id = service.add(NewGeneration::default(), START).unwrap();
-    let failed = Settlement {
-        usage: tokens,
-        ..Settlement::failed("invalid_prompt", "No")
-    };
+    let failed = Settlement { usage: tokens, ..Settlement::failed("invalid_prompt", "No") };
     let answer = Value::Object(service.settle(&id, failed, START).unwrap());
-    assert_eq!(
-        answer["error"],
-        json!({ "code": "invalid_prompt", "message": "No" })
-    );
+    assert_eq!(answer["error"], json!({ "code": "invalid_prompt", "message": "No" }));
     assert_eq!(answer["usage"]["cost_usd"], 0.000056);
 }
 
 #[test]
 fn a_script_shows_its_entries_in_turn_and_the_last_for_ever() {
     let odd = json!({ "status": "polishing", "progress": 0.9, "usage": null });
-    let (mut service, id) = scripted(json!([
-        "queued",
-        "in_progress",
-        odd,
-        "in_progress",
-        "completed",
-        "queued"
-    ]));
+    let (mut service, id) =
+        scripted(json!(["queued", "in_progress", odd, "in_progress", "completed", "queued"]));
     let mut next = || look(&mut service, &id, START);
     assert_eq!(next()["status"], "queued");
     assert_eq!(next()["status"], "in_progress");
     let polishing = next();
-    assert_eq!(
-        (&polishing["status"], &polishing["progress"]),
-        (&json!("polishing"), &json!(0.9))
-    );
+    assert_eq!((&polishing["status"], &polishing["progress"]), (&json!("polishing"), &json!(0.9)));
     assert_eq!(polishing.get("usage"), Some(&Value::Null));
     assert_eq!(next()["status"], "in_progress");
     assert!(next()["output_video_url"].is_string());
     for _ in 0..3 {
         let back = next();
-        assert_eq!(
-            (&back["status"], &back["output_video_url"]),
-            (&json!("queued"), &Value::Null)
-        );
+        assert_eq!((&back["status"], &back["output_video_url"]), (&json!("queued"), &Value::Null));
     }
 }
 
@@ -207,10 +144,7 @@ fn a_script_shows_its_entries_in_turn_and_the_last_for_ever() {
 fn a_scripts_places_are_filled_in() {
     let entry = json!({ "status": "completed", "output_video_url": "{video_base}/x" });
     let (mut service, id) = scripted(json!([entry]));
-    assert_eq!(
-        look(&mut service, &id, START)["output_video_url"],
-        "http://video/x"
-    );
+    assert_eq!(look(&mut service, &id, START)["output_video_url"], "http://video/x");
 }
 
 #[test]
@@ -228,17 +162,10 @@ fn a_scripted_failure_is_charged_if_it_was_in_progress() {
 #[test]
 fn ids_are_not_taken_twice() {
     let mut service = service(Options::default());
-    let new = || NewGeneration {
-        id: Some("gen_x".to_owned()),
-        ..NewGeneration::default()
-    };
+    let new = || NewGeneration { id: Some("gen_x".to_owned()), ..NewGeneration::default() };
     assert_eq!(service.add(new(), START), Ok("gen_x".to_owned()));
     assert!(service.add(new(), START).is_err());
-    assert!(
-        service
-            .settle("gen_y", Settlement::completed(), START)
-            .is_err()
-    );
+    assert!(service.settle("gen_y", Settlement::completed(), START).is_err());
 }
 
 /// Whatever happens, the balance, the totals, each table of the report and the bills of the
@@ -252,18 +179,9 @@ fn the_ledger_agrees_with_itself_over_random_histories() {
 
 fn random_history(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let options = Options {
-        seed,
-        failure_rate: 0.3,
-        balance_cents: 40,
-        ..Options::default()
-    };
+    let options = Options { seed, failure_rate: 0.3, balance_cents: 40, ..Options::default() };
     let mut service = service(options);
-    let models = [
-        "moonshotai/kimi-k2.5",
-        "anthropic/claude-sonnet-4.5",
-        "openai/gpt-5-mini",
-    ];
+    let models = ["moonshotai/kimi-k2.5", "anthropic/claude-sonnet-4.5", "openai/gpt-5-mini"];
     let (mut now, mut ids, mut paid_in) = (START, Vec::new(), 400_000);
     for _ in 0..120 {
         now += Duration::from_secs_f64(rng.f64() * 900.0);
@@ -271,35 +189,18 @@ fn random_history(seed: u64) {
         match rng.u8(..10) {
             0..5 => {
                 let create = request(&"x".repeat(rng.usize(1..999)), rng.choice(models).unwrap());
-                ids.push(
-                    service.create(&create, now)["id"]
-                        .as_str()
-                        .unwrap()
-                        .to_owned(),
-                );
+                ids.push(service.create(&create, now)["id"].as_str().unwrap().to_owned());
             }
             5 => {
-                let polls = vec![
-                    "in_progress".into(),
-                    rng.choice(["completed", "failed"]).unwrap().into(),
-                ];
-                let new = NewGeneration {
-                    polls: Some(polls),
-                    ..NewGeneration::default()
-                };
+                let polls =
+                    vec!["in_progress".into(), rng.choice(["completed", "failed"]).unwrap().into()];
+                let new = NewGeneration { polls: Some(polls), ..NewGeneration::default() };
                 ids.push(service.add(new, now).unwrap());
             }
             6 if !ids.is_empty() => {
-                let status = rng
-                    .choice(["queued", "in_progress", "completed", "failed"])
-                    .unwrap();
-                let settlement = Settlement {
-                    status: status.to_owned(),
-                    ..Settlement::default()
-                };
-                service
-                    .settle(rng.choice(&ids).unwrap(), settlement, now)
-                    .unwrap();
+                let status = rng.choice(["queued", "in_progress", "completed", "failed"]).unwrap();
+                let settlement = Settlement { status: status.to_owned(), ..Settlement::default() };
+                service.settle(rng.choice(&ids).unwrap(), settlement, now).unwrap();
             }
             7 => {
                 let before = service.ledger.balance().as_micros();
@@ -319,30 +220,21 @@ fn random_history(seed: u64) {
 fn check(service: &mut Service, ids: &[String], paid_in: i64, now: Duration) {
     let report = service.usage();
     let sum = |rows: &Value, field: &str| -> i64 {
-        rows.as_array()
-            .unwrap()
-            .iter()
-            .map(|row| cents(&row[field]))
-            .sum()
+        rows.as_array().unwrap().iter().map(|row| cents(&row[field])).sum()
     };
     let total = cents(&report["totals"]["total_cost_cents"]);
     assert_eq!(paid_in - cents(&report["credit_balance"]), total);
     assert_eq!(sum(&report["daily_usage"], "total_cost_cents"), total);
     let by_route = report["daily_usage_by_route"].as_array().unwrap();
     assert_eq!(
-        by_route
-            .iter()
-            .map(|day| sum(&day["routes"], "total_cost_cents"))
-            .sum::<i64>(),
+        by_route.iter().map(|day| sum(&day["routes"], "total_cost_cents")).sum::<i64>(),
         total
     );
     assert_eq!(sum(&report["recent_requests"], "cost_cents"), total);
     let bills = ids.iter().map(|id| {
         let index = service.by_id[id];
         let answer = service.generations[index].answer(String::new);
-        answer
-            .get("usage")
-            .map_or(0, |usage| micros(&usage["cost_usd"], 1e6))
+        answer.get("usage").map_or(0, |usage| micros(&usage["cost_usd"], 1e6))
     });
     assert_eq!(bills.sum::<i64>(), total, "at {now:?}");
     assert_eq!(report["totals"]["total_requests"], ids.len());

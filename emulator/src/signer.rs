@@ -17,12 +17,7 @@ impl Signer {
     pub(crate) fn new(base: String, ttl_seconds: u64) -> Self {
         let mut secret = [0; 32];
         fastrand::fill(&mut secret);
-        Self {
-            base,
-            secret,
-            ttl_seconds,
-            given: 0,
-        }
+        Self { base, secret, ttl_seconds, given: 0 }
     }
 
     /// A URL for this path that works from now until it expires; no two are the same.
@@ -39,9 +34,7 @@ impl Signer {
         let Some((claims, signature)) = query.rsplit_once("&signature=") else {
             return false;
         };
-        let expires = claims
-            .strip_prefix("expires=")
-            .and_then(|rest| rest.split_once('&'));
+        let expires = claims.strip_prefix("expires=").and_then(|rest| rest.split_once('&'));
         let expires = expires.and_then(|(seconds, _)| seconds.parse::<u64>().ok());
         expires.is_some_and(|expires| now.as_secs() < expires)
             && self.signature(path, claims) == signature
@@ -52,11 +45,7 @@ impl Signer {
         mac.update(path.as_bytes());
         mac.update(b"?");
         mac.update(claims.as_bytes());
-        mac.finalize()
-            .into_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -69,11 +58,7 @@ mod tests {
     }
 
     fn valid(signer: &Signer, url: &str, now: Duration) -> bool {
-        let (path, query) = url
-            .strip_prefix("http://v")
-            .unwrap()
-            .split_once('?')
-            .unwrap();
+        let (path, query) = url.strip_prefix("http://v").unwrap().split_once('?').unwrap();
         signer.is_valid(path, query, now)
     }
 
@@ -92,20 +77,8 @@ mod tests {
         let mut signer = Signer::new("http://v".to_owned(), 60);
         let url = signer.sign("/videos/a.mp4", at(1000));
         assert!(!valid(&signer, &url.replace("a.mp4", "b.mp4"), at(1000)));
-        assert!(!valid(
-            &signer,
-            &url.replace("expires=1060", "expires=9999"),
-            at(1000)
-        ));
-        assert!(!valid(
-            &signer,
-            "http://v/videos/a.mp4?expires=9999",
-            at(1000)
-        ));
-        assert!(!valid(
-            &Signer::new("http://v".to_owned(), 60),
-            &url,
-            at(1000)
-        ));
+        assert!(!valid(&signer, &url.replace("expires=1060", "expires=9999"), at(1000)));
+        assert!(!valid(&signer, "http://v/videos/a.mp4?expires=9999", at(1000)));
+        assert!(!valid(&Signer::new("http://v".to_owned(), 60), &url, at(1000)));
     }
 }

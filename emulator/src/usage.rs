@@ -19,19 +19,10 @@ pub(crate) fn report(balance: Money, generations: &[Generation]) -> Value {
     let mut routes = BTreeMap::<String, BTreeMap<Route, Tally>>::new();
     for generation in generations {
         let date = date(generation.created);
-        let route = (
-            generation.engine.id,
-            generation.model.id,
-            generation.provider.id,
-        );
+        let route = (generation.engine.id, generation.model.id, generation.provider.id);
         totals.add(generation);
         days.entry(date.clone()).or_default().add(generation);
-        routes
-            .entry(date)
-            .or_default()
-            .entry(route)
-            .or_default()
-            .add(generation);
+        routes.entry(date).or_default().entry(route).or_default().add(generation);
     }
     json!({
         "credit_balance": balance.as_cents(),
@@ -107,10 +98,7 @@ impl Tally {
 }
 
 fn by_route((date, routes): (&String, &BTreeMap<Route, Tally>)) -> Value {
-    let routes: Vec<_> = routes
-        .iter()
-        .map(|(route, tally)| tally.route(route))
-        .collect();
+    let routes: Vec<_> = routes.iter().map(|(route, tally)| tally.route(route)).collect();
     json!({ "date": date, "routes": routes })
 }
 
@@ -137,11 +125,7 @@ fn date(at: Duration) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

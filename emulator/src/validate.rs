@@ -34,12 +34,7 @@ pub(crate) fn create(body: &[u8]) -> Checked<Create> {
     flag(body, "expand_prompt")?;
     let engine = engine(body)?;
     let provider = provider(body, engine, model)?;
-    Ok(Create {
-        model,
-        engine,
-        provider,
-        prompt_tokens,
-    })
+    Ok(Create { model, engine, provider, prompt_tokens })
 }
 
 /// The member, unless it is absent or null.
@@ -64,11 +59,7 @@ fn dimension(body: &Map<String, Value>, name: &str) -> Checked<()> {
         return Ok(());
     };
     let positive = value.as_f64().is_some_and(|pixels| pixels > 0.0);
-    if positive {
-        Ok(())
-    } else {
-        Err(format!("{name} must be a positive number"))
-    }
+    if positive { Ok(()) } else { Err(format!("{name} must be a positive number")) }
 }
 
 fn model(body: &Map<String, Value>) -> Checked<&'static Model> {
@@ -93,10 +84,7 @@ fn provider(
     let Some(wanted) = member(body, "provider") else {
         return Ok(catalogue::default_provider());
     };
-    let slugs = wanted
-        .as_object()
-        .and_then(|wanted| wanted.get("order"))
-        .and_then(Value::as_array);
+    let slugs = wanted.as_object().and_then(|wanted| wanted.get("order")).and_then(Value::as_array);
     let slugs: Option<Vec<&str>> =
         slugs.and_then(|slugs| slugs.iter().map(Value::as_str).collect());
     let slugs = slugs.ok_or("provider must be an object with order, a list of slugs")?;
@@ -134,15 +122,11 @@ fn items_of(items: &[Value]) -> Checked<u64> {
 }
 
 fn parts(item: &Value) -> Checked<&Vec<Value>> {
-    let role = item["role"]
-        .as_str()
-        .ok_or("each item of input must have a role")?;
+    let role = item["role"].as_str().ok_or("each item of input must have a role")?;
     if !ROLES.contains(&role) {
         return Err(format!("Invalid role: {role}"));
     }
-    item["content"]
-        .as_array()
-        .ok_or("content must be an array of parts".to_owned())
+    item["content"].as_array().ok_or("content must be an array of parts".to_owned())
 }
 
 fn part_tokens(part: &Value) -> Checked<u64> {
@@ -166,15 +150,11 @@ fn part_tokens(part: &Value) -> Checked<u64> {
 }
 
 fn media(holder: &Value, name: &str, data_uri: &str) -> Checked<u64> {
-    let url = holder["url"]
-        .as_str()
-        .ok_or(format!("{name} must be an object with a url"))?;
+    let url = holder["url"].as_str().ok_or(format!("{name} must be an object with a url"))?;
     if url.starts_with("https://") || url.starts_with(data_uri) {
         return Ok(MEDIA_TOKENS);
     }
-    Err(format!(
-        "{name}.url must be an https URL or a {data_uri}… URI"
-    ))
+    Err(format!("{name}.url must be an https URL or a {data_uri}… URI"))
 }
 
 /// Four bytes a token, about.

@@ -32,19 +32,9 @@ struct Asset {
 impl Asset {
     fn new(bytes: &'static [u8], length: u64, media_type: &'static str) -> Self {
         let hash = Sha256::digest(bytes);
-        let hash: String = hash
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let etag = format!("\"{hash}-{length}\"");
-        Self {
-            bytes,
-            length,
-            media_type,
-            etag,
-            modified: "Sun, 01 Nov 2026 12:00:00 GMT",
-        }
+        Self { bytes, length, media_type, etag, modified: "Sun, 01 Nov 2026 12:00:00 GMT" }
     }
 }
 
@@ -140,9 +130,7 @@ fn wanted(asset: &Asset, call: &Call) -> Wanted {
 
 /// One range of bytes; what cannot be read, and several ranges, are passed over.
 fn part(range: &str, length: u64) -> Wanted {
-    let Some((first, last)) = range
-        .strip_prefix("bytes=")
-        .and_then(|spec| spec.split_once('-'))
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|spec| spec.split_once('-'))
     else {
         return Wanted::All;
     };
@@ -153,11 +141,7 @@ fn part(range: &str, length: u64) -> Wanted {
         (Err(_), Ok(count)) if first.is_empty() => length.saturating_sub(count)..length,
         _ => return Wanted::All,
     };
-    if range.is_empty() {
-        Wanted::Nothing
-    } else {
-        Wanted::Part(range)
-    }
+    if range.is_empty() { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
 #[cfg(test)]

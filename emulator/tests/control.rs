@@ -1,0 +1,92 @@
+//! The control interface over HTTP, as runners in other languages use it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::{Bench, bench};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+impl Bench {
+    async fn control(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}/_emulator/{path}", self.emulator.base_url());
+        let request = self.http.request(method, url);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+}
+
+#[tokio::test]
+async fn requests_are_listed_and_forgotten() {
+    let bench = bench(json!({})).await;
+    bench.create().await;
+    bench.get("/v1/usage?a=b").await;
+    let (status, listed) = bench.control(Method::GET, "requests", Value::Null).await;
+    assert_eq!(status, 200);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let create = &listed[0];
+    assert_eq!((&create["method"], &create["path"]), (&json!("POST"), &json!("/v1/responses")));
+    assert_eq!((&create["query"], &create["origin"]), (&Value::Null, &json!("api")));
+    assert_eq!(create["headers"]["authorization"], "Bearer <key>");
+    assert_eq!(create["headers"]["content-type"], "application/json");
+    assert_eq!(create["body"], common::cat());
+    assert_eq!((&listed[1]["query"], &listed[1]["body"]), (&json!("a=b"), &Value::Null));
+    assert!(create["at"].as_f64().unwrap() < listed[1]["at"].as_f64().unwrap());
+    assert_eq!(bench.control(Method::DELETE, "requests", Value::Null).await.0, 204);
+    assert_eq!(bench.control(Method::GET, "requests", Value::Null).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn generations_are_added_and_settled() {
+    let bench = bench(json!({})).await;
+    let new = json!({ "id": "gen_given", "polls": ["in_progress"] });
+    let (status, added) = bench.control(Method::POST, "generations", new.clone()).await;
+    assert_eq!((status, added), (201, json!({ "id": "gen_given" })));
+    assert_eq!(bench.control(Method::POST, "generations", new).await.0, 400);
+    assert_eq!(bench.get_json("/v1/responses/gen_given").await["status"], "in_progress");
+    let usage = json!({ "input_tokens": 1000, "output_tokens": 2000 });
+    let settlement = json!({ "status": "completed", "usage": usage });
+    let path = "generations/gen_given/settle";
+    let (status, settled) = bench.control(Method::POST, path, settlement).await;
+    assert_eq!((status, &settled["status"]), (200, &json!("completed")));
+    let shown = bench.get_json("/v1/responses/gen_given").await;
+    assert_eq!(
+        (&shown["usage"]["total_tokens"], &shown["usage"]["cost_usd"]),
+        (&json!(3000), &json!(0.0056))
+    );
+    let nobody =
+        bench.control(Method::POST, "generations/gen_x/settle", json!({ "status": "failed" }));
+    assert_eq!(nobody.await.0, 400);
+}
+
+#[tokio::test]
+async fn faults_are_added_and_taken_away() {
+    let bench = bench(json!({})).await;
+    let fault = json!({ "match": { "path": "/v1/usage" }, "times": null, "status": 418 });
+    assert_eq!(bench.control(Method::POST, "faults", fault).await.0, 204);
+    assert_eq!(bench.get("/v1/usage").await.status(), 418);
+    assert_eq!(bench.control(Method::DELETE, "faults", Value::Null).await.0, 204);
+    assert_eq!(bench.get("/v1/usage").await.status(), 200);
+    let (status, refusal) = bench.control(Method::POST, "faults", json!({ "stauts": 500 })).await;
+    assert_eq!(status, 400);
+    assert!(refusal["message"].as_str().unwrap().contains("stauts"));
+}
+
+#[tokio::test]
+async fn the_balance_is_set() {
+    let bench = bench(json!({})).await;
+    assert_eq!(bench.control(Method::PUT, "balance", json!({ "cents": 0 })).await.0, 204);
+    assert_eq!(bench.get_json("/v1/usage").await["credit_balance"], 0);
+    assert_eq!(bench.create().await.status(), 400);
+    assert_eq!(bench.control(Method::GET, "nothing", Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn faults_and_limits_leave_the_controls_alone() {
+    let bench = bench(json!({ "rate_limit": { "requests": 0, "window_seconds": 9 } })).await;
+    bench.emulator.fault(serde_json::from_value(json!({ "status": 500, "times": null })).unwrap());
+    assert_eq!(bench.control(Method::GET, "requests", Value::Null).await, (200, json!([])));
+}
