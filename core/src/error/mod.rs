@@ -1,0 +1,304 @@
+//! One error for everything that can go wrong.
+
+mod kind;
+mod scrub;
+mod wire;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub use kind::ErrorKind;
+pub(crate) use scrub::Scrub;
+pub(crate) use wire::{from_status, retry_after, undecodable};
+
+use crate::model::{FailureCategory, Generation};
+
+/// What went wrong: one type, told apart by [`kind`](Self::kind).
+///
+/// Its text says what happened, what that means and what to do. It is safe to log: no key, no
+/// prompt, no query of a URL is in it. What the service itself said of a failed generation may quote
+/// the prompt and is therefore only in [`generation`](Self::generation).
+///
+/// ```
+/// use pipevideo::{ErrorKind, GenerationRequest, Media};
+///
+/// let error = Media::bytes(b"no image").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+/// assert!(!error.is_retryable());
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    status: Option<u16>,
+    code: Option<String>,
+    request_id: Option<String>,
+    generation_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    sent: Sent,
+    model: Option<String>,
+    sent_at: Option<SystemTime>,
+    generation: Option<Arc<Generation>>,
+    polls: Option<u32>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Whether the request of a failed call may have reached the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sent {
+    /// Certainly not: nothing was sent, or no connection was made.
+    No,
+    /// Perhaps: bytes may have arrived, and no answer came back.
+    Maybe,
+    /// Yes: there was an answer.
+    Yes,
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            status: None,
+            code: None,
+            request_id: None,
+            generation_id: None,
+            retry_after: None,
+            attempts: 0,
+            sent: Sent::No,
+            model: None,
+            sent_at: None,
+            generation: None,
+            polls: None,
+            source: None,
+        }))
+    }
+
+    /// What sort of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What happened, what it means, what to do; safe to log. The same as its `Display`.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The service's code for it, if it gave one.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The service's id of the HTTP request, for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// The generation that the call was about, if it has an id.
+    pub fn generation_id(&self) -> Option<&str> {
+        self.0.generation_id.as_deref()
+    }
+
+    /// Whether the same call, made again as it is, may succeed and cannot pay twice.
+    pub fn is_retryable(&self) -> bool {
+        use ErrorKind::*;
+        match self.kind() {
+            Connection | Timeout | Server | RateLimited | WaitTimeout => true,
+            Download => self.0.status.is_none_or(|status| status >= 500),
+            _ => false,
+        }
+    }
+
+    /// How long the service asks to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How many requests the call made; 0 if it was refused before sending.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the request may have reached the service.
+    pub fn sent(&self) -> Sent {
+        self.0.sent
+    }
+
+    /// When an uncertain create was sent, by this machine's clock.
+    pub fn sent_at(&self) -> Option<SystemTime> {
+        self.0.sent_at
+    }
+
+    /// The model of an uncertain create.
+    pub fn model(&self) -> Option<&str> {
+        self.0.model.as_deref()
+    }
+
+    /// The generation that failed, or the last snapshot when a wait ran into its deadline.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.0.generation.as_deref()
+    }
+
+    /// Why a generation failed, as a category.
+    pub fn category(&self) -> Option<FailureCategory> {
+        (self.kind() == ErrorKind::GenerationFailed).then(|| {
+            let error = self.generation().and_then(|generation| generation.error.as_ref());
+            error.map_or(FailureCategory::Other, |error| error.category())
+        })
+    }
+
+    /// How often a wait that ran into its deadline had looked.
+    pub fn polls(&self) -> Option<u32> {
+        self.0.polls
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self.0.sent = Sent::Yes;
+        self
+    }
+
+    pub(crate) fn with_code(mut self, code: Option<String>) -> Self {
+        self.0.code = code;
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.0.request_id = id;
+        self
+    }
+
+    pub(crate) fn with_generation_id(mut self, id: &str) -> Self {
+        self.0.generation_id = Some(id.to_owned());
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.0.retry_after = pause;
+        self
+    }
+
+    pub(crate) fn with_sent(mut self, sent: Sent) -> Self {
+        self.0.sent = sent;
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The error of a create that may have gone through, of which this is the cause.
+    pub(crate) fn into_uncertain(self, model: &str, sent_at: SystemTime) -> Self {
+        let mut error = Self::new(
+            ErrorKind::SubmissionUncertain,
+            format!(
+                "the create was sent, but its answer was lost ({self}). A generation may have been \
+                 made and may be billed, so it was not sent again. Look for it with reconcile() \
+                 before you create another."
+            ),
+        );
+        error.0.status = self.0.status;
+        error.0.code = self.0.code.clone();
+        error.0.request_id = self.0.request_id.clone();
+        error.0.attempts = self.0.attempts;
+        error.0.sent = self.0.sent;
+        error.0.model = Some(model.to_owned());
+        error.0.sent_at = Some(sent_at);
+        error.with_source(self)
+    }
+
+    /// The error of a wait whose generation has failed.
+    pub(crate) fn failed(generation: Arc<Generation>) -> Self {
+        let error = generation.error.as_ref();
+        let code = error.and_then(|error| error.code.clone());
+        let category = error.map_or(FailureCategory::Other, |error| error.category());
+        let meaning = match category {
+            FailureCategory::InsufficientCredits => {
+                "the credits ran out: add some and create it again"
+            }
+            FailureCategory::Provider => {
+                "the provider could not make it: create it again, or try another provider"
+            }
+            FailureCategory::Unavailable => "the engine or model is not available: choose another",
+            FailureCategory::InvalidPrompt => "the prompt was refused: change it",
+            FailureCategory::Other => "see the generation's own error for the reason",
+        };
+        let mut this = Self::new(
+            ErrorKind::GenerationFailed,
+            format!("generation {} failed; {meaning}. It may have been charged.", generation.id),
+        )
+        .with_generation_id(&generation.id)
+        .with_code(code)
+        .with_sent(Sent::Yes);
+        this.0.generation = Some(generation);
+        this
+    }
+
+    /// The error of a wait that ran into its deadline.
+    pub(crate) fn deadline(id: &str, last: Option<Arc<Generation>>, polls: u32) -> Self {
+        let seen = match &last {
+            Some(last) => format!("it was last seen {}", last.status),
+            None => "it was never seen".to_owned(),
+        };
+        let mut this = Self::new(
+            ErrorKind::WaitTimeout,
+            format!("generation {id} had not ended by the deadline; {seen}. It goes on: wait for its id again."),
+        )
+        .with_generation_id(id)
+        .with_sent(Sent::Yes);
+        this.0.generation = last;
+        this.0.polls = Some(polls);
+        this
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    /// Shows no generation, since that holds a signed URL, and no source, since it may.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.0.kind).field("message", &self.0.message);
+        if let Some(status) = self.0.status {
+            out.field("status", &status);
+        }
+        if let Some(code) = &self.0.code {
+            out.field("code", code);
+        }
+        if let Some(id) = &self.0.generation_id {
+            out.field("generation_id", id);
+        }
+        out.field("attempts", &self.0.attempts).field("sent", &self.0.sent).finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,187 @@
+//! How long generations take, learned from the ones seen: the chance that one has ended since the
+//! last look.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What is known of how long generations take, by kind: engine and model together.
+///
+/// Durations are taken to be log-normal. Each kind begins with the prior and learns from what is
+/// seen, with older ones slowly forgotten.
+pub(crate) struct Forecast {
+    prior: Estimate,
+    kinds: BTreeMap<String, Estimate>,
+}
+
+/// More kinds than anybody uses; beyond it a kind keeps the prior.
+const MOST_KINDS: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Estimate {
+    /// Of the logarithm of seconds.
+    mean: f64,
+    variance: f64,
+    /// How many generations the estimate is worth.
+    weight: f64,
+}
+
+impl Estimate {
+    /// A first guess outweighs one generation, not three.
+    const PRIOR_WEIGHT: f64 = 2.0;
+    const PRIOR_VARIANCE: f64 = 0.3;
+    /// Older generations are forgotten beyond this many.
+    const MEMORY: f64 = 60.0;
+
+    fn learn(&mut self, took: Duration) {
+        let seen = took.as_secs_f64().max(1e-3).ln();
+        self.weight = (self.weight + 1.0).min(Self::MEMORY);
+        let off = seen - self.mean;
+        self.mean += off / self.weight;
+        let spread = off * (seen - self.mean);
+        self.variance += (spread - self.variance) / (self.weight + 2.0);
+    }
+}
+
+impl Forecast {
+    /// `typical` is a first guess at the median.
+    pub(crate) fn new(typical: Duration) -> Self {
+        let prior = Estimate {
+            mean: typical.as_secs_f64().max(1e-3).ln(),
+            variance: Estimate::PRIOR_VARIANCE,
+            weight: Estimate::PRIOR_WEIGHT,
+        };
+        Self { prior, kinds: BTreeMap::new() }
+    }
+
+    /// A generation of this kind took so long.
+    pub(crate) fn learn(&mut self, kind: &str, took: Duration) {
+        if let Some(estimate) = self.kinds.get_mut(kind) {
+            estimate.learn(took);
+        } else if self.kinds.len() < MOST_KINDS {
+            let mut estimate = self.prior;
+            estimate.learn(took);
+            self.kinds.insert(kind.to_owned(), estimate);
+        }
+    }
+
+    /// How long generations of this kind take.
+    pub(crate) fn shape(&self, kind: &str) -> Shape {
+        let estimate = self.kinds.get(kind).unwrap_or(&self.prior);
+        Shape { mean: estimate.mean, sigma: estimate.variance.sqrt().clamp(0.1, 2.0) }
+    }
+}
+
+/// A distribution of durations: mostly log-normal, with a share that is spread wider, so that
+/// neither a wrong guess nor a straggler is ever thought impossible.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    mean: f64,
+    sigma: f64,
+}
+
+const WIDE_SHARE: f64 = 0.2;
+const WIDER: f64 = 3.0;
+
+impl Shape {
+    /// Half of them take less.
+    pub(crate) fn median(&self) -> Duration {
+        Duration::from_secs_f64(self.mean.clamp(-6.0, 12.0).exp())
+    }
+
+    /// The expected time that a generation has been finished unseen at age `now`, if it was not
+    /// finished when last seen at age `seen`.
+    pub(crate) fn unseen(&self, seen: Duration, now: Duration) -> f64 {
+        let (a, b) = (seen.as_secs_f64(), now.as_secs_f64());
+        if b <= a {
+            return 0.0;
+        }
+        let (mut unseen, mut alive) = (0.0, 0.0);
+        for (share, sigma) in [(1.0 - WIDE_SHARE, self.sigma), (WIDE_SHARE, WIDER * self.sigma)] {
+            let (ended, before) = self.cumulative(sigma, a);
+            let (_, until) = self.cumulative(sigma, b);
+            unseen += share * (until - before - (b - a) * ended);
+            alive += share * (1.0 - ended);
+        }
+        if alive < 1e-6 {
+            // So late that the numbers say nothing: it ends within its age again, or so.
+            return (b - a).powi(2) / (2.0 * a);
+        }
+        (unseen / alive).clamp(0.0, b - a)
+    }
+
+    /// The share that has ended by this age in seconds, and the integral of that share up to it.
+    fn cumulative(&self, sigma: f64, age: f64) -> (f64, f64) {
+        if age <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let z = (age.ln() - self.mean) / sigma;
+        let ended = normal(z);
+        let average = (self.mean + sigma * sigma / 2.0).exp();
+        (ended, age * ended - average * normal(z - sigma))
+    }
+}
+
+/// The normal distribution's cumulative function.
+fn normal(z: f64) -> f64 {
+    0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn unseen_time_is_the_integral_it_claims_to_be() {
+        let shape = Forecast::new(seconds(90.0)).shape("");
+        let (a, b) = (60.0, 80.0);
+        let share = |age: f64| {
+            (1.0 - WIDE_SHARE) * shape.cumulative(shape.sigma, age).0
+                + WIDE_SHARE * shape.cumulative(WIDER * shape.sigma, age).0
+        };
+        let steps = 20_000;
+        let sum: f64 = (0..steps)
+            .map(|i| share(a + (b - a) * (f64::from(i) + 0.5) / f64::from(steps)) - share(a))
+            .sum();
+        let expected = sum * (b - a) / f64::from(steps) / (1.0 - share(a));
+        let got = shape.unseen(seconds(a), seconds(b));
+        assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+    }
+
+    #[test]
+    fn a_wrong_guess_is_unlearned() {
+        let mut forecast = Forecast::new(seconds(45.0));
+        for took in [70.0, 110.0, 95.0, 82.0, 130.0, 90.0, 60.0, 105.0, 88.0, 92.0] {
+            forecast.learn("hyperframes", seconds(took));
+        }
+        let median = forecast.shape("hyperframes").median().as_secs_f64();
+        assert!((75.0..100.0).contains(&median), "{median}");
+        assert_eq!(forecast.shape("lottie").median().as_secs_f64().round(), 45.0);
+    }
+
+    #[test]
+    fn kinds_are_bounded() {
+        let mut forecast = Forecast::new(seconds(90.0));
+        for kind in 0..1000 {
+            forecast.learn(&kind.to_string(), seconds(10.0));
+        }
+        assert_eq!(forecast.kinds.len(), MOST_KINDS);
+    }
+
+    proptest! {
+        /// More time passes, more may have been missed; and never more than has passed.
+        #[test]
+        fn grows_with_time(
+            typical in 0.0f64..1e4, seen in 0.0f64..1e6, more in 0.0f64..1e4, yet in 0.0f64..1e4,
+        ) {
+            let shape = Forecast::new(seconds(typical)).shape("");
+            let at = |age: f64| shape.unseen(seconds(seen), seconds(age));
+            prop_assert!(at(seen + more) >= 0.0 && at(seen + more) <= more + 1e-9);
+            prop_assert!(at(seen + more + yet) >= at(seen + more) - 1e-6 * (1.0 + seen));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One wait for one generation: what a snapshot, a webhook, a failed poll and the deadline do to it.
+//!
+//! Several waits of the same generation each have a lifecycle; their looks are shared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::model::{Generation, Status};
+use crate::retry;
+
+/// The state of one wait.
+pub(crate) struct Lifecycle {
+    state: State,
+    last: Option<Arc<Generation>>,
+    /// How far the generation has been seen to be.
+    rank: Rank,
+    /// Whether a look has found it.
+    found: bool,
+    deadline: Duration,
+    /// Until when a 404 may mean that the service is not yet consistent with a create.
+    grace_until: Duration,
+    polls: u32,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// A look is under way; `again` if an event has asked for another one after it.
+    Looking {
+        again: bool,
+    },
+    Done,
+}
+
+/// `queued < in_progress < final`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Queued,
+    InProgress,
+    Final,
+}
+
+/// What is asked for after an event.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// Nothing: it is over, or an answer is still owed.
+    Nothing,
+    /// A look when the planner thinks best.
+    Later,
+    /// A look at once.
+    Now,
+    /// A look no sooner than this.
+    NotBefore(Duration),
+    /// It is over: the generation has ended, or the wait has.
+    End(Result<Arc<Generation>, Error>),
+}
+
+/// How long after a create a 404 may mean that it has not yet arrived everywhere.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+impl Lifecycle {
+    /// A wait until `deadline` for a generation, of which `last` was known before; a 404 until
+    /// `grace_until` is not believed.
+    pub(crate) fn new(
+        deadline: Duration,
+        grace_until: Duration,
+        last: Option<Arc<Generation>>,
+    ) -> Self {
+        let rank = last.as_ref().map_or(Rank::Queued, |last| rank(&last.status, Rank::Queued));
+        let state = State::Waiting;
+        Self { state, last, rank, found: false, deadline, grace_until, polls: 0, failures: 0 }
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(crate) fn last(&self) -> Option<&Arc<Generation>> {
+        self.last.as_ref()
+    }
+
+    pub(crate) fn polls(&self) -> u32 {
+        self.polls
+    }
+
+    /// A look goes out.
+    pub(crate) fn look(&mut self) {
+        if self.state == State::Waiting {
+            self.state = State::Looking { again: false };
+            self.polls += 1;
+        }
+    }
+
+    /// A verified webhook says that something has happened.
+    pub(crate) fn webhook(&mut self) -> Ask {
+        match &mut self.state {
+            State::Waiting => Ask::Now,
+            State::Looking { again } => {
+                *again = true;
+                Ask::Nothing
+            }
+            State::Done => Ask::Nothing,
+        }
+    }
+
+    /// The service has told how the generation is. The flag says whether that is news.
+    pub(crate) fn snapshot(&mut self, now: Duration, snapshot: Arc<Generation>) -> (bool, Ask) {
+        let again = match self.state {
+            State::Done => return (false, Ask::Nothing),
+            State::Looking { again } => again,
+            State::Waiting => false,
+        };
+        self.failures = 0;
+        self.found = true;
+        let rank = rank(&snapshot.status, self.rank);
+        let news = rank >= self.rank && self.last.as_deref() != Some(&*snapshot);
+        if news {
+            self.rank = rank;
+            self.last = Some(snapshot.clone());
+        }
+        let ask = if rank == Rank::Final {
+            self.state = State::Done;
+            Ask::End(Ok(snapshot))
+        } else {
+            self.go_on(now, snapshot.id.as_str(), if again { Ask::Now } else { Ask::Later })
+        };
+        (news, ask)
+    }
+
+    /// A look has failed. `entropy` is drawn evenly from 0 to 1.
+    pub(crate) fn failure(&mut self, now: Duration, id: &str, error: &Error, entropy: f64) -> Ask {
+        if self.state == State::Done {
+            return Ask::Nothing;
+        }
+        let too_early = error.kind() == ErrorKind::NotFound
+            && self.last_seen_by_look()
+            && now < self.grace_until;
+        if !retry::is_passing(error) && !too_early {
+            self.state = State::Done;
+            return Ask::End(Err(error.clone()));
+        }
+        self.failures += 1;
+        let asked = error.retry_after().unwrap_or_default();
+        let pause = asked + retry::backoff(self.failures, entropy);
+        self.go_on(now, id, Ask::NotBefore(now + pause))
+    }
+
+    /// Ends the wait, at its deadline, without a last look: none is possible.
+    pub(crate) fn expire(&mut self, id: &str) -> Ask {
+        if self.state == State::Done {
+            return Ask::Nothing;
+        }
+        self.state = State::Done;
+        Ask::End(Err(Error::deadline(id, self.last.clone(), self.polls)))
+    }
+
+    /// The look is over: wait on, or end if it was the last one.
+    fn go_on(&mut self, now: Duration, id: &str, ask: Ask) -> Ask {
+        if now >= self.deadline {
+            return self.expire(id);
+        }
+        self.state = State::Waiting;
+        ask
+    }
+}
+
+/// A status that is not known keeps the rank of the last one.
+fn rank(status: &Status, last: Rank) -> Rank {
+    match status {
+        Status::Queued => Rank::Queued,
+        Status::InProgress => Rank::InProgress,
+        Status::Completed | Status::Failed => Rank::Final,
+        Status::Other(_) => last,
+    }
+}

@@ -1,0 +1,296 @@
+//! All generations that are followed together: whose poll is next, and when.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::budget::{Budget, Class, Refusal};
+use super::forecast::{Forecast, Shape};
+
+/// How often a generation is looked at.
+///
+/// ```
+/// use pipevideo::Polling;
+/// use std::time::Duration;
+///
+/// let polling = Polling { typical: Duration::from_secs(40), ..Polling::default() };
+/// assert_eq!(polling.min_interval, Duration::from_secs(2));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polling {
+    /// Never more often than this. 0 is allowed, for tests.
+    pub min_interval: Duration,
+    /// At most this far apart, while the budget allows. 0 is allowed, for tests.
+    pub max_interval: Duration,
+    /// A first guess at the time that half of the generations take; learned from what is seen.
+    pub typical: Duration,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self {
+            min_interval: Duration::from_secs(2),
+            max_interval: Duration::from_secs(5),
+            typical: Duration::from_secs(90),
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// Look at this generation now; the budget has been charged.
+    Look(Arc<str>),
+    /// Ask again at this time, or when something has changed.
+    At(Duration),
+    /// Ask again when something has changed.
+    WhenChanged,
+}
+
+/// Chooses whose poll the budget is spent on.
+///
+/// A look is worth the expected time that its generation has been finished unseen. While there is
+/// budget for everybody, each is looked at within `max_interval`. When there is not, a look is
+/// spent only where it is worth [`WORTH`], so that the budget is there when the ends come; the one
+/// that is worth most goes first, and looks are spread evenly over the window.
+pub(crate) struct Planner {
+    polling: Polling,
+    pub(crate) forecast: Forecast,
+    entries: HashMap<Arc<str>, Entry>,
+    /// The entries that are not under way, by when they are due; urgent ones at time zero.
+    due: BTreeSet<(Duration, Arc<str>)>,
+    /// Those of whom something new is known since their due time was set.
+    changed: Vec<Arc<str>>,
+    /// Whether there are more to look at than the budget allows.
+    crowded: bool,
+    /// Before this, a look would run ahead of an even pace.
+    paced_until: Duration,
+}
+
+struct Entry {
+    kind: String,
+    /// When it was created, as far as is known.
+    born: Duration,
+    /// When it was last seen.
+    seen: Duration,
+    /// No look before this, whatever it is worth: a failed look pushes the next one back.
+    not_before: Duration,
+    /// Its place in the queue, if it has one.
+    due: Option<Duration>,
+    urgent: bool,
+    under_way: bool,
+}
+
+/// The expected unseen time, in seconds, below which a look is not worth a request once the budget
+/// is used up; less while there is budget to spare, and more the scarcer it is.
+const WORTH: f64 = 0.7;
+const SCARCITY: f64 = 0.2;
+/// How many polls may catch up at once with an even pace.
+const BURST: u32 = 2;
+/// Even the least worthy is looked at again within so many turns of all.
+const TURNS: f64 = 4.0;
+
+impl Planner {
+    pub(crate) fn new(polling: Polling) -> Self {
+        Self {
+            polling,
+            forecast: Forecast::new(polling.typical),
+            entries: HashMap::new(),
+            due: BTreeSet::new(),
+            changed: Vec::new(),
+            crowded: false,
+            paced_until: Duration::ZERO,
+        }
+    }
+
+    /// Follows a generation that was seen just now, or with `urgent` one to be looked at as soon as
+    /// the budget allows.
+    pub(crate) fn add(
+        &mut self,
+        now: Duration,
+        id: Arc<str>,
+        kind: String,
+        born: Duration,
+        urgent: bool,
+    ) {
+        let entry = Entry {
+            kind,
+            born,
+            seen: now,
+            not_before: Duration::ZERO,
+            due: None,
+            urgent,
+            under_way: false,
+        };
+        self.entries.insert(id.clone(), entry);
+        self.changed.push(id);
+    }
+
+    /// Stops following a generation.
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Some((id, entry)) = self.entries.remove_entry(id)
+            && let Some(due) = entry.due
+        {
+            self.due.remove(&(due, id));
+        }
+    }
+
+    /// Makes a look due at once, whatever it is worth; if one is under way, when it has come back.
+    pub(crate) fn hurry(&mut self, id: &str) {
+        self.change(id, |entry| {
+            entry.urgent = true;
+            entry.not_before = Duration::ZERO;
+        });
+    }
+
+    /// A look has brought this generation's state, and perhaps its kind and its birth.
+    pub(crate) fn seen(&mut self, now: Duration, id: &str, kind: String, born: Option<Duration>) {
+        self.change(id, |entry| {
+            entry.seen = now;
+            entry.not_before = Duration::ZERO;
+            entry.kind = kind;
+            entry.born = born.unwrap_or(entry.born);
+            entry.under_way = false;
+        });
+    }
+
+    /// A look has failed: the next one no sooner than this.
+    pub(crate) fn missed(&mut self, id: &str, not_before: Duration) {
+        self.change(id, |entry| {
+            entry.not_before = not_before;
+            entry.under_way = false;
+        });
+    }
+
+    fn change(&mut self, id: &str, change: impl FnOnce(&mut Entry)) {
+        if let Some((id, _)) = self.entries.get_key_value(id) {
+            let id = id.clone();
+            change(self.entries.get_mut(&id).expect("it was just found"));
+            self.changed.push(id);
+        }
+    }
+
+    /// How old a generation is, and what such generations take.
+    pub(crate) fn progress(&self, now: Duration, id: &str) -> (Duration, Duration) {
+        match self.entries.get(id) {
+            Some(entry) => {
+                (now.saturating_sub(entry.born), self.forecast.shape(&entry.kind).median())
+            }
+            None => (Duration::ZERO, self.polling.typical),
+        }
+    }
+
+    /// What to do now.
+    pub(crate) fn next(&mut self, now: Duration, budget: &mut Budget) -> Next {
+        let rate = budget.poll_rate(now);
+        self.schedule(rate);
+        let Some((first, id)) = self.due.first().cloned() else { return Next::WhenChanged };
+        if first > now {
+            return Next::At(first);
+        }
+        if self.crowded && self.paced_until > now {
+            return Next::At(self.paced_until);
+        }
+        match budget.take(now, Class::Poll) {
+            Ok(()) => {}
+            Err(Refusal::Until(at) | Refusal::Frozen(at)) => return Next::At(at),
+            Err(Refusal::UntilChange) => return Next::WhenChanged,
+        }
+        let id = match first.is_zero() || !self.crowded {
+            true => id,
+            false => self.worthiest(now).unwrap_or(id),
+        };
+        let entry = self.entries.get_mut(&id).expect("what is due is followed");
+        if let Some(due) = entry.due.take() {
+            self.due.remove(&(due, id.clone()));
+        }
+        entry.under_way = true;
+        entry.urgent = false;
+        if let Some((polls, window)) = rate {
+            let gap = window / u32::try_from(polls).unwrap_or(u32::MAX);
+            self.paced_until = self.paced_until.max(now.saturating_sub(gap * BURST)) + gap;
+        }
+        Next::Look(id)
+    }
+
+    /// Of those that are due, the one that has most likely been finished unseen for longest.
+    fn worthiest(&self, now: Duration) -> Option<Arc<str>> {
+        let due = self.due.iter().take_while(|(due, _)| *due <= now);
+        due.map(|(_, id)| {
+            let entry = &self.entries[id];
+            let shape = self.forecast.shape(&entry.kind);
+            (
+                shape.unseen(entry.seen.saturating_sub(entry.born), now.saturating_sub(entry.born)),
+                id,
+            )
+        })
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, id)| id.clone())
+    }
+
+    /// Sets when those are due of whom something new is known: all, if it has become crowded or
+    /// has ceased to be.
+    fn schedule(&mut self, poll_rate: Option<(usize, Duration)>) {
+        let load = self.load(poll_rate);
+        if (load > 1.0) != self.crowded {
+            self.crowded = load > 1.0;
+            let waiting = self.due.iter().map(|(_, id)| id.clone());
+            self.changed.extend(waiting);
+        }
+        for id in std::mem::take(&mut self.changed) {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            if let Some(due) = entry.due.take() {
+                self.due.remove(&(due, id.clone()));
+            }
+            if entry.under_way {
+                continue;
+            }
+            let due = match entry.urgent {
+                true => entry.not_before,
+                false => entry.next_look(&self.polling, self.forecast.shape(&entry.kind), load),
+            };
+            entry.due = Some(due);
+            self.due.insert((due, id));
+        }
+    }
+
+    /// The share of the budget that it would take to look at everybody each `max_interval`.
+    fn load(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
+        let Some((polls, window)) = poll_rate else { return 0.0 };
+        let each = self.polling.max_interval.max(Duration::from_secs(1));
+        let wanted = self.entries.len() as f64 * window.as_secs_f64() / each.as_secs_f64();
+        wanted / polls as f64
+    }
+}
+
+impl Entry {
+    /// When a look will be worth it.
+    fn next_look(&self, polling: &Polling, shape: Shape, load: f64) -> Duration {
+        let earliest = self.seen + polling.min_interval;
+        let longest = match load > 1.0 {
+            true => polling.max_interval.max(Duration::from_secs(1)).mul_f64(TURNS * load),
+            false => polling.max_interval,
+        };
+        let latest = self.seen + longest.max(polling.min_interval);
+        let worth = match load > 1.0 {
+            true => WORTH * (1.0 + SCARCITY * (load - 1.0)),
+            false => WORTH * load,
+        };
+        let seen_age = self.seen.saturating_sub(self.born);
+        let enough = |at: Duration| shape.unseen(seen_age, at.saturating_sub(self.born)) >= worth;
+        let due = if earliest == latest || enough(earliest) {
+            earliest
+        } else if !enough(latest) {
+            latest
+        } else {
+            // Eight halvings find it to a few hundredths of a second.
+            let (mut low, mut high) = (earliest, latest);
+            for _ in 0..8 {
+                let middle = low + (high - low) / 2;
+                *(if enough(middle) { &mut high } else { &mut low }) = middle;
+            }
+            high
+        };
+        due.max(self.not_before)
+    }
+}

@@ -1,0 +1,205 @@
+//! Images and videos that travel with a request.
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::error::{Error, ErrorKind};
+
+/// An image or video for a request: a URL, or a file's content as a data URI.
+///
+/// The service has no upload: a file travels inside the request, a third larger than it is.
+///
+/// ```
+/// use pipevideo::Media;
+///
+/// let png = b"\x89PNG\r\n\x1a\n";
+/// let media = Media::bytes(png)?;
+/// assert!(Media::bytes(b"plain text").is_err());
+/// # let _ = media;
+/// # Ok::<(), pipevideo::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Media {
+    url: String,
+}
+
+impl Media {
+    /// The size in bytes up to which [`file`](Self::file) and [`bytes`](Self::bytes) take content.
+    pub const MAX_BYTES: u64 = 20_000_000;
+
+    /// Reads a file of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes; it blocks for as long as the
+    /// disk does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if it cannot be read, is too large, or its first bytes are
+    /// those of neither an image nor a video.
+    pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::file_up_to(path, Self::MAX_BYTES)
+    }
+
+    /// Like [`file`](Self::file), up to a size in bytes of your own.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub fn file_up_to(path: impl AsRef<Path>, max_bytes: u64) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let unreadable = |error: std::io::Error| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                format!("cannot read {}: {error}. Check the path.", path.display()),
+            )
+            .with_source(error)
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        // One byte more than allowed is enough to refuse, even where a length is not known.
+        file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::bytes_up_to(bytes, max_bytes)
+    }
+
+    /// Takes content of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if it is too large, or its first bytes are those of neither
+    /// an image nor a video.
+    pub fn bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::bytes_up_to(bytes, Self::MAX_BYTES)
+    }
+
+    /// Like [`bytes`](Self::bytes), up to a size in bytes of your own.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub fn bytes_up_to(bytes: impl AsRef<[u8]>, max_bytes: u64) -> Result<Self, Error> {
+        let bytes = bytes.as_ref();
+        if bytes.len() as u64 > max_bytes {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!(
+                    "the image or video is larger than {max_bytes} bytes. Shrink it, pass an HTTPS URL, or raise the limit."
+                ),
+            ));
+        }
+        let media_type = infer::get(bytes)
+            .map(|kind| kind.mime_type())
+            .filter(|kind| kind.starts_with("image/") || kind.starts_with("video/"))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidRequest,
+                    "the first bytes are those of neither an image nor a video. Pass a file such as PNG, JPEG, WebP or MP4.",
+                )
+            })?;
+        let mut url = format!("data:{media_type};base64,");
+        BASE64_STANDARD.encode_string(bytes, &mut url);
+        Ok(Self { url })
+    }
+
+    pub(crate) fn into_url(self) -> String {
+        self.url
+    }
+}
+
+impl From<&str> for Media {
+    fn from(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+}
+
+impl From<String> for Media {
+    fn from(url: String) -> Self {
+        Self { url }
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Media({} bytes)", self.url.len())
+    }
+}
+
+/// Whether a part's URL is one that the service takes: HTTPS, or a data URI of the right kind
+/// (`image` or `video`) that holds what it says.
+pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
+    let refuse = |what: &str| {
+        Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "an input {kind}'s url {what}. Pass an HTTPS URL, or the content with Media::file or Media::bytes."
+            ),
+        ))
+    };
+    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    match scheme.as_str() {
+        "https" => match url::Url::parse(url) {
+            Ok(parsed) if parsed.has_host() => Ok(()),
+            _ => refuse("is not a valid HTTPS URL"),
+        },
+        "data" => {
+            let Some((head, body)) = url["data:".len()..].split_once(',') else {
+                return refuse("is a data URI without content");
+            };
+            let head = head.to_ascii_lowercase();
+            if !head.starts_with(&format!("{kind}/")) {
+                return refuse(&format!("is a data URI, but not of an {kind}/… type"));
+            }
+            let sound = match head.ends_with(";base64") {
+                true => BASE64_STANDARD.decode(body).is_ok_and(|bytes| !bytes.is_empty()),
+                false => !body.is_empty(),
+            };
+            if sound { Ok(()) } else { refuse("is a data URI whose content cannot be decoded") }
+        }
+        _ => refuse("is neither HTTPS nor a data URI"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (url, kind, fine) in [
+            ("https://example.com/a.png", "image", true),
+            ("HTTPS://example.com/a.png", "image", true),
+            ("data:image/png;base64,iVBORw0KGgo=", "image", true),
+            ("data:image/svg+xml,%3Csvg/%3E", "image", true),
+            ("data:video/mp4;base64,AAAA", "video", true),
+            ("data:video/mp4;base64,AAAA", "image", false),
+            ("data:image/png;base64,not base64", "image", false),
+            ("data:image/png;base64,", "image", false),
+            ("data:image/png", "image", false),
+            ("data:", "image", false),
+            ("http://example.com/a.png", "image", false),
+            ("https://", "image", false),
+            ("file:///etc/passwd", "image", false),
+            ("", "image", false),
+            ("é", "image", false),
+        ] {
+            assert_eq!(check_url(url, kind).is_ok(), fine, "{url}");
+        }
+    }
+
+    #[test]
+    fn types_come_from_the_first_bytes() {
+        let jpeg = Media::bytes([0xff, 0xd8, 0xff, 0xe0, 0, 0]).unwrap();
+        assert_eq!(jpeg.into_url(), "data:image/jpeg;base64,/9j/4AAA");
+        let mp4 = Media::bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom").unwrap();
+        assert!(mp4.into_url().starts_with("data:video/mp4;base64,"));
+        for refused in [&b"%PDF-1.7"[..], b"", b"text"] {
+            assert_eq!(Media::bytes(refused).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let gif = b"GIF89a..";
+        assert!(Media::bytes_up_to(gif, 8).is_ok());
+        assert!(Media::bytes_up_to(gif, 7).is_err());
+        assert!(Media::file("/nowhere/cat.png").is_err());
+        assert!(Media::file_up_to("/dev/zero", 1000).is_err(), "endless, and no image");
+    }
+}

@@ -1,0 +1,21 @@
+//! What the service takes and tells: lenient when reading, strict when writing.
+
+mod account;
+mod engine;
+mod failure;
+mod fields;
+mod generation;
+mod input;
+mod media;
+mod request;
+mod update;
+
+pub use account::{AccountUsage, DailyRoutes, DailyUsage, RecentRequest, RouteUsage, UsageTotals};
+pub use engine::{Engine, EngineCatalog, EngineModel};
+pub(crate) use failure::mentions_credits;
+pub use failure::{FailureCategory, GenerationError};
+pub use generation::{Generation, Status, TokenUsage};
+pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};
+pub use media::Media;
+pub use request::{GenerationRequest, ProviderPreference};
+pub use update::{Update, Via};

@@ -1,0 +1,238 @@
+//! What a generation is asked for with.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::input::{Input, InputPart, KnownPart};
+use super::media::check_url;
+use crate::error::{Error, ErrorKind};
+
+/// A request for a generation. Only the model and the input are required.
+///
+/// It is checked when it is sent: [`ErrorKind::InvalidRequest`] then says what is wrong, and nothing
+/// has been sent.
+///
+/// ```
+/// use pipevideo::GenerationRequest;
+///
+/// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach")
+///     .width(1920)
+///     .height(1080)
+///     .provider(["framerate"]);
+/// assert_eq!(serde_json::to_value(&request)?["provider"]["order"][0], "framerate");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GenerationRequest {
+    /// The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
+    pub model: String,
+    /// What to make the video from.
+    pub input: Input,
+    /// System-level guidance, apart from the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Canvas width in pixels; the service's default is 1080.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<i64>,
+    /// Canvas height in pixels; the service's default is 1920.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<i64>,
+    /// A hint such as `16:9`.
+    #[serde(
+        default,
+        rename = "aspectRatio",
+        alias = "aspect_ratio",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub aspect_ratio: Option<String>,
+    /// Which providers may render it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreference>,
+    /// `hyperframes` (the service's default), `lottie` or `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Whether the service may elaborate the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expand_prompt: Option<bool>,
+    /// Fields that this library does not know yet, sent as they are.
+    #[serde(flatten)]
+    pub extra_body: Map<String, Value>,
+}
+
+impl GenerationRequest {
+    /// A request for a video by this model from this input.
+    pub fn new(model: impl Into<String>, input: impl Into<Input>) -> Self {
+        Self {
+            model: model.into(),
+            input: input.into(),
+            instructions: None,
+            width: None,
+            height: None,
+            aspect_ratio: None,
+            provider: None,
+            engine: None,
+            expand_prompt: None,
+            extra_body: Map::new(),
+        }
+    }
+
+    /// Sets system-level guidance, apart from the conversation.
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Sets the canvas width in pixels.
+    pub fn width(mut self, pixels: impl Into<i64>) -> Self {
+        self.width = Some(pixels.into());
+        self
+    }
+
+    /// Sets the canvas height in pixels.
+    pub fn height(mut self, pixels: impl Into<i64>) -> Self {
+        self.height = Some(pixels.into());
+        self
+    }
+
+    /// Sets the aspect ratio, a hint such as `16:9`.
+    pub fn aspect_ratio(mut self, ratio: impl Into<String>) -> Self {
+        self.aspect_ratio = Some(ratio.into());
+        self
+    }
+
+    /// Sets the providers that may render it: slugs by preference, or the wire's own object.
+    pub fn provider(mut self, provider: impl Into<ProviderPreference>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Sets the engine: `hyperframes`, `lottie` or `auto`.
+    pub fn engine(mut self, engine: impl Into<String>) -> Self {
+        self.engine = Some(engine.into());
+        self
+    }
+
+    /// Sets whether the service may elaborate the prompt.
+    pub fn expand_prompt(mut self, expand: bool) -> Self {
+        self.expand_prompt = Some(expand);
+        self
+    }
+
+    /// Adds a field that this library does not know yet, sent as it is.
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra_body.insert(name.into(), value.into());
+        self
+    }
+
+    /// Refuses what the service would, and what could only be a mistake.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |what: &str| Err(Error::new(ErrorKind::InvalidRequest, what));
+        if self.model.trim().is_empty() {
+            return refuse("the model is empty. Name one, such as moonshotai/kimi-k2.5.");
+        }
+        if [self.width, self.height].into_iter().flatten().any(|pixels| pixels <= 0) {
+            return refuse("width and height are pixels and must be positive.");
+        }
+        if let Some(name) = self.extra_body.keys().find(|name| NAMES.contains(&name.as_str())) {
+            return refuse(&format!("extra_body repeats {name}. Set it once, as the argument."));
+        }
+        if !self.texts().any(|text| !text.trim().is_empty()) {
+            return refuse("the input has no text. Add at least one text part that is not empty.");
+        }
+        self.parts().try_for_each(|part| match part {
+            InputPart::Known(KnownPart::InputImage { image_url }) => {
+                check_url(&image_url.url, "image")
+            }
+            InputPart::Known(KnownPart::InputVideo { video_url }) => {
+                check_url(&video_url.url, "video")
+            }
+            InputPart::Known(KnownPart::InputText { .. }) | InputPart::Other(_) => Ok(()),
+        })
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &InputPart> {
+        let items: &[_] = match &self.input {
+            Input::Text(_) => &[],
+            Input::Items(items) => items,
+        };
+        items.iter().flat_map(|item| &item.content)
+    }
+
+    /// Every text in the input: what must never be seen in an error.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let text = match &self.input {
+            Input::Text(text) => Some(text.as_str()),
+            Input::Items(_) => None,
+        };
+        text.into_iter().chain(self.parts().filter_map(|part| match part {
+            InputPart::Known(KnownPart::InputText { text }) => Some(text.as_str()),
+            InputPart::Known(_) => None,
+            InputPart::Other(part) => part.get("text").and_then(Value::as_str),
+        }))
+    }
+}
+
+/// The fields that `extra_body` may not repeat.
+const NAMES: [&str; 9] = [
+    "model",
+    "input",
+    "instructions",
+    "width",
+    "height",
+    "aspectRatio",
+    "provider",
+    "engine",
+    "expand_prompt",
+];
+
+/// Which providers may render a generation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProviderPreference {
+    /// Slugs by preference; the first that supports the engine and model is taken.
+    Order(Vec<String>),
+    /// The wire's own object.
+    Object(Map<String, Value>),
+}
+
+impl<S: Into<String>> From<Vec<S>> for ProviderPreference {
+    fn from(slugs: Vec<S>) -> Self {
+        Self::Order(slugs.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for ProviderPreference {
+    fn from(slugs: [S; N]) -> Self {
+        Self::Order(slugs.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<Map<String, Value>> for ProviderPreference {
+    fn from(object: Map<String, Value>) -> Self {
+        Self::Object(object)
+    }
+}
+
+impl Serialize for ProviderPreference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Order(order) => serializer.collect_map([("order", order)]),
+            Self::Object(object) => object.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderPreference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "provider is a list of slugs, or an object")]
+        enum Form {
+            Order(Vec<String>),
+            Object(Map<String, Value>),
+        }
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Order(order) => Self::Order(order),
+            Form::Object(object) => Self::Object(object),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the API is.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use crate::error::{Error, ErrorKind};
+
+/// The API's address, with neither `/v1` nor a slash at its end.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct BaseUrl(String);
+
+impl BaseUrl {
+    pub(crate) const DEFAULT: &str = "https://api.pipevideo.co";
+
+    /// Takes an address with or without `/v1`; plain HTTP only to loopback, unless allowed.
+    pub(crate) fn parse(text: &str, allow_insecure: bool) -> Result<Self, Error> {
+        let refuse = |what: &str| {
+            Err(Error::new(
+                ErrorKind::Configuration,
+                format!("the base URL {what}. Pass one such as {}.", Self::DEFAULT),
+            ))
+        };
+        let Ok(url) = Url::parse(text.trim()) else { return refuse("is not a URL") };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("is neither https nor http");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("holds a user name or password");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("has a query or a fragment");
+        }
+        if url.scheme() == "http" && !is_loopback(&url) && !allow_insecure {
+            return refuse(
+                "is plain http to another machine, where anybody on the way could read the key",
+            );
+        }
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/v1").unwrap_or(path).trim_end_matches('/');
+        Ok(Self(format!("{}{path}", url.origin().ascii_serialization())))
+    }
+
+    pub(crate) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        for (text, joined) in [
+            ("https://api.pipevideo.co", "https://api.pipevideo.co/v1/x"),
+            ("https://api.pipevideo.co/", "https://api.pipevideo.co/v1/x"),
+            ("https://api.pipevideo.co/v1", "https://api.pipevideo.co/v1/x"),
+            (" https://API.pipevideo.co/v1/ ", "https://api.pipevideo.co/v1/x"),
+            ("https://proxy.example:8443/video/v1", "https://proxy.example:8443/video/v1/x"),
+            ("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/x"),
+            ("http://[::1]:9", "http://[::1]:9/v1/x"),
+            ("http://localhost", "http://localhost/v1/x"),
+        ] {
+            assert_eq!(BaseUrl::parse(text, false).unwrap().join("/v1/x"), joined);
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for text in [
+            "",
+            "api.pipevideo.co",
+            "ftp://api.pipevideo.co",
+            "http://api.pipevideo.co",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "https://u:p@x.example",
+            "https://x.example/?key=1",
+            "https://x.example/#v1",
+            "https://",
+            "data:text/plain,x",
+        ] {
+            let error = BaseUrl::parse(text, false).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+        }
+        assert!(BaseUrl::parse("http://api.pipevideo.co", true).is_ok());
+    }
+}

@@ -1,0 +1,155 @@
+//! Fetching a video in parts: what to ask for, and what the answer means.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a file of which a part has been stored: enough to ask for the rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// The generation whose video it is.
+    pub(crate) generation_id: String,
+    /// A strong `ETag`, or a `Last-Modified`: what tells that the file is still the same.
+    pub(crate) validator: Option<String>,
+    /// The length of the whole file, in bytes.
+    pub(crate) length: Option<u64>,
+}
+
+/// What an answer of the video's host means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RangeAnswer {
+    /// The content from this byte on, of the file so described.
+    From { start: u64, part: Part },
+    /// All bytes were there already.
+    Complete,
+    /// What is stored does not fit the file any more: begin again.
+    Restart,
+    /// The URL does not serve any more: a fresh one may.
+    Expired,
+    /// The host may serve later.
+    Passing,
+    /// The host will not serve.
+    Refused,
+}
+
+/// The headers that ask for what is missing after `stored` bytes.
+pub(crate) fn range_headers(part: &Part, stored: u64) -> Vec<(HeaderName, HeaderValue)> {
+    let validator = part.validator.as_deref().and_then(|v| HeaderValue::from_str(v).ok());
+    match validator {
+        Some(validator) if stored > 0 => vec![
+            (
+                header::RANGE,
+                HeaderValue::from_str(&format!("bytes={stored}-"))
+                    .expect("digits are a header value"),
+            ),
+            (header::IF_RANGE, validator),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// What the answer to a request with [`range_headers`] means.
+pub(crate) fn range_answer(
+    status: StatusCode,
+    headers: &HeaderMap,
+    part: &Part,
+    stored: u64,
+) -> RangeAnswer {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    match status.as_u16() {
+        206 => match text(header::CONTENT_RANGE).and_then(content_range) {
+            Some((start, length))
+                if start == stored && (part.length.is_none() || length == part.length) =>
+            {
+                let part = Part { length: length.or(part.length), ..part.clone() };
+                RangeAnswer::From { start, part }
+            }
+            _ => RangeAnswer::Restart,
+        },
+        200..=299 => RangeAnswer::From {
+            start: 0,
+            part: Part {
+                generation_id: part.generation_id.clone(),
+                validator: validator(text(header::ETAG), text(header::LAST_MODIFIED)),
+                length: text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+            },
+        },
+        416 if stored > 0 && part.length == Some(stored) => RangeAnswer::Complete,
+        416 => RangeAnswer::Restart,
+        401 | 403 | 404 | 410 => RangeAnswer::Expired,
+        408 | 425 | 429 | 500..=599 => RangeAnswer::Passing,
+        _ => RangeAnswer::Refused,
+    }
+}
+
+/// A weak `ETag` cannot vouch for single bytes.
+fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> {
+    etag.filter(|etag| !etag.starts_with("W/")).or(last_modified).map(str::to_owned)
+}
+
+/// `bytes 100-199/200` as the first byte and the whole length.
+fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, length) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, length.trim().parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(
+        status: u16,
+        headers: &[(HeaderName, &str)],
+        part: &Part,
+        stored: u64,
+    ) -> RangeAnswer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        range_answer(StatusCode::from_u16(status).unwrap(), &headers, part, stored)
+    }
+
+    #[test]
+    fn the_first_answer_describes_the_file() {
+        let headers = [(header::ETAG, "\"a\""), (header::CONTENT_LENGTH, "200")];
+        let RangeAnswer::From { start: 0, part } = answer(200, &headers, &Part::default(), 0)
+        else {
+            panic!()
+        };
+        assert_eq!((part.validator.as_deref(), part.length), (Some("\"a\""), Some(200)));
+        let asked = range_headers(&part, 100);
+        assert_eq!(asked[0], (header::RANGE, HeaderValue::from_static("bytes=100-")));
+        assert_eq!(asked[1], (header::IF_RANGE, HeaderValue::from_static("\"a\"")));
+        assert_eq!(range_headers(&part, 0), []);
+    }
+
+    #[test]
+    fn without_a_strong_validator_nothing_is_resumed() {
+        let weak = [(header::ETAG, "W/\"a\"")];
+        let RangeAnswer::From { part, .. } = answer(200, &weak, &Part::default(), 0) else {
+            panic!()
+        };
+        assert_eq!(range_headers(&part, 100), []);
+    }
+
+    #[test]
+    fn a_part_goes_on_only_where_it_stopped() {
+        let part = Part { validator: Some("\"a\"".into()), length: Some(200), ..Part::default() };
+        let range = |text| answer(206, &[(header::CONTENT_RANGE, text)], &part, 100);
+        assert_eq!(
+            range("bytes 100-199/200"),
+            RangeAnswer::From { start: 100, part: part.clone() }
+        );
+        assert_eq!(range("bytes 100-199/*"), RangeAnswer::Restart);
+        assert_eq!(range("bytes 0-199/200"), RangeAnswer::Restart);
+        assert_eq!(range("bytes 100-299/300"), RangeAnswer::Restart);
+        assert_eq!(range("nonsense"), RangeAnswer::Restart);
+        assert_eq!(answer(206, &[], &part, 100), RangeAnswer::Restart);
+        assert_eq!(answer(416, &[], &part, 200), RangeAnswer::Complete);
+        assert_eq!(answer(416, &[], &part, 100), RangeAnswer::Restart);
+        assert_eq!(answer(403, &[], &part, 100), RangeAnswer::Expired);
+        assert_eq!(answer(503, &[], &part, 100), RangeAnswer::Passing);
+        assert_eq!(answer(301, &[], &part, 100), RangeAnswer::Refused);
+    }
+}

@@ -1,0 +1,85 @@
+//! The four endpoints.
+
+use bytes::Bytes;
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Request;
+use crate::error::{Error, ErrorKind};
+use crate::model::GenerationRequest;
+
+/// What may stand in one segment of a path as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// `POST /v1/responses`.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] for a request that the service would refuse.
+pub(crate) fn create(request: &GenerationRequest) -> Result<Request, Error> {
+    request.check()?;
+    let body = serde_json::to_vec(request).map_err(|error| {
+        Error::new(ErrorKind::InvalidRequest, "the request cannot be written as JSON.")
+            .with_source(error)
+    })?;
+    Ok(Request {
+        method: Method::POST,
+        path: "/v1/responses".to_owned(),
+        body: Some(Bytes::from(body)),
+        authorized: true,
+    })
+}
+
+/// `GET /v1/responses/{id}`.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] for an id that cannot be one.
+pub(crate) fn retrieve(id: &str) -> Result<Request, Error> {
+    if id.trim().is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "the generation's id is empty. Pass the id that create returned.",
+        ));
+    }
+    // Even escaped, dots alone would change the path.
+    if id.chars().all(|c| c == '.') || id.len() > 1024 {
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "that is no generation's id. Pass the id that create returned.",
+        ));
+    }
+    Ok(get(format!("/v1/responses/{}", utf8_percent_encode(id, SEGMENT)), true))
+}
+
+/// `GET /v1/engines`, which is public.
+pub(crate) fn engines() -> Request {
+    get("/v1/engines".to_owned(), false)
+}
+
+/// `GET /v1/usage`.
+pub(crate) fn usage() -> Request {
+    get("/v1/usage".to_owned(), true)
+}
+
+fn get(path: String, authorized: bool) -> Request {
+    Request { method: Method::GET, path, body: None, authorized }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_escaped_never_paths() {
+        for (id, path) in [
+            ("gen_abc-1.~", "/v1/responses/gen_abc-1.~"),
+            ("gen/../../v1/usage", "/v1/responses/gen%2F..%2F..%2Fv1%2Fusage"),
+            ("a b?c#d%2F", "/v1/responses/a%20b%3Fc%23d%252F"),
+            ("é\n", "/v1/responses/%C3%A9%0A"),
+        ] {
+            assert_eq!(retrieve(id).unwrap().path, path);
+        }
+        for id in ["", " ", ".", "..", &"x".repeat(2000)] {
+            assert_eq!(retrieve(id).unwrap_err().kind(), ErrorKind::InvalidRequest, "{id}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Each endpoint as a pure pair: build the request, parse the answer. The one place that knows
+//! the URLs.
+
+mod base_url;
+mod download;
+mod endpoints;
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, Method, StatusCode};
+use serde::de::DeserializeOwned;
+
+pub(crate) use base_url::BaseUrl;
+pub(crate) use download::{Part, RangeAnswer, range_answer, range_headers};
+pub(crate) use endpoints::{create, engines, retrieve, usage};
+
+use crate::error::{self, Error, Scrub};
+
+/// A call of the API, before it has a host and a key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// From `/v1` on, escaped.
+    pub(crate) path: String,
+    /// JSON.
+    pub(crate) body: Option<bytes::Bytes>,
+    /// Whether the key goes along.
+    pub(crate) authorized: bool,
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: bytes::Bytes,
+}
+
+impl Answer {
+    /// What the answer says, or the error that it is.
+    pub(crate) fn parse<T: DeserializeOwned>(
+        &self,
+        scrub: &Scrub<'_>,
+        now: SystemTime,
+    ) -> Result<T, Error> {
+        if !self.status.is_success() {
+            return Err(error::from_status(self.status, &self.headers, &self.body, scrub, now));
+        }
+        serde_json::from_slice(&self.body).map_err(|reason| {
+            // serde's text quotes values of the body, its category does not.
+            let reason = match reason.classify() {
+                serde_json::error::Category::Data => "JSON of another shape",
+                serde_json::error::Category::Eof => "JSON that breaks off",
+                _ => "no JSON",
+            };
+            error::undecodable(self.status, &self.headers, &self.body, reason, scrub)
+        })
+    }
+}
