@@ -1,0 +1,281 @@
+//! The scenarios are well formed: members, operations, arguments, options, kinds and fields exist, and
+//! what goes to the emulator is read by the emulator's own types. Whether they hold is for each
+//! language to run.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use pipevideo_emulator::{Fault, NewGeneration, Options, Origin};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Surface {
+    operations: BTreeMap<String, Operation>,
+    options: BTreeSet<String>,
+    error_fields: BTreeSet<String>,
+    error_kinds: BTreeSet<String>,
+    excuses: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operation {
+    args: BTreeSet<String>,
+    required: BTreeSet<String>,
+    result: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    about: String,
+    #[serde(default)]
+    emulator: Map<String, Value>,
+    #[serde(default)]
+    generations: Vec<NewGeneration>,
+    #[serde(default)]
+    faults: Vec<Fault>,
+    #[serde(default)]
+    files: BTreeMap<String, File>,
+    #[serde(default)]
+    client: BTreeMap<String, Value>,
+    #[serde(default)]
+    first: Vec<Call>,
+    call: Call,
+    outcome: Outcome,
+    requests: Option<Requests>,
+    #[serde(default)]
+    files_after: BTreeMap<String, Option<File>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    operation: String,
+    #[serde(default)]
+    args: Map<String, Value>,
+    #[serde(rename = "as")]
+    name: Option<String>,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outcome {
+    value: Option<Value>,
+    updates: Option<Vec<Update>>,
+    error: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read to be checked")]
+struct Update {
+    generation: Map<String, Value>,
+    elapsed: Option<Value>,
+    expected: Option<Value>,
+    via: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Requests {
+    Exactly(Vec<Request>),
+    Counts(Counts),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    counts: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read to be checked")]
+struct Request {
+    method: String,
+    path: String,
+    origin: Option<Origin>,
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    body: Option<Value>,
+    gap: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "read to be checked")]
+enum File {
+    VideoBytes(usize),
+    Text(String),
+    Base64(String),
+    Video,
+    Directory,
+}
+
+impl Surface {
+    /// What no language has yet.
+    fn excused_everywhere(&self) -> BTreeSet<String> {
+        let everywhere =
+            |entry: &&String| self.excuses.values().all(|all| all.contains_key(*entry));
+        self.excuses.values().flat_map(BTreeMap::keys).filter(everywhere).cloned().collect()
+    }
+}
+
+fn surface() -> Surface {
+    serde_json::from_str(include_str!("../surface.json")).unwrap()
+}
+
+fn scenarios() -> Vec<(String, Scenario)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "README.md" {
+            continue;
+        }
+        let name = name.strip_suffix(".json").expect("a scenario is a .json file").to_owned();
+        let scenario = serde_json::from_str(&fs::read_to_string(&path).unwrap());
+        all.push((name.clone(), scenario.unwrap_or_else(|error| panic!("{name}: {error}"))));
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+impl Scenario {
+    fn check(&self, surface: &Surface) {
+        assert!(self.about.ends_with('.'), "about is a sentence");
+        let mut options = self.emulator.clone();
+        options.entry("polls").or_insert(json!(["completed"]));
+        serde_json::from_value::<Options>(Value::Object(options)).unwrap();
+        for option in self.client.keys() {
+            assert!(surface.options.contains(option), "no option {option}");
+        }
+        for file in self.files.values() {
+            assert!(!matches!(file, File::Video), "video is for files_after");
+        }
+        self.first.iter().chain([&self.call]).for_each(|call| call.check(surface, self));
+        self.outcome.check(surface);
+        self.check_faults();
+        if let Some(requests) = &self.requests {
+            requests.check();
+        }
+        assert!(self.files_after.keys().all(|path| !path.starts_with('/')));
+        assert!(self.generations.iter().all(|new| new.id.as_deref() != Some("")));
+    }
+
+    /// A fault that does nothing is most likely mistyped.
+    fn check_faults(&self) {
+        for fault in &self.faults {
+            let path = fault.matching.path.as_deref();
+            assert!(path.is_none_or(|path| path.starts_with('/')), "a path begins with /");
+            let harmless = Fault { matching: fault.matching.clone(), ..Fault::default() };
+            assert!(*fault != harmless, "a fault that does nothing");
+        }
+    }
+}
+
+impl Call {
+    fn check(&self, surface: &Surface, scenario: &Scenario) {
+        let operation = surface.operations.get(&self.operation);
+        let operation = operation.unwrap_or_else(|| panic!("no operation {}", self.operation));
+        for arg in self.args.keys() {
+            assert!(operation.args.contains(arg), "{} has no {arg}", self.operation);
+        }
+        for arg in &operation.required {
+            assert!(self.args.contains_key(arg), "{} needs {arg}", self.operation);
+        }
+        for value in self.args.values().filter_map(Value::as_str) {
+            let Some(wanted) = value.strip_prefix('@') else { continue };
+            let named = |call: &Call| call.name.as_deref() == Some(wanted);
+            assert!(scenario.first.iter().any(named), "nothing is called {wanted}");
+        }
+        if let Some(outcome) = &self.outcome {
+            outcome.check(surface);
+        }
+    }
+}
+
+impl Outcome {
+    fn check(&self, surface: &Surface) {
+        let ways = [self.value.is_some(), self.updates.is_some(), self.error.is_some()];
+        assert!(ways.iter().filter(|way| **way).count() <= 1, "one outcome");
+        let Some(error) = &self.error else { return };
+        let kind = error["kind"].as_str().expect("an error has a kind");
+        assert!(surface.error_kinds.contains(kind), "no kind {kind}");
+        for field in error.keys() {
+            assert!(surface.error_fields.contains(field), "no field {field}");
+        }
+    }
+}
+
+impl Requests {
+    fn check(&self) {
+        match self {
+            Self::Exactly(requests) => requests.iter().for_each(|request| {
+                assert!(request.path.starts_with('/'));
+                assert!(request.headers.keys().all(|name| *name == name.to_ascii_lowercase()));
+            }),
+            Self::Counts(Counts { counts }) => counts.keys().for_each(|key| {
+                let (method, path) = key.split_once(' ').expect("METHOD path");
+                assert!(method.bytes().all(|byte| byte.is_ascii_uppercase()));
+                assert!(path.starts_with('/'));
+            }),
+        }
+    }
+}
+
+#[test]
+fn every_scenario_is_well_formed() {
+    let surface = surface();
+    let scenarios = scenarios();
+    assert!(scenarios.len() >= 45);
+    for (name, scenario) in &scenarios {
+        // Seen when a check fails: which one it was.
+        println!("{name}");
+        scenario.check(&surface);
+    }
+}
+
+#[test]
+fn abouts_differ() {
+    let scenarios = scenarios();
+    let abouts: BTreeSet<_> = scenarios.iter().map(|(_, scenario)| &scenario.about).collect();
+    assert_eq!(abouts.len(), scenarios.len());
+}
+
+#[test]
+fn every_operation_and_kind_has_a_scenario() {
+    let (surface, scenarios) = (surface(), scenarios());
+    let mut reached = surface.excused_everywhere();
+    for (_, scenario) in &scenarios {
+        reached.insert(scenario.call.operation.clone());
+        let kind = scenario.outcome.error.as_ref().and_then(|error| error["kind"].as_str());
+        reached.extend(kind.map(str::to_owned));
+    }
+    for entry in surface.operations.keys().chain(&surface.error_kinds) {
+        assert!(reached.contains(entry), "no scenario for {entry}");
+    }
+}
+
+#[test]
+fn excuses_name_what_exists() {
+    let surface = surface();
+    let scenarios: BTreeSet<_> = scenarios().into_iter().map(|(name, _)| name).collect();
+    for (entry, reason) in surface.excuses.values().flatten() {
+        let exists = surface.operations.contains_key(entry)
+            || [&surface.options, &surface.error_fields, &surface.error_kinds, &scenarios]
+                .iter()
+                .any(|set| set.contains(entry));
+        assert!(exists, "there is no {entry} to be excused");
+        assert!(!reason.is_empty());
+    }
+    assert!(surface.operations.values().all(|operation| !operation.result.is_empty()));
+}
