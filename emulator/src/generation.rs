@@ -68,7 +68,7 @@ impl Generation {
             Stage::Rendering => self.plan.duration,
             Stage::Completed | Stage::Failed => None,
         };
-        Some(self.created + after?)
+        Some(self.created.saturating_add(after?))
     }
 
     /// Time moves it, one stage.

@@ -39,8 +39,8 @@ impl Emulator {
     /// # Errors
     /// When a port cannot be had.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let api = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let videos = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let api = listen(options.port).await?;
+        let videos = listen(0).await?;
         let places = Places {
             base_url: format!("http://{}", api.local_addr()?),
             video_base: format!("http://{}", videos.local_addr()?),
@@ -128,6 +128,12 @@ impl Emulator {
             let _ = server.await;
         }
     }
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}"))
+    })
 }
 
 impl Drop for Emulator {

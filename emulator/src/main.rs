@@ -1,9 +1,11 @@
 //! The program: the emulator until its standard input closes.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::Parser;
 use pipevideo_emulator::{Emulator, Options, RateLimit};
+use serde::Serialize;
 
 /// Pipevideo's video generation API on loopback.
 ///
@@ -89,18 +91,31 @@ impl Arguments {
     }
 }
 
+/// The one line that is printed.
+#[derive(Serialize)]
+struct Address<'a> {
+    base_url: &'a str,
+    api_key: &'a str,
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> std::io::Result<()> {
-    let options = Arguments::parse().into_options();
+async fn main() -> ExitCode {
+    match run(Arguments::parse().into_options()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pipevideo-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> io::Result<()> {
     let emulator = Emulator::start(options).await?;
-    let line = serde_json::json!({
-        "base_url": emulator.base_url(),
-        "api_key": emulator.api_key(),
-    });
-    writeln!(std::io::stdout(), "{line}")?;
-    std::io::stdout().flush()?;
-    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
-        .await??;
+    let address = Address { base_url: emulator.base_url(), api_key: emulator.api_key() };
+    let line = serde_json::to_string(&address)?;
+    writeln!(io::stdout(), "{line}")?;
+    io::stdout().flush()?;
+    tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
     emulator.stop().await;
     Ok(())
 }

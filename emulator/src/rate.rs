@@ -24,14 +24,14 @@ impl Limiter {
             return Ok(());
         };
         let window = Duration::try_from_secs_f64(limit.window_seconds).unwrap_or_default();
-        while self.admitted.front().is_some_and(|&call| call + window <= now) {
+        while self.admitted.front().is_some_and(|&call| call.saturating_add(window) <= now) {
             self.admitted.pop_front();
         }
         if self.admitted.len() < limit.requests as usize {
             self.admitted.push_back(now);
             return Ok(());
         }
-        let room = self.admitted.front().map_or(window, |&call| call + window - now);
+        let room = self.admitted.front().map_or(window, |&call| call.saturating_add(window) - now);
         Err((room.as_secs_f64().ceil() as u64).max(1))
     }
 }

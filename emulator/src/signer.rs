@@ -23,7 +23,7 @@ impl Signer {
     /// A URL for this path that works from now until it expires; no two are the same.
     pub(crate) fn sign(&mut self, path: &str, now: Duration) -> String {
         self.given += 1;
-        let expires = now.as_secs() + self.ttl_seconds;
+        let expires = now.as_secs().saturating_add(self.ttl_seconds);
         let claims = format!("expires={expires}&nonce={}", self.given);
         let signature = self.signature(path, &claims);
         format!("{}{path}?{claims}&signature={signature}", self.base)

@@ -36,6 +36,7 @@ async fn one_line_and_an_end_with_its_input() {
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with(r#"{"base_url":"http://127.0.0.1:"#), "{line}");
     let told: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(told["api_key"], "pv_flag");
     let url = format!("{}/v1/usage", told["base_url"].as_str().unwrap());
@@ -62,4 +63,13 @@ async fn wrong_options_say_what_is_wrong() {
         assert!(!output.status.success());
         assert!(String::from_utf8_lossy(&output.stderr).contains(part));
     }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = program(&["--port", &port]).wait_with_output().await.unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&port));
 }
