@@ -70,6 +70,7 @@ struct Outcome {
     value: Option<Value>,
     updates: Option<Vec<Update>>,
     error: Option<BTreeMap<String, Value>>,
+    lacks: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -207,6 +208,7 @@ impl Outcome {
     fn check(&self, surface: &Surface) {
         let ways = [self.value.is_some(), self.updates.is_some(), self.error.is_some()];
         assert!(ways.iter().filter(|way| **way).count() <= 1, "one outcome");
+        assert!(self.lacks.is_none() || self.error.is_some(), "lacks is about an error");
         let Some(error) = &self.error else { return };
         let kind = error["kind"].as_str().expect("an error has a kind");
         assert!(surface.error_kinds.contains(kind), "no kind {kind}");
