@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep};
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -65,8 +65,9 @@ pub(crate) struct Payload {
 }
 
 const PIECE: u64 = 64 << 10;
-/// What was written before a break gets out in this time; nothing else tells when it has.
-const FLUSH: Duration = Duration::from_millis(20);
+/// When the connection has been quiet for so long, what was written before a break has got out;
+/// nothing else tells.
+const QUIET: Duration = Duration::from_millis(30);
 
 impl Payload {
     pub(crate) fn stretch(bytes: Bytes, from: u64, end: u64) -> Self {
@@ -87,6 +88,15 @@ impl Payload {
     pub(crate) fn break_half_way(&mut self) {
         self.breaks_at = Some(self.at + self.len() / 2);
         self.end = self.end.max(self.at + 1);
+    }
+
+    /// Whoever writes asks again whenever it could write some more: that is no quiet.
+    fn poll_quiet(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        if !pause.is_elapsed() {
+            pause.as_mut().reset(Instant::now() + QUIET);
+        }
+        pause.as_mut().poll(context)
     }
 }
 
@@ -110,8 +120,7 @@ impl Body for Payload {
             return Poll::Ready(None);
         }
         if this.breaks_at.is_some_and(|breaks_at| this.at >= breaks_at) {
-            let pause = this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSH)));
-            ready!(pause.as_mut().poll(context));
+            ready!(this.poll_quiet(context));
             return Poll::Ready(Some(Err(io::Error::other("broken on request"))));
         }
         let offset = this.at % this.bytes.len() as u64;
