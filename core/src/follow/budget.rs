@@ -109,6 +109,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes the right to send a direct call now, if nobody waits before it.
+    pub(crate) fn take_unqueued(&mut self, now: Duration) -> bool {
+        self.waiting == 0 && self.take(now, Class::Direct).is_ok()
+    }
+
     /// Whether fewer than `cap` are used, or when enough of those that count leave the window.
     fn room(
         &self,

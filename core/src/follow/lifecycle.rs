@@ -134,9 +134,8 @@ impl Lifecycle {
         if self.state == State::Done {
             return Ask::Nothing;
         }
-        let too_early = error.kind() == ErrorKind::NotFound
-            && self.last_seen_by_look()
-            && now < self.grace_until;
+        let too_early =
+            error.kind() == ErrorKind::NotFound && !self.found && now < self.grace_until;
         if !retry::is_passing(error) && !too_early {
             self.state = State::Done;
             return Ask::End(Err(error.clone()));

@@ -54,13 +54,14 @@ pub(crate) enum Next {
 /// spent only where it is worth [`WORTH`], so that the budget is there when the ends come; the one
 /// that is worth most goes first, and looks are spread evenly over the window.
 pub(crate) struct Planner {
-    polling: Polling,
     pub(crate) forecast: Forecast,
     entries: HashMap<Arc<str>, Entry>,
     /// The entries that are not under way, by when they are due; urgent ones at time zero.
     due: BTreeSet<(Duration, Arc<str>)>,
     /// Those of whom something new is known since their due time was set.
     changed: Vec<Arc<str>>,
+    /// The looks in a second that it takes to look at everybody each `max_interval`.
+    demand: f64,
     /// Whether there are more to look at than the budget allows.
     crowded: bool,
     /// Before this, a look would run ahead of an even pace.
@@ -69,6 +70,7 @@ pub(crate) struct Planner {
 
 struct Entry {
     kind: String,
+    polling: Polling,
     /// When it was created, as far as is known.
     born: Duration,
     /// When it was last seen.
@@ -91,46 +93,49 @@ const BURST: u32 = 2;
 const TURNS: f64 = 4.0;
 
 impl Planner {
-    pub(crate) fn new(polling: Polling) -> Self {
+    /// `typical` is a first guess at the time that half of the generations take.
+    pub(crate) fn new(typical: Duration) -> Self {
         Self {
-            polling,
-            forecast: Forecast::new(polling.typical),
+            forecast: Forecast::new(typical),
             entries: HashMap::new(),
             due: BTreeSet::new(),
             changed: Vec::new(),
+            demand: 0.0,
             crowded: false,
             paced_until: Duration::ZERO,
         }
     }
 
-    /// Follows a generation that was seen just now, or with `urgent` one to be looked at as soon as
-    /// the budget allows.
+    /// Follows a generation, born and last seen at these times; one that has not been seen is
+    /// looked at as soon as the budget allows.
     pub(crate) fn add(
         &mut self,
-        now: Duration,
         id: Arc<str>,
         kind: String,
         born: Duration,
-        urgent: bool,
+        seen: Option<Duration>,
+        polling: Polling,
     ) {
         let entry = Entry {
             kind,
+            polling,
             born,
-            seen: now,
+            seen: seen.unwrap_or(born),
             not_before: Duration::ZERO,
             due: None,
-            urgent,
+            urgent: seen.is_none(),
             under_way: false,
         };
+        self.demand += entry.demand();
         self.entries.insert(id.clone(), entry);
         self.changed.push(id);
     }
 
     /// Stops following a generation.
     pub(crate) fn remove(&mut self, id: &str) {
-        if let Some((id, entry)) = self.entries.remove_entry(id)
-            && let Some(due) = entry.due
-        {
+        let Some((id, entry)) = self.entries.remove_entry(id) else { return };
+        self.demand -= entry.demand();
+        if let Some(due) = entry.due {
             self.due.remove(&(due, id));
         }
     }
@@ -143,21 +148,27 @@ impl Planner {
         });
     }
 
-    /// A look has brought this generation's state, and perhaps its kind and its birth.
-    pub(crate) fn seen(&mut self, now: Duration, id: &str, kind: String, born: Option<Duration>) {
+    /// A generation's kind has become known.
+    pub(crate) fn describe(&mut self, id: &str, kind: String) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.kind = kind;
+        }
+    }
+
+    /// A look has brought this generation's state, and perhaps when it was born.
+    pub(crate) fn seen(&mut self, now: Duration, id: &str, born: Option<Duration>) {
         self.change(id, |entry| {
             entry.seen = now;
             entry.not_before = Duration::ZERO;
-            entry.kind = kind;
             entry.born = born.unwrap_or(entry.born);
             entry.under_way = false;
         });
     }
 
     /// A look has failed: the next one no sooner than this.
-    pub(crate) fn missed(&mut self, id: &str, not_before: Duration) {
+    pub(crate) fn missed(&mut self, now: Duration, id: &str, not_before: Duration) {
         self.change(id, |entry| {
-            entry.not_before = not_before;
+            entry.not_before = not_before.max(now + entry.polling.min_interval);
             entry.under_way = false;
         });
     }
@@ -176,7 +187,7 @@ impl Planner {
             Some(entry) => {
                 (now.saturating_sub(entry.born), self.forecast.shape(&entry.kind).median())
             }
-            None => (Duration::ZERO, self.polling.typical),
+            None => (Duration::ZERO, self.forecast.shape("").median()),
         }
     }
 
@@ -188,7 +199,7 @@ impl Planner {
         if first > now {
             return Next::At(first);
         }
-        if self.crowded && self.paced_until > now {
+        if self.crowded && !first.is_zero() && self.paced_until > now {
             return Next::At(self.paced_until);
         }
         match budget.take(now, Class::Poll) {
@@ -247,28 +258,32 @@ impl Planner {
             }
             let due = match entry.urgent {
                 true => entry.not_before,
-                false => entry.next_look(&self.polling, self.forecast.shape(&entry.kind), load),
+                false => entry.next_look(self.forecast.shape(&entry.kind), load),
             };
             entry.due = Some(due);
             self.due.insert((due, id));
         }
     }
 
-    /// The share of the budget that it would take to look at everybody each `max_interval`.
+    /// The share of the budget that this takes.
     fn load(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
         let Some((polls, window)) = poll_rate else { return 0.0 };
-        let each = self.polling.max_interval.max(Duration::from_secs(1));
-        let wanted = self.entries.len() as f64 * window.as_secs_f64() / each.as_secs_f64();
-        wanted / polls as f64
+        self.demand * window.as_secs_f64() / polls as f64
     }
 }
 
 impl Entry {
+    /// The looks in a second that it takes to look each `max_interval`.
+    fn demand(&self) -> f64 {
+        1.0 / self.polling.max_interval.as_secs_f64().max(1.0)
+    }
+
     /// When a look will be worth it.
-    fn next_look(&self, polling: &Polling, shape: Shape, load: f64) -> Duration {
+    fn next_look(&self, shape: Shape, load: f64) -> Duration {
+        let polling = &self.polling;
         let earliest = self.seen + polling.min_interval;
         let longest = match load > 1.0 {
-            true => polling.max_interval.max(Duration::from_secs(1)).mul_f64(TURNS * load),
+            true => Duration::from_secs_f64(TURNS * load / self.demand()),
             false => polling.max_interval,
         };
         let latest = self.seen + longest.max(polling.min_interval);

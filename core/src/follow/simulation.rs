@@ -48,7 +48,7 @@ trait Chooser {
 
 impl Chooser for Planner {
     fn add(&mut self, now: Duration, id: Arc<str>) {
-        Planner::add(self, now, id, String::new(), now, false);
+        Planner::add(self, id, String::new(), now, Some(now), Polling::default());
     }
 
     fn next(&mut self, now: Duration, budget: &mut Budget) -> Next {
@@ -57,7 +57,7 @@ impl Chooser for Planner {
 
     fn seen(&mut self, now: Duration, id: &str, ended: Option<Duration>) {
         match ended {
-            None => Planner::seen(self, now, id, String::new(), None),
+            None => Planner::seen(self, now, id, None),
             Some(took) => {
                 self.forecast.learn("", took);
                 self.remove(id);
@@ -174,9 +174,8 @@ fn compare(births: impl Fn() -> Box<dyn Iterator<Item = f64>>, typical: f64) -> 
     let seeds = 8;
     for seed in 0..seeds {
         let load = load(births(), seed);
-        let polling = Polling { typical: Duration::from_secs_f64(typical), ..Polling::default() };
         let mut choosers: [Box<dyn Chooser>; 3] = [
-            Box::new(Planner::new(polling)),
+            Box::new(Planner::new(Duration::from_secs_f64(typical))),
             Box::new(InTurn::default()),
             Box::new(InTurn { paced: true, ..InTurn::default() }),
         ];

@@ -1,0 +1,301 @@
+//! The client's options.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
+use url::Url;
+
+use super::gate::{Identity, Shared};
+use super::key::{Key, TokenError};
+use super::reqwest::{Connecting, Reqwest};
+use super::transport::Transport;
+use super::{Client, Inner, call};
+use crate::error::{Error, ErrorKind};
+use crate::follow::budget::RateLimit;
+use crate::follow::planner::Polling;
+use crate::wire::BaseUrl;
+
+/// The options of a client, each with a default.
+///
+/// ```
+/// use pipevideo::{Client, Polling};
+/// use std::time::Duration;
+///
+/// let client = Client::builder()
+///     .api_key("pv_example")
+///     .deadline(Duration::from_secs(20 * 60))
+///     .polling(Polling { typical: Duration::from_secs(40), ..Polling::default() })
+///     .build()?;
+/// # let _ = client;
+/// # Ok::<(), pipevideo::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    key: Option<KeyOption>,
+    base_url: Option<String>,
+    allow_insecure: bool,
+    config: Config,
+    rate_limit: Option<RateLimit>,
+    proxy: Option<String>,
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone)]
+enum KeyOption {
+    Fixed(SecretString),
+    Function(Key),
+}
+
+/// What a client goes by, once built.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) base_url: BaseUrl,
+    pub(crate) request_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_retries: u32,
+    pub(crate) polling: Polling,
+    pub(crate) deadline: Duration,
+    pub(crate) app: App,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Who uses the service, for its statistics; all of it optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct App {
+    /// The application's address: http or https, at most 2048 characters.
+    pub url: Option<String>,
+    /// The application's title, at most 256 characters.
+    pub title: Option<String>,
+    /// The application's name, at most 256 characters.
+    pub name: Option<String>,
+}
+
+impl App {
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for what the service would ignore.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) -> Result<(), Error> {
+        let url_is_fine = self.url.as_deref().is_none_or(|url| {
+            Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"))
+        });
+        if !url_is_fine {
+            return Err(configuration("app.url is not an http or https URL."));
+        }
+        for (name, value, most) in [
+            ("http-referer", &self.url, 2048),
+            ("x-pipevideo-title", &self.title, 256),
+            ("x-application-name", &self.name, 256),
+        ] {
+            let Some(value) = value else { continue };
+            let header = HeaderValue::from_str(value)
+                .ok()
+                .filter(|_| value.chars().count() <= most)
+                .ok_or_else(|| {
+                    configuration(&format!(
+                        "app's value for {name} is longer than {most} characters, or no header's."
+                    ))
+                })?;
+            headers.insert(HeaderName::from_static(name), header);
+        }
+        Ok(())
+    }
+}
+
+fn configuration(message: &str) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            key: None,
+            base_url: None,
+            allow_insecure: false,
+            config: Config {
+                base_url: BaseUrl::parse(BaseUrl::DEFAULT, false)
+                    .expect("the default base URL is one"),
+                request_timeout: Duration::from_secs(30),
+                connect_timeout: Duration::from_secs(5),
+                max_retries: 4,
+                polling: Polling::default(),
+                deadline: Duration::from_secs(900),
+                app: App::default(),
+                headers: HeaderMap::new(),
+            },
+            rate_limit: Some(RateLimit::default()),
+            proxy: None,
+            ca_file: None,
+        }
+    }
+
+    /// Sets the key; by default `PIPEVIDEO_API_KEY`.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(KeyOption::Fixed(SecretString::from(key.into())));
+        self
+    }
+
+    /// Sets a function that yields a token before each request, in place of a key.
+    ///
+    /// Its failure ends the call with [`ErrorKind::Authentication`] and is the error's source.
+    /// Clients with a function share their rate limit only with their own clones.
+    ///
+    /// ```
+    /// let client = pipevideo::Client::builder()
+    ///     .token(|| async { Ok("a token from my backend".replace(' ', "-")) })
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    pub fn token<F, Fut>(mut self, function: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, TokenError>> + Send + 'static,
+    {
+        self.key = Some(KeyOption::Function(Key::function(function)));
+        self
+    }
+
+    /// Sets where the API is, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, else the
+    /// service's own address. Plain http is taken only to this machine.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows plain http to other machines, where anybody on the way can read the key.
+    pub fn allow_insecure(mut self, allow: bool) -> Self {
+        self.allow_insecure = allow;
+        self
+    }
+
+    /// Bounds one HTTP call, from sending to the answer's end; 30 s by default. For a download it
+    /// bounds the time without progress.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.config.request_timeout = timeout;
+        self
+    }
+
+    /// Bounds the making of a connection; 5 s by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how often a call that is safe to repeat is sent again; 4 times by default.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.config.max_retries = retries;
+        self
+    }
+
+    /// Sets how many requests may go in how long a time; 100 in 60 s by default, `None` for no
+    /// limit. It is shared by all clients of this process with the same key, base URL and limit.
+    pub fn rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
+        self.rate_limit = limit.into();
+        self
+    }
+
+    /// Sets how often generations are looked at.
+    pub fn polling(mut self, polling: Polling) -> Self {
+        self.config.polling = polling;
+        self
+    }
+
+    /// Bounds a whole wait, unless it has a deadline of its own; 900 s by default.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.config.deadline = deadline;
+        self
+    }
+
+    /// Tells the service who uses it, for its statistics.
+    pub fn app(mut self, app: App) -> Self {
+        self.config.app = app;
+        self
+    }
+
+    /// Sets headers that go with every request to the API.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.config.headers = headers;
+        self
+    }
+
+    /// Sets a proxy; by default the environment's (`HTTPS_PROXY`, `NO_PROXY` …).
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// Trusts the certificates of a PEM file, beside Mozilla's.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`]: no key, a bad base URL, a bad option.
+    pub fn build(self) -> Result<Client, Error> {
+        let base_url = self.find_base_url()?;
+        let transport = Reqwest::new(&Connecting {
+            connect_timeout: self.config.connect_timeout,
+            proxy: self.proxy.as_deref(),
+            ca_file: self.ca_file.as_deref(),
+            loopback: base_url.is_loopback(),
+        })?;
+        self.build_with(base_url, Arc::new(transport))
+    }
+
+    /// Makes a client over any transport.
+    pub(crate) fn build_with(
+        mut self,
+        base_url: BaseUrl,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Client, Error> {
+        self.check()?;
+        let key = match self.key {
+            Some(KeyOption::Function(key)) => key,
+            Some(KeyOption::Fixed(key)) => Key::fixed(key)?,
+            None => Key::fixed(env("PIPEVIDEO_API_KEY").unwrap_or_default().into())?,
+        };
+        let rate_limit = self.rate_limit;
+        let identity =
+            key.text().map(|key| Identity { base_url: base_url.clone(), key, rate_limit });
+        self.config.base_url = base_url;
+        let headers = call::standing_headers(&self.config)?;
+        let shared = Shared::of(identity, rate_limit);
+        Ok(Client {
+            inner: Arc::new(Inner { config: self.config, headers, key, transport, shared }),
+        })
+    }
+
+    fn find_base_url(&self) -> Result<BaseUrl, Error> {
+        let url = self.base_url.clone().or_else(|| env("PIPEVIDEO_BASE_URL"));
+        BaseUrl::parse(url.as_deref().unwrap_or(BaseUrl::DEFAULT), self.allow_insecure)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.config.request_timeout.is_zero() || self.config.connect_timeout.is_zero() {
+            return Err(configuration("request_timeout and connect_timeout must be positive."));
+        }
+        if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
+            return Err(configuration("rate_limit must allow a request; None switches it off."));
+        }
+        Ok(())
+    }
+}
+
+/// A variable of the environment; an empty one counts as unset.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! One call: through the budget, over the transport, to a value or an error; again if it may be.
+
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, header};
+use serde::de::DeserializeOwned;
+use tracing::{Instrument, Span, debug, debug_span, field};
+
+use super::Inner;
+use super::clock;
+use super::gate::Permit;
+use super::key::Key;
+use super::transport::{Broken, HttpRequest, HttpResponse};
+use crate::error::{Error, ErrorKind, Scrub, Sent};
+use crate::model::{Generation, GenerationRequest};
+use crate::retry::{self, Safety};
+use crate::wire::{self, Answer, Request};
+
+/// An answer of the API is never near this; a larger one is not read to its end.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+impl Inner {
+    /// A call that changes nothing.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        self.call(request, Safety::Read, Vec::new()).await.map_err(|(error, _)| error)
+    }
+
+    /// The create. Unless it is certain that the service did not take it, it is sent once.
+    pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Generation, Error> {
+        let call = wire::create(request)?;
+        let texts = request.texts().collect();
+        match self.call::<Generation>(&call, Safety::Create, texts).await {
+            Ok(generation) => {
+                let now = clock::now();
+                super::gate::lock(&self.shared.created).remember(&generation.id, now);
+                Ok(generation)
+            }
+            Err((error, sent_at)) if is_uncertain(&error) => {
+                Err(error.into_uncertain(&request.model, sent_at))
+            }
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    /// One look at a generation, which the planner has already charged to the budget.
+    pub(crate) async fn poll(&self, id: &str) -> Result<Generation, Error> {
+        let permit = self.shared.gate.poll_permit();
+        let request = wire::retrieve(id)?;
+        let result = self.attempt(&request, Some(permit), &[]).await;
+        result.map_err(|error| error.with_generation_id(id))
+    }
+
+    /// Sends until there is an answer, or no more patience. The time is that of the last sending.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        safety: Safety,
+        texts: Vec<&str>,
+    ) -> Result<T, (Error, SystemTime)> {
+        let span = debug_span!(
+            "call",
+            method = %request.method, path = request.path,
+            attempt = field::Empty, status = field::Empty, budget_left = field::Empty,
+        );
+        async {
+            let mut attempt = 0;
+            loop {
+                attempt += 1;
+                let permit = match request.authorized {
+                    true => {
+                        let entered = self.shared.gate.enter().await;
+                        Some(entered.map_err(|e| (e.with_attempts(attempt - 1), clock::wall()))?)
+                    }
+                    false => None,
+                };
+                let sent_at = clock::wall();
+                Span::current().record("attempt", attempt);
+                let error = match self.attempt(request, permit, &texts).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error.with_attempts(attempt),
+                };
+                let entropy = clock::entropy();
+                match retry::pause(safety, &error, attempt, self.config.max_retries, entropy) {
+                    Some(pause) => {
+                        debug!(kind = %error.kind(), ?pause, "the call is sent again");
+                        clock::sleep(pause).await;
+                    }
+                    None => return Err((error, sent_at)),
+                }
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Sends once, and tells the budget how it went.
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        permit: Option<Permit<'_>>,
+        texts: &[&str],
+    ) -> Result<T, Error> {
+        let span = Span::current();
+        if !span.is_disabled() {
+            span.record("budget_left", self.shared.gate.budget().left(clock::now()));
+        }
+        let (answer, key) = match self.exchange(request).await {
+            Ok(exchanged) => exchanged,
+            Err(error) => {
+                if let Some(permit) = permit.filter(|_| error.sent() == Sent::No) {
+                    permit.not_sent();
+                }
+                return Err(error);
+            }
+        };
+        span.record("status", answer.status.as_u16());
+        let scrub = Scrub { key: key.as_deref().unwrap_or_default(), texts: texts.to_vec() };
+        let result = answer.parse(&scrub, clock::wall());
+        if let (Err(error), Some(permit)) = (&result, permit)
+            && error.kind() == ErrorKind::RateLimited
+        {
+            permit.limited(error.retry_after());
+        }
+        result
+    }
+
+    /// One exchange within the request timeout: the answer, and the key that went with it.
+    async fn exchange(&self, request: &Request) -> Result<(Answer, Option<String>), Error> {
+        let mut headers = self.headers.clone();
+        let key = match request.authorized {
+            true => Some(self.key.authorize(&mut headers).await?),
+            false => None,
+        };
+        if request.body.is_some() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let request = HttpRequest {
+            method: request.method.clone(),
+            url: self.config.base_url.join(&request.path),
+            headers,
+            body: request.body.clone(),
+        };
+        let exchange = async { read_to_end(self.transport.send(request).await?).await };
+        let timeout = self.config.request_timeout;
+        match clock::within(timeout, exchange).await {
+            Some(answer) => Ok((answer?, key)),
+            None => Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "there was no answer within the request timeout of {timeout:?}. Try again, or \
+                     raise request_timeout."
+                ),
+            )
+            .with_sent(Sent::Maybe)),
+        }
+    }
+}
+
+/// Whether a create that ended so may have made a generation.
+fn is_uncertain(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Connection | ErrorKind::Timeout => error.sent() != Sent::No,
+        ErrorKind::Server | ErrorKind::Decode => true,
+        _ => false,
+    }
+}
+
+async fn read_to_end(mut response: HttpResponse) -> Result<Answer, Broken> {
+    let mut body = match response.body.next().await {
+        None => BytesMut::new(),
+        Some(first) => BytesMut::from(first?),
+    };
+    while let Some(chunk) = response.body.next().await {
+        let chunk = chunk?;
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            let what = "the answer is far larger than any of the API";
+            return Err(Broken { what, sent: Sent::Maybe, source: None });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let body: Bytes = body.freeze();
+    Ok(Answer { status: response.status, headers: response.headers, body })
+}
+
+/// The headers that every request carries.
+pub(crate) fn standing_headers(config: &super::Config) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let agent = concat!("pipevideo-rust/", env!("CARGO_PKG_VERSION"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    config.app.write(&mut headers)?;
+    headers.extend(config.headers.clone());
+    Ok(headers)
+}
+
+impl Key {
+    /// Puts the key into the headers, and tells it, so that it can be kept out of errors.
+    async fn authorize(&self, headers: &mut HeaderMap) -> Result<String, Error> {
+        let token = self.token().await?;
+        let value = super::reqwest::secret(&format!("Bearer {token}")).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                "the key has characters that no key has, such as a line break. Copy it again.",
+            )
+        })?;
+        headers.insert(header::AUTHORIZATION, value);
+        Ok(token)
+    }
+}

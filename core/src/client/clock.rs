@@ -1,0 +1,50 @@
+//! The only file that reads a clock, sleeps, or draws randomness.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is where the clock, sleep and entropy come from"
+)]
+
+use std::future::Future;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Times count from a day before this process first asked, so that what is older than the process
+/// has a time too.
+const BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time now.
+pub(crate) fn now() -> Duration {
+    BEFORE + Instant::now().saturating_duration_since(*START)
+}
+
+/// The machine's wall clock, for times that the service or a person tells.
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Sleeps until this time.
+pub(crate) async fn sleep_until(time: Duration) {
+    match START.checked_add(time.saturating_sub(BEFORE)) {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sleeps for so long.
+pub(crate) async fn sleep(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}
+
+/// The future's output, or `None` if it takes longer than this.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, future).await.ok()
+}
+
+/// A number drawn evenly from 0 to 1.
+pub(crate) fn entropy() -> f64 {
+    fastrand::f64()
+}

@@ -1,0 +1,419 @@
+//! The one task that drives the planner: it looks at generations and tells those who wait.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_channel::mpsc as events;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::{Instrument, debug_span};
+
+use super::gate::{Shared, lock};
+use super::{Inner, clock};
+use crate::error::Error;
+use crate::follow::lifecycle::{Ask, GRACE, Lifecycle};
+use crate::follow::planner::{Next, Planner};
+use crate::model::{Generation, Update, Via};
+
+/// No more looks than this are under way at once, whatever the budget: each may be a connection.
+const MOST_LOOKS: usize = 100;
+/// A generation that claims to be older than this says nothing about how long they take.
+const OLDEST: Duration = Duration::from_secs(60 * 60);
+
+/// The follower tasks of one key: one for each runtime that waits on it.
+#[derive(Default)]
+pub(crate) struct Followers(Mutex<HashMap<Id, mpsc::UnboundedSender<Command>>>);
+
+/// What somebody who waits is told.
+pub(crate) enum Event {
+    Update(Box<Update>),
+    End(Result<Arc<Generation>, Error>),
+}
+
+/// A wish to follow a generation.
+pub(crate) struct Follow {
+    pub(crate) client: Arc<Inner>,
+    pub(crate) id: Arc<str>,
+    /// The time until which to wait.
+    pub(crate) deadline: Duration,
+    /// What its create has just answered.
+    pub(crate) created: Option<Arc<Generation>>,
+    /// Whether updates are wanted, or only the end.
+    pub(crate) updates: bool,
+}
+
+pub(crate) enum Command {
+    Follow(Follow, events::UnboundedSender<Event>, u64),
+    Leave(Arc<str>, u64),
+}
+
+/// A place among those who wait. Dropping it gives it up, and stops a look that nobody else needs.
+pub(crate) struct Subscription {
+    pub(crate) events: events::UnboundedReceiver<Event>,
+    commands: mpsc::UnboundedSender<Command>,
+    id: Arc<str>,
+    number: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // A follower that is gone has nobody to take off its list.
+        let _ = self.commands.send(Command::Leave(self.id.clone(), self.number));
+    }
+}
+
+impl Followers {
+    /// Follows a generation from now on.
+    pub(crate) fn follow(&self, follow: Follow) -> Subscription {
+        let (sender, events) = events::unbounded();
+        let (id, number) = (follow.id.clone(), fastrand::u64(..));
+        let shared = follow.client.shared.clone();
+        let typical = follow.client.config.polling.typical;
+        let runtime = Handle::current().id();
+        let mut all = lock(&self.0);
+        let mut command = Command::Follow(follow, sender, number);
+        if let Some(commands) = all.get(&runtime) {
+            match commands.send(command) {
+                Ok(()) => {
+                    return Subscription { events, commands: commands.clone(), id, number };
+                }
+                Err(mpsc::error::SendError(unsent)) => command = unsent,
+            }
+        }
+        let (commands, inbox) = mpsc::unbounded_channel();
+        if commands.send(command).is_ok() {
+            all.insert(runtime, commands.clone());
+        }
+        let follower = Follower {
+            shared,
+            inbox,
+            planner: Planner::new(typical),
+            followed: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            looks: JoinSet::new(),
+        };
+        #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
+        tokio::spawn(follower.run(runtime));
+        Subscription { events, commands, id, number }
+    }
+}
+
+struct Follower {
+    shared: Arc<Shared>,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    planner: Planner,
+    followed: HashMap<Arc<str>, Followed>,
+    deadlines: BTreeSet<(Duration, Arc<str>, u64)>,
+    looks: JoinSet<Look>,
+}
+
+type Look = (Arc<str>, Result<Generation, Error>);
+
+/// One generation, and all who wait for it.
+struct Followed {
+    client: Arc<Inner>,
+    waits: Vec<Waiting>,
+    look: Option<AbortHandle>,
+    /// When it was last seen, and whether it is known when it was born.
+    seen: Option<Duration>,
+    birth_known: bool,
+}
+
+struct Waiting {
+    number: u64,
+    lifecycle: Lifecycle,
+    events: events::UnboundedSender<Event>,
+    updates: bool,
+}
+
+impl Follower {
+    async fn run(mut self, runtime: Id) {
+        let shared = self.shared.clone();
+        loop {
+            let changed = shared.gate.changed();
+            let next = self.dispatch();
+            self.meet_deadlines();
+            if self.followed.is_empty() && self.leave(runtime) {
+                return;
+            }
+            let deadline = self.deadlines.first().map(|(deadline, ..)| *deadline);
+            let wake = match &next {
+                Next::At(at) => Some(deadline.map_or(*at, |deadline| deadline.min(*at))),
+                _ => deadline,
+            };
+            tokio::select! {
+                Some(command) = self.inbox.recv() => {
+                    self.obey(command);
+                    while let Ok(command) = self.inbox.try_recv() {
+                        self.obey(command);
+                    }
+                }
+                Some(look) = self.looks.join_next() => {
+                    self.looked(look.ok());
+                    while let Some(look) = self.looks.try_join_next() {
+                        self.looked(look.ok());
+                    }
+                }
+                () = changed, if next == Next::WhenChanged => {}
+                () = clock::sleep_until(wake.unwrap_or(Duration::MAX)) => {}
+            }
+        }
+    }
+
+    /// Ends, unless somebody has just come.
+    fn leave(&mut self, runtime: Id) -> bool {
+        let mut all = lock(&self.shared.followers.0);
+        if !self.inbox.is_empty() {
+            return false;
+        }
+        all.remove(&runtime);
+        true
+    }
+
+    /// Sends every look that is due and that the budget allows.
+    fn dispatch(&mut self) -> Next {
+        loop {
+            if self.looks.len() >= MOST_LOOKS {
+                return Next::WhenChanged;
+            }
+            let now = clock::now();
+            let next = self.planner.next(now, &mut self.shared.gate.budget());
+            let Next::Look(id) = next else { return next };
+            let permit_of = self.shared.clone();
+            let Some(followed) = self.followed.get_mut(&id) else {
+                // Nobody waits for it any more: the request that was charged is not sent.
+                permit_of.gate.poll_permit().not_sent();
+                self.planner.remove(&id);
+                continue;
+            };
+            followed.waits.iter_mut().for_each(|wait| wait.lifecycle.look());
+            let client = followed.client.clone();
+            let span = debug_span!(
+                "look",
+                id = &*id,
+                status = tracing::field::Empty,
+                budget_left = tracing::field::Empty,
+            );
+            let look = async move {
+                let result = client.poll(&id).await;
+                (id, result)
+            };
+            followed.look = Some(self.looks.spawn(look.instrument(span)));
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Follow(follow, events, number) => self.begin(follow, events, number),
+            Command::Leave(id, number) => {
+                if let Some(followed) = self.followed.get_mut(&id) {
+                    let deadlines = &mut self.deadlines;
+                    followed.waits.retain(|wait| {
+                        let stays = wait.number != number;
+                        if !stays {
+                            deadlines.remove(&(wait.lifecycle.deadline(), id.clone(), number));
+                        }
+                        stays
+                    });
+                    self.forget_if_unwanted(&id);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, follow: Follow, events: events::UnboundedSender<Event>, number: u64) {
+        let Follow { client, id, deadline, created, updates } = follow;
+        let now = clock::now();
+        let created_at = lock(&self.shared.created).at(&id);
+        let grace = created_at.map_or(Duration::ZERO, |created_at| created_at + GRACE);
+        self.deadlines.insert((deadline, id.clone(), number));
+        let lifecycle = Lifecycle::new(deadline, grace, created.clone());
+        let wait = Waiting { number, lifecycle, events, updates };
+        if let Some(followed) = self.followed.get_mut(&id) {
+            followed.waits.push(wait);
+        } else {
+            let kind = created.as_deref().map(kind).unwrap_or_default();
+            let born = created_at.unwrap_or(now);
+            self.planner.add(id.clone(), kind, born, created_at, client.config.polling);
+            let followed = Followed {
+                client,
+                waits: vec![wait],
+                look: None,
+                seen: created_at,
+                birth_known: created_at.is_some(),
+            };
+            self.followed.insert(id.clone(), followed);
+        }
+        if let Some(created) = created {
+            let (elapsed, expected) = self.planner.progress(now, &id);
+            if let Some(wait) = self.followed.get(&id).and_then(|followed| followed.waits.last()) {
+                wait.tell(&created, elapsed, expected);
+            }
+            if created.is_final() {
+                // A create that is answered with an end needs no look.
+                self.told(&id, created);
+            }
+        }
+    }
+
+    /// A look has come back; `None` if it was given up.
+    fn looked(&mut self, look: Option<Look>) {
+        let Some((id, result)) = look else { return };
+        let Some(followed) = self.followed.get_mut(&id) else { return };
+        followed.look = None;
+        match result {
+            Ok(generation) => self.told(&id, Arc::new(generation)),
+            Err(error) => self.missed(&id, &error),
+        }
+    }
+
+    /// The service has told how a generation is.
+    fn told(&mut self, id: &Arc<str>, generation: Arc<Generation>) {
+        let now = clock::now();
+        let Some(followed) = self.followed.get_mut(id) else { return };
+        let mut born = None;
+        if followed.seen.is_none() || !followed.birth_known {
+            born = generation
+                .created_at
+                .and_then(|at| birth(at, now))
+                .filter(|_| !followed.birth_known);
+            followed.birth_known |= born.is_some();
+            self.planner.describe(id, kind(&generation));
+        }
+        self.planner.seen(now, id, born);
+        let (elapsed, expected) = self.planner.progress(now, id);
+        if generation.is_final() && followed.birth_known {
+            let unseen = now.saturating_sub(followed.seen.unwrap_or(now));
+            let took = took(&generation, elapsed, unseen);
+            self.planner.forecast.learn(&kind(&generation), took);
+        }
+        followed.seen = Some(now);
+        let mut hurry = false;
+        for wait in &mut followed.waits {
+            let (news, ask) = wait.lifecycle.snapshot(now, generation.clone());
+            if news {
+                wait.tell(&generation, elapsed, expected);
+            }
+            match ask {
+                Ask::End(end) => wait.end(end),
+                Ask::Now => hurry = true,
+                _ => {}
+            }
+        }
+        if hurry {
+            self.planner.hurry(id);
+        }
+        self.forget_ended(id);
+    }
+
+    /// A look at a generation has failed.
+    fn missed(&mut self, id: &Arc<str>, error: &Error) {
+        let now = clock::now();
+        let Some(followed) = self.followed.get_mut(id) else { return };
+        let entropy = clock::entropy();
+        let mut not_before = now;
+        for wait in &mut followed.waits {
+            match wait.lifecycle.failure(now, id, error, entropy) {
+                Ask::NotBefore(at) => not_before = not_before.max(at),
+                Ask::End(end) => wait.end(end),
+                _ => {}
+            }
+        }
+        self.planner.missed(now, id, not_before);
+        self.forget_ended(id);
+    }
+
+    /// At its deadline a wait has one last look; without budget for one, it ends at once.
+    fn meet_deadlines(&mut self) {
+        let now = clock::now();
+        let mut met = Vec::new();
+        while self.deadlines.first().is_some_and(|(deadline, ..)| *deadline <= now)
+            && let Some((_, id, _)) = self.deadlines.pop_first()
+        {
+            self.planner.hurry(&id);
+            met.push(id);
+        }
+        if met.is_empty() {
+            return;
+        }
+        self.dispatch();
+        for id in met {
+            let Some(followed) = self.followed.get_mut(&id) else { continue };
+            if followed.look.is_some() {
+                continue;
+            }
+            for wait in &mut followed.waits {
+                if wait.lifecycle.deadline() <= now
+                    && let Ask::End(end) = wait.lifecycle.expire(&id)
+                {
+                    wait.end(end);
+                }
+            }
+            self.forget_ended(&id);
+        }
+    }
+
+    fn forget_ended(&mut self, id: &Arc<str>) {
+        if let Some(followed) = self.followed.get_mut(id) {
+            let deadlines = &mut self.deadlines;
+            followed.waits.retain(|wait| {
+                let ended = wait.events.is_closed();
+                if ended {
+                    deadlines.remove(&(wait.lifecycle.deadline(), id.clone(), wait.number));
+                }
+                !ended
+            });
+            self.forget_if_unwanted(id);
+        }
+    }
+
+    fn forget_if_unwanted(&mut self, id: &Arc<str>) {
+        if self.followed.get(id).is_some_and(|followed| followed.waits.is_empty()) {
+            self.planner.remove(id);
+            if let Some(look) = self.followed.remove(id).and_then(|followed| followed.look) {
+                look.abort();
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn tell(&self, generation: &Generation, elapsed: Duration, expected: Duration) {
+        if self.updates {
+            let generation = generation.clone();
+            let update = Update { generation, elapsed, expected, via: Via::Poll };
+            // Whoever has gone will be taken off the list.
+            let _ = self.events.unbounded_send(Event::Update(Box::new(update)));
+        }
+    }
+
+    fn end(&self, end: Result<Arc<Generation>, Error>) {
+        let _ = self.events.unbounded_send(Event::End(end));
+        self.events.close_channel();
+    }
+}
+
+/// What generations are told apart by when it comes to how long they take.
+fn kind(generation: &Generation) -> String {
+    let engine = generation.engine.as_deref().unwrap_or_default();
+    let model = generation.model.as_deref().unwrap_or_default();
+    format!("{engine} {model}")
+}
+
+/// When a generation was born, by the service's clock, if that can be.
+fn birth(created_at: std::time::SystemTime, now: Duration) -> Option<Duration> {
+    let age = clock::wall().duration_since(created_at).ok()?;
+    (age <= OLDEST).then(|| now.saturating_sub(age))
+}
+
+/// How long a generation took: as the service says if that can be, else about the middle of the
+/// time in which its end was not seen.
+fn took(generation: &Generation, age: Duration, unseen: Duration) -> Duration {
+    let earliest = age.saturating_sub(unseen);
+    match generation.latency_ms.map(Duration::from_millis) {
+        Some(latency) => latency.clamp(earliest, age),
+        None => earliest + unseen / 2,
+    }
+}

@@ -1,0 +1,139 @@
+//! The I/O half: the client and what it drives.
+
+mod builder;
+mod call;
+mod clock;
+mod download;
+mod engines;
+mod follower;
+mod gate;
+mod generate;
+mod key;
+mod reqwest;
+mod responses;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod usage;
+mod wait;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+pub(crate) use builder::Config;
+pub use builder::{App, ClientBuilder};
+pub use download::{Download, DownloadSource, Progress};
+pub use engines::Engines;
+use gate::Shared;
+pub use generate::Generate;
+use key::Key;
+pub use key::TokenError;
+pub use responses::Responses;
+use transport::Transport;
+pub use usage::Usage;
+pub use wait::{Wait, Watch};
+
+use crate::error::Error;
+use crate::model::GenerationRequest;
+
+/// A client of Pipevideo's API.
+///
+/// Clones share everything, and all clients of a process with the same key and base URL share one
+/// rate limit. It needs a tokio runtime with time and I/O.
+///
+/// ```no_run
+/// # async fn example() -> pipevideo::Result<()> {
+/// use pipevideo::{Client, GenerationRequest};
+///
+/// let client = Client::from_env()?;
+/// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+/// let generation = client.generate(request).await?;
+/// client.responses().download(&generation, "cat.mp4").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) headers: HeaderMap,
+    pub(crate) key: Key,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Client {
+    /// The options, each with its default.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// A client by the environment: `PIPEVIDEO_API_KEY`, and `PIPEVIDEO_BASE_URL` if set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no key, or a bad base URL.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Generations: create, retrieve, wait, watch, download, reconcile.
+    pub fn responses(&self) -> Responses<'_> {
+        Responses { client: self }
+    }
+
+    /// The catalogue of engines, models and rates.
+    pub fn engines(&self) -> Engines<'_> {
+        Engines { client: self }
+    }
+
+    /// The account's usage.
+    pub fn usage(&self) -> Usage<'_> {
+        Usage { client: self }
+    }
+
+    /// Creates a generation and waits for its end.
+    ///
+    /// The deadline begins when the service has taken the request. Dropping the future stops the
+    /// wait, not the generation: to have its id even then, [`create`](Responses::create) and
+    /// [`wait`](Responses::wait) apart, or look at the first update.
+    ///
+    /// # Errors
+    /// Those of [`create`](Responses::create) and [`wait`](Responses::wait).
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// use pipevideo::GenerationRequest;
+    ///
+    /// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+    /// let generation = client
+    ///     .generate(request)
+    ///     .on_update(|update| println!("{} {}", update.generation.id, update.generation.status))
+    ///     .await?;
+    /// println!("{:?}", generation.output_video_url);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn generate(&self, request: GenerationRequest) -> Generate {
+        Generate::new(self.clone(), request)
+    }
+
+    /// How many requests the key has left in this window, as far as this process knows; `None`
+    /// without a limit.
+    pub fn budget_left(&self) -> Option<usize> {
+        self.inner.shared.gate.budget().left(clock::now())
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.inner.config.base_url)
+            .field("key", &self.inner.key)
+            .finish_non_exhaustive()
+    }
+}

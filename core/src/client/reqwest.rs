@@ -1,0 +1,221 @@
+//! HTTP by reqwest: the only file that knows it.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+use super::transport::{Broken, HttpRequest, HttpResponse, Transport};
+use crate::error::{Error, ErrorKind, Sent};
+
+/// How the connections are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Connecting<'a> {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Option<&'a str>,
+    pub(crate) ca_file: Option<&'a Path>,
+    /// The environment's proxies are for the way out, not for a service on this machine.
+    pub(crate) loopback: bool,
+}
+
+pub(crate) struct Reqwest {
+    client: reqwest::Client,
+}
+
+const MOST_REDIRECTS: usize = 10;
+
+impl Reqwest {
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a proxy that is no URL or a CA file without certificates.
+    pub(crate) fn new(connecting: &Connecting<'_>) -> Result<Self, Error> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(connecting.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .tls_backend_preconfigured(tls(connecting.ca_file)?);
+        if let Some(proxy) = connecting.proxy {
+            let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    "the proxy is not a URL. Pass one such as http://proxy.example:3128.",
+                )
+                .with_source(error.without_url())
+            })?;
+            builder = builder.proxy(proxy);
+        } else if connecting.loopback {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            Error::new(ErrorKind::Configuration, "the HTTP client could not be set up.")
+                .with_source(error.without_url())
+        })?;
+        Ok(Self { client })
+    }
+}
+
+impl Transport for Reqwest {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>> {
+        follow(self.client.clone(), request).boxed()
+    }
+}
+
+/// Sends a request and follows redirects: a read anywhere, a create only where the service says to
+/// send the same again (307, 308). What authorizes it stays with the origin that it was meant for.
+async fn follow(client: reqwest::Client, mut request: HttpRequest) -> Result<HttpResponse, Broken> {
+    for _ in 0..=MOST_REDIRECTS {
+        let response = exchange(&client, &request).await?;
+        match redirect(&request, response.status(), response.headers()) {
+            None => return Ok(head(response)),
+            Some(next) => {
+                if next.origin() != origin(&request.url) {
+                    request.headers.remove(header::AUTHORIZATION);
+                    request.headers.remove(header::COOKIE);
+                }
+                request.url = next.into();
+            }
+        }
+    }
+    Err(Broken { what: "the service redirects in a circle", sent: Sent::Yes, source: None })
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: &HttpRequest,
+) -> Result<reqwest::Response, Broken> {
+    let mut builder =
+        client.request(request.method.clone(), &request.url).headers(request.headers.clone());
+    if let Some(body) = &request.body {
+        builder = builder.body(body.clone());
+    }
+    builder.send().await.map_err(broken)
+}
+
+/// Where the answer sends the request on to, if it may go there.
+fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
+    let follows = match status.as_u16() {
+        307 | 308 => true,
+        301..=303 => request.method == Method::GET,
+        _ => false,
+    };
+    let location = headers.get(header::LOCATION).filter(|_| follows)?;
+    let from = Url::parse(&request.url).ok()?;
+    let to = from.join(std::str::from_utf8(location.as_bytes()).ok()?).ok()?;
+    let safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
+    safe.then_some(to)
+}
+
+fn origin(url: &str) -> url::Origin {
+    Url::parse(url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin())
+}
+
+fn head(mut response: reqwest::Response) -> HttpResponse {
+    HttpResponse {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: stream::unfold(Some(response), |response| async {
+            let mut response = response?;
+            match response.chunk().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(response))),
+                Ok(None) => None,
+                Err(error) => Some((Err(broken(error)), None)),
+            }
+        })
+        .boxed(),
+    }
+}
+
+/// Whether anything may have been sent is the one thing that must be right here: only a connection
+/// that was never made, or a request that could not be built, is certain.
+fn broken(error: reqwest::Error) -> Broken {
+    let (what, sent) = if error.is_builder() {
+        ("the request could not be built", Sent::No)
+    } else if error.is_connect() {
+        ("no connection could be made", Sent::No)
+    } else if error.is_body() || error.is_decode() {
+        ("the connection broke in the middle of the answer", Sent::Maybe)
+    } else {
+        ("the connection broke before the answer", Sent::Maybe)
+    };
+    Broken { what, sent, source: Some(Box::new(error.without_url())) }
+}
+
+/// The TLS of this process, made once and at first use: reading the machine's certificates takes
+/// milliseconds. With a CA file of its own, a client has TLS of its own.
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
+    static SHARED: OnceLock<ClientConfig> = OnceLock::new();
+    match ca_file {
+        Some(path) => Ok(with_roots(ca_roots(path)?)),
+        None => Ok(SHARED.get_or_init(platform_or_built_in).clone()),
+    }
+}
+
+/// The machine's own idea of whom to trust; where it has none, as in slim images, Mozilla's roots.
+fn platform_or_built_in() -> ClientConfig {
+    match rustls_platform_verifier::Verifier::new(provider()) {
+        Ok(verifier) => {
+            let builder =
+                versions().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+            with_alpn(builder.with_no_client_auth())
+        }
+        Err(_) => with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+    }
+}
+
+fn ca_roots(path: &Path) -> Result<RootCertStore, Error> {
+    let refuse = |what: String| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("the CA file {} {what}. Pass a PEM file of certificates.", path.display()),
+        )
+    };
+    let pem =
+        std::fs::read(path).map_err(|e| refuse(format!("cannot be read: {e}")).with_source(e))?;
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let built_in = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate =
+            certificate.map_err(|_| refuse("holds a broken certificate".to_owned()))?;
+        roots
+            .add(certificate)
+            .map_err(|e| refuse("holds a broken certificate".to_owned()).with_source(e))?;
+    }
+    if roots.len() == built_in {
+        return Err(refuse("holds no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn with_roots(roots: RootCertStore) -> ClientConfig {
+    with_alpn(versions().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// reqwest leaves a TLS configuration that is given to it as it is: HTTP/2 has to be offered here.
+fn with_alpn(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+fn versions() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions of TLS")
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A header's value that logs never show.
+pub(crate) fn secret(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

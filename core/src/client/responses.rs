@@ -1,0 +1,209 @@
+//! Generations.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::Client;
+use super::download::{Download, DownloadSource};
+use super::gate::lock;
+use super::wait::{Wait, Watch};
+use crate::error::{Error, ErrorKind};
+use crate::model::{AccountUsage, Generation, GenerationRequest, RecentRequest};
+use crate::wire;
+
+/// Generations: create, retrieve, wait, watch, download, reconcile.
+#[derive(Clone, Copy, Debug)]
+pub struct Responses<'a> {
+    pub(super) client: &'a Client,
+}
+
+impl Responses<'_> {
+    /// Creates a generation and returns at once, while it is queued.
+    ///
+    /// It is sent again only when the service certainly did not take it: when no connection was
+    /// made, or the answer was 429. Dropping the future may leave a generation behind whose id
+    /// nobody has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SubmissionUncertain`] if it may have arrived and its answer is lost: look with
+    /// [`reconcile`](Self::reconcile) before you create another.
+    /// [`ErrorKind::InvalidRequest`] before anything is sent; else what the service says:
+    /// `bad_request`, `insufficient_credits`, `authentication`, `rate_limited` …
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// use pipevideo::GenerationRequest;
+    ///
+    /// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+    /// let generation = client.responses().create(request).await?;
+    /// println!("{} is {}", generation.id, generation.status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn create(&self, request: GenerationRequest) -> Result<Generation, Error> {
+        self.client.inner.create(&request).await
+    }
+
+    /// Retrieves a generation as it is now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if the key's organization has no such generation; else those of any
+    /// call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// let generation = client.responses().retrieve("gen_abc123xyz").await?;
+    /// println!("{}", generation.status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn retrieve(&self, id: impl AsRef<str>) -> Result<Generation, Error> {
+        let id = id.as_ref();
+        let result = self.client.inner.read(&wire::retrieve(id)?).await;
+        result.map_err(|error: Error| error.with_generation_id(id))
+    }
+
+    /// Waits until a generation has completed.
+    ///
+    /// Waits of the same id share their polls, and all waits share the key's rate limit. A passing
+    /// fault (no connection, a timeout, 429, 5xx, an unreadable answer) never ends a wait.
+    /// Dropping the future stops the wait, never the generation.
+    ///
+    /// # Errors
+    /// [`ErrorKind::GenerationFailed`] if it ended failed, [`ErrorKind::WaitTimeout`] at the
+    /// deadline, and `authentication`, `permission_denied` or `not_found` if the service says so.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let wait = client.responses().wait("gen_abc123xyz").deadline(Duration::from_secs(600));
+    /// let generation = wait.await?;
+    /// println!("{:?}", generation.output_video_url);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait(&self, id: impl Into<String>) -> Wait {
+        Wait::new(self.client.clone(), id.into())
+    }
+
+    /// Watches a generation: every change, then the end. See [`Watch`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// use futures_util::TryStreamExt;
+    ///
+    /// let mut updates = client.responses().watch("gen_abc123xyz");
+    /// while let Some(update) = updates.try_next().await? {
+    ///     println!("{} after {:?}", update.generation.status, update.elapsed);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self, id: impl Into<String>) -> Watch {
+        Watch::new(self.client.clone(), id.into())
+    }
+
+    /// Downloads a generation's video to a file. See [`Download`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// let path = client.responses().download("gen_abc123xyz", "cat.mp4").await?;
+    /// println!("{}", path.display());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn download(
+        &self,
+        generation: impl Into<DownloadSource>,
+        path: impl Into<PathBuf>,
+    ) -> Download {
+        Download::new(self.client.clone(), generation.into(), path.into())
+    }
+
+    /// Finds the generations that an uncertain create may have made, nearest in time first.
+    ///
+    /// They are those of the account's recent requests with the same model, created since the
+    /// create was sent, which this process has not created itself. It is for the caller to decide:
+    /// with none, wait a little and ask again before you create another.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if the error is not a
+    /// [`SubmissionUncertain`](ErrorKind::SubmissionUncertain) one; else those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client, request: pipevideo::GenerationRequest)
+    /// # -> pipevideo::Result<()> {
+    /// use pipevideo::ErrorKind;
+    ///
+    /// match client.responses().create(request).await {
+    ///     Err(error) if error.kind() == ErrorKind::SubmissionUncertain => {
+    ///         for candidate in client.responses().reconcile(&error).await? {
+    ///             println!("perhaps {}", candidate.id);
+    ///         }
+    ///     }
+    ///     other => drop(other?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reconcile(&self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
+        let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "reconcile takes the error of an uncertain create (submission_uncertain).",
+            ));
+        };
+        let usage: AccountUsage = self.client.inner.read(&wire::usage()).await?;
+        let created = lock(&self.client.inner.shared.created);
+        let known = |id: &str| created.at(id).is_some();
+        Ok(candidates(usage, model, sent_at, known))
+    }
+}
+
+/// The service's clock and this machine's may differ by so much, and its times may be in seconds.
+const SKEW: Duration = Duration::from_secs(2);
+
+fn candidates(
+    usage: AccountUsage,
+    model: &str,
+    sent_at: SystemTime,
+    known: impl Fn(&str) -> bool,
+) -> Vec<RecentRequest> {
+    let mut found = usage.recent_requests;
+    found.retain(|request| {
+        let same_model = request.model_name.as_deref().is_none_or(|name| name == model);
+        let since = request.created_at.is_none_or(|at| at + SKEW >= sent_at);
+        same_model && since && !known(&request.id)
+    });
+    found.sort_by_key(|request| {
+        request.created_at.map(|at| match at.duration_since(sent_at) {
+            Ok(after) => after,
+            Err(before) => before.duration(),
+        })
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn candidates_are_what_could_be_the_lost_one() {
+        let sent_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let request = |id: &str, model: &str, ms: i64| json!({"id": id, "model_name": model, "created_at": 1_000_000_000 + ms});
+        let usage = AccountUsage::from(json!({"recent_requests": [
+            request("later", "m", 60_000),
+            request("lost", "m", 40),
+            request("known", "m", 30),
+            request("other_model", "x", 40),
+            request("earlier", "m", -30_000),
+            request("rounded_down", "m", -999),
+        ]}));
+        let found = candidates(usage, "m", sent_at, |id| id == "known");
+        let ids: Vec<_> = found.iter().map(|request| request.id.as_str()).collect();
+        assert_eq!(ids, ["lost", "rounded_down", "later"]);
+    }
+}

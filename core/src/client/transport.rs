@@ -1,0 +1,70 @@
+//! The seam between the client and HTTP.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::error::{Error, ErrorKind, Sent};
+
+/// One HTTP exchange: the connection, redirects and TLS are the transport's.
+pub(crate) trait Transport: Send + Sync {
+    /// Sends a request and returns the answer's head, with its body still to come.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>>;
+}
+
+/// A request with its host, and with its key if it has one.
+pub(crate) struct HttpRequest {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Bytes>,
+}
+
+/// An answer whose body is still to come.
+pub(crate) struct HttpResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: BoxStream<'static, Result<Bytes, Broken>>,
+}
+
+/// An exchange that broke.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) what: &'static str,
+    pub(crate) sent: Sent,
+    pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        // Only the innermost cause: the layers between repeat it.
+        let mut cause = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        while let Some(inner) = cause.and_then(std::error::Error::source) {
+            cause = Some(inner);
+        }
+        cause.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+impl std::error::Error for Broken {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        let sent = broken.sent;
+        let advice = match sent {
+            Sent::No => "Nothing was sent. Check the network, the base URL and any proxy.",
+            _ => "Check the network and try again.",
+        };
+        Self::new(ErrorKind::Connection, format!("{broken}. {advice}"))
+            .with_sent(sent)
+            .with_source(broken)
+    }
+}
