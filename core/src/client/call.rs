@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
@@ -168,10 +168,7 @@ fn is_uncertain(error: &Error) -> bool {
 }
 
 async fn read_to_end(mut response: HttpResponse) -> Result<Answer, Broken> {
-    let mut body = match response.body.next().await {
-        None => BytesMut::new(),
-        Some(first) => BytesMut::from(first?),
-    };
+    let mut body = BytesMut::new();
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
         if body.len() + chunk.len() > LARGEST_ANSWER {
@@ -180,7 +177,7 @@ async fn read_to_end(mut response: HttpResponse) -> Result<Answer, Broken> {
         }
         body.extend_from_slice(&chunk);
     }
-    let body: Bytes = body.freeze();
+    let body = body.freeze();
     Ok(Answer { status: response.status, headers: response.headers, body })
 }
 

@@ -1,0 +1,349 @@
+//! From a scenario's words to calls of the library, and back.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures_util::TryStreamExt;
+use pipevideo::{
+    AccountUsage, App, Client, Detail, EngineCatalog, Error, ErrorKind, Generation,
+    GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, Update,
+};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Call {
+    pub(crate) operation: String,
+    pub(crate) args: Map<String, Value>,
+}
+
+/// What a call has returned.
+pub(crate) enum Returned {
+    Generation(Box<Generation>),
+    Value(Value),
+    Updates(Vec<Update>),
+}
+
+/// The results of the first calls that have names.
+#[derive(Default)]
+pub(crate) struct Results {
+    generations: HashMap<String, Generation>,
+    errors: HashMap<String, Error>,
+}
+
+impl Results {
+    pub(crate) fn keep(&mut self, name: String, result: Result<Returned, Error>) {
+        match result {
+            Ok(Returned::Generation(generation)) => {
+                self.generations.insert(name, *generation);
+            }
+            Err(error) => {
+                self.errors.insert(name, error);
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The client that a scenario asks for.
+pub(crate) fn client(
+    own: &Map<String, Value>,
+    base_url: &str,
+    api_key: &str,
+) -> Result<Client, Error> {
+    let mut builder = Client::builder();
+    for (name, value) in super::with_defaults(own) {
+        builder = match (name.as_str(), &value) {
+            ("base_url", Value::String(url)) if url == "refused" => builder.base_url(refused()),
+            ("base_url", Value::String(url)) => {
+                builder.base_url(url.replace("{base_url}", base_url))
+            }
+            ("api_key", Value::Null) => builder,
+            ("api_key", Value::String(key)) => builder.api_key(key.replace("{api_key}", api_key)),
+            ("allow_insecure", value) => builder.allow_insecure(value.as_bool().unwrap()),
+            ("request_timeout", value) => builder.request_timeout(seconds(value)),
+            ("connect_timeout", value) => builder.connect_timeout(seconds(value)),
+            ("max_retries", value) => builder.max_retries(value.as_u64().unwrap() as u32),
+            ("rate_limit", Value::Null) => builder.rate_limit(None),
+            ("rate_limit", value) => builder.rate_limit(RateLimit {
+                requests: value[0].as_u64().unwrap() as u32,
+                per: seconds(&value[1]),
+            }),
+            ("polling", value) => builder.polling(polling(value)),
+            ("deadline", value) => builder.deadline(seconds(value)),
+            ("app", value) => builder.app(App {
+                url: text(&value["url"]),
+                title: text(&value["title"]),
+                name: text(&value["name"]),
+            }),
+            ("headers", value) => {
+                let headers = value.as_object().unwrap().iter();
+                builder.headers(
+                    headers
+                        .map(|(name, value)| {
+                            (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap())
+                        })
+                        .collect(),
+                )
+            }
+            ("proxy", value) => builder.proxy(value.as_str().unwrap()),
+            ("ca_file", value) => builder.ca_file(value.as_str().unwrap()),
+            (other, _) => panic!("this runner does not know the option {other}"),
+        };
+    }
+    builder.build()
+}
+
+fn polling(value: &Value) -> Polling {
+    let default = Polling::default();
+    let get = |name: &str, default| value.get(name).map_or(default, seconds);
+    Polling {
+        min_interval: get("min_interval", default.min_interval),
+        max_interval: get("max_interval", default.max_interval),
+        typical: get("typical", default.typical),
+    }
+}
+
+/// A loopback address where nothing listens.
+fn refused() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn seconds(value: &Value) -> Duration {
+    Duration::from_secs_f64(value.as_f64().unwrap())
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+impl Call {
+    pub(crate) async fn make(
+        &self,
+        client: &Client,
+        folder: &Path,
+        results: &Results,
+    ) -> Result<Returned, Error> {
+        let arg = |name: &str| self.args.get(name).unwrap_or(&Value::Null);
+        let id = || arg("id").as_str().unwrap_or_default().to_owned();
+        let named = |name: &str| arg(name).as_str().and_then(|text| text.strip_prefix('@'));
+        let deadline = self.args.get("deadline").map(seconds);
+        let responses = client.responses();
+        let generation = |generation| Returned::Generation(Box::new(generation));
+        match self.operation.as_str() {
+            "responses.create" => responses.create(self.request(folder)?).await.map(generation),
+            "responses.retrieve" => responses.retrieve(id()).await.map(generation),
+            "responses.wait" => {
+                let wait = responses.wait(id());
+                match deadline {
+                    Some(deadline) => wait.deadline(deadline).await.map(generation),
+                    None => wait.await.map(generation),
+                }
+            }
+            "responses.watch" => responses.watch(id()).try_collect().await.map(Returned::Updates),
+            "generate" => {
+                let generate = client.generate(self.request(folder)?);
+                match deadline {
+                    Some(deadline) => generate.deadline(deadline).await.map(generation),
+                    None => generate.await.map(generation),
+                }
+            }
+            "responses.download" => {
+                let path = folder.join(arg("path").as_str().unwrap());
+                let download = match named("generation") {
+                    Some(name) => responses.download(&results.generations[name], path),
+                    None => responses.download(id(), path),
+                };
+                download.await.map(|path| Returned::Value(json!(path)))
+            }
+            "responses.reconcile" => {
+                let error = &results.errors[named("error").unwrap()];
+                let candidates = responses.reconcile(error).await?;
+                let shown = candidates.iter().map(|candidate| json!({"id": candidate.id}));
+                Ok(Returned::Value(shown.collect()))
+            }
+            "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
+            "usage.retrieve" => client.usage().retrieve().await.map(|u| Returned::Value(usage(&u))),
+            other => panic!("this runner does not know the operation {other}"),
+        }
+    }
+
+    fn request(&self, folder: &Path) -> Result<GenerationRequest, Error> {
+        let mut args = self.args.clone();
+        let input = input(&args["input"], folder)?;
+        args.insert("input".to_owned(), json!(""));
+        args.remove("deadline");
+        if let Some(Value::Object(extra)) = args.remove("extra_body") {
+            args.extend(extra);
+        }
+        let mut request: GenerationRequest = serde_json::from_value(args.into()).unwrap();
+        request.input = input;
+        Ok(request)
+    }
+}
+
+fn input(value: &Value, folder: &Path) -> Result<Input, Error> {
+    let Value::Array(list) = value else { return Ok(value.as_str().unwrap().into()) };
+    let parts = |list: &Vec<Value>| list.iter().map(|p| part(p, folder)).collect();
+    if list.iter().all(|entry| entry.get("role").is_none()) {
+        let parts: Result<Vec<InputPart>, Error> = parts(list);
+        return Ok(parts?.into());
+    }
+    let items = list.iter().map(|item| {
+        let role: Role = serde_json::from_value(item["role"].clone()).unwrap();
+        Ok(InputItem::new(role, parts(item["content"].as_array().unwrap())?))
+    });
+    items.collect::<Result<Vec<_>, Error>>().map(Input::from)
+}
+
+fn part(value: &Value, folder: &Path) -> Result<InputPart, Error> {
+    if let Some(text) = value["text"].as_str() {
+        return Ok(InputPart::text(text));
+    }
+    let media = |source: &Value| match source {
+        Value::String(url) => Ok(url.as_str().into()),
+        source => match source["path"].as_str() {
+            Some(path) => Media::file(folder.join(path)),
+            None => {
+                Media::bytes(BASE64_STANDARD.decode(source["base64"].as_str().unwrap()).unwrap())
+            }
+        },
+    };
+    match (value.get("image"), value.get("video"), value.get("detail")) {
+        (Some(image), _, None) => media(image).map(InputPart::image),
+        (Some(image), _, Some(detail)) => {
+            let detail: Detail = serde_json::from_value(detail.clone()).unwrap();
+            Ok(InputPart::image_with_detail(media(image)?, detail))
+        }
+        (_, Some(video), _) => media(video).map(InputPart::video),
+        _ => panic!("this runner does not know the part {value}"),
+    }
+}
+
+/// A result as the scenarios write it.
+pub(crate) fn shown(result: &Result<Returned, Error>) -> Result<Value, Value> {
+    match result {
+        Ok(Returned::Generation(generation)) => Ok(shown_generation(generation)),
+        Ok(Returned::Value(value)) => Ok(value.clone()),
+        Ok(Returned::Updates(updates)) => Ok(updates.iter().map(shown_update).collect()),
+        Err(error) => Err(shown_error(error)),
+    }
+}
+
+fn shown_generation(generation: &Generation) -> Value {
+    let mut shown = serde_json::to_value(generation).unwrap();
+    shown["is_final"] = generation.is_final().into();
+    if let Some(error) = &generation.error {
+        shown["error"]["category"] = error.category().as_str().into();
+    }
+    if let Some(cost) = generation.usage.as_ref().and_then(|usage| usage.cost_usd) {
+        // A number in JSON would be a float here.
+        shown["usage"]["cost_usd"] = cost.to_string().into();
+    }
+    shown
+}
+
+fn shown_update(update: &Update) -> Value {
+    json!({
+        "generation": shown_generation(&update.generation),
+        "elapsed": update.elapsed.as_secs_f64(),
+        "expected": update.expected.as_secs_f64(),
+        "via": update.via.as_str(),
+    })
+}
+
+fn engines(catalog: &EngineCatalog) -> Value {
+    let models = |engine: &pipevideo::Engine| -> Value {
+        let rate = |rate: Option<_>| rate.map(|rate: Decimal| rate.to_string());
+        let models = engine.models.iter().map(|model| {
+            json!({
+                "id": model.id,
+                "input_per_million_usd": rate(model.input_per_million_usd),
+                "output_per_million_usd": rate(model.output_per_million_usd),
+            })
+        });
+        models.collect()
+    };
+    catalog.engines.iter().map(|e| json!({"id": e.id, "models": models(e)})).collect()
+}
+
+fn usage(usage: &AccountUsage) -> Value {
+    let exact = |amount: Option<Decimal>| amount.map(|amount| amount.to_string());
+    let millis = |at: Option<SystemTime>| at.map(|at| (unix(at) * 1000.0).round());
+    let totals = &usage.totals;
+    json!({
+        "credit_balance": exact(usage.credit_balance),
+        "totals": {
+            "total_requests": totals.total_requests,
+            "completed_requests": totals.completed_requests,
+            "failed_requests": totals.failed_requests,
+            "total_cost_cents": exact(totals.total_cost_cents),
+        },
+        "daily_usage": usage.daily_usage.iter().map(|day| json!({
+            "date": day.date,
+            "request_count": day.request_count,
+            "completed_count": day.completed_count,
+            "failed_count": day.failed_count,
+            "total_cost_cents": exact(day.total_cost_cents),
+            "total_duration_seconds": exact(day.total_duration_seconds),
+        })).collect::<Value>(),
+        "daily_usage_by_route": usage.daily_usage_by_route.iter().map(|day| json!({
+            "date": day.date,
+            "routes": day.routes.iter().map(|route| json!({
+                "engine": route.engine,
+                "model": route.model,
+                "provider": route.provider,
+                "request_count": route.request_count,
+                "completed_count": route.completed_count,
+                "failed_count": route.failed_count,
+                "total_cost_cents": exact(route.total_cost_cents),
+                "total_prompt_tokens": route.total_prompt_tokens,
+                "total_completion_tokens": route.total_completion_tokens,
+                "avg_latency_ms": exact(route.avg_latency_ms),
+            })).collect::<Value>(),
+        })).collect::<Value>(),
+        "recent_requests": usage.recent_requests.iter().map(|request| json!({
+            "id": request.id,
+            "status": request.status.as_ref().map(|status| status.as_str()),
+            "model_name": request.model_name,
+            "engine": request.engine,
+            "cost_cents": exact(request.cost_cents),
+            "latency_ms": request.latency_ms,
+            "created_at": millis(request.created_at),
+            "completed_at": millis(request.completed_at),
+        })).collect::<Value>(),
+    })
+}
+
+fn unix(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+fn shown_error(error: &Error) -> Value {
+    let generation = error.generation().map(shown_generation);
+    let failed = error.kind() == ErrorKind::GenerationFailed;
+    json!({
+        "kind": error.kind().as_str(),
+        "message": error.message(),
+        "text": format!("{error} {error:?}"),
+        "status": error.status(),
+        "code": error.code(),
+        "request_id": error.request_id(),
+        "generation_id": error.generation_id(),
+        "retryable": error.is_retryable(),
+        "retry_after": error.retry_after().map(|pause| pause.as_secs_f64()),
+        "attempts": error.attempts(),
+        "model": error.model(),
+        "sent_at": error.sent_at().map(unix),
+        "category": error.category().map(|category| category.as_str()),
+        "generation": generation.clone().filter(|_| failed),
+        "last": generation.filter(|_| !failed),
+        "polls": error.polls(),
+    })
+}
