@@ -1,0 +1,67 @@
+//! A generation that is started in one process and finished in another: its id is all it takes.
+//!
+//! ```sh
+//! cargo run --example resume -- start "A cat walking on a beach at sunset"
+//! cargo run --example resume -- finish gen_…
+//! ```
+//!
+//! Both need the same service. Without a key for the real one, start the emulator's program in
+//! another terminal, and set `PIPEVIDEO_BASE_URL` and `PIPEVIDEO_API_KEY` to what it prints:
+//!
+//! ```sh
+//! cargo run -p pipevideo-emulator -- --speed 12
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use pipevideo::{Client, ErrorKind, GenerationRequest};
+
+#[derive(Parser)]
+enum Command {
+    /// Creates a generation, prints its id and ends
+    Start {
+        /// What the video shows
+        prompt: String,
+    },
+    /// Waits for a generation, whoever created it, and saves its video
+    Finish {
+        /// The generation's id
+        id: String,
+        /// Where the video goes
+        #[arg(long, value_name = "PATH", default_value = "generation.mp4")]
+        out: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run(Command::parse()).await else { return ExitCode::SUCCESS };
+    eprintln!("error: {error}");
+    if error.kind() == ErrorKind::Configuration {
+        eprintln!(
+            "Without a key: start `cargo run -p pipevideo-emulator -- --speed 12` in another \
+             terminal, and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints."
+        );
+    }
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> pipevideo::Result<()> {
+    let client = Client::from_env()?;
+    match command {
+        Command::Start { prompt } => {
+            let request = GenerationRequest::new("moonshotai/kimi-k2.5", prompt);
+            let generation = client.responses().create(request).await?;
+            println!("{}", generation.id);
+        }
+        Command::Finish { id, out } => {
+            // If it was stopped in the middle of the download, the download goes on from there.
+            let generation = client.responses().wait(id).await?;
+            let path = client.responses().download(&generation, out).await?;
+            println!("{}", path.display());
+        }
+    }
+    Ok(())
+}
