@@ -125,12 +125,14 @@ impl Lifecycle {
         self.found = true;
         let rank = rank(&snapshot.status, self.rank);
         let compact = Some(Compact::of(&snapshot));
-        let news = rank >= self.rank && self.last != compact;
+        // What a create has answered may be an end already: nothing is news after it.
+        let ended = self.rank == Rank::Final;
+        let news = !ended && rank >= self.rank && self.last != compact;
         if news {
             self.rank = rank;
             self.last = compact;
         }
-        let ask = if rank == Rank::Final {
+        let ask = if snapshot.is_final() {
             self.state = State::Done;
             Ask::End(Ok(snapshot))
         } else {
@@ -150,10 +152,14 @@ impl Lifecycle {
             self.state = State::Done;
             return Ask::End(Err(error.clone()));
         }
-        self.failures += 1;
+        // A wait that has no look of its own under way has heard of this failure before, or only
+        // hears of it because it shares the look.
+        if self.state != State::Waiting {
+            self.failures = self.failures.saturating_add(1);
+        }
         let asked = error.retry_after().unwrap_or_default();
-        let pause = asked + retry::backoff(self.failures, entropy);
-        self.go_on(now, id, Ask::NotBefore(now + pause))
+        let pause = asked.saturating_add(retry::backoff(self.failures, entropy));
+        self.go_on(now, id, Ask::NotBefore(now.saturating_add(pause)))
     }
 
     /// Ends the wait, at its deadline, without a last look: none is possible.
@@ -184,3 +190,10 @@ fn rank(status: &Status, last: Rank) -> Rank {
         Status::Other(_) => last,
     }
 }
+
+#[cfg(test)]
+#[path = "lifecycle_properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;
