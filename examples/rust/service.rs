@@ -26,7 +26,7 @@ impl Service {
              Nothing is charged, and the video is a test video, not made from the prompt."
         );
         let median_seconds = TYPICAL.as_secs_f64();
-        let options = Options { median_seconds, sigma: 0.2, ..Options::default() };
+        let options = Options { median_seconds, sigma: 0.2, seed: 5, ..Options::default() };
         let emulator = Emulator::start(options).await?;
         let client = Client::builder()
             .base_url(emulator.base_url())

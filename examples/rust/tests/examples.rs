@@ -1,0 +1,290 @@
+//! Each example as its user runs it: a process, its output, its files.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pipevideo_emulator::{Emulator, Fault, Options};
+use serde_json::{Value, json};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
+
+/// An example that will run in an empty directory of its own, without a key.
+struct Example {
+    command: Command,
+    directory: PathBuf,
+}
+
+impl Example {
+    fn new(name: &str, test: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
+        }
+        fs::create_dir_all(&directory).unwrap();
+        let mut command = Command::new(program(name));
+        command
+            .current_dir(&directory)
+            .env_remove("PIPEVIDEO_API_KEY")
+            .env_remove("PIPEVIDEO_BASE_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self { command, directory }
+    }
+
+    fn args<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    fn at(mut self, emulator: &Emulator) -> Self {
+        self.command
+            .env("PIPEVIDEO_BASE_URL", emulator.base_url())
+            .env("PIPEVIDEO_API_KEY", emulator.api_key());
+        self
+    }
+
+    /// Runs it to its end, off the runtime that an emulator may need.
+    async fn run(mut self) -> (Said, PathBuf) {
+        let output = tokio::task::spawn_blocking(move || self.command.output().unwrap());
+        (Said::from(output.await.unwrap()), self.directory)
+    }
+}
+
+/// The examples' programs are beside the directory in which this test's own is.
+fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let program = own.parent().unwrap().parent().unwrap().join("examples").join(file);
+    assert!(program.exists(), "{} is missing: cargo build --examples", program.display());
+    program
+}
+
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+async fn emulator(options: Value) -> Emulator {
+    Emulator::start(serde_json::from_value::<Options>(options).unwrap()).await.unwrap()
+}
+
+fn fault(fault: Value) -> Fault {
+    serde_json::from_value(fault).unwrap()
+}
+
+/// What the first create asked for.
+fn created(emulator: &Emulator) -> Value {
+    let requests = emulator.requests();
+    requests.into_iter().find(|request| request.method == "POST").unwrap().body
+}
+
+/// That the file is the emulator's video, whole, and that nothing is left beside it.
+async fn assert_video(path: &Path) {
+    let video = emulator(json!({})).await.video();
+    assert!(fs::read(path).unwrap() == video, "{} is another file", path.display());
+    let files = fs::read_dir(path.parent().unwrap()).unwrap();
+    let parts =
+        files.filter(|file| file.as_ref().unwrap().path().extension() == Some(OsStr::new("part")));
+    assert_eq!(parts.count(), 0);
+}
+
+/// That ffprobe, where there is one, reads the file.
+fn probe(path: &Path) {
+    let arguments = ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"];
+    match Command::new("ffprobe").args(arguments).arg(path).output() {
+        Ok(output) => {
+            let said = Said::from(output);
+            assert!(said.code == Some(0) && said.out.contains("h264"), "{said:?}");
+        }
+        Err(error) => println!("ffprobe was not run: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn quickstart_needs_no_key() {
+    let example = Example::new("quickstart", "quickstart").args(["A cat walking on a beach"]);
+    let (said, directory) = example.run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("an emulator inside this program"), "{said:?}");
+    assert!(said.err.contains("not made from the prompt"), "{said:?}");
+    for status in ["queued", "in_progress after", "completed after"] {
+        assert!(said.err.contains(status), "{said:?}");
+    }
+    for line in
+        ["id       gen_", "video    generation.mp4", "tokens   ", "cost     $0.", "latency  "]
+    {
+        assert!(said.out.contains(line), "{said:?}");
+    }
+    assert_video(&directory.join("generation.mp4")).await;
+    probe(&directory.join("generation.mp4"));
+}
+
+#[tokio::test]
+async fn quickstart_passes_its_options_on() {
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let example = Example::new("quickstart", "quickstart_options").at(&emulator).args([
+        "A cat",
+        "--image",
+        "cat.png",
+        "--video",
+        "https://example.com/cat.mp4",
+        "--width",
+        "1280",
+        "--height",
+        "720",
+        "--model",
+        "moonshotai/kimi-k2.5",
+        "--out",
+        "cat.mp4",
+    ]);
+    fs::write(example.directory.join("cat.png"), PNG).unwrap();
+    let (said, directory) = example.run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!said.err.contains("emulator"), "{said:?}");
+    assert_video(&directory.join("cat.mp4")).await;
+    let body = created(&emulator);
+    assert_eq!(body["width"], 1280);
+    assert_eq!(body["height"], 720);
+    assert_eq!(body["model"], "moonshotai/kimi-k2.5");
+    let parts = &body["input"][0]["content"];
+    assert_eq!(parts[0]["text"], "A cat");
+    let image = parts[1]["image_url"]["url"].as_str().unwrap();
+    assert!(image.starts_with("data:image/png;base64,"), "{image}");
+    assert_eq!(parts[2]["video_url"]["url"], "https://example.com/cat.mp4");
+}
+
+#[tokio::test]
+async fn quickstart_shows_errors_and_ends_with_1() {
+    let emulator = emulator(json!({"polls": ["failed"]})).await;
+    let run = |test, arguments: [&'static str; 2]| {
+        Example::new("quickstart", test).at(&emulator).args(["A cat"]).args(arguments).run()
+    };
+    for (test, arguments, message) in [
+        ("no_such_file", ["--image", "nowhere.png"], "error: cannot read nowhere.png"),
+        ("no_such_model", ["--model", "nobody/nothing"], "error: the service refused the request"),
+        ("failed", ["--width", "640"], "error: generation gen_"),
+        ("zero", ["--width", "0"], "error: width and height are pixels"),
+    ] {
+        let (said, directory) = run(test, arguments).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.err.contains(message), "{said:?}");
+        assert!(!said.err.contains("panicked"), "{said:?}");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+    }
+    assert!(run("why", ["--width", "640"]).await.0.err.contains("The service says: "));
+
+    emulator.fault(fault(json!({"match": {"method": "POST"}, "drop": "after_reading"})));
+    let (said, _) = run("uncertain", ["--width", "640"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("it was not sent again"), "{said:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn quickstart_tells_the_id_when_it_is_stopped() {
+    let emulator = emulator(json!({"speed": 0})).await;
+    let mut example = Example::new("quickstart", "stopped").at(&emulator).args(["A cat"]);
+    let child = example.command.spawn().unwrap();
+    until(|| !emulator.requests().iter().any(|request| request.method == "GET")).await;
+    interrupt(&child);
+    let said = tokio::task::spawn_blocking(|| Said::from(child.wait_with_output().unwrap()));
+    let said = said.await.unwrap();
+    assert_eq!(said.code, Some(130), "{said:?}");
+    assert!(said.err.contains("resume -- finish gen_"), "{said:?}");
+}
+
+/// Waits while something is so, for a minute at most.
+async fn until(mut waiting: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while waiting() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing has happened for a minute");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+async fn watch_progress_tells_each_change() {
+    let emulator = emulator(json!({"polls": ["in_progress", "completed"]})).await;
+    let (said, _) = Example::new("watch_progress", "watch_progress").at(&emulator).run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines: Vec<_> = said.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{said:?}");
+    for (line, status) in lines.iter().zip([": queued", ": in_progress", ": completed"]) {
+        assert!(line.contains(status), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn watch_progress_tells_why_it_failed() {
+    let emulator = emulator(json!({"polls": ["failed"]})).await;
+    let (said, _) = Example::new("watch_progress", "watch_failed").at(&emulator).run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("provider: "), "{said:?}");
+}
+
+#[tokio::test]
+async fn image_to_video_sends_the_image() {
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let arguments = ["cat.image", "Let it walk", "--out", "walk.mp4"];
+    let example = Example::new("image_to_video", "image_to_video").at(&emulator).args(arguments);
+    fs::write(example.directory.join("cat.image"), PNG).unwrap();
+    let (said, directory) = example.run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_video(&directory.join("walk.mp4")).await;
+    let image = &created(&emulator)["input"][1]["content"][1]["image_url"];
+    assert_eq!(image["detail"], "high");
+    assert!(image["url"].as_str().unwrap().starts_with("data:image/png;base64,"));
+}
+
+#[tokio::test]
+async fn resume_goes_on_in_another_process() {
+    let emulator = emulator(json!({"polls": ["queued", "completed"]})).await;
+    let start = Example::new("resume", "resume_start").at(&emulator).args(["start", "A cat"]);
+    let (said, _) = start.run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let id = said.out.trim();
+    assert!(id.starts_with("gen_"), "{said:?}");
+
+    let finish = Example::new("resume", "resume_finish").at(&emulator).args(["finish", id]);
+    let (said, directory) = finish.run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_video(&directory.join("generation.mp4")).await;
+    let creates = emulator.requests().iter().filter(|request| request.method == "POST").count();
+    assert_eq!(creates, 1);
+}
+
+#[tokio::test]
+async fn resume_says_what_it_needs() {
+    let (said, _) = Example::new("resume", "resume_no_key").args(["start", "A cat"]).run().await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("PIPEVIDEO_API_KEY"), "{said:?}");
+    assert!(said.err.contains("cargo run -p pipevideo-emulator"), "{said:?}");
+}
+
+#[tokio::test]
+async fn many_loses_none() {
+    let (said, _) = Example::new("many", "many").run().await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("40 of 40 completed"), "{said:?}");
+}
