@@ -1,5 +1,7 @@
 //! Each example as its user runs it: a process, its output, its files.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
