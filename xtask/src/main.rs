@@ -64,12 +64,17 @@ fn test(languages: &[&Language]) -> ExitCode {
         let begun = Instant::now();
         let mut steps = Steps::new(language.name, &root);
         (language.test)(&mut steps);
-        let seconds = begun.elapsed().as_secs();
         passed &= steps.failed().is_empty();
-        summary.push(match steps.failed() {
-            [] => format!("{}: passed in {seconds} s", language.name),
-            failed => format!("{}: FAILED ({}) in {seconds} s", language.name, failed.join(", ")),
-        });
+        let outcome = match steps.failed() {
+            [] => "passed".to_owned(),
+            failed => format!("FAILED ({})", failed.join(", ")),
+        };
+        let left_out = match steps.left_out() {
+            [] => String::new(),
+            left_out => format!("; NOT RUN: {}", left_out.join(", ")),
+        };
+        let seconds = begun.elapsed().as_secs();
+        summary.push(format!("{}: {outcome} in {seconds} s{left_out}", language.name));
     }
     println!("\n{}", summary.join("\n"));
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -10,17 +10,23 @@ pub(crate) struct Steps {
     language: &'static str,
     root: PathBuf,
     failed: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Steps {
     /// Nothing has been run yet. Commands will run in the repository's root.
     pub(crate) fn new(language: &'static str, root: &Path) -> Self {
-        Self { language, root: root.to_owned(), failed: Vec::new() }
+        Self { language, root: root.to_owned(), failed: Vec::new(), left_out: Vec::new() }
     }
 
     /// The names of the steps that have failed.
     pub(crate) fn failed(&self) -> &[String] {
         &self.failed
+    }
+
+    /// The names of the steps that were left out for want of a tool.
+    pub(crate) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Runs a command, written as in a shell but split at spaces only.
@@ -82,6 +88,8 @@ impl Steps {
         println!("\n!!! {}/{step} is NOT RUN: {missing}", self.language);
         if std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false")) {
             self.fail(step, "in CI nothing may be left out");
+        } else {
+            self.left_out.push(step.to_owned());
         }
     }
 
