@@ -124,7 +124,9 @@ impl Budget {
     ) -> Result<(), Refusal> {
         let Some(excess) = used.checked_sub(cap) else { return Ok(()) };
         let leaving = self.answered.iter().filter(|(_, class)| counts(*class)).nth(excess);
-        Err(leaving.map_or(Refusal::UntilChange, |(came, _)| Refusal::Until(*came + limit.per)))
+        Err(leaving.map_or(Refusal::UntilChange, |(came, _)| {
+            Refusal::Until(came.saturating_add(limit.per))
+        }))
     }
 
     fn count(&mut self, class: Class) -> &mut usize {
@@ -150,7 +152,8 @@ impl Budget {
     /// The service answered 429 to a request that was sent at `sent`: the key stops for as long as
     /// it says, and goes on at half the rate. The rate creeps back: others may share the key.
     pub(crate) fn limited(&mut self, now: Duration, sent: Duration, pause: Option<Duration>) {
-        self.frozen_until = self.frozen_until.max(now + pause.unwrap_or(UNTOLD_PAUSE));
+        self.frozen_until =
+            self.frozen_until.max(now.saturating_add(pause.unwrap_or(UNTOLD_PAUSE)));
         // Those sent before the last cut say nothing new.
         if sent >= self.cut_at {
             self.share = self.share_at(now) / 2.0;
@@ -192,7 +195,7 @@ impl Budget {
     /// Forgets what has left the window.
     fn forget(&mut self, now: Duration, limit: RateLimit) {
         while let Some((_, class)) =
-            self.answered.pop_front_if(|(came, _)| *came + limit.per <= now)
+            self.answered.pop_front_if(|(came, _)| came.saturating_add(limit.per) <= now)
         {
             *self.count(class) -= 1;
         }
@@ -274,6 +277,32 @@ mod tests {
         assert_eq!(b.left(S * 44), Some(49), "sent before the cut: nothing new");
         assert_eq!(b.left(S * 104), Some(60));
         assert_eq!(b.left(S * 1000), Some(100));
+    }
+
+    #[test]
+    fn any_limit_and_any_pause_will_do() {
+        for requests in [1, 2, u32::MAX] {
+            for per in [Duration::from_nanos(1), S, Duration::MAX] {
+                let mut b = Budget::new(Some(RateLimit { requests, per }));
+                for class in [Class::Poll, Class::Direct] {
+                    for now in [Duration::ZERO, S, Duration::MAX / 2] {
+                        if b.take(now, class).is_ok() {
+                            b.answered(now, class);
+                        }
+                        assert!(b.left(now).unwrap() <= requests as usize);
+                        assert!(b.poll_rate(now).unwrap().0 >= 1);
+                    }
+                }
+                b.limited(S, S, Some(Duration::MAX));
+                assert_eq!(b.take(S, Class::Direct), Err(Refusal::Frozen(Duration::MAX)));
+            }
+        }
+        let mut one = budget(1, 60);
+        assert_eq!(one.take(S, Class::Poll), Ok(()), "a limit of one is not all reserve");
+        one.answered(S, Class::Poll);
+        one.queue();
+        assert!(one.take(S * 61, Class::Poll).is_err(), "but whoever waits goes first");
+        assert_eq!(one.take(S * 61, Class::Direct), Ok(()));
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Shape {
         }
         if alive < 1e-6 {
             // So late that the numbers say nothing: it ends within its age again, or so.
-            return (b - a).powi(2) / (2.0 * a);
+            return ((b - a).powi(2) / (2.0 * a)).min(b - a);
         }
         (unseen / alive).clamp(0.0, b - a)
     }
@@ -161,6 +161,19 @@ mod tests {
         let median = forecast.shape("hyperframes").median().as_secs_f64();
         assert!((75.0..100.0).contains(&median), "{median}");
         assert_eq!(forecast.shape("lottie").median().as_secs_f64().round(), 45.0);
+    }
+
+    #[test]
+    fn no_more_can_be_missed_than_has_passed() {
+        let unseen = |typical, a, b| Forecast::new(typical).shape("").unseen(a, b);
+        let (short, long) = (seconds(10.0), seconds(10_000.0));
+        assert!(unseen(Duration::ZERO, short, long) <= 9_990.0);
+        for typical in [Duration::ZERO, Duration::MAX] {
+            for (a, b) in [(short, long), (Duration::ZERO, Duration::MAX), (short, Duration::MAX)] {
+                let (missed, passed) = (unseen(typical, a, b), (b - a).as_secs_f64());
+                assert!((0.0..=passed).contains(&missed), "{typical:?} {a:?} {b:?} {missed}");
+            }
+        }
     }
 
     #[test]

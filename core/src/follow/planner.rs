@@ -66,6 +66,9 @@ pub(crate) struct Planner {
     crowded: bool,
     /// Before this, a look would run ahead of an even pace.
     paced_until: Duration,
+    /// How many entries have been looked over, for the tests that bound it.
+    #[cfg(test)]
+    work: std::cell::Cell<usize>,
 }
 
 struct Entry {
@@ -103,11 +106,13 @@ impl Planner {
             demand: 0.0,
             crowded: false,
             paced_until: Duration::ZERO,
+            #[cfg(test)]
+            work: std::cell::Cell::default(),
         }
     }
 
     /// Follows a generation, born and last seen at these times; one that has not been seen is
-    /// looked at as soon as the budget allows.
+    /// looked at as soon as the budget allows. One that is followed already begins anew.
     pub(crate) fn add(
         &mut self,
         id: Arc<str>,
@@ -116,6 +121,7 @@ impl Planner {
         seen: Option<Duration>,
         polling: Polling,
     ) {
+        self.remove(&id);
         let entry = Entry {
             kind,
             polling,
@@ -168,7 +174,7 @@ impl Planner {
     /// A look has failed: the next one no sooner than this.
     pub(crate) fn missed(&mut self, now: Duration, id: &str, not_before: Duration) {
         self.change(id, |entry| {
-            entry.not_before = not_before.max(now + entry.polling.min_interval);
+            entry.not_before = not_before.max(now.saturating_add(entry.polling.min_interval));
             entry.under_way = false;
         });
     }
@@ -219,7 +225,8 @@ impl Planner {
         entry.urgent = false;
         if let Some((polls, window)) = rate {
             let gap = window / u32::try_from(polls).unwrap_or(u32::MAX);
-            self.paced_until = self.paced_until.max(now.saturating_sub(gap * BURST)) + gap;
+            let behind = now.saturating_sub(gap.saturating_mul(BURST));
+            self.paced_until = self.paced_until.max(behind).saturating_add(gap);
         }
         Next::Look(id)
     }
@@ -228,6 +235,8 @@ impl Planner {
     fn worthiest(&self, now: Duration) -> Option<Arc<str>> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now);
         due.map(|(_, id)| {
+            #[cfg(test)]
+            self.work.set(self.work.get() + 1);
             let entry = &self.entries[id];
             let shape = self.forecast.shape(&entry.kind);
             (
@@ -249,6 +258,8 @@ impl Planner {
             self.changed.extend(waiting);
         }
         for id in std::mem::take(&mut self.changed) {
+            #[cfg(test)]
+            self.work.set(self.work.get() + 1);
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             if let Some(due) = entry.due.take() {
                 self.due.remove(&(due, id.clone()));
@@ -281,12 +292,14 @@ impl Entry {
     /// When a look will be worth it.
     fn next_look(&self, shape: Shape, load: f64) -> Duration {
         let polling = &self.polling;
-        let earliest = self.seen + polling.min_interval;
+        let earliest = self.seen.saturating_add(polling.min_interval);
         let longest = match load > 1.0 {
-            true => Duration::from_secs_f64(TURNS * load / self.demand()),
+            true => {
+                Duration::try_from_secs_f64(TURNS * load / self.demand()).unwrap_or(Duration::MAX)
+            }
             false => polling.max_interval,
         };
-        let latest = self.seen + longest.max(polling.min_interval);
+        let latest = self.seen.saturating_add(longest.max(polling.min_interval));
         let worth = match load > 1.0 {
             true => WORTH * (1.0 + SCARCITY * (load - 1.0)),
             false => WORTH * load,
@@ -309,3 +322,11 @@ impl Entry {
         due.max(self.not_before)
     }
 }
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "planner_properties.rs"]
+mod properties;
