@@ -67,7 +67,11 @@ async fn measure(base_url: &str, api_key: &str) {
     let before = resident();
     let waits: Vec<_> = ids
         .into_iter()
-        .map(|id| tokio::spawn(client.responses().wait(id).deadline(Duration::from_secs(600)).into_future()))
+        .map(|id| {
+            tokio::spawn(
+                client.responses().wait(id).deadline(Duration::from_secs(600)).into_future(),
+            )
+        })
         .collect();
     // Each has been looked at and holds its last snapshot.
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -80,6 +84,7 @@ async fn measure(base_url: &str, api_key: &str) {
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells");
-    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    let kilobytes: f64 =
+        line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
     kilobytes * 1024.0
 }

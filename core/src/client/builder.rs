@@ -263,8 +263,11 @@ impl ClientBuilder {
             None => Key::fixed(env("PIPEVIDEO_API_KEY").unwrap_or_default().into())?,
         };
         let rate_limit = self.rate_limit;
-        let identity =
-            key.text().map(|key| Identity { base_url: base_url.clone(), key, rate_limit });
+        let identity = key.text().map(|key| Identity {
+            base_url: base_url.clone(),
+            key: key.to_owned(),
+            rate_limit,
+        });
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
         let shared = Shared::of(identity, rate_limit);

@@ -1,5 +1,6 @@
 //! One call: through the budget, over the transport, to a value or an error; again if it may be.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::BytesMut;
@@ -11,7 +12,6 @@ use tracing::{Instrument, Span, debug, debug_span, field};
 use super::Inner;
 use super::clock;
 use super::gate::Permit;
-use super::key::Key;
 use super::transport::{Broken, HttpRequest, HttpResponse};
 use crate::error::{Error, ErrorKind, Scrub, Sent};
 use crate::model::{Generation, GenerationRequest};
@@ -116,7 +116,7 @@ impl Inner {
             }
         };
         span.record("status", answer.status.as_u16());
-        let scrub = Scrub { key: key.as_deref().unwrap_or_default(), texts: texts.to_vec() };
+        let scrub = Scrub { key: &key, texts: texts.to_vec() };
         let result = answer.parse(&scrub, clock::wall());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
@@ -127,12 +127,14 @@ impl Inner {
     }
 
     /// One exchange within the request timeout: the answer, and the key that went with it.
-    async fn exchange(&self, request: &Request) -> Result<(Answer, Option<String>), Error> {
+    async fn exchange(&self, request: &Request) -> Result<(Answer, Cow<'_, str>), Error> {
         let mut headers = self.headers.clone();
-        let key = match request.authorized {
-            true => Some(self.key.authorize(&mut headers).await?),
-            false => None,
-        };
+        let mut key = Cow::Borrowed("");
+        if request.authorized {
+            let (header, token) = self.key.authorize().await?;
+            headers.insert(header::AUTHORIZATION, header);
+            key = token;
+        }
         if request.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -190,19 +192,4 @@ pub(crate) fn standing_headers(config: &super::Config) -> Result<HeaderMap, Erro
     config.app.write(&mut headers)?;
     headers.extend(config.headers.clone());
     Ok(headers)
-}
-
-impl Key {
-    /// Puts the key into the headers, and tells it, so that it can be kept out of errors.
-    async fn authorize(&self, headers: &mut HeaderMap) -> Result<String, Error> {
-        let token = self.token().await?;
-        let value = super::reqwest::secret(&format!("Bearer {token}")).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Configuration,
-                "the key has characters that no key has, such as a line break. Copy it again.",
-            )
-        })?;
-        headers.insert(header::AUTHORIZATION, value);
-        Ok(token)
-    }
 }

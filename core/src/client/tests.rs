@@ -1,4 +1,3 @@
-
 #[test]
 fn sizes() {
     use super::*;
@@ -11,4 +10,14 @@ fn sizes() {
     let client = Client::builder().api_key("pv_x").build().unwrap();
     let f = wait::to_the_end(client, "x".into(), None, None, None);
     println!("future {}", size_of_val(&f));
+}
+#[test]
+fn sizes2() {
+    use super::*;
+    let client = Client::builder().api_key("pv_x").build().unwrap();
+    println!("poll {}", size_of_val(&client.inner.poll("x")));
+    let r = crate::GenerationRequest::new("a", "b");
+    println!("create {}", size_of_val(&client.inner.create(&r)));
+    println!("retrieve {}", size_of_val(&client.responses().retrieve("x")));
+    println!("enter {}", size_of_val(&client.inner.shared.gate.enter()));
 }

@@ -41,8 +41,8 @@ impl From<Fields> for GenerationError {
     fn from(mut fields: Fields) -> Self {
         let mut nulls = Nulls::default();
         Self {
-            code: fields.take("code", &mut nulls, fields::json),
-            message: fields.take("message", &mut nulls, fields::json),
+            code: fields.take("code", &mut nulls, fields::text),
+            message: fields.take("message", &mut nulls, fields::text),
             extra: fields.rest(),
             nulls,
         }

@@ -5,19 +5,53 @@
 //! what is read and written again keeps every field.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rust_decimal::Decimal;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// The fields of a JSON object, as text until somebody asks for one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
+/// The fields of a JSON object until somebody takes them.
+pub(crate) struct Fields {
+    values: Map<String, Value>,
+    /// Those in which numbers have to stay exact, as text.
+    exact: BTreeMap<String, Box<RawValue>>,
+}
+
+/// The fields that are kept as text.
+const EXACT: [&str; 2] = ["usage", "cost_usd"];
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields { values: Map::new(), exact: BTreeMap::new() };
+                while let Some(name) = map.next_key::<String>()? {
+                    if EXACT.contains(&name.as_str()) {
+                        fields.exact.insert(name, map.next_value()?);
+                    } else {
+                        fields.values.insert(name, map.next_value()?);
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
 
 /// The typed fields that were null on the wire, so that they are written as null again. Null and
 /// absent mean the same, so this takes no part in equality.
@@ -36,24 +70,80 @@ impl Fields {
         &mut self,
         name: &'static str,
         nulls: &mut Nulls,
+        read: impl FnOnce(Value) -> Result<T, Value>,
+    ) -> Option<T> {
+        match self.values.remove(name)? {
+            Value::Null => nulls.0.push(name),
+            value => match read(value) {
+                Ok(value) => return Some(value),
+                Err(value) => drop(self.values.insert(name.to_owned(), value)),
+            },
+        }
+        None
+    }
+
+    /// Takes a field out whose numbers are exact.
+    pub(crate) fn take_exact<T>(
+        &mut self,
+        name: &'static str,
+        nulls: &mut Nulls,
         read: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Option<T> {
-        let raw = self.0.get(name)?;
-        if raw.get() == "null" {
-            nulls.0.push(name);
-            self.0.remove(name);
-            return None;
-        }
-        let value = read(raw)?;
-        self.0.remove(name);
-        Some(value)
+        let raw = self.exact.get(name)?;
+        let value = match raw.get() {
+            "null" => {
+                nulls.0.push(name);
+                None
+            }
+            _ => Some(read(raw)?),
+        };
+        self.exact.remove(name);
+        value
     }
 
     /// What nobody took.
     pub(crate) fn rest(self) -> Map<String, Value> {
-        let parse = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or(Value::Null);
-        self.0.into_iter().map(|(name, raw)| (name, parse(&raw))).collect()
+        let mut rest = self.values;
+        for (name, raw) in self.exact {
+            rest.insert(name, serde_json::from_str(raw.get()).unwrap_or(Value::Null));
+        }
+        rest
     }
+}
+
+/// A string.
+pub(crate) fn text(value: Value) -> Result<String, Value> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(other),
+    }
+}
+
+/// An object that has fields of its own.
+pub(crate) fn object<T: From<Fields>>(value: Value) -> Result<T, Value> {
+    match value {
+        Value::Object(values) => Ok(T::from(Fields { values, exact: BTreeMap::new() })),
+        other => Err(other),
+    }
+}
+
+/// A count: a whole number, also when written as `3.0`.
+pub(crate) fn count(value: Value) -> Result<u64, Value> {
+    let float = |number: f64| {
+        // Beyond 2^53 a float does not say which whole number is meant.
+        let whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
+        whole.then_some(number as u64)
+    };
+    value.as_u64().or_else(|| value.as_f64().and_then(float)).ok_or(value)
+}
+
+/// A time in Unix seconds.
+pub(crate) fn seconds(value: Value) -> Result<SystemTime, Value> {
+    let since = match value.as_u64() {
+        Some(whole) => Some(Duration::from_secs(whole)),
+        None => value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    };
+    since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or(value)
 }
 
 /// Any type that serde reads.
@@ -61,27 +151,14 @@ pub(crate) fn json<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A count: a whole number, also when written as `3.0`.
-pub(crate) fn count(raw: &RawValue) -> Option<u64> {
-    let number = decimal(raw)?;
-    (number.fract().is_zero()).then(|| number.trunc().try_into().ok()).flatten()
-}
-
 /// An exact decimal: a number, or a string that holds one.
 pub(crate) fn decimal(raw: &RawValue) -> Option<Decimal> {
-    let text = match json::<String>(raw) {
-        Some(text) => text,
-        None => raw.get().to_owned(),
+    let text = match raw.get() {
+        quoted if quoted.starts_with('"') => json::<String>(raw)?,
+        number => number.to_owned(),
     };
     let text = text.trim();
     Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()
-}
-
-/// A time in Unix seconds.
-pub(crate) fn seconds(raw: &RawValue) -> Option<SystemTime> {
-    let seconds: f64 = raw.get().parse().ok()?;
-    let whole = Duration::try_from_secs_f64(seconds).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(whole)
 }
 
 /// Writes an exact decimal as a JSON number.

@@ -82,25 +82,27 @@ impl TryFrom<Fields> for Generation {
         let n = &mut nulls;
         Ok(Self {
             id: fields
-                .take("id", n, fields::json)
-                .filter(|id: &String| !id.is_empty())
+                .take("id", n, fields::text)
+                .filter(|id| !id.is_empty())
                 .ok_or("a generation without an id")?,
-            status: fields
-                .take("status", n, fields::json)
-                .ok_or("a generation without a status")?,
-            model: fields.take("model", n, fields::json),
-            engine: fields.take("engine", n, fields::json),
-            provider: fields.take("provider", n, fields::json),
+            status: fields.take("status", n, status).ok_or("a generation without a status")?,
+            model: fields.take("model", n, fields::text),
+            engine: fields.take("engine", n, fields::text),
+            provider: fields.take("provider", n, fields::text),
             created_at: fields.take("created_at", n, fields::seconds),
-            output_video_url: fields.take("output_video_url", n, fields::json),
-            usage: fields.take("usage", n, fields::json),
-            error: fields.take("error", n, fields::json),
+            output_video_url: fields.take("output_video_url", n, fields::text),
+            usage: fields.take_exact("usage", n, fields::json),
+            error: fields.take("error", n, fields::object),
             latency_ms: fields.take("latency_ms", n, fields::count),
-            output: fields.take("output", n, fields::json),
+            output: fields.take("output", n, Ok),
             extra: fields.rest(),
             nulls,
         })
     }
+}
+
+fn status(value: Value) -> Result<Status, Value> {
+    fields::text(value).map(|text| Status::from(text.as_str()))
 }
 
 impl Serialize for Generation {
@@ -231,7 +233,7 @@ impl From<Fields> for TokenUsage {
             input_tokens: input.or_else(|| fields.take("prompt_tokens", n, fields::count)),
             output_tokens: output.or_else(|| fields.take("completion_tokens", n, fields::count)),
             total_tokens: fields.take("total_tokens", n, fields::count),
-            cost_usd: fields.take("cost_usd", n, fields::decimal),
+            cost_usd: fields.take_exact("cost_usd", n, fields::decimal),
             extra: fields.rest(),
             nulls,
         }
