@@ -112,8 +112,8 @@ fn code_of(json: &Value) -> Option<String> {
 fn excerpt(headers: &HeaderMap, body: &[u8], scrub: &Scrub<'_>) -> String {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = scrub.clean(content_type.unwrap_or("no content type"));
-    // More than the excerpt, so that what must not be seen is recognized before it is cut.
-    let beginning = &body[..body.len().min(4096)];
+    // More than is looked at, whatever the characters: a cut is seen to be one.
+    let beginning = &body[..body.len().min(8192)];
     match scrub.clean(&String::from_utf8_lossy(beginning)) {
         text if text.is_empty() => format!("an empty body, {content_type}"),
         text => format!("{content_type}, \"{text}\""),
@@ -207,6 +207,19 @@ mod tests {
         let error = error(400, r#"{"message":"key pv_key_1, prompt: a secret prompt"}"#);
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         assert!(!format!("{error} {error:?}").contains("pv_key_1"), "{error}");
+    }
+
+    #[test]
+    fn a_long_body_shows_no_half_of_a_secret() {
+        for filler in ["A", "é", "🐈"] {
+            for length in 1180..1200 {
+                let uri = format!("data:image/png,{}", filler.repeat(length));
+                let text = error(400, &format!("{uri} pv_key_1 pv_key_1")).to_string();
+                assert!(!text.contains("pv_k"), "{text}");
+            }
+            let text = error(400, &filler.repeat(5000)).to_string();
+            assert!(text.contains('…') && text.chars().count() < 500, "{text}");
+        }
     }
 
     #[test]

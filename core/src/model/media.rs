@@ -132,14 +132,16 @@ pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
             ),
         ))
     };
-    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    match scheme.as_str() {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return refuse("is neither HTTPS nor a data URI");
+    };
+    match scheme.to_ascii_lowercase().as_str() {
         "https" => match url::Url::parse(url) {
             Ok(parsed) if parsed.has_host() => Ok(()),
             _ => refuse("is not a valid HTTPS URL"),
         },
         "data" => {
-            let Some((head, body)) = url["data:".len()..].split_once(',') else {
+            let Some((head, body)) = rest.split_once(',') else {
                 return refuse("is a data URI without content");
             };
             let head = head.to_ascii_lowercase();
@@ -173,6 +175,10 @@ mod tests {
             ("data:image/png;base64,", "image", false),
             ("data:image/png", "image", false),
             ("data:", "image", false),
+            ("data", "image", false),
+            ("DATA", "video", false),
+            ("https", "image", false),
+            ("DATA:image/png;BASE64,iVBORw0KGgo=", "image", true),
             ("http://example.com/a.png", "image", false),
             ("https://", "image", false),
             ("file:///etc/passwd", "image", false),

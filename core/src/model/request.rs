@@ -137,7 +137,7 @@ impl GenerationRequest {
         if let Some(name) = self.extra_body.keys().find(|name| NAMES.contains(&name.as_str())) {
             return refuse(&format!("extra_body repeats {name}. Set it once, as the argument."));
         }
-        if !self.texts().any(|text| !text.trim().is_empty()) {
+        if !self.input_texts().any(|text| !text.trim().is_empty()) {
             return refuse("the input has no text. Add at least one text part that is not empty.");
         }
         self.parts().try_for_each(|part| match part {
@@ -159,8 +159,19 @@ impl GenerationRequest {
         items.iter().flat_map(|item| &item.content)
     }
 
-    /// Every text in the input: what must never be seen in an error.
+    /// Every text of the prompt, whatever it is called: what must never be seen in an error.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut unknown = Vec::new();
+        self.extra_body.values().for_each(|value| prose(value, &mut unknown));
+        for part in self.parts() {
+            if let InputPart::Other(part) = part {
+                part.values().for_each(|value| prose(value, &mut unknown));
+            }
+        }
+        self.input_texts().chain(self.instructions.as_deref()).chain(unknown)
+    }
+
+    fn input_texts(&self) -> impl Iterator<Item = &str> {
         let text = match &self.input {
             Input::Text(text) => Some(text.as_str()),
             Input::Items(_) => None,
@@ -170,6 +181,16 @@ impl GenerationRequest {
             InputPart::Known(_) => None,
             InputPart::Other(part) => part.get("text").and_then(Value::as_str),
         }))
+    }
+}
+
+/// The strings in a value that may be part of a prompt: of several words.
+fn prose<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) if text.trim().contains(char::is_whitespace) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| prose(value, found)),
+        Value::Object(values) => values.values().for_each(|value| prose(value, found)),
+        _ => {}
     }
 }
 
@@ -234,5 +255,32 @@ impl<'de> Deserialize<'de> for ProviderPreference {
             Form::Order(order) => Self::Order(order),
             Form::Object(object) => Self::Object(object),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whatever_may_be_part_of_the_prompt_is_known_to_be() {
+        let request: GenerationRequest = serde_json::from_value(json!({
+            "model": "m",
+            "instructions": "Keep it calm",
+            "input": [
+                {"type": "input_text", "text": "A cat"},
+                {"type": "input_text", "text": "walking", "cache": true},
+                {"type": "input_song", "song": {"lyrics": ["la la"], "key": "B"}},
+            ],
+            "negative_prompt": "no dogs",
+            "quality": "ultra-high",
+        }))
+        .unwrap();
+        let texts: Vec<_> = request.texts().collect();
+        assert_eq!(texts, ["A cat", "walking", "Keep it calm", "no dogs", "la la"]);
+
+        let request = GenerationRequest::new("m", "").instructions("Keep it calm");
+        assert!(request.check().is_err(), "instructions are no input");
     }
 }
