@@ -65,6 +65,12 @@ impl Drop for Subscription {
 }
 
 impl Followers {
+    /// Whether nobody is followed.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// Follows a generation from now on.
     pub(crate) fn follow(&self, follow: Follow) -> Subscription {
         let (sender, events) = events::unbounded();

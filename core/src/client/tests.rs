@@ -1,23 +1,36 @@
-#[test]
-fn sizes() {
-    use super::*;
-    println!("generation {}", size_of::<crate::Generation>());
-    println!("token usage {}", size_of::<crate::TokenUsage>());
-    println!("lifecycle {}", size_of::<crate::follow::lifecycle::Lifecycle>());
-    println!("event {}", size_of::<follower::Event>());
-    println!("command {}", size_of::<follower::Command>());
-    println!("subscription {}", size_of::<follower::Subscription>());
-    let client = Client::builder().api_key("pv_x").build().unwrap();
-    let f = wait::to_the_end(client, "x".into(), None, None, None);
-    println!("future {}", size_of_val(&f));
+//! The client on a manual clock, over a transport that answers as each test says.
+
+mod fake;
+mod money;
+mod pace;
+mod waits;
+
+use std::time::Duration;
+
+use fake::Fake;
+
+use super::{Client, ClientBuilder};
+use crate::follow::planner::Polling;
+use crate::model::GenerationRequest;
+
+const S: Duration = Duration::from_secs(1);
+
+fn request() -> GenerationRequest {
+    GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach")
 }
-#[test]
-fn sizes2() {
-    use super::*;
-    let client = Client::builder().api_key("pv_x").build().unwrap();
-    println!("poll {}", size_of_val(&client.inner.poll("x")));
-    let r = crate::GenerationRequest::new("a", "b");
-    println!("create {}", size_of_val(&client.inner.create(&r)));
-    println!("retrieve {}", size_of_val(&client.responses().retrieve("x")));
-    println!("enter {}", size_of_val(&client.inner.shared.gate.enter()));
+
+/// A client of the fake, which shares its budget with no other test.
+fn client(fake: &Fake) -> Client {
+    build(fake, Client::builder())
+}
+
+fn build(fake: &Fake, builder: ClientBuilder) -> Client {
+    let key = format!("pv_test_{}", fastrand::u64(..));
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    builder.api_key(key).build_with(base, fake.transport()).unwrap()
+}
+
+/// Looks exactly each so many seconds.
+fn every(seconds: u32) -> Polling {
+    Polling { min_interval: S * seconds, max_interval: S * seconds, ..Polling::default() }
 }

@@ -1,0 +1,119 @@
+//! A transport in memory.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::client::clock;
+use crate::client::gate::lock;
+use crate::client::transport::{Broken, HttpRequest, HttpResponse, Transport};
+use crate::error::Sent;
+
+/// What a request is answered with.
+pub(super) enum Reply {
+    /// This status and body, at once.
+    Answer(u16, String),
+    /// No connection.
+    Refused,
+    /// A connection that breaks after the request was sent.
+    Lost,
+    /// Nothing, for ever.
+    Silence,
+}
+
+/// A generation in this state.
+pub(super) fn shows(status: &str) -> Reply {
+    let created_at = 1_709_827_200;
+    let body = json!({"id": "gen_1", "status": status, "model": "m", "created_at": created_at});
+    Reply::Answer(200, body.to_string())
+}
+
+type Answer = dyn FnMut(&str, usize) -> Reply + Send;
+
+/// Answers requests, and remembers when they came, and how many were given up.
+#[derive(Clone)]
+pub(super) struct Fake(Arc<Mutex<State>>);
+
+struct State {
+    answer: Box<Answer>,
+    began: Duration,
+    requests: Vec<(String, Duration, HeaderMap)>,
+    open: usize,
+}
+
+impl Fake {
+    /// The function is told `GET /path`, and how many requests of this kind came before.
+    pub(super) fn new(answer: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Self {
+        let answer = Box::new(answer);
+        let began = clock::now();
+        Self(Arc::new(Mutex::new(State { answer, began, requests: Vec::new(), open: 0 })))
+    }
+
+    pub(super) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(self.clone())
+    }
+
+    /// When each request of this kind came, since the fake was made.
+    pub(super) fn times(&self, kind: &str) -> Vec<Duration> {
+        let state = lock(&self.0);
+        let times = state.requests.iter().filter(|(name, ..)| name.starts_with(kind));
+        times.map(|(_, at, _)| *at - state.began).collect()
+    }
+
+    pub(super) fn count(&self, kind: &str) -> usize {
+        self.times(kind).len()
+    }
+
+    pub(super) fn headers(&self, index: usize) -> HeaderMap {
+        lock(&self.0).requests[index].2.clone()
+    }
+
+    /// How many requests are under way.
+    pub(super) fn open(&self) -> usize {
+        lock(&self.0).open
+    }
+}
+
+/// Counts a request as under way until it is answered or dropped.
+struct Open(Fake);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.0.0).open -= 1;
+    }
+}
+
+impl Transport for Fake {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>> {
+        let path = request.url.trim_start_matches("http://127.0.0.1:9");
+        let name = format!("{} {path}", request.method);
+        let fake = self.clone();
+        async move {
+            let reply = {
+                let mut state = lock(&fake.0);
+                let before = state.requests.iter().filter(|(n, ..)| *n == name).count();
+                state.requests.push((name.clone(), clock::now(), request.headers));
+                state.open += 1;
+                (state.answer)(&name, before)
+            };
+            let _open = Open(fake.clone());
+            let broken = |what, sent| Err(Broken { what, sent, source: None });
+            match reply {
+                Reply::Answer(status, body) => Ok(HttpResponse {
+                    status: StatusCode::from_u16(status).unwrap(),
+                    headers: HeaderMap::new(),
+                    body: stream::iter([Ok(Bytes::from(body))]).boxed(),
+                }),
+                Reply::Refused => broken("no connection could be made", Sent::No),
+                Reply::Lost => broken("the connection broke before the answer", Sent::Maybe),
+                Reply::Silence => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,93 @@
+//! What is sent twice, and what never is.
+
+use super::fake::{Fake, Reply, shows};
+use super::*;
+use crate::error::{ErrorKind, Sent};
+
+#[tokio::test(start_paused = true)]
+async fn a_create_without_an_answer_is_sent_once_and_uncertain_after_the_timeout() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let client = client(&fake);
+    let began = tokio::time::Instant::now();
+    let error = client.responses().create(request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    assert_eq!(began.elapsed().as_secs(), 30);
+    assert_eq!(fake.count("POST"), 1);
+    assert_eq!((error.model(), error.sent()), (Some("moonshotai/kimi-k2.5"), Sent::Maybe));
+    assert!(error.sent_at().is_some() && !error.is_retryable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_is_sent_again_only_when_certainly_not_taken() {
+    let answers = [
+        Reply::Refused,
+        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned()),
+        Reply::Refused,
+        shows("queued"),
+    ];
+    let mut answers = answers.into_iter();
+    let fake = Fake::new(move |_, _| answers.next().unwrap());
+    let generation = client(&fake).responses().create(request()).await.unwrap();
+    assert_eq!(generation.id, "gen_1");
+    let times = fake.times("POST");
+    assert_eq!(times.len(), 4);
+    assert!(times[2] - times[1] >= S * 42, "{times:?}");
+
+    for reply in [Reply::Lost, Reply::Answer(500, String::new()), Reply::Answer(200, "<p>".into())]
+    {
+        let mut reply = Some(reply);
+        let fake = Fake::new(move |_, _| reply.take().expect("it is sent once"));
+        let error = client(&fake).responses().create(request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_are_sent_again_with_growing_pauses_and_no_more_than_allowed() {
+    let fake = Fake::new(|_, _| Reply::Answer(503, String::new()));
+    let error = client(&fake).responses().retrieve("gen_1").await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, 5));
+    let times = fake.times("GET");
+    for (n, pair) in times.windows(2).enumerate() {
+        assert!(pair[1] - pair[0] <= Duration::from_millis(250 << n), "{times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_function_is_asked_before_each_request() {
+    let fake = Fake::new(|_, before| match before {
+        0 => Reply::Lost,
+        _ => shows("queued"),
+    });
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = calls.clone();
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    let client = Client::builder()
+        .token(move || {
+            let n = counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move { if n < 2 { Ok(format!("token-{n}")) } else { Err("backend down".into()) } }
+        })
+        .build_with(base, fake.transport())
+        .unwrap();
+    client.responses().retrieve("gen_1").await.unwrap();
+    assert_eq!(fake.headers(0)["authorization"], "Bearer token-0");
+    assert_eq!(fake.headers(1)["authorization"], "Bearer token-1");
+    let error = client.responses().retrieve("gen_1").await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Authentication, Sent::No));
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "backend down");
+    assert_eq!(fake.count("GET"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_create_frees_its_request() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let client = client(&fake);
+    let create = client.inner.clone();
+    let call = tokio::spawn(async move { create.create(&request()).await });
+    tokio::time::sleep(S).await;
+    assert_eq!(fake.open(), 1);
+    call.abort();
+    let _ = call.await;
+    assert_eq!(fake.open(), 0);
+    assert_eq!(client.budget_left(), Some(99), "it may have been counted");
+}

@@ -1,0 +1,111 @@
+//! When requests go out.
+
+use futures_util::future::join_all;
+
+use super::fake::{Fake, Reply, shows};
+use super::*;
+use crate::error::ErrorKind;
+
+#[tokio::test(start_paused = true)]
+async fn one_generation_is_looked_at_more_often_when_its_end_is_near() {
+    let fake = Fake::new(|name, before| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows(if before < 30 { "in_progress" } else { "completed" }),
+    });
+    client(&fake).generate(request()).await.unwrap();
+    let times = fake.times("GET");
+    let gaps: Vec<f64> = times.windows(2).map(|p| (p[1] - p[0]).as_secs_f64()).collect();
+    assert_eq!(times[0], S * 5, "nothing ends at once");
+    assert!(gaps.iter().all(|gap| (1.999..=5.002).contains(gap)), "{gaps:?}");
+    let near = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(near < 4.0, "around the typical time the looks are closer: {gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_at_a_fixed_interval_come_exactly_then() {
+    let fake = Fake::new(|name, before| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows(["queued", "in_progress", "in_progress", "completed"][before]),
+    });
+    let client = build(&fake, Client::builder().polling(every(3)));
+    client.generate(request()).await.unwrap();
+    assert_eq!(seconds(fake.times("GET")), [3, 6, 9, 12]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_from_elsewhere_is_looked_at_at_once() {
+    let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
+    let client = build(&fake, Client::builder().polling(every(3)));
+    client.responses().wait("gen_1").await.unwrap();
+    assert_eq!(seconds(fake.times("GET")), [0, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_fill_the_window_and_go_before_polls() {
+    let fake = Fake::new(|name, _| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows("completed"),
+    });
+    let client = client(&fake);
+    let creates = (0..130).map(|_| {
+        let client = client.clone();
+        async move { client.responses().create(request()).await }
+    });
+    let created = join_all(creates).await;
+    assert!(created.iter().all(Result::is_ok));
+    let times = seconds(fake.times("POST"));
+    assert_eq!(times.iter().filter(|at| **at == 0).count(), 100);
+    assert_eq!(times.iter().filter(|at| **at == 60).count(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_one_key_share_one_budget_others_do_not() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    let with = |key: &str| {
+        Client::builder().api_key(key).build_with(base.clone(), fake.transport()).unwrap()
+    };
+    let (first, second, other) = (with("pv_same"), with("pv_same"), with("pv_other"));
+    first.responses().retrieve("gen_1").await.unwrap();
+    assert_eq!(second.budget_left(), Some(99));
+    assert_eq!(other.budget_left(), Some(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_429_nothing_goes_out_before_its_time() {
+    let fake = Fake::new(|name, before| match (name, before) {
+        ("GET /v1/responses/gen_1", 0) => {
+            Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned())
+        }
+        _ => shows("completed"),
+    });
+    let client = client(&fake);
+    let wait = client.responses().wait("gen_1").into_future();
+    let other = async {
+        tokio::time::sleep(S).await;
+        client.responses().retrieve("gen_2").await
+    };
+    let (waited, other) = tokio::join!(wait, other);
+    assert!(waited.is_ok() && other.is_ok());
+    let times = fake.times("GET");
+    assert_eq!(times.len(), 3);
+    assert!(times[1..].iter().all(|at| *at >= S * 42), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_does_not_wait_for_a_key_that_is_stopped_for_long() {
+    let fake = Fake::new(|_, _| {
+        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
+    });
+    let client = client(&fake);
+    for attempts in [1, 0] {
+        let error = client.responses().create(request()).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, attempts));
+        assert!(error.retry_after().unwrap() > S * 490);
+    }
+    assert_eq!(fake.count("POST"), 1);
+}
+
+fn seconds(times: Vec<Duration>) -> Vec<u64> {
+    times.iter().map(Duration::as_secs).collect()
+}

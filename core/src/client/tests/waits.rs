@@ -1,0 +1,193 @@
+//! Waits: how they end, and what they share.
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::fake::{Fake, Reply, shows};
+use super::*;
+use crate::error::ErrorKind;
+
+#[tokio::test(start_paused = true)]
+async fn waits_of_one_id_share_their_looks() {
+    let fake = Fake::new(|_, before| shows(["queued", "in_progress", "completed"][before]));
+    let client = build(&fake, Client::builder().polling(every(3)));
+    let waits = (0..1000).map(|_| client.responses().wait("gen_1").into_future());
+    let ends = join_all(waits).await;
+    assert!(ends.iter().all(|end| end.as_ref().is_ok_and(|generation| generation.is_final())));
+    assert_eq!(fake.count("GET"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_survives_whatever_passes() {
+    let fake = Fake::new(|_, before| match before {
+        0..=3 => Reply::Answer(503, String::new()),
+        4 => Reply::Refused,
+        5 => Reply::Lost,
+        6 => Reply::Answer(200, "<html>".to_owned()),
+        7 => Reply::Silence,
+        8 => Reply::Answer(408, String::new()),
+        9 => shows("rendering"),
+        _ => shows("completed"),
+    });
+    let generation = client(&fake).responses().wait("gen_1").await.unwrap();
+    assert!(generation.is_final());
+    assert_eq!(fake.count("GET"), 11);
+    let times = fake.times("GET");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= S * 2), "never more often: {times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_for_good_ends_a_wait() {
+    for (status, kind) in [
+        (401, ErrorKind::Authentication),
+        (403, ErrorKind::PermissionDenied),
+        (404, ErrorKind::NotFound),
+        (400, ErrorKind::BadRequest),
+    ] {
+        let fake = Fake::new(move |_, _| Reply::Answer(status, String::new()));
+        let error = client(&fake).responses().wait("gen_1").await.unwrap_err();
+        assert_eq!((error.kind(), error.generation_id()), (kind, Some("gen_1")));
+        assert_eq!(fake.count("GET"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_deadline_there_is_one_last_look() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let client = build(&fake, Client::builder().polling(every(30)));
+    let began = tokio::time::Instant::now();
+    let wait = client.responses().wait("gen_1").deadline(S * 45);
+    let error = wait.await.unwrap_err();
+    assert_eq!((error.kind(), error.polls()), (ErrorKind::WaitTimeout, Some(3)));
+    assert_eq!(error.generation().unwrap().status.as_str(), "in_progress");
+    assert_eq!(began.elapsed().as_secs(), 45);
+    assert_eq!(fake.times("GET").last(), Some(&(S * 45)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_finds_the_key_stopped_ends_the_wait_all_the_same() {
+    let fake = Fake::new(|_, _| {
+        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
+    });
+    let client = client(&fake);
+    let began = tokio::time::Instant::now();
+    let error = client.responses().wait("gen_1").deadline(S * 20).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert_eq!((began.elapsed().as_secs(), fake.count("GET")), (20, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_has_a_deadline_of_its_own() {
+    let fake = Fake::new(|_, before| shows(if before < 6 { "in_progress" } else { "completed" }));
+    let client = build(&fake, Client::builder().polling(every(10)));
+    let short = client.responses().wait("gen_1").deadline(S * 25).into_future();
+    let long = client.responses().wait("gen_1").into_future();
+    let none = client.responses().wait("gen_1").deadline(Duration::ZERO).into_future();
+    let for_ever = client.responses().wait("gen_1").deadline(Duration::MAX).into_future();
+    let (short, long, none, for_ever) = tokio::join!(short, long, none, for_ever);
+    assert_eq!(short.unwrap_err().kind(), ErrorKind::WaitTimeout);
+    assert_eq!(none.unwrap_err().polls(), Some(1));
+    assert!(long.is_ok() && for_ever.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_wait_stops_its_look_and_the_follower_goes_with_the_last() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let client = client(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
+    tokio::time::sleep(S).await;
+    assert_eq!(fake.open(), 1);
+    wait.abort();
+    let _ = wait.await;
+    tokio::time::sleep(S).await;
+    assert_eq!(fake.open(), 0, "nobody needs the look");
+    assert!(client.inner.shared.followers.is_idle());
+
+    // And another wait begins anew.
+    let wait = client.responses().wait("gen_1").deadline(S);
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_tells_each_change_once_and_then_ends() {
+    let statuses = ["queued", "queued", "in_progress", "queued", "rendering", "failed"];
+    let fake = Fake::new(move |_, before| shows(statuses[before]));
+    let client = build(&fake, Client::builder().polling(every(3)));
+    let updates: Vec<_> = client.responses().watch("gen_1").try_collect().await.unwrap();
+    let told: Vec<_> = updates.iter().map(|u| u.generation.status.as_str()).collect();
+    assert_eq!(told, ["queued", "in_progress", "rendering", "failed"]);
+    assert_eq!(updates[1].elapsed.as_secs(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_left_stops() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let client = build(&fake, Client::builder().polling(every(3)));
+    let mut watch = client.responses().watch("gen_1");
+    watch.next().await.unwrap().unwrap();
+    drop(watch);
+    tokio::time::sleep(S * 60).await;
+    assert_eq!(fake.count("GET"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_update_of_generate_is_what_the_create_answered() {
+    let fake = Fake::new(|name, _| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows("completed"),
+    });
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told_here = told.clone();
+    client(&fake)
+        .generate(request())
+        .on_update(move |update| {
+            let status = update.generation.status.to_string();
+            told_here.lock().unwrap().push((status, update.elapsed.as_secs()));
+        })
+        .await
+        .unwrap();
+    let told = told.lock().unwrap();
+    assert_eq!(*told, [("queued".to_owned(), 0), ("completed".to_owned(), 5)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_right_after_a_create_is_looked_at_again_for_a_while() {
+    let fake = Fake::new(|name, before| match (name, before) {
+        ("POST /v1/responses", _) => shows("queued"),
+        (_, 0) => Reply::Answer(404, String::new()),
+        _ => shows("completed"),
+    });
+    let client = build(&fake, Client::builder().polling(every(2)));
+    assert!(client.generate(request()).await.is_ok());
+
+    let fake = Fake::new(|name, _| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => Reply::Answer(404, String::new()),
+    });
+    let client = build(&fake, Client::builder().polling(every(2)));
+    assert_eq!(client.generate(request()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let times = fake.times("GET");
+    assert!(times.len() >= 3 && *times.last().unwrap() < S * 10, "{times:?}");
+}
+
+#[test]
+fn a_wait_outlives_the_runtime_of_another() {
+    let fake = Fake::new(|_, before| shows(if before < 3 { "in_progress" } else { "completed" }));
+    let client = build(&fake, Client::builder().polling(every(1)));
+    let paused = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let first = paused();
+    let wait = client.responses().wait("gen_1").deadline(S);
+    assert!(first.block_on(wait.into_future()).is_err());
+    let begun = first.spawn(client.responses().wait("gen_1").into_future());
+    first.block_on(async { tokio::time::sleep(S).await });
+    drop(first);
+    drop(begun);
+    let wait = client.responses().wait("gen_1").into_future();
+    assert!(paused().block_on(wait).unwrap().is_final());
+}
