@@ -59,6 +59,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Service { client, emulator } = Service::connect().await?;
 
     let created = client.responses().create(request).await?;
+    eprintln!("{}", created.id); // all that is needed to go on, whatever happens here
     let bar = progress_bar(&created.status);
     let updates = bar.clone();
     let work = async {
@@ -124,14 +125,14 @@ fn progress_bar(status: &Status) -> ProgressBar {
 }
 
 fn show(bar: &ProgressBar, update: &Update) {
-    let status = &update.generation.status;
-    let expected = update.expected.as_secs();
-    bar.set_prefix(status.to_string());
+    let status = update.generation.status.as_str();
+    let (elapsed, expected) = (update.elapsed.as_secs_f64(), update.expected.as_secs());
+    if bar.is_hidden() && bar.prefix() != status {
+        eprintln!("{status} after {elapsed:.1} s of about {expected}");
+    }
+    bar.set_prefix(status.to_owned());
     bar.set_message(format!(" of about {expected}s"));
     bar.set_length(update.expected.as_millis() as u64);
-    if bar.is_hidden() {
-        eprintln!("{status} after {:.1} s of about {expected}", update.elapsed.as_secs_f64());
-    }
 }
 
 /// Moves the bar until it is dropped.

@@ -125,6 +125,7 @@ async fn quickstart_needs_no_key() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("an emulator inside this program"), "{said:?}");
     assert!(said.err.contains("not made from the prompt"), "{said:?}");
+    assert_eq!(said.err.matches("in_progress").count(), 1, "{said:?}");
     for status in ["queued", "in_progress after", "completed after"] {
         assert!(said.err.contains(status), "{said:?}");
     }
