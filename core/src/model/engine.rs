@@ -4,6 +4,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::fields;
+
 /// The engines and the models' rates, read leniently from a shape that is not documented.
 ///
 /// What the typed view does not show is in [`raw`](Self::raw), the service's answer as it came;
@@ -131,12 +133,11 @@ fn rate(model: &Value, words: &[&str]) -> Option<Decimal> {
 
 /// An exact decimal: a number, or a string that holds one.
 pub(super) fn decimal(value: &Value) -> Option<Decimal> {
-    let text = match value {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        _ => return None,
-    };
-    Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
+    match value {
+        Value::Number(number) => fields::exact(&number.to_string()),
+        Value::String(text) => fields::exact(text),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,24 @@ impl Fields {
         value
     }
 
+    /// Takes a count out that has an older name too. A name that holds what could not be read is
+    /// left alone: nothing else can be written there.
+    pub(crate) fn take_count(
+        &mut self,
+        name: &'static str,
+        older: &'static str,
+        nulls: &mut Nulls,
+    ) -> Option<u64> {
+        let found = self.take(name, nulls, count);
+        if found.is_some() || self.values.contains_key(name) {
+            return found;
+        }
+        let mut older_nulls = Nulls::default();
+        let found = self.take(older, &mut older_nulls, count);
+        nulls.0.extend(older_nulls.0.iter().map(|_| name));
+        found
+    }
+
     /// What nobody took.
     pub(crate) fn rest(self) -> Map<String, Value> {
         let mut rest = self.values;
@@ -141,7 +159,11 @@ pub(crate) fn count(value: Value) -> Result<u64, Value> {
 pub(crate) fn seconds(value: Value) -> Result<SystemTime, Value> {
     let since = match value.as_u64() {
         Some(whole) => Some(Duration::from_secs(whole)),
-        None => value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        // What is finer than a time can be would be written otherwise than it was read.
+        None => value.as_f64().and_then(|seconds| {
+            let since = Duration::try_from_secs_f64(seconds).ok()?;
+            (since.as_secs_f64() == seconds).then_some(since)
+        }),
     };
     since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or(value)
 }
@@ -153,12 +175,27 @@ pub(crate) fn json<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
 
 /// An exact decimal: a number, or a string that holds one.
 pub(crate) fn decimal(raw: &RawValue) -> Option<Decimal> {
-    let text = match raw.get() {
-        quoted if quoted.starts_with('"') => json::<String>(raw)?,
-        number => number.to_owned(),
-    };
+    match raw.get() {
+        quoted if quoted.starts_with('"') => exact(&json::<String>(raw)?),
+        number => exact(number),
+    }
+}
+
+/// A decimal, plain or scientific, or nothing if it had to be rounded.
+pub(crate) fn exact(text: &str) -> Option<Decimal> {
     let text = text.trim();
-    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()
+    if !text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E')) {
+        return None;
+    }
+    match text.split_once(['e', 'E']) {
+        None => Decimal::from_str_exact(text).ok(),
+        Some((mantissa, exponent)) => {
+            // The library rounds a mantissa that is too long, and knows no plus.
+            Decimal::from_str_exact(mantissa).ok()?;
+            let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
+            Decimal::from_scientific(&format!("{mantissa}e{exponent}")).ok()
+        }
+    }
 }
 
 /// Writes an exact decimal as a JSON number.

@@ -227,11 +227,9 @@ impl From<Fields> for TokenUsage {
     fn from(mut fields: Fields) -> Self {
         let mut nulls = Nulls::default();
         let n = &mut nulls;
-        let input = fields.take("input_tokens", n, fields::count);
-        let output = fields.take("output_tokens", n, fields::count);
         Self {
-            input_tokens: input.or_else(|| fields.take("prompt_tokens", n, fields::count)),
-            output_tokens: output.or_else(|| fields.take("completion_tokens", n, fields::count)),
+            input_tokens: fields.take_count("input_tokens", "prompt_tokens", n),
+            output_tokens: fields.take_count("output_tokens", "completion_tokens", n),
             total_tokens: fields.take("total_tokens", n, fields::count),
             cost_usd: fields.take_exact("cost_usd", n, fields::decimal),
             extra: fields.rest(),

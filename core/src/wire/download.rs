@@ -57,6 +57,8 @@ pub(crate) fn range_answer(
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     match status.as_u16() {
         206 => match text(header::CONTENT_RANGE).and_then(content_range) {
+            // A host that does not know `If-Range` sends a part of whatever it has now.
+            _ if is_other(text(header::ETAG), part) => RangeAnswer::Restart,
             Some((start, length))
                 if start == stored && (part.length.is_none() || length == part.length) =>
             {
@@ -65,7 +67,9 @@ pub(crate) fn range_answer(
             }
             _ => RangeAnswer::Restart,
         },
-        200..=299 => RangeAnswer::From {
+        // No video is empty.
+        200 if text(header::CONTENT_LENGTH) == Some("0") => RangeAnswer::Passing,
+        200 | 203 => RangeAnswer::From {
             start: 0,
             part: Part {
                 generation_id: part.generation_id.clone(),
@@ -86,11 +90,24 @@ fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> 
     etag.filter(|etag| !etag.starts_with("W/")).or(last_modified).map(str::to_owned)
 }
 
-/// `bytes 100-199/200` as the first byte and the whole length.
+/// Whether an `ETag` says that the file is another one than that of which a part is stored.
+fn is_other(etag: Option<&str>, part: &Part) -> bool {
+    let known = part.validator.as_deref().filter(|validator| validator.starts_with('"'));
+    matches!((known, etag), (Some(known), Some(etag)) if known != etag)
+}
+
+/// `bytes 100-199/200` as the first byte and the whole length, if the three make sense together.
 fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (range, length) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (start, _) = range.split_once('-')?;
-    Some((start.trim().parse().ok()?, length.trim().parse().ok()))
+    let (unit, rest) = text.trim().split_once(' ')?;
+    let (range, length) = rest.split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
+    let length = match length.trim() {
+        "*" => None,
+        length => Some(length.parse().ok()?),
+    };
+    let sound = start <= end && length.is_none_or(|length| end < length);
+    (unit.eq_ignore_ascii_case("bytes") && sound).then_some((start, length))
 }
 
 #[cfg(test)]
@@ -144,12 +161,30 @@ mod tests {
         assert_eq!(range("bytes 100-199/*"), RangeAnswer::Restart);
         assert_eq!(range("bytes 0-199/200"), RangeAnswer::Restart);
         assert_eq!(range("bytes 100-299/300"), RangeAnswer::Restart);
-        assert_eq!(range("nonsense"), RangeAnswer::Restart);
+        for nonsense in [
+            "nonsense",
+            "bytes 100-99/200",
+            "bytes 100-200/200",
+            "bytes 100-199/50",
+            "bytes 100-/200",
+            "bytes -100/200",
+            "bytes */200",
+            "items 100-199/200",
+            "bytes 100-199/99999999999999999999999",
+            "bytes +100-199/200/",
+        ] {
+            assert_eq!(range(nonsense), RangeAnswer::Restart, "{nonsense}");
+        }
+        let other = [(header::CONTENT_RANGE, "bytes 100-199/200"), (header::ETAG, "\"b\"")];
+        assert_eq!(answer(206, &other, &part, 100), RangeAnswer::Restart, "another file");
         assert_eq!(answer(206, &[], &part, 100), RangeAnswer::Restart);
         assert_eq!(answer(416, &[], &part, 200), RangeAnswer::Complete);
         assert_eq!(answer(416, &[], &part, 100), RangeAnswer::Restart);
         assert_eq!(answer(403, &[], &part, 100), RangeAnswer::Expired);
         assert_eq!(answer(503, &[], &part, 100), RangeAnswer::Passing);
         assert_eq!(answer(301, &[], &part, 100), RangeAnswer::Refused);
+        assert_eq!(answer(204, &[], &part, 100), RangeAnswer::Refused);
+        let empty = [(header::CONTENT_LENGTH, "0")];
+        assert_eq!(answer(200, &empty, &part, 100), RangeAnswer::Passing, "no video is empty");
     }
 }

@@ -4,6 +4,8 @@
 mod base_url;
 mod download;
 mod endpoints;
+#[cfg(test)]
+mod snapshots;
 
 use std::time::SystemTime;
 

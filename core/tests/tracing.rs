@@ -1,0 +1,65 @@
+//! What the library tells `tracing`: spans with their fields, and neither prompt nor key.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pipevideo::{Client, GenerationRequest, Polling};
+use pipevideo_emulator::{Emulator, Options};
+use serde_json::json;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn spans_tell_what_happens_and_nothing_secret() {
+    let options: Options =
+        serde_json::from_value(json!({"polls": ["in_progress", "completed"]})).unwrap();
+    let emulator = Emulator::start(options).await.unwrap();
+    let client = Client::builder()
+        .base_url(emulator.base_url())
+        .api_key(emulator.api_key())
+        .polling(Polling { min_interval: Duration::ZERO, max_interval: Duration::ZERO, ..Polling::default() })
+        .build()
+        .unwrap();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::FULL)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+
+    let prompt = "a prompt that nobody may read";
+    let request = GenerationRequest::new("moonshotai/kimi-k2.5", prompt).instructions("nor this");
+    let generation = client.generate(request).on_update(|_| {}).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    client.responses().download(&generation, folder.path().join("out.mp4")).await.unwrap();
+    client.responses().retrieve("gen_missing").await.unwrap_err();
+    drop(guard);
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains("pipevideo")).collect();
+    for expected in ["call{", "wait{", "look{", "download{", "attempt=1", "status=404", "budget_left=", &generation.id] {
+        assert!(ours.iter().any(|line| line.contains(expected)), "{expected}\n{text}");
+    }
+    // Everything that anybody has told is looked at, reqwest and hyper included.
+    let signature = generation.output_video_url.unwrap().split_once('?').unwrap().1.to_owned();
+    for secret in [prompt, "nor this", emulator.api_key()] {
+        assert!(!text.contains(secret), "{secret} is in the log:\n{text}");
+    }
+    assert!(!ours.iter().any(|line| line.contains(&signature)), "a signed query is in the log");
+}
