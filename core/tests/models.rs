@@ -1,0 +1,385 @@
+//! The models: lenient when reading, faithful when writing, exact about money.
+
+use pipevideo::{
+    AccountUsage, EngineCatalog, FailureCategory, Generation, GenerationError, GenerationRequest,
+    Status, TokenUsage,
+};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// The answer to a create, as the service's guide prints it.
+const GUIDE: &str = r#"{"id":"gen_abc123xyz","object":"response","status":"queued","model":"moonshotai/kimi-k2.5","engine":"hyperframes","provider":"framerate","created_at":1709827200,
+ "output":[{"type":"message","id":"gen_abc123xyz_msg","role":"assistant","status":"in_progress","content":[]}],"output_video_url":null}"#;
+
+fn read(text: &str) -> Generation {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_guides_example_is_read_and_written_as_it_is() {
+    let generation = read(GUIDE);
+    assert_eq!(generation.id, "gen_abc123xyz");
+    assert_eq!(generation.status, Status::Queued);
+    assert_eq!(generation.model.as_deref(), Some("moonshotai/kimi-k2.5"));
+    assert_eq!(generation.engine.as_deref(), Some("hyperframes"));
+    assert_eq!(generation.provider.as_deref(), Some("framerate"));
+    let created = generation.created_at.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(created.as_secs(), 1_709_827_200);
+    assert_eq!(generation.output_video_url, None);
+    assert_eq!(generation.output.as_ref().unwrap()[0]["role"], "assistant");
+    assert_eq!(generation.extra, *json!({"object": "response"}).as_object().unwrap());
+    assert_eq!((generation.usage.is_none(), generation.error.is_none()), (true, true));
+    assert_eq!(value(&serde_json::to_string(&generation).unwrap()), value(GUIDE));
+}
+
+#[test]
+fn only_what_has_no_id_or_no_status_is_refused() {
+    for text in [
+        "{}",
+        "[]",
+        "null",
+        r#"{"id":"gen_1"}"#,
+        r#"{"status":"queued"}"#,
+        r#"{"id":"","status":"queued"}"#,
+        r#"{"id":null,"status":"queued"}"#,
+        r#"{"id":1,"status":"queued"}"#,
+        r#"{"id":"gen_1","status":null}"#,
+        r#"{"id":"gen_1","status":3}"#,
+        r#"{"id":"gen_1","status":"queued""#,
+    ] {
+        assert!(serde_json::from_str::<Generation>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn costs_are_exact() {
+    for (written, exact) in [
+        ("0.1", "0.1"),
+        ("0.10", "0.10"),
+        ("\"0.10\"", "0.10"),
+        ("\" 12.5 \"", "12.5"),
+        ("0", "0"),
+        ("1", "1"),
+        ("-0.25", "-0.25"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("9007199254740993.01", "9007199254740993.01"),
+        ("0.0000000000000000000000000001", "0.0000000000000000000000000001"),
+        ("7922816251426433759354395033.5", "7922816251426433759354395033.5"),
+        ("1.5e-7", "0.00000015"),
+        ("4.2E+1", "42"),
+        ("1e3", "1000"),
+    ] {
+        let text = format!(r#"{{"cost_usd":{written}}}"#);
+        let usage: TokenUsage = serde_json::from_str(&text).unwrap();
+        assert_eq!(usage.cost_usd.map(|cost| cost.to_string()).as_deref(), Some(exact), "{text}");
+        let again = serde_json::to_string(&usage).unwrap();
+        assert_eq!(again, format!(r#"{{"cost_usd":{exact}}}"#), "a number, digit by digit");
+    }
+}
+
+#[test]
+fn what_is_no_exact_cost_is_kept_and_not_rounded() {
+    for written in [
+        "\"free\"",
+        "\"\"",
+        "\".\"",
+        "\"1_000\"",
+        "\"$1\"",
+        "\"NaN\"",
+        "true",
+        "[1]",
+        "{\"usd\":1}",
+        "1e300",
+        "\"1e99999999999\"",
+        "\"1.00000000000000000000000000001e3\"",
+        "\"0.00000000000000000000000000001\"",
+        "\"79228162514264337593543950336\"",
+    ] {
+        let text = format!(r#"{{"cost_usd":{written}}}"#);
+        let usage: TokenUsage = serde_json::from_str(&text).unwrap();
+        assert_eq!(usage.cost_usd, None, "{text}");
+        assert_eq!(value(&serde_json::to_string(&usage).unwrap()), value(&text));
+    }
+}
+
+#[test]
+fn both_spellings_of_token_counts() {
+    for (text, input, again) in [
+        (json!({"prompt_tokens": 7}), Some(7), json!({"input_tokens": 7})),
+        (json!({"input_tokens": 7.0}), Some(7), json!({"input_tokens": 7})),
+        // Both: the newer one counts, the other is kept.
+        (
+            json!({"input_tokens": 7, "prompt_tokens": 8}),
+            Some(7),
+            json!({"input_tokens": 7, "prompt_tokens": 8}),
+        ),
+        (json!({"input_tokens": null, "prompt_tokens": 8}), Some(8), json!({"input_tokens": 8})),
+        (json!({"prompt_tokens": null}), None, json!({"input_tokens": null})),
+        // What cannot be read stays under its name, which nothing else may take.
+        (
+            json!({"input_tokens": "many", "prompt_tokens": 8}),
+            None,
+            json!({"input_tokens": "many", "prompt_tokens": 8}),
+        ),
+        (json!({"prompt_tokens": -1}), None, json!({"prompt_tokens": -1})),
+        (json!({"input_tokens": 1.5}), None, json!({"input_tokens": 1.5})),
+    ] {
+        let usage: TokenUsage = serde_json::from_str(&text.to_string()).unwrap();
+        assert_eq!(usage.input_tokens, input, "{text}");
+        let written = serde_json::to_string(&usage).unwrap();
+        assert_eq!(value(&written), again, "{text}");
+        assert_eq!(
+            written.matches("input_tokens").count(),
+            usize::from(again.get("input_tokens").is_some())
+        );
+    }
+}
+
+#[test]
+fn times_are_written_as_they_were_read() {
+    for (written, known) in [
+        ("1709827200", true),
+        ("1709827200.5", true),
+        ("1709827200.123", true),
+        ("0", true),
+        ("9007199254740993", true),
+        ("0.12345678901234", false),
+        ("-5", false),
+        ("1e300", false),
+        ("18446744073709551615", false),
+        ("\"2024-03-07\"", false),
+        ("\"1709827200\"", false),
+    ] {
+        let text = format!(r#"{{"id":"gen_1","status":"queued","created_at":{written}}}"#);
+        let generation = read(&text);
+        assert_eq!(generation.created_at.is_some(), known, "{written}");
+        assert_eq!(value(&serde_json::to_string(&generation).unwrap()), value(&text));
+    }
+}
+
+#[test]
+fn failures_are_sorted() {
+    use FailureCategory::{InsufficientCredits, InvalidPrompt, Other, Provider, Unavailable};
+    for (error, category) in [
+        (json!({"code": "INSUFFICIENT-CREDITS"}), InsufficientCredits),
+        (json!({"message": "Your balance is zero"}), InsufficientCredits),
+        (json!({"code": "E1", "message": "the charge failed"}), InsufficientCredits),
+        (json!({"code": "render_failed", "message": "prompt"}), Provider),
+        (json!({"message": "Orchestration timed out"}), Provider),
+        (json!({"code": "model_not_available"}), Unavailable),
+        (json!({"message": "blocked by moderation"}), InvalidPrompt),
+        (json!({"code": 42, "message": null}), Other),
+        (json!({}), Other),
+    ] {
+        let read: GenerationError = serde_json::from_value(error.clone()).unwrap();
+        assert_eq!(read.category(), category, "{error}");
+        assert_eq!(serde_json::to_value(&read).unwrap(), error);
+    }
+}
+
+#[test]
+fn a_request_that_is_read_is_the_one_that_was_written() {
+    for request in [
+        json!({"model": "m", "input": "A cat"}),
+        json!({"model": "m", "input": [{"role": "user", "content": [
+            {"type": "input_text", "text": "A cat"},
+            {"type": "input_image", "image_url": {"url": "https://x.example/a.png", "detail": "low"}},
+            {"type": "input_image", "image_url": {"url": "https://x.example/a.png", "new": 1}},
+        ]}], "aspectRatio": "16:9", "provider": {"order": ["a"]}, "unknown": {"a": [1, null]}}),
+    ] {
+        let read: GenerationRequest = serde_json::from_value(request.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), request);
+    }
+}
+
+/// Any JSON.
+fn anything() -> impl Strategy<Value = Value> {
+    let number = any::<f64>().prop_filter_map("JSON has no infinities", |number| {
+        serde_json::Number::from_f64(number).map(Value::Number)
+    });
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        number,
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[a-z_]{1,6}", inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// An object with each of these fields absent, as expected, or anything; and with unknown ones.
+fn object(
+    fields: Vec<(&'static str, BoxedStrategy<Value>)>,
+) -> impl Strategy<Value = Map<String, Value>> {
+    let known: Vec<_> = fields
+        .into_iter()
+        .map(|(name, fine)| {
+            let field = prop_oneof![
+                2 => Just(None),
+                4 => fine.prop_map(Some),
+                1 => Just(Some(Value::Null)),
+                1 => anything().prop_map(Some),
+            ];
+            field.prop_map(move |value| value.map(|value| (name.to_owned(), value)))
+        })
+        .collect();
+    let unknown = prop::collection::vec(("x_[a-z]{1,5}|[A-Z]{1,3}|", anything()), 0..3);
+    (known, unknown)
+        .prop_map(|(known, unknown)| known.into_iter().flatten().chain(unknown).collect())
+}
+
+/// A decimal of at most 28 digits, in which place the text of a cost is put.
+const COST: &str = "the cost stands here";
+
+fn cost() -> impl Strategy<Value = String> {
+    ("[1-9][0-9]{0,13}|0", prop::option::of("[0-9]{1,14}"), any::<bool>()).prop_map(
+        |(whole, fraction, quoted)| {
+            let number = fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}"));
+            if quoted { format!("\"{number}\"") } else { number }
+        },
+    )
+}
+
+fn generation() -> impl Strategy<Value = Map<String, Value>> {
+    let text = || "\\PC{1,8}".prop_map(Value::from).boxed();
+    let count = || (0..1u64 << 40).prop_map(Value::from).boxed();
+    let usage = object(vec![
+        ("input_tokens", count()),
+        ("prompt_tokens", count()),
+        ("output_tokens", count()),
+        ("completion_tokens", count()),
+        ("total_tokens", count()),
+        ("cost_usd", Just(Value::from(COST)).boxed()),
+    ]);
+    let error = object(vec![("code", text()), ("message", text())]);
+    let status = prop::sample::select(vec![
+        "queued",
+        "in_progress",
+        "completed",
+        "failed",
+        "pending",
+        "processing",
+        "polishing",
+        "",
+    ]);
+    let rest = object(vec![
+        ("model", text()),
+        ("engine", text()),
+        ("provider", text()),
+        ("created_at", count()),
+        ("output_video_url", text()),
+        ("usage", usage.prop_map(Value::Object).boxed()),
+        ("error", error.prop_map(Value::Object).boxed()),
+        ("latency_ms", count()),
+        ("output", anything().boxed()),
+    ]);
+    ("\\PC{1,12}", status, rest).prop_map(|(id, status, mut rest)| {
+        rest.insert("id".to_owned(), id.into());
+        rest.insert("status".to_owned(), status.into());
+        rest
+    })
+}
+
+/// What is written for what was read: the same, but for the older names and spellings.
+fn normalized(mut generation: Map<String, Value>, cost: &str) -> Value {
+    let status = match generation["status"].as_str().unwrap() {
+        "pending" => "queued",
+        "processing" => "in_progress",
+        other => other,
+    };
+    generation["status"] = status.into();
+    if let Some(Value::Object(usage)) = generation.get_mut("usage") {
+        for (name, older) in
+            [("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")]
+        {
+            let free = usage.get(name).is_none_or(Value::is_null);
+            let fits = |value: &Value| value.is_null() || is_count(value);
+            if free && usage.get(older).is_some_and(fits) {
+                let count = usage.remove(older).unwrap();
+                usage.insert(name.to_owned(), count);
+            }
+        }
+        if usage.get("cost_usd").and_then(Value::as_str) == Some(COST) {
+            usage["cost_usd"] = value(cost.trim_matches('"'));
+        }
+    }
+    generation.into()
+}
+
+fn is_count(value: &Value) -> bool {
+    let whole = |number: f64| number.fract() == 0.0 && (0.0..2f64.powi(53)).contains(&number);
+    value.is_u64() || value.as_f64().is_some_and(whole)
+}
+
+/// Equal, where `3.0` and `3` are.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_and_written_again_keeps_every_field(
+        generation in generation(), cost in cost(),
+    ) {
+        let text = Value::Object(generation.clone()).to_string();
+        let text = text.replace(&format!("\"{COST}\""), &cost);
+        let read_once = read(&text);
+        let written = serde_json::to_string(&read_once).unwrap();
+        let expected = normalized(generation, &cost);
+        prop_assert!(same(&value(&written), &expected), "{}\n{}\n{}", text, written, expected);
+        if let Some(exact) = read_once.usage.as_ref().and_then(|usage| usage.cost_usd) {
+            let digits = format!("\"cost_usd\":{exact}");
+            prop_assert!(written.contains(&digits), "{} {}", written, digits);
+            if text.contains(&cost) && text.contains("cost_usd") {
+                prop_assert_eq!(exact.to_string(), cost.trim_matches('"'));
+            }
+        }
+        let again = read(&written);
+        prop_assert_eq!(&again, &read_once);
+        prop_assert_eq!(serde_json::to_string(&again).unwrap(), written);
+    }
+
+    /// The catalogue and the account keep the answer as it came, whatever it is.
+    #[test]
+    fn raw_answers_are_kept(answer in anything()) {
+        let text = answer.to_string();
+        let catalog: EngineCatalog = serde_json::from_str(&text).unwrap();
+        let usage: AccountUsage = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(serde_json::to_string(&catalog).unwrap(), text.clone());
+        prop_assert_eq!(serde_json::to_string(&usage).unwrap(), text);
+    }
+
+    #[test]
+    fn no_text_makes_reading_panic(text in "[\\[\\]{}\":,0-9eE.+\\-nulltruefalse\\\\ idstatusquedge]{0,60}") {
+        let _ = serde_json::from_str::<Generation>(&text);
+        let _ = serde_json::from_str::<AccountUsage>(&text);
+        let _ = serde_json::from_str::<EngineCatalog>(&text);
+        let _ = serde_json::from_str::<GenerationRequest>(&text);
+        let cost = format!("{{\"cost_usd\":{}}}", Value::from(text));
+        prop_assert!(serde_json::from_str::<TokenUsage>(&cost).is_ok());
+    }
+}
