@@ -30,7 +30,11 @@ async fn spans_tell_what_happens_and_nothing_secret() {
     let client = Client::builder()
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
-        .polling(Polling { min_interval: Duration::ZERO, max_interval: Duration::ZERO, ..Polling::default() })
+        .polling(Polling {
+            min_interval: Duration::ZERO,
+            max_interval: Duration::ZERO,
+            ..Polling::default()
+        })
         .build()
         .unwrap();
     let lines = Lines::default();
@@ -53,7 +57,16 @@ async fn spans_tell_what_happens_and_nothing_secret() {
 
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours: Vec<&str> = text.lines().filter(|line| line.contains("pipevideo")).collect();
-    for expected in ["call{", "wait{", "look{", "download{", "attempt=1", "status=404", "budget_left=", &generation.id] {
+    for expected in [
+        "call{",
+        "wait{",
+        "look{",
+        "download{",
+        "attempt=1",
+        "status=404",
+        "budget_left=",
+        &generation.id,
+    ] {
         assert!(ours.iter().any(|line| line.contains(expected)), "{expected}\n{text}");
     }
     // Everything that anybody has told is looked at, reqwest and hyper included.

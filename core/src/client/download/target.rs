@@ -50,11 +50,7 @@ impl Target {
         let fresh = Part { generation_id: generation_id.to_owned(), ..Part::default() };
         let earlier = fs::read(&self.sidecar).await.ok();
         let earlier = earlier.and_then(|json| serde_json::from_slice::<Part>(&json).ok());
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        let file = options.open(&self.part).await;
-        let file = file.map_err(|error| disk("opened", &self.part, error))?;
-        let file = lock(file, &self.part).await?;
+        let file = open_alone(&self.part).await?;
         let metadata = file.metadata().await;
         let length = metadata.map_err(|error| disk("read", &self.part, error))?.len();
         let mut writer = Writer { target: self, file, stored: length, part: fresh };
@@ -69,14 +65,24 @@ impl Target {
     }
 }
 
-/// Makes sure that nobody else writes the same part.
-async fn lock(file: File, path: &Path) -> Result<File, Error> {
-    let file = file.into_std().await;
+/// Opens a part that nobody else writes.
+async fn open_alone(path: &Path) -> Result<File, Error> {
+    let broken = |error| disk("opened", path, error);
     for _ in 0..LOCK_TRIES {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let file = options.open(path).await.map_err(broken)?.into_std().await;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE).await,
             // Where files cannot be locked, two downloads to one path are the caller's affair.
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(File::from_std(file)),
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                // Whoever held it may just have moved it into place: that file is a whole video.
+                let ours = same_file::Handle::from_file(file.try_clone().map_err(broken)?);
+                let there = same_file::Handle::from_path(path);
+                if matches!((ours, there), (Ok(ours), Ok(there)) if ours == there) {
+                    return Ok(File::from_std(file));
+                }
+            }
         }
     }
     let message = format!("another download is writing {}. Wait for it.", path.display());
