@@ -16,7 +16,7 @@ fn read(text: &str) -> Generation {
 }
 
 fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
+    serde_json::from_str(text).expect("it is JSON")
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn generation() -> impl Strategy<Value = Map<String, Value>> {
 
 /// What is written for what was read: the same, but for the older names and spellings.
 fn normalized(mut generation: Map<String, Value>, cost: &str) -> Value {
-    let status = match generation["status"].as_str().unwrap() {
+    let status = match generation["status"].as_str().expect("a status is text") {
         "pending" => "queued",
         "processing" => "in_progress",
         other => other,
@@ -306,7 +306,7 @@ fn normalized(mut generation: Map<String, Value>, cost: &str) -> Value {
             let free = usage.get(name).is_none_or(Value::is_null);
             let fits = |value: &Value| value.is_null() || is_count(value);
             if free && usage.get(older).is_some_and(fits) {
-                let count = usage.remove(older).unwrap();
+                let count = usage.remove(older).expect("it was just there");
                 usage.insert(name.to_owned(), count);
             }
         }

@@ -194,9 +194,10 @@ impl Budget {
 
     /// Forgets what has left the window.
     fn forget(&mut self, now: Duration, limit: RateLimit) {
-        while let Some((_, class)) =
-            self.answered.pop_front_if(|(came, _)| came.saturating_add(limit.per) <= now)
+        while let Some((came, class)) = self.answered.front().copied()
+            && came.saturating_add(limit.per) <= now
         {
+            self.answered.pop_front();
             *self.count(class) -= 1;
         }
     }

@@ -89,13 +89,16 @@ fn apply(machine: &mut Lifecycle, event: Event, now: Duration) -> (bool, Ask) {
     }
 }
 
+/// Where it is, what happens and when; where it is then, whether that is news, and what is asked.
+type Row = (fn() -> Lifecycle, Event, Duration, State, bool, &'static str);
+
 #[test]
 fn every_row_of_the_table() {
     use Event::*;
     let (early, late) = (S * 50, DEADLINE);
     let again = State::Looking { again: true };
     let once = State::Looking { again: false };
-    let rows: &[(fn() -> Lifecycle, Event, Duration, State, bool, &str)] = &[
+    let rows: &[Row] = &[
         (waiting, Look, early, once, false, "nothing"),
         (waiting, Look, late, once, false, "nothing"),
         (waiting, Webhook, early, State::Waiting, false, "now"),
