@@ -1,0 +1,51 @@
+//! A create that is sent on: only where the service says to send the same again.
+
+use pipevideo::{Client, ErrorKind, GenerationRequest};
+use pipevideo_emulator::{Emulator, Fault, Options};
+use serde_json::json;
+
+async fn create(status: u16, location: &str) -> (Result<(), ErrorKind>, Vec<(String, String)>) {
+    let emulator =
+        Emulator::start(Options { rate_limit: None, ..Options::default() }).await.unwrap();
+    let fault: Fault = serde_json::from_value(json!({
+        "match": {"method": "POST", "path": "/v1/responses"},
+        "status": status,
+        "headers": {"location": location},
+    }))
+    .unwrap();
+    emulator.fault(fault);
+    let builder = Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());
+    let client = builder.build().unwrap();
+    let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat");
+    let outcome = client.responses().create(request).await;
+    let authorization = |headers: &std::collections::BTreeMap<String, String>| {
+        headers.get("authorization").cloned().unwrap_or_default()
+    };
+    let requests = emulator.requests().into_iter();
+    let requests = requests.map(|r| (r.method.clone(), authorization(&r.headers))).collect();
+    (outcome.map(drop).map_err(|error| error.kind()), requests)
+}
+
+#[tokio::test]
+async fn the_same_again_at_the_same_origin() {
+    let (outcome, requests) = create(307, "/v1/responses?again").await;
+    assert_eq!(outcome, Ok(()));
+    let post = ("POST".to_owned(), "Bearer <key>".to_owned());
+    assert_eq!(requests, [post.clone(), post]);
+}
+
+#[tokio::test]
+async fn never_as_something_else() {
+    for status in [301, 302, 303] {
+        let (outcome, requests) = create(status, "/v1/engines").await;
+        assert_eq!(outcome, Err(ErrorKind::ApiStatus), "{status}");
+        assert_eq!(requests.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_key_stays_with_its_origin() {
+    let (outcome, requests) = create(308, "{other_origin}/v1/responses").await;
+    assert!(outcome.is_err());
+    assert_eq!(requests[1], ("POST".to_owned(), String::new()));
+}
