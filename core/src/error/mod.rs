@@ -231,7 +231,8 @@ impl Error {
     /// The error of a wait whose generation has failed.
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();
-        let code = error.and_then(|error| error.code.clone());
+        let code = error.and_then(|error| error.code.as_deref());
+        let code = code.map(|code| Scrub::default().clean(code));
         let category = error.map_or(FailureCategory::Other, |error| error.category());
         let meaning = match category {
             FailureCategory::InsufficientCredits => {
@@ -258,7 +259,10 @@ impl Error {
     /// The error of a wait that ran into its deadline.
     pub(crate) fn deadline(id: &str, last: Option<Arc<Generation>>, polls: u32) -> Self {
         let seen = match &last {
-            Some(last) => format!("it was last seen {}", last.status),
+            // An unknown status is any text.
+            Some(last) => {
+                format!("it was last seen {}", Scrub::default().clean(last.status.as_str()))
+            }
             None => "it was never seen".to_owned(),
         };
         let mut this = Self::new(
@@ -300,5 +304,34 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn generation(json: serde_json::Value) -> Arc<Generation> {
+        Arc::new(serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn what_a_generation_says_of_itself_is_safe_to_log() {
+        let url = "https://v.example/v.mp4?sig=SECRET";
+        let long = "x".repeat(100_000);
+        let last = generation(json!({
+            "id": "gen_1", "status": format!("stuck\n{long}"), "output_video_url": url,
+        }));
+        let failed = generation(json!({
+            "id": "gen_1", "status": "failed", "output_video_url": url,
+            "error": {"code": format!("see {url}\n{long}"), "message": "SECRET prompt"},
+        }));
+        for error in [Error::deadline("gen_1", Some(last), 3), Error::failed(failed)] {
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("SECRET") && !text.contains('\n'), "{text}");
+            assert!(text.len() < 2000, "{}", text.len());
+            assert_eq!(error.generation_id(), Some("gen_1"));
+        }
     }
 }

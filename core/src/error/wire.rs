@@ -19,11 +19,11 @@ pub(crate) fn from_status(
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let text = json.as_ref().and_then(message_of);
     let code = json.as_ref().and_then(code_of).map(|code| scrub.clean(&code));
+    let text = text.map(|text| scrub.clean(&text)).filter(|text| !text.is_empty());
+    // Without the prompt: a video about an empty bank account is no lack of credits.
     let kind = kind_of(status, text.as_deref().unwrap_or_default(), code.as_deref());
-    let said = match text {
-        Some(text) => scrub.clean(&text),
-        None => excerpt(headers, body, scrub),
-    };
+    let said = text.unwrap_or_else(|| excerpt(headers, body, scrub));
+    let said = said.trim_end_matches('.');
     let message = format!("{} (HTTP {}): {said}. {}", what(kind), status.as_u16(), advice(kind));
     Error::new(kind, message)
         .with_status(status.as_u16())
@@ -158,6 +158,7 @@ pub(crate) fn retry_after(
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn error(status: u16, body: &str) -> Error {
@@ -219,6 +220,61 @@ mod tests {
             }
             let text = error(400, &filler.repeat(5000)).to_string();
             assert!(text.contains('…') && text.chars().count() < 500, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_prompt_says_is_not_what_the_service_says() {
+        let prompt = "a man with insufficient funds at a bank";
+        let scrub = Scrub { key: "", texts: vec![prompt] };
+        let body = json!({"message": format!("Invalid prompt: '{prompt}'")}).to_string();
+        let kind = |scrub| {
+            let headers = HeaderMap::new();
+            let now = SystemTime::UNIX_EPOCH;
+            from_status(StatusCode::BAD_REQUEST, &headers, body.as_bytes(), scrub, now).kind()
+        };
+        assert_eq!(kind(&scrub), ErrorKind::BadRequest);
+        assert_eq!(kind(&Scrub::default()), ErrorKind::InsufficientCredits);
+    }
+
+    #[test]
+    fn sentences_end_once_and_are_not_empty() {
+        let text = error(400, r#"{"message":"Invalid model."}"#).to_string();
+        assert!(text.contains("Invalid model. Correct"), "{text}");
+        let text = error(400, r#"{"message":" "}"#).to_string();
+        assert!(text.contains(r#"no content type, "{"message":"#), "{text}");
+    }
+
+    proptest! {
+        /// Whatever the service sends, there is an error: of a sane length, on one line, without
+        /// the key, and with a pause that is believable.
+        #[test]
+        fn any_answer_makes_a_sane_error(
+            status in 100u16..1000,
+            body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..300),
+                r#"\{"(message|error|detail|code|data)":(null|-?[0-9]{1,30}(e[0-9]{1,4})?|"\PC{0,40}"|\{"(message|code|retry_after)":(null|-?[0-9]{1,30}(e-?[0-9]{1,4})?|"[0-9e.+-]{0,12}")\})\}"#
+                    .prop_map(String::into_bytes),
+            ],
+            header in "[ -~]{0,40}",
+            name in prop::sample::select(vec!["retry-after", "content-type", "x-request-id"]),
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_str(&header).unwrap());
+            let scrub = Scrub { key: "pv_key_1", texts: vec!["a secret prompt"] };
+            let status = StatusCode::from_u16(status).unwrap();
+            let body = [&body[..], b" pv_key_1"].concat();
+            let now = SystemTime::UNIX_EPOCH;
+            for error in [
+                from_status(status, &headers, &body, &scrub, now),
+                from_status(status, &headers, &body[..body.len() - 9], &scrub, now),
+                undecodable(status, &headers, &body, "no JSON", &scrub),
+            ] {
+                let text = format!("{error} {error:?}");
+                prop_assert!(!text.contains("pv_key_1") && !error.to_string().contains('\n'));
+                prop_assert!(error.message().chars().count() < 1000);
+                prop_assert!(error.retry_after().unwrap_or_default() <= LONGEST_PAUSE);
+            }
         }
     }
 

@@ -161,6 +161,7 @@ pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn urls() {
@@ -207,5 +208,29 @@ mod tests {
         assert!(Media::bytes_up_to(gif, 7).is_err());
         assert!(Media::file("/nowhere/cat.png").is_err());
         assert!(Media::file_up_to("/dev/zero", 1000).is_err(), "endless, and no image");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_and_no_url_make_it_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            magic in prop::sample::select(vec![
+                &b""[..], b"\x89PNG", b"GIF8", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x18ftyp", b"\x1aE\xdf\xa3",
+                b"II*\0", b"BM", b"\0\0\x01\0", b"FLV\x01", b"\xff\xd8\xff", b"8BPS",
+            ]),
+            url in "(data|https|HTTPS|http)?:?/{0,2}(image/png|video/mp4)?(;base64)?,?\\PC{0,12}",
+        ) {
+            let content = [magic, &bytes].concat();
+            if let Ok(media) = Media::bytes(&content) {
+                let url = media.into_url();
+                let kind = if url.starts_with("data:image/") { "image" } else { "video" };
+                prop_assert!(check_url(&url, kind).is_ok(), "{url}");
+            }
+            for kind in ["image", "video"] {
+                if let Err(error) = check_url(&url, kind) {
+                    prop_assert!(url.len() < 5 || !error.message().contains(&url));
+                }
+            }
+        }
     }
 }

@@ -113,6 +113,7 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn answer(
         status: u16,
@@ -186,5 +187,24 @@ mod tests {
         assert_eq!(answer(204, &[], &part, 100), RangeAnswer::Refused);
         let empty = [(header::CONTENT_LENGTH, "0")];
         assert_eq!(answer(200, &empty, &part, 100), RangeAnswer::Passing, "no video is empty");
+    }
+
+    proptest! {
+        /// Whatever the host answers, a download goes on only where it stopped, or begins anew.
+        #[test]
+        fn any_answer_is_understood(
+            status in 100u16..1000,
+            range in "(bytes )?[0-9*-]{0,21}(-[0-9]{1,3})?(/[0-9*]{1,21})?",
+            length in "[0-9]{0,21}",
+            stored in 0u64..300,
+        ) {
+            let part = Part { validator: Some("\"a\"".into()), ..Part::default() };
+            let headers = [(header::CONTENT_RANGE, &*range), (header::CONTENT_LENGTH, &*length)];
+            if let RangeAnswer::From { start, part } = answer(status, &headers, &part, stored) {
+                prop_assert!(start == 0 || start == stored);
+                prop_assert!(status != 206 || part.length.is_none_or(|length| length > stored));
+            }
+            prop_assert!(range_headers(&part, stored).len() <= 2);
+        }
     }
 }

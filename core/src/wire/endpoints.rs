@@ -66,7 +66,9 @@ fn get(path: String, authorized: bool) -> Request {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BaseUrl;
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn ids_are_escaped_never_paths() {
@@ -80,6 +82,28 @@ mod tests {
         }
         for id in ["", " ", ".", "..", &"x".repeat(2000)] {
             assert_eq!(retrieve(id).unwrap_err().kind(), ErrorKind::InvalidRequest, "{id}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the id, it is one segment of the path, and nothing else of the URL.
+        #[test]
+        fn an_id_stays_one_segment(id in "[ -~é\\PC./%?#\\\\]{1,40}") {
+            if let Ok(request) = retrieve(&id) {
+                let base = BaseUrl::parse("https://api.example/prefix/v1", false).unwrap();
+                let url = url::Url::parse(&base.join(&request.path)).unwrap();
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(&segments[..3], &["prefix", "v1", "responses"]);
+                prop_assert_eq!(segments.len(), 4);
+                let told = percent_encoding::percent_decode_str(segments[3]).decode_utf8().unwrap();
+                prop_assert_eq!(told, id);
+                prop_assert!(url.query().is_none() && url.fragment().is_none());
+            }
+        }
+
+        #[test]
+        fn no_base_url_makes_it_panic(text in "(https?://)?\\PC{0,30}") {
+            let _ = BaseUrl::parse(&text, true);
         }
     }
 }
