@@ -29,16 +29,18 @@ impl Scrub<'_> {
         let mut chars = text.chars();
         let mut text: String = chars.by_ref().take(WINDOW).collect();
         let cut = chars.next().is_some();
+        if !self.key.is_empty() {
+            text = text.replace(self.key, REDACTED);
+        }
+        text = one_line(&unescaped(&text));
         for key in [self.key, &unescaped(self.key)] {
             if !key.is_empty() {
-                text = one_line(&unescaped(&text.replace(key, REDACTED)));
                 text = text.replace(key, REDACTED);
                 if cut {
                     without_beginning_of(&mut text, key);
                 }
             }
         }
-        text = one_line(&unescaped(&text));
         for prompt in &self.texts {
             text = without_prompt(text, prompt);
         }
@@ -228,6 +230,7 @@ mod tests {
                 r#"{"p":"[redacted]""}"#,
             ),
             ("a cat", "a cat"),
+            ("'A cat walking on' is no 'beach at sunset'", "'[redacted]' is no '[redacted]'"),
             (
                 "see https://x.example/v.mp4?sig=abc for more",
                 "see https://x.example/v.mp4?[redacted] for more",
@@ -267,7 +270,7 @@ mod tests {
                 }
             })
             .collect();
-        let twice = serde_json::to_string(&json).unwrap();
+        let twice = serde_json::to_string(&ascii).unwrap();
         for quoted in [prompt, &json, &ascii, &twice] {
             let shown = clean(&format!("400: {quoted} is refused"), prompt);
             let rest: String = shown.chars().filter(|c| !c.is_ascii_punctuation()).collect();
