@@ -34,7 +34,10 @@
 //! `client` (on by default) is all that does I/O; without it the crate is the models, errors and
 //! rules, pure and without tokio or reqwest. `blocking` adds `blocking::Client`, the same operations
 //! for programs without async.
-#![cfg_attr(not(feature = "client"), allow(dead_code, reason = "the I/O half uses it"))]
+#![cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, unused_imports, reason = "the I/O half uses it")
+)]
 
 #[cfg(feature = "blocking")]
 pub mod blocking;

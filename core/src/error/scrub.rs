@@ -301,6 +301,7 @@ mod tests {
         let clean = |key, text: &str| Scrub { key, texts: Vec::new() }.clean(text);
         assert_eq!(clean(r#"pv_"a\b/c"#, r#"key: "pv_\"a\\b\/c""#), r#"key: "[redacted]""#);
         assert_eq!(clean(r"pv_a\nb", r"pv_a\nb is bad"), "[redacted] is bad");
+        assert_eq!(clean(r"pv_a\n\nb", r"pv_a\n\nb is bad"), "[redacted] is bad");
         assert_eq!(clean("pv_secret", "pv_se\u{7}cret\u{0}"), "[redacted]");
         assert_eq!(clean("pv_secret", r"pv_\u0073ecret"), "[redacted]");
     }
