@@ -22,7 +22,6 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind};

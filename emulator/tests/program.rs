@@ -40,6 +40,7 @@ async fn one_line_and_an_end_with_its_input() {
     let told: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(told["api_key"], "pv_flag");
     let url = format!("{}/v1/usage", told["base_url"].as_str().unwrap());
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let usage = http.get(&url).bearer_auth("pv_flag").send().await.unwrap();
     assert_eq!(usage.json::<Value>().await.unwrap()["credit_balance"], 7);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
@@ -11,9 +11,10 @@ use tracing::{Instrument, Span, debug, debug_span, field};
 
 use super::Inner;
 use super::clock;
-use super::gate::Permit;
+use super::gate::{Permit, lock};
 use super::transport::{Broken, HttpRequest, HttpResponse};
 use crate::error::{Error, ErrorKind, Scrub, Sent};
+use crate::follow::lifecycle::Snapshot;
 use crate::model::{Generation, GenerationRequest};
 use crate::retry::{self, Safety};
 use crate::wire::{self, Answer, Request};
@@ -24,18 +25,18 @@ const LARGEST_ANSWER: usize = 64 << 20;
 impl Inner {
     /// A call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        self.call(request, Safety::Read, Vec::new()).await.map_err(|(error, _)| error)
+        let called = self.call(request, Safety::Read, Vec::new()).await;
+        called.map(|(value, _)| value).map_err(|(error, _)| error)
     }
 
     /// The create. Unless it is certain that the service did not take it, it is sent once.
-    pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Generation, Error> {
+    pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
         let texts = request.texts().collect();
         match self.call::<Generation>(&call, Safety::Create, texts).await {
-            Ok(generation) => {
-                let now = clock::now();
-                super::gate::lock(&self.shared.created).remember(&generation.id, now);
-                Ok(generation)
+            Ok((generation, text)) => {
+                lock(&self.shared.created).remember(&generation.id, clock::now());
+                Ok(Snapshot::new(generation, text))
             }
             Err((error, sent_at)) if is_uncertain(&error) => {
                 Err(error.into_uncertain(&request.model, sent_at))
@@ -45,20 +46,23 @@ impl Inner {
     }
 
     /// One look at a generation, which the planner has already charged to the budget.
-    pub(crate) async fn poll(&self, id: &str) -> Result<Generation, Error> {
+    pub(crate) async fn poll(&self, id: &str) -> Result<Snapshot, Error> {
         let permit = self.shared.gate.poll_permit();
         let request = wire::retrieve(id)?;
-        let result = self.attempt(&request, Some(permit), &[]).await;
-        result.map_err(|error| error.with_generation_id(id))
+        let looked = self.attempt(&request, Some(permit), &[]).await;
+        looked
+            .map(|(generation, text)| Snapshot::new(generation, text))
+            .map_err(|error| error.with_generation_id(id))
     }
 
-    /// Sends until there is an answer, or no more patience. The time is that of the last sending.
+    /// Sends until there is an answer, or no more patience: the value and its text, or the error and
+    /// when it was last sent.
     async fn call<T: DeserializeOwned>(
         &self,
         request: &Request,
         safety: Safety,
         texts: Vec<&str>,
-    ) -> Result<T, (Error, SystemTime)> {
+    ) -> Result<(T, Bytes), (Error, SystemTime)> {
         let span = debug_span!(
             "call",
             method = %request.method, path = request.path,
@@ -101,7 +105,7 @@ impl Inner {
         request: &Request,
         permit: Option<Permit<'_>>,
         texts: &[&str],
-    ) -> Result<T, Error> {
+    ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
         if !span.is_disabled() {
             span.record("budget_left", self.shared.gate.budget().left(clock::now()));
@@ -123,7 +127,7 @@ impl Inner {
         {
             permit.limited(error.retry_after());
         }
-        result
+        result.map(|value| (value, answer.body))
     }
 
     /// One exchange within the request timeout: the answer, and the key that went with it.

@@ -13,12 +13,12 @@ use tracing::{Instrument, debug_span};
 use super::gate::{Shared, lock};
 use super::{Inner, clock};
 use crate::error::Error;
-use crate::follow::lifecycle::{Ask, GRACE, Lifecycle};
+use crate::follow::lifecycle::{Ask, GRACE, Lifecycle, Snapshot};
 use crate::follow::planner::{Next, Planner};
 use crate::model::{Generation, Update, Via};
 
 /// No more looks than this are under way at once, whatever the budget: each may be a connection.
-const MOST_LOOKS: usize = 100;
+const MOST_LOOKS: usize = 50;
 /// A generation that claims to be older than this says nothing about how long they take.
 const OLDEST: Duration = Duration::from_secs(60 * 60);
 
@@ -39,7 +39,7 @@ pub(crate) struct Follow {
     /// The time until which to wait.
     pub(crate) deadline: Duration,
     /// What its create has just answered.
-    pub(crate) created: Option<Arc<Generation>>,
+    pub(crate) created: Option<Snapshot>,
     /// Whether updates are wanted, or only the end.
     pub(crate) updates: bool,
 }
@@ -115,7 +115,7 @@ struct Follower {
     looks: JoinSet<Look>,
 }
 
-type Look = (Arc<str>, Result<Generation, Error>);
+type Look = (Arc<str>, Result<Snapshot, Error>);
 
 /// One generation, and all who wait for it.
 struct Followed {
@@ -240,7 +240,8 @@ impl Follower {
         if let Some(followed) = self.followed.get_mut(&id) {
             followed.waits.push(wait);
         } else {
-            let kind = created.as_deref().map(kind).unwrap_or_default();
+            let kind =
+                created.as_ref().map(|created| kind(&created.generation)).unwrap_or_default();
             let born = created_at.unwrap_or(now);
             self.planner.add(id.clone(), kind, born, created_at, client.config.polling);
             let followed = Followed {
@@ -255,11 +256,11 @@ impl Follower {
         if let Some(created) = created {
             let (elapsed, expected) = self.planner.progress(now, &id);
             if let Some(wait) = self.followed.get(&id).and_then(|followed| followed.waits.last()) {
-                wait.tell(&created, elapsed, expected);
+                wait.tell(&created.generation, elapsed, expected);
             }
-            if created.is_final() {
+            if created.generation.is_final() {
                 // A create that is answered with an end needs no look.
-                self.told(&id, created);
+                self.told(&id, &created);
             }
         }
     }
@@ -270,13 +271,14 @@ impl Follower {
         let Some(followed) = self.followed.get_mut(&id) else { return };
         followed.look = None;
         match result {
-            Ok(generation) => self.told(&id, Arc::new(generation)),
+            Ok(snapshot) => self.told(&id, &snapshot),
             Err(error) => self.missed(&id, &error),
         }
     }
 
     /// The service has told how a generation is.
-    fn told(&mut self, id: &Arc<str>, generation: Arc<Generation>) {
+    fn told(&mut self, id: &Arc<str>, snapshot: &Snapshot) {
+        let generation = &snapshot.generation;
         let now = clock::now();
         let Some(followed) = self.followed.get_mut(id) else { return };
         let mut born = None;
@@ -286,21 +288,21 @@ impl Follower {
                 .and_then(|at| birth(at, now))
                 .filter(|_| !followed.birth_known);
             followed.birth_known |= born.is_some();
-            self.planner.describe(id, kind(&generation));
+            self.planner.describe(id, kind(generation));
         }
         self.planner.seen(now, id, born);
         let (elapsed, expected) = self.planner.progress(now, id);
         if generation.is_final() && followed.birth_known {
             let unseen = now.saturating_sub(followed.seen.unwrap_or(now));
-            let took = took(&generation, elapsed, unseen);
-            self.planner.forecast.learn(&kind(&generation), took);
+            let took = took(generation, elapsed, unseen);
+            self.planner.forecast.learn(&kind(generation), took);
         }
         followed.seen = Some(now);
         let mut hurry = false;
         for wait in &mut followed.waits {
-            let (news, ask) = wait.lifecycle.snapshot(now, generation.clone());
+            let (news, ask) = wait.lifecycle.snapshot(now, snapshot);
             if news {
-                wait.tell(&generation, elapsed, expected);
+                wait.tell(generation, elapsed, expected);
             }
             match ask {
                 Ask::End(end) => wait.end(end),

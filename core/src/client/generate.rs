@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -55,8 +54,8 @@ impl IntoFuture for Generate {
                 let request = request;
                 Box::pin(client.inner.create(&request)).await?
             };
-            let id = created.id.as_str().into();
-            to_the_end(client, id, Some(Arc::new(created)), deadline, on_update).await
+            let id = created.generation.id.as_str().into();
+            to_the_end(client, id, Some(created), deadline, on_update).await
         }
         .boxed()
     }

@@ -1,6 +1,7 @@
 //! Generations.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Client;
@@ -41,7 +42,8 @@ impl Responses<'_> {
     /// # }
     /// ```
     pub async fn create(&self, request: GenerationRequest) -> Result<Generation, Error> {
-        self.client.inner.create(&request).await
+        let created = self.client.inner.create(&request).await?;
+        Ok(Arc::unwrap_or_clone(created.generation))
     }
 
     /// Retrieves a generation as it is now.

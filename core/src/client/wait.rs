@@ -14,6 +14,7 @@ use tracing::{Instrument, Span, debug_span, field};
 use super::follower::{Event, Follow, Subscription};
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
+use crate::follow::lifecycle::Snapshot;
 use crate::model::{Generation, Status, Update};
 use crate::wire;
 
@@ -73,7 +74,7 @@ impl fmt::Debug for Wait {
 pub(super) async fn to_the_end(
     client: Client,
     id: Arc<str>,
-    created: Option<Arc<Generation>>,
+    created: Option<Snapshot>,
     deadline: Option<Duration>,
     mut on_update: Option<OnUpdate>,
 ) -> Result<Generation, Error> {
@@ -102,7 +103,7 @@ pub(super) async fn to_the_end(
 fn subscribe(
     client: &Client,
     id: Arc<str>,
-    created: Option<Arc<Generation>>,
+    created: Option<Snapshot>,
     deadline: Option<Duration>,
     updates: bool,
 ) -> Subscription {
@@ -158,6 +159,15 @@ impl Watch {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+}
+
+impl Watch {
+    /// The next update, or `None` after the end; the same as the stream's.
+    ///
+    /// It can be dropped and asked again: no update is lost.
+    pub async fn next(&mut self) -> Option<Result<Update, Error>> {
+        StreamExt::next(self).await
     }
 }
 

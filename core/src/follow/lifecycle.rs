@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::error::{Error, ErrorKind};
 use crate::model::{Generation, Status};
 use crate::retry;
@@ -12,7 +14,7 @@ use crate::retry;
 /// The state of one wait.
 pub(crate) struct Lifecycle {
     state: State,
-    last: Option<Compact>,
+    last: Option<Last>,
     /// How far the generation has been seen to be.
     rank: Rank,
     /// Whether a look has found it.
@@ -34,18 +36,31 @@ enum State {
     Done,
 }
 
-/// A snapshot as JSON text: a tenth of what it takes up when it is read, of which ten thousand
-/// waits hold ten thousand.
-#[derive(PartialEq)]
-struct Compact(Box<[u8]>);
+/// A generation as the service has just told it, and the text in which it did.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) text: Bytes,
+}
 
-impl Compact {
-    fn of(generation: &Generation) -> Self {
-        Self(serde_json::to_vec(generation).unwrap_or_default().into())
+impl Snapshot {
+    pub(crate) fn new(generation: Generation, text: Bytes) -> Self {
+        Self { generation: Arc::new(generation), text }
     }
+}
 
+/// The last snapshot as text, a fifth of what it takes up when it is read: ten thousand waits hold
+/// ten thousand.
+struct Last(Bytes);
+
+impl Last {
     fn read(&self) -> Option<Arc<Generation>> {
         serde_json::from_slice(&self.0).ok().map(Arc::new)
+    }
+
+    /// Whether a snapshot says the same, perhaps in other words.
+    fn says(&self, snapshot: &Snapshot) -> bool {
+        self.0 == snapshot.text || self.read().is_some_and(|last| last == snapshot.generation)
     }
 }
 
@@ -78,13 +93,10 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 impl Lifecycle {
     /// A wait until `deadline` for a generation, of which `last` was known before; a 404 until
     /// `grace_until` is not believed.
-    pub(crate) fn new(
-        deadline: Duration,
-        grace_until: Duration,
-        last: Option<Arc<Generation>>,
-    ) -> Self {
-        let rank = last.as_ref().map_or(Rank::Queued, |last| rank(&last.status, Rank::Queued));
-        let last = last.as_deref().map(Compact::of);
+    pub(crate) fn new(deadline: Duration, grace_until: Duration, last: Option<Snapshot>) -> Self {
+        let known = |last: &Snapshot| rank(&last.generation.status, Rank::Queued);
+        let rank = last.as_ref().map_or(Rank::Queued, known);
+        let last = last.map(|last| Last(last.text));
         let state = State::Waiting;
         Self { state, last, rank, found: false, deadline, grace_until, polls: 0, failures: 0 }
     }
@@ -115,7 +127,7 @@ impl Lifecycle {
     }
 
     /// The service has told how the generation is. The flag says whether that is news.
-    pub(crate) fn snapshot(&mut self, now: Duration, snapshot: Arc<Generation>) -> (bool, Ask) {
+    pub(crate) fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> (bool, Ask) {
         let again = match self.state {
             State::Done => return (false, Ask::Nothing),
             State::Looking { again } => again,
@@ -123,20 +135,23 @@ impl Lifecycle {
         };
         self.failures = 0;
         self.found = true;
-        let rank = rank(&snapshot.status, self.rank);
-        let compact = Some(Compact::of(&snapshot));
-        // What a create has answered may be an end already: nothing is news after it.
-        let ended = self.rank == Rank::Final;
-        let news = !ended && rank >= self.rank && self.last != compact;
+        let generation = &snapshot.generation;
+        let rank = rank(&generation.status, self.rank);
+        let news = match &self.last {
+            // What a create has answered may be an end already: nothing is news after it.
+            Some(_) if self.rank == Rank::Final || rank < self.rank => false,
+            Some(last) if rank == self.rank => !last.says(snapshot),
+            _ => true,
+        };
         if news {
             self.rank = rank;
-            self.last = compact;
+            self.last = Some(Last(snapshot.text.clone()));
         }
-        let ask = if snapshot.is_final() {
+        let ask = if generation.is_final() {
             self.state = State::Done;
-            Ask::End(Ok(snapshot))
+            Ask::End(Ok(generation.clone()))
         } else {
-            self.go_on(now, snapshot.id.as_str(), if again { Ask::Now } else { Ask::Later })
+            self.go_on(now, &generation.id, if again { Ask::Now } else { Ask::Later })
         };
         (news, ask)
     }
@@ -168,7 +183,7 @@ impl Lifecycle {
             return Ask::Nothing;
         }
         self.state = State::Done;
-        Ask::End(Err(Error::deadline(id, self.last.as_ref().and_then(Compact::read), self.polls)))
+        Ask::End(Err(Error::deadline(id, self.last.as_ref().and_then(Last::read), self.polls)))
     }
 
     /// The look is over: wait on, or end if it was the last one.

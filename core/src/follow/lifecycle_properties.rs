@@ -78,15 +78,16 @@ impl Script {
         usize::from(now >= self.began) + usize::from(now >= self.ended)
     }
 
-    fn snapshot(&self, rank: usize) -> Arc<Generation> {
+    fn snapshot(&self, rank: usize) -> Snapshot {
         let last = if self.fails { "failed" } else { "completed" };
         snapshot(["queued", "in_progress", last][rank.min(2)], 0)
     }
 }
 
-fn snapshot(status: &str, version: u32) -> Arc<Generation> {
+fn snapshot(status: &str, version: u32) -> Snapshot {
     let json = json!({"id": ID, "status": status, "version": version});
-    Arc::new(serde_json::from_value(json).unwrap())
+    let text = json.to_string().into();
+    Snapshot::new(serde_json::from_value(json).unwrap(), text)
 }
 
 /// What came of a wait.
@@ -206,16 +207,16 @@ fn hear(
     };
     match said {
         Ok(generation) => {
-            let (news, ask) = machine.snapshot(now, generation.clone());
+            let (news, ask) = machine.snapshot(now, &generation);
             if news {
-                out.shown.push(generation.status.to_string());
+                out.shown.push(generation.generation.status.to_string());
             }
             if doubled {
-                let (news, ask) = machine.snapshot(now, generation.clone());
+                let (news, ask) = machine.snapshot(now, &generation);
                 assert!(!news, "a doubled answer is news");
                 assert!(!matches!(ask, Ask::End(_)), "it ends twice");
             }
-            (format!("{} {news}", generation.status), ask)
+            (format!("{} {news}", generation.generation.status), ask)
         }
         Err(error) => {
             let ask = machine.failure(now, ID, &error, entropy);
@@ -233,7 +234,7 @@ fn absorbs(machine: &mut Lifecycle) -> Result<(), TestCaseError> {
     for now in [Duration::ZERO, Duration::from_secs(1000)] {
         for status in ["queued", "in_progress", "completed", "failed", "polishing"] {
             machine.look();
-            let (news, ask) = machine.snapshot(now, snapshot(status, 9));
+            let (news, ask) = machine.snapshot(now, &snapshot(status, 9));
             prop_assert!(!news && matches!(ask, Ask::Nothing));
         }
         for kind in [ErrorKind::Server, ErrorKind::Authentication] {

@@ -9,9 +9,10 @@ const ID: &str = "gen_1";
 const DEADLINE: Duration = Duration::from_secs(100);
 
 /// A snapshot; the version tells apart those of the same status.
-fn snapshot(status: &str, version: u32) -> Arc<Generation> {
+fn snapshot(status: &str, version: u32) -> Snapshot {
     let json = json!({"id": ID, "status": status, "version": version});
-    Arc::new(serde_json::from_value(json).unwrap())
+    let text = json.to_string().into();
+    Snapshot::new(serde_json::from_value(json).unwrap(), text)
 }
 
 fn error(kind: ErrorKind) -> Error {
@@ -49,7 +50,7 @@ fn asked_again() -> Lifecycle {
 
 fn done() -> Lifecycle {
     let mut machine = looking();
-    assert_eq!(words(&machine.snapshot(S, snapshot("completed", 6)).1), "end: completed");
+    assert_eq!(words(&machine.snapshot(S, &snapshot("completed", 6)).1), "end: completed");
     machine
 }
 
@@ -77,12 +78,12 @@ fn apply(machine: &mut Lifecycle, event: Event, now: Duration) -> (bool, Ask) {
             (false, Ask::Nothing)
         }
         Event::Webhook => (false, machine.webhook()),
-        Event::Newer => machine.snapshot(now, snapshot("in_progress", 6)),
-        Event::Unknown => machine.snapshot(now, snapshot("polishing", 6)),
-        Event::Equal => machine.snapshot(now, snapshot("in_progress", 5)),
-        Event::Stale => machine.snapshot(now, snapshot("queued", 4)),
-        Event::Completed => machine.snapshot(now, snapshot("completed", 6)),
-        Event::Failed => machine.snapshot(now, snapshot("failed", 6)),
+        Event::Newer => machine.snapshot(now, &snapshot("in_progress", 6)),
+        Event::Unknown => machine.snapshot(now, &snapshot("polishing", 6)),
+        Event::Equal => machine.snapshot(now, &snapshot("in_progress", 5)),
+        Event::Stale => machine.snapshot(now, &snapshot("queued", 4)),
+        Event::Completed => machine.snapshot(now, &snapshot("completed", 6)),
+        Event::Failed => machine.snapshot(now, &snapshot("failed", 6)),
         Event::Passing => (false, machine.failure(now, ID, &unavailable, 1.0)),
         Event::ForGood => (false, machine.failure(now, ID, &error(ErrorKind::Authentication), 1.0)),
         Event::Expire => (false, machine.expire(ID)),
@@ -157,7 +158,7 @@ fn the_last_snapshot_and_the_polls_are_in_the_deadlines_error() {
     for version in 6..9 {
         machine.look();
         machine.look();
-        machine.snapshot(S, snapshot("in_progress", version));
+        machine.snapshot(S, &snapshot("in_progress", version));
     }
     machine.look();
     let Ask::End(Err(error)) = machine.failure(DEADLINE, ID, &error(ErrorKind::Timeout), 0.5)
@@ -165,7 +166,7 @@ fn the_last_snapshot_and_the_polls_are_in_the_deadlines_error() {
         panic!("the last look ends it")
     };
     assert_eq!(error.polls(), Some(4), "a look that is under way is not counted twice");
-    assert_eq!(error.generation(), Some(&*snapshot("in_progress", 8)));
+    assert_eq!(error.generation(), Some(&*snapshot("in_progress", 8).generation));
     assert_eq!(error.generation_id(), Some(ID));
 }
 
@@ -187,7 +188,7 @@ fn passing_failures_never_end_it_and_their_pauses_grow() {
     assert_eq!(words(&machine.failure(S, ID, &too_early, 0.0)), "not before 1s");
 
     machine.look();
-    machine.snapshot(S, snapshot("in_progress", 6));
+    machine.snapshot(S, &snapshot("in_progress", 6));
     machine.look();
     let ask = machine.failure(S, ID, &error(Server), 1.0);
     assert_eq!(words(&ask), "not before 1.25s", "an answer makes up for the failures before it");
@@ -219,7 +220,7 @@ fn a_404_is_not_believed_right_after_a_create() {
 
     let mut machine = fresh();
     machine.look();
-    machine.snapshot(S, snapshot("queued", 0));
+    machine.snapshot(S, &snapshot("queued", 0));
     machine.look();
     let ask = machine.failure(S * 2, ID, &missing, 0.0);
     assert_eq!(words(&ask), "end: not_found", "it was there before");
@@ -234,7 +235,7 @@ fn a_404_is_not_believed_right_after_a_create() {
 fn an_unknown_status_keeps_the_rank_and_is_no_end() {
     let mut machine = Lifecycle::new(DEADLINE, Duration::ZERO, None);
     let mut tell = |status, version| {
-        let (news, ask) = machine.snapshot(S, snapshot(status, version));
+        let (news, ask) = machine.snapshot(S, &snapshot(status, version));
         (news, words(&ask))
     };
     let later = |news| (news, "later".to_owned());
@@ -254,15 +255,15 @@ fn an_unknown_status_keeps_the_rank_and_is_no_end() {
 fn what_a_create_has_answered_is_known_already() {
     let created = snapshot("queued", 0);
     let mut machine = Lifecycle::new(DEADLINE, GRACE, Some(created.clone()));
-    assert!(!machine.snapshot(S, created).0, "it was told before");
+    assert!(!machine.snapshot(S, &created).0, "it was told before");
 
     let ended = snapshot("completed", 0);
     let mut machine = Lifecycle::new(DEADLINE, GRACE, Some(ended.clone()));
-    let (news, ask) = machine.snapshot(S, ended);
+    let (news, ask) = machine.snapshot(S, &ended);
     assert_eq!((news, words(&ask)), (false, "end: completed".to_owned()));
 
     let mut machine = Lifecycle::new(DEADLINE, GRACE, Some(snapshot("completed", 0)));
-    let (news, ask) = machine.snapshot(S, snapshot("polishing", 1));
+    let (news, ask) = machine.snapshot(S, &snapshot("polishing", 1));
     assert!(!news && !matches!(ask, Ask::End(Ok(_))), "an unknown status is no end: {ask:?}");
 }
 

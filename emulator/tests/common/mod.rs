@@ -14,6 +14,8 @@ pub(crate) struct Bench {
 pub(crate) async fn bench(options: Value) -> Bench {
     let options: Options = serde_json::from_value(options).unwrap();
     let emulator = Emulator::start(options).await.unwrap();
+    // Only the first of a process is taken.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::none();
     // A connection per request: none is used again after a fault has closed it.
     let http = Client::builder().pool_max_idle_per_host(0).redirect(policy).no_proxy();

@@ -1,7 +1,7 @@
 //! Waits: how they end, and what they share.
 
+use futures_util::TryStreamExt;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt};
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
