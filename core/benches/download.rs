@@ -1,6 +1,7 @@
 //! Peak resident memory while a file of 2 GB is downloaded.
 //!
 //! `cargo bench -p pipevideo --bench download` needs 2 GB on the disk of the temporary folder.
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::time::Instant;
 

@@ -2,6 +2,7 @@
 //! bare reqwest and serde_json loop in the same run.
 //!
 //! `cargo bench -p pipevideo --bench lifecycle`
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::future::Future;
 use std::time::Duration;

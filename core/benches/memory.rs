@@ -1,6 +1,7 @@
 //! Resident memory of each of ten thousand waits at once.
 //!
 //! `cargo bench -p pipevideo --bench memory`
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::future::IntoFuture;
 use std::time::Duration;

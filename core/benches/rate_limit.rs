@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p pipevideo --bench rate_limit`. Everything is ten times as fast as at the service,
 //! the limit included: 100 requests in 6 s, and half of the generations take 9 s.
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::future::IntoFuture;
 use std::time::{Duration, Instant};

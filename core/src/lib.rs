@@ -39,6 +39,11 @@
     allow(dead_code, unused_imports, reason = "the I/O half uses it")
 )]
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "client")]
@@ -57,9 +62,11 @@ pub use client::{
 pub use error::{Error, ErrorKind, Result, Sent};
 pub use follow::budget::RateLimit;
 pub use follow::planner::Polling;
+pub use http::HeaderMap;
 pub use model::{
     AccountUsage, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog, EngineModel,
     FailureCategory, Generation, GenerationError, GenerationRequest, ImageUrl, Input, InputItem,
     InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage, Status,
     TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
+pub use rust_decimal::Decimal;

@@ -1,4 +1,9 @@
 //! The blocking face: the same operations, without a runtime of the caller's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 use std::time::Duration;
 

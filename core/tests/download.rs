@@ -1,4 +1,9 @@
 //! Downloads against the emulator: what the disk and the caller can do to them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,9 @@
 //! A create that is sent on: only where the service says to send the same again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 use pipevideo::{Client, ErrorKind, GenerationRequest};
 use pipevideo_emulator::{Emulator, Fault, Options};

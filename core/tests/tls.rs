@@ -1,4 +1,9 @@
 //! TLS: HTTP/2 is spoken, a CA file is trusted, and nothing else is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 use std::convert::Infallible;
 use std::sync::Arc;

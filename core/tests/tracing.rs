@@ -1,4 +1,9 @@
 //! What the library tells `tracing`: spans with their fields, and neither prompt nor key.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

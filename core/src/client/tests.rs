@@ -1,4 +1,5 @@
 //! The client on a manual clock, over a transport that answers as each test says.
+#![allow(clippy::disallowed_methods, reason = "the clock is paused here")]
 
 mod fake;
 mod money;

@@ -1,5 +1,7 @@
 //! Why a generation failed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -105,6 +107,12 @@ impl FailureCategory {
         } else {
             None
         }
+    }
+}
+
+impl fmt::Display for FailureCategory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -58,7 +58,7 @@ impl Media {
         let mut bytes = Vec::new();
         // One byte more than allowed is enough to refuse, even where a length is not known.
         file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-        Self::bytes_up_to(bytes, max_bytes)
+        Self::encode(&bytes, max_bytes, &path.display().to_string())
     }
 
     /// Takes content of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
@@ -75,23 +75,23 @@ impl Media {
     /// # Errors
     /// As [`bytes`](Self::bytes).
     pub fn bytes_up_to(bytes: impl AsRef<[u8]>, max_bytes: u64) -> Result<Self, Error> {
-        let bytes = bytes.as_ref();
+        Self::encode(bytes.as_ref(), max_bytes, "the content")
+    }
+
+    fn encode(bytes: &[u8], max_bytes: u64, what: &str) -> Result<Self, Error> {
+        let refuse = |why: String| Error::new(ErrorKind::InvalidRequest, format!("{what} {why}"));
         if bytes.len() as u64 > max_bytes {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                format!(
-                    "the image or video is larger than {max_bytes} bytes. Shrink it, pass an HTTPS URL, or raise the limit."
-                ),
-            ));
+            return Err(refuse(format!(
+                "is larger than {max_bytes} bytes. Shrink it, pass an HTTPS URL, or raise the limit."
+            )));
         }
         let media_type = infer::get(bytes)
             .map(|kind| kind.mime_type())
             .filter(|kind| kind.starts_with("image/") || kind.starts_with("video/"))
             .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::InvalidRequest,
-                    "the first bytes are those of neither an image nor a video. Pass a file such as PNG, JPEG, WebP or MP4.",
-                )
+                let why = "is neither an image nor a video, by its first bytes. Pass a file such as \
+                           PNG, JPEG, WebP or MP4.";
+                refuse(why.to_owned())
             })?;
         let mut url = format!("data:{media_type};base64,");
         BASE64_STANDARD.encode_string(bytes, &mut url);

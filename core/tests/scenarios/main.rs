@@ -1,6 +1,11 @@
 //! The shared scenarios, run by Rust: `emulator/scenarios` says what they are.
 //!
 //! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those whose names begin so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, spawn and time"
+)]
 
 mod call;
 mod matching;

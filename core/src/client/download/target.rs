@@ -178,9 +178,11 @@ impl Writer {
 }
 
 fn disk(what: &str, path: &Path, error: io::Error) -> Error {
-    let message = format!(
-        "{} could not be {what}: {error}. What has arrived stays for the next try.",
-        path.display()
-    );
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "Check that its folder exists.",
+        io::ErrorKind::PermissionDenied => "Check that its folder can be written to.",
+        _ => "What has arrived stays for the next try.",
+    };
+    let message = format!("{} could not be {what}: {error}. {advice}", path.display());
     Error::new(ErrorKind::Download, message).with_source(error)
 }
