@@ -228,7 +228,7 @@ mod tests {
             }
             for kind in ["image", "video"] {
                 if let Err(error) = check_url(&url, kind) {
-                    prop_assert!(url.len() < 5 || !error.message().contains(&url));
+                    prop_assert!(url.len() < 12 || !error.message().contains(&url));
                 }
             }
         }
