@@ -55,7 +55,8 @@ impl IntoFuture for Generate {
                 Box::pin(client.inner.create(&request)).await?
             };
             let id = created.generation.id.as_str().into();
-            to_the_end(client, id, Some(created), deadline, on_update).await
+            let end = to_the_end(client, id, Some(created), deadline, on_update).await;
+            end.map_err(Error::after_a_create)
         }
         .boxed()
     }

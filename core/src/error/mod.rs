@@ -42,6 +42,8 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     sent: Sent,
+    /// Whether what the call had already done would be paid for again.
+    paid: bool,
     model: Option<String>,
     sent_at: Option<SystemTime>,
     generation: Option<Arc<Generation>>,
@@ -76,6 +78,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             sent: Sent::No,
+            paid: false,
             model: None,
             sent_at: None,
             generation: None,
@@ -118,6 +121,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         use ErrorKind::*;
         match self.kind() {
+            _ if self.0.paid => false,
             Connection | Timeout | Server | RateLimited | WaitTimeout => true,
             Download => self.0.status.is_none_or(|status| status >= 500),
             _ => false,
@@ -195,6 +199,12 @@ impl Error {
 
     pub(crate) fn with_sent(mut self, sent: Sent) -> Self {
         self.0.sent = sent;
+        self
+    }
+
+    /// The call has made a generation: made again it would make another.
+    pub(crate) fn after_a_create(mut self) -> Self {
+        self.0.paid = true;
         self
     }
 

@@ -73,11 +73,15 @@ impl<'de> Deserialize<'de> for Input {
 
 /// One message of the input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InputItem {
     /// Who speaks.
     pub role: Role,
     /// What is said, in order.
     pub content: Vec<InputPart>,
+    /// Fields that this library does not know yet, sent as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 impl InputItem {
@@ -90,7 +94,7 @@ impl InputItem {
     /// # let _ = item;
     /// ```
     pub fn new(role: Role, content: Vec<InputPart>) -> Self {
-        Self { role, content }
+        Self { role, content, extra: Map::new() }
     }
 }
 

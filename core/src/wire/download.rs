@@ -67,8 +67,9 @@ pub(crate) fn range_answer(
             }
             _ => RangeAnswer::Restart,
         },
-        // No video is empty.
+        // No video is empty, or a web page: somebody answers in the host's place.
         200 if text(header::CONTENT_LENGTH) == Some("0") => RangeAnswer::Passing,
+        200 | 203 if text(header::CONTENT_TYPE).is_some_and(is_page) => RangeAnswer::Passing,
         200 | 203 => RangeAnswer::From {
             start: 0,
             part: Part {
@@ -83,6 +84,10 @@ pub(crate) fn range_answer(
         408 | 425 | 429 | 500..=599 => RangeAnswer::Passing,
         _ => RangeAnswer::Refused,
     }
+}
+
+fn is_page(content_type: &str) -> bool {
+    content_type.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
 /// A weak `ETag` cannot vouch for single bytes.
@@ -140,6 +145,18 @@ mod tests {
         assert_eq!(asked[0], (header::RANGE, HeaderValue::from_static("bytes=100-")));
         assert_eq!(asked[1], (header::IF_RANGE, HeaderValue::from_static("\"a\"")));
         assert_eq!(range_headers(&part, 0), []);
+    }
+
+    #[test]
+    fn neither_nothing_nor_a_web_page_is_a_video() {
+        let part = Part::default();
+        for header in
+            [(header::CONTENT_LENGTH, "0"), (header::CONTENT_TYPE, "Text/HTML; charset=x")]
+        {
+            assert_eq!(answer(200, &[header], &part, 0), RangeAnswer::Passing);
+        }
+        let video = answer(200, &[(header::CONTENT_TYPE, "video/mp4")], &part, 0);
+        assert!(matches!(video, RangeAnswer::From { .. }));
     }
 
     #[test]

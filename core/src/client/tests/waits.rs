@@ -65,6 +65,17 @@ async fn at_the_deadline_there_is_one_last_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let client = client(&fake);
+    let wait = client.responses().wait("gen_1").deadline(S).await.unwrap_err();
+    let generate = client.generate(request()).deadline(S).await.unwrap_err();
+    assert_eq!((wait.kind(), generate.kind()), (ErrorKind::WaitTimeout, ErrorKind::WaitTimeout));
+    assert!(wait.is_retryable() && !generate.is_retryable());
+    assert_eq!(generate.generation_id(), Some("gen_1"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_that_finds_the_key_stopped_ends_the_wait_all_the_same() {
     let fake = Fake::new(|_, _| {
         Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
