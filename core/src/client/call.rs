@@ -132,10 +132,20 @@ impl Inner {
 
     /// One exchange within the request timeout: the answer, and the key that went with it.
     async fn exchange(&self, request: &Request) -> Result<(Answer, Cow<'_, str>), Error> {
+        let timeout = self.config.request_timeout;
+        let late = |what: &str, sent| {
+            let message = format!(
+                "{what} within the request timeout of {timeout:?}. Try again, or raise \
+                 request_timeout."
+            );
+            Error::new(ErrorKind::Timeout, message).with_sent(sent)
+        };
         let mut headers = self.headers.clone();
         let mut key = Cow::Borrowed("");
         if request.authorized {
-            let (header, token) = self.key.authorize().await?;
+            let authorized = clock::within(timeout, self.key.authorize()).await;
+            let (header, token) =
+                authorized.ok_or_else(|| late("the token function gave no token", Sent::No))??;
             headers.insert(header::AUTHORIZATION, header);
             key = token;
         }
@@ -149,17 +159,9 @@ impl Inner {
             body: request.body.clone(),
         };
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
-        let timeout = self.config.request_timeout;
         match clock::within(timeout, exchange).await {
             Some(answer) => Ok((answer?, key)),
-            None => Err(Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "there was no answer within the request timeout of {timeout:?}. Try again, or \
-                     raise request_timeout."
-                ),
-            )
-            .with_sent(Sent::Maybe)),
+            None => Err(late("there was no answer", Sent::Maybe)),
         }
     }
 }

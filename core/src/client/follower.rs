@@ -1,18 +1,19 @@
 //! The one task that drives the planner: it looks at generations and tells those who wait.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_channel::mpsc as events;
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Id;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::{Instrument, debug_span};
 
+use super::followers::{Command, Event, Follow};
 use super::gate::{Shared, lock};
 use super::{Inner, clock};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::follow::lifecycle::{Ask, GRACE, Lifecycle, Snapshot};
 use crate::follow::planner::{Next, Planner};
 use crate::model::{Generation, Update, Via};
@@ -22,91 +23,8 @@ const MOST_LOOKS: usize = 50;
 /// A generation that claims to be older than this says nothing about how long they take.
 const OLDEST: Duration = Duration::from_secs(60 * 60);
 
-/// The follower tasks of one key: one for each runtime that waits on it.
-#[derive(Default)]
-pub(crate) struct Followers(Mutex<HashMap<Id, mpsc::UnboundedSender<Command>>>);
-
-/// What somebody who waits is told.
-pub(crate) enum Event {
-    Update(Box<Update>),
-    End(Result<Arc<Generation>, Error>),
-}
-
-/// A wish to follow a generation.
-pub(crate) struct Follow {
-    pub(crate) client: Arc<Inner>,
-    pub(crate) id: Arc<str>,
-    /// The time until which to wait.
-    pub(crate) deadline: Duration,
-    /// What its create has just answered.
-    pub(crate) created: Option<Snapshot>,
-    /// Whether updates are wanted, or only the end.
-    pub(crate) updates: bool,
-}
-
-pub(crate) enum Command {
-    Follow(Follow, events::UnboundedSender<Event>, u64),
-    Leave(Arc<str>, u64),
-}
-
-/// A place among those who wait. Dropping it gives it up, and stops a look that nobody else needs.
-pub(crate) struct Subscription {
-    pub(crate) events: events::UnboundedReceiver<Event>,
-    commands: mpsc::UnboundedSender<Command>,
-    id: Arc<str>,
-    number: u64,
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        // A follower that is gone has nobody to take off its list.
-        let _ = self.commands.send(Command::Leave(self.id.clone(), self.number));
-    }
-}
-
-impl Followers {
-    /// Whether nobody is followed.
-    #[cfg(test)]
-    pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.0).is_empty()
-    }
-
-    /// Follows a generation from now on.
-    pub(crate) fn follow(&self, follow: Follow) -> Subscription {
-        let (sender, events) = events::unbounded();
-        let (id, number) = (follow.id.clone(), fastrand::u64(..));
-        let shared = follow.client.shared.clone();
-        let typical = follow.client.config.polling.typical;
-        let runtime = Handle::current().id();
-        let mut all = lock(&self.0);
-        let mut command = Command::Follow(follow, sender, number);
-        if let Some(commands) = all.get(&runtime) {
-            match commands.send(command) {
-                Ok(()) => {
-                    return Subscription { events, commands: commands.clone(), id, number };
-                }
-                Err(mpsc::error::SendError(unsent)) => command = unsent,
-            }
-        }
-        let (commands, inbox) = mpsc::unbounded_channel();
-        if commands.send(command).is_ok() {
-            all.insert(runtime, commands.clone());
-        }
-        let follower = Follower {
-            shared,
-            inbox,
-            planner: Planner::new(typical),
-            followed: HashMap::new(),
-            deadlines: BTreeSet::new(),
-            looks: JoinSet::new(),
-        };
-        #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
-        tokio::spawn(follower.run(runtime));
-        Subscription { events, commands, id, number }
-    }
-}
-
-struct Follower {
+/// The task's state.
+pub(crate) struct Follower {
     shared: Arc<Shared>,
     inbox: mpsc::UnboundedReceiver<Command>,
     planner: Planner,
@@ -135,13 +53,32 @@ struct Waiting {
 }
 
 impl Follower {
+    /// Starts the task.
+    pub(crate) fn spawn(
+        shared: Arc<Shared>,
+        inbox: mpsc::UnboundedReceiver<Command>,
+        runtime: Id,
+        typical: Duration,
+    ) {
+        let follower = Self {
+            shared,
+            inbox,
+            planner: Planner::new(typical),
+            followed: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            looks: JoinSet::new(),
+        };
+        #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
+        tokio::spawn(follower.run(runtime));
+    }
+
     async fn run(mut self, runtime: Id) {
         let shared = self.shared.clone();
         loop {
             let changed = shared.gate.changed();
             let next = self.dispatch();
             self.meet_deadlines();
-            if self.followed.is_empty() && self.leave(runtime) {
+            if self.followed.is_empty() && shared.followers.leave(&self.inbox, runtime) {
                 return;
             }
             let deadline = self.deadlines.first().map(|(deadline, ..)| *deadline);
@@ -156,26 +93,16 @@ impl Follower {
                         self.obey(command);
                     }
                 }
-                Some(look) = self.looks.join_next() => {
-                    self.looked(look.ok());
-                    while let Some(look) = self.looks.try_join_next() {
-                        self.looked(look.ok());
+                Some(look) = self.looks.join_next_with_id() => {
+                    self.looked(look);
+                    while let Some(look) = self.looks.try_join_next_with_id() {
+                        self.looked(look);
                     }
                 }
                 () = changed, if next == Next::WhenChanged => {}
                 () = clock::sleep_until(wake.unwrap_or(Duration::MAX)) => {}
             }
         }
-    }
-
-    /// Ends, unless somebody has just come.
-    fn leave(&mut self, runtime: Id) -> bool {
-        let mut all = lock(&self.shared.followers.0);
-        if !self.inbox.is_empty() {
-            return false;
-        }
-        all.remove(&runtime);
-        true
     }
 
     /// Sends every look that is due and that the budget allows.
@@ -187,13 +114,7 @@ impl Follower {
             let now = clock::now();
             let next = self.planner.next(now, &mut self.shared.gate.budget());
             let Next::Look(id) = next else { return next };
-            let permit_of = self.shared.clone();
-            let Some(followed) = self.followed.get_mut(&id) else {
-                // Nobody waits for it any more: the request that was charged is not sent.
-                permit_of.gate.poll_permit().not_sent();
-                self.planner.remove(&id);
-                continue;
-            };
+            let followed = self.followed.get_mut(&id).expect("what is planned is followed");
             followed.waits.iter_mut().for_each(|wait| wait.lifecycle.look());
             let client = followed.client.clone();
             let span = debug_span!(
@@ -265,14 +186,34 @@ impl Follower {
         }
     }
 
-    /// A look has come back; `None` if it was given up.
-    fn looked(&mut self, look: Option<Look>) {
-        let Some((id, result)) = look else { return };
-        let Some(followed) = self.followed.get_mut(&id) else { return };
-        followed.look = None;
-        match result {
-            Ok(snapshot) => self.told(&id, &snapshot),
-            Err(error) => self.missed(&id, &error),
+    /// A look has come back, or has been given up.
+    fn looked(&mut self, look: Result<(task::Id, Look), JoinError>) {
+        let task = look.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        let is_it =
+            |followed: &&mut Followed| followed.look.as_ref().map(AbortHandle::id) == Some(task);
+        match look {
+            Ok((_, (id, result))) => {
+                // Of a look that was given up too late, nobody waits for the answer.
+                let Some(followed) = self.followed.get_mut(&id).filter(is_it) else { return };
+                followed.look = None;
+                match result {
+                    Ok(snapshot) => self.told(&id, &snapshot),
+                    Err(error) => self.missed(&id, &error),
+                }
+            }
+            Err(gone) if gone.is_panic() => {
+                let mut all = self.followed.iter_mut();
+                let Some((id, followed)) = all.find(|(_, followed)| is_it(followed)) else {
+                    return;
+                };
+                followed.look = None;
+                let id = id.clone();
+                let message =
+                    "the token function panicked. The generation goes on: wait for its id again.";
+                let error = Error::new(ErrorKind::Authentication, message).with_generation_id(&id);
+                self.missed(&id, &error);
+            }
+            Err(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::clock;
-use super::follower::Followers;
+use super::followers::Followers;
 use crate::error::{Error, ErrorKind};
 use crate::follow::budget::{Budget, Class, RateLimit, Refusal};
 use crate::retry::PATIENCE;

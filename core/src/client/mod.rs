@@ -6,6 +6,7 @@ mod clock;
 mod download;
 mod engines;
 mod follower;
+mod followers;
 mod gate;
 mod generate;
 mod key;

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::{Instrument, Span, debug_span, field};
 
-use super::follower::{Event, Follow, Subscription};
+use super::followers::{Event, Follow, Subscription};
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::follow::lifecycle::Snapshot;

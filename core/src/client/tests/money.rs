@@ -91,3 +91,29 @@ async fn a_dropped_create_frees_its_request() {
     assert_eq!(fake.open(), 0);
     assert_eq!(client.budget_left(), Some(99), "it may have been counted");
 }
+
+fn with_token<F, Fut>(fake: &Fake, token: F) -> Client
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<String, crate::TokenError>> + Send + 'static,
+{
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    Client::builder().token(token).max_retries(1).build_with(base, fake.transport()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_function_that_hangs_is_given_up_and_nothing_was_sent() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let client = with_token(&fake, std::future::pending);
+    let error = client.responses().create(request()).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent(), error.attempts()), (ErrorKind::Timeout, Sent::No, 2));
+    assert_eq!(fake.count("POST"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_function_that_panics_ends_the_wait() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let client = with_token(&fake, || async { panic!("the caller's own fault") });
+    let error = client.responses().wait("gen_1").await.unwrap_err();
+    assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Authentication, Some("gen_1")));
+}
