@@ -52,12 +52,13 @@ mod error;
 mod follow;
 mod model;
 mod retry;
+mod webhook;
 mod wire;
 
 #[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
-    TokenError, Usage, Wait, Watch,
+    TokenError, Usage, Wait, Watch, Webhooks,
 };
 pub use error::{Error, ErrorKind, Result, Sent};
 pub use follow::budget::RateLimit;
@@ -70,3 +71,4 @@ pub use model::{
     TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
 pub use rust_decimal::Decimal;
+pub use webhook::{Webhook, WebhookEvent, WebhookReason};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::gate::{Identity, Shared};
@@ -18,6 +18,7 @@ use super::{Client, Inner, call};
 use crate::error::{Error, ErrorKind};
 use crate::follow::budget::RateLimit;
 use crate::follow::planner::Polling;
+use crate::webhook::Webhook;
 use crate::wire::BaseUrl;
 
 /// The options of a client, each with a default.
@@ -42,6 +43,7 @@ pub struct ClientBuilder {
     allow_insecure: bool,
     config: Config,
     rate_limit: Option<RateLimit>,
+    webhook_secrets: Option<Vec<SecretString>>,
     proxy: Option<String>,
     ca_file: Option<PathBuf>,
 }
@@ -128,6 +130,7 @@ impl ClientBuilder {
                 headers: HeaderMap::new(),
             },
             rate_limit: Some(RateLimit::default()),
+            webhook_secrets: None,
             proxy: None,
             ca_file: None,
         }
@@ -211,6 +214,21 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the secrets that sign webhooks, `whsec_…`; by default `PIPEVIDEO_WEBHOOK_SECRET`,
+    /// separated by commas. After a rotation pass both.
+    ///
+    /// With them waits rest on webhooks: give each delivery to
+    /// [`webhooks().unwrap`](crate::Webhooks::unwrap), and the service is asked only then, and each
+    /// [`safety_interval`](Polling::safety_interval) in case a delivery was lost.
+    pub fn webhook_secrets<S: Into<String>>(
+        mut self,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let secrets = secrets.into_iter().map(|secret| SecretString::from(secret.into()));
+        self.webhook_secrets = Some(secrets.collect());
+        self
+    }
+
     /// Tells the service who uses it, for its statistics.
     pub fn app(mut self, app: App) -> Self {
         self.config.app = app;
@@ -269,10 +287,18 @@ impl ClientBuilder {
             rate_limit,
         });
         self.config.base_url = base_url;
+        let webhook = find_webhook(self.webhook_secrets)?;
         let headers = call::standing_headers(&self.config)?;
         let shared = Shared::of(identity, rate_limit);
         Ok(Client {
-            inner: Arc::new(Inner { config: self.config, headers, key, transport, shared }),
+            inner: Arc::new(Inner {
+                config: self.config,
+                headers,
+                key,
+                transport,
+                shared,
+                webhook,
+            }),
         })
     }
 
@@ -289,6 +315,18 @@ impl ClientBuilder {
             return Err(configuration("rate_limit must allow a request; None switches it off."));
         }
         Ok(())
+    }
+}
+
+/// What verifies webhooks, if there are secrets. Those of the environment may be none.
+fn find_webhook(secrets: Option<Vec<SecretString>>) -> Result<Option<Webhook>, Error> {
+    match secrets {
+        Some(secrets) if secrets.is_empty() => Ok(None),
+        Some(secrets) => Webhook::new(secrets.iter().map(ExposeSecret::expose_secret)).map(Some),
+        None => match env("PIPEVIDEO_WEBHOOK_SECRET") {
+            Some(secrets) => Webhook::new(secrets.split(',')).map(Some),
+            None => Ok(None),
+        },
     }
 }
 

@@ -43,6 +43,9 @@ struct Followed {
     /// When it was last seen, and whether it is known when it was born.
     seen: Option<Duration>,
     birth_known: bool,
+    /// What has made the next look due, and the one under way.
+    next_via: Via,
+    via: Via,
 }
 
 struct Waiting {
@@ -116,6 +119,7 @@ impl Follower {
             let Next::Look(id) = next else { return next };
             let followed = self.followed.get_mut(&id).expect("what is planned is followed");
             followed.waits.iter_mut().for_each(|wait| wait.lifecycle.look());
+            followed.via = std::mem::replace(&mut followed.next_via, Via::Poll);
             let client = followed.client.clone();
             let span = debug_span!(
                 "look",
@@ -134,6 +138,7 @@ impl Follower {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Follow(follow, events, number) => self.begin(follow, events, number),
+            Command::Told(id) => self.wake(&id),
             Command::Leave(id, number) => {
                 if let Some(followed) = self.followed.get_mut(&id) {
                     let deadlines = &mut self.deadlines;
@@ -165,24 +170,45 @@ impl Follower {
                 created.as_ref().map(|created| kind(&created.generation)).unwrap_or_default();
             let born = created_at.unwrap_or(now);
             self.planner.add(id.clone(), kind, born, created_at, client.config.polling);
+            if client.webhook.is_some() {
+                self.planner.rest(&id);
+            }
             let followed = Followed {
                 client,
                 waits: vec![wait],
                 look: None,
                 seen: created_at,
                 birth_known: created_at.is_some(),
+                next_via: Via::Poll,
+                via: Via::Poll,
             };
             self.followed.insert(id.clone(), followed);
+        }
+        if lock(&self.shared.inbox).has_told(&id, now) {
+            self.wake(&id);
         }
         if let Some(created) = created {
             let (elapsed, expected) = self.planner.progress(now, &id);
             if let Some(wait) = self.followed.get(&id).and_then(|followed| followed.waits.last()) {
-                wait.tell(&created.generation, elapsed, expected);
+                wait.tell(&created.generation, elapsed, expected, Via::Poll);
             }
             if created.generation.is_final() {
                 // A create that is answered with an end needs no look.
                 self.told(&id, &created);
             }
+        }
+    }
+
+    /// A webhook says that a generation has ended: the service is asked at once.
+    fn wake(&mut self, id: &Arc<str>) {
+        let Some(followed) = self.followed.get_mut(id) else { return };
+        followed.next_via = Via::Webhook;
+        let mut hurry = false;
+        for wait in &mut followed.waits {
+            hurry |= matches!(wait.lifecycle.webhook(), Ask::Now);
+        }
+        if hurry {
+            self.planner.hurry(id);
         }
     }
 
@@ -243,7 +269,7 @@ impl Follower {
         for wait in &mut followed.waits {
             let (news, ask) = wait.lifecycle.snapshot(now, snapshot);
             if news {
-                wait.tell(generation, elapsed, expected);
+                wait.tell(generation, elapsed, expected, followed.via);
             }
             match ask {
                 Ask::End(end) => wait.end(end),
@@ -329,10 +355,10 @@ impl Follower {
 }
 
 impl Waiting {
-    fn tell(&self, generation: &Generation, elapsed: Duration, expected: Duration) {
+    fn tell(&self, generation: &Generation, elapsed: Duration, expected: Duration, via: Via) {
         if self.updates {
             let generation = generation.clone();
-            let update = Update { generation, elapsed, expected, via: Via::Poll };
+            let update = Update { generation, elapsed, expected, via };
             // Whoever has gone will be taken off the list.
             let _ = self.events.unbounded_send(Event::Update(Box::new(update)));
         }

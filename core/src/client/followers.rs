@@ -40,6 +40,8 @@ pub(crate) struct Follow {
 pub(crate) enum Command {
     Follow(Follow, events::UnboundedSender<Event>, u64),
     Leave(Arc<str>, u64),
+    /// A webhook says that this generation has ended.
+    Told(Arc<str>),
 }
 
 /// A place among those who wait. Dropping it gives it up, and stops a look that nobody else needs.
@@ -69,6 +71,14 @@ impl Followers {
         // Whoever comes sends while holding the same lock.
         let mut all = lock(&self.0);
         inbox.is_empty() && all.remove(&runtime).is_some()
+    }
+
+    /// Wakes the waits of a generation: a webhook says that it has ended.
+    pub(crate) fn wake(&self, id: &str) {
+        for commands in lock(&self.0).values() {
+            // A follower that is gone has nobody to wake.
+            let _ = commands.send(Command::Told(id.into()));
+        }
     }
 
     /// Follows a generation from now on.

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::clock;
 use super::followers::Followers;
+use super::webhooks::Inbox;
 use crate::error::{Error, ErrorKind};
 use crate::follow::budget::{Budget, Class, RateLimit, Refusal};
 use crate::retry::PATIENCE;
@@ -18,6 +19,7 @@ use crate::wire::BaseUrl;
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) created: Mutex<Created>,
+    pub(crate) inbox: Mutex<Inbox>,
     pub(crate) followers: Followers,
 }
 
@@ -38,6 +40,7 @@ impl Shared {
             Arc::new(Self {
                 gate: Gate::new(rate_limit),
                 created: Mutex::default(),
+                inbox: Mutex::default(),
                 followers: Followers::default(),
             })
         };

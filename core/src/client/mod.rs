@@ -17,6 +17,7 @@ mod tests;
 mod transport;
 mod usage;
 mod wait;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use http::HeaderMap;
 
 pub(crate) use builder::Config;
 pub use builder::{App, ClientBuilder};
+pub(crate) use clock::wall;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
 use gate::Shared;
@@ -35,9 +37,11 @@ pub use responses::Responses;
 use transport::Transport;
 pub use usage::Usage;
 pub use wait::{Wait, Watch};
+pub use webhooks::Webhooks;
 
 use crate::error::Error;
 use crate::model::GenerationRequest;
+use crate::webhook::Webhook;
 
 /// A client of Pipevideo's API.
 ///
@@ -66,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) key: Key,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) webhook: Option<Webhook>,
 }
 
 impl Client {
@@ -95,6 +100,11 @@ impl Client {
     /// The account's usage.
     pub fn usage(&self) -> Usage<'_> {
         Usage { client: self }
+    }
+
+    /// Webhooks: verify a delivery, and wake the waits of its generation.
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks { client: self }
     }
 
     /// Creates a generation and waits for its end.

@@ -5,6 +5,7 @@ mod fake;
 mod money;
 mod pace;
 mod waits;
+mod webhooks;
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ pub(crate) use scrub::Scrub;
 pub(crate) use wire::{from_status, retry_after, undecodable};
 
 use crate::model::{FailureCategory, Generation};
+use crate::webhook::WebhookReason;
 
 /// What went wrong: one type, told apart by [`kind`](Self::kind).
 ///
@@ -48,6 +49,7 @@ struct Inner {
     sent_at: Option<SystemTime>,
     generation: Option<Arc<Generation>>,
     polls: Option<u32>,
+    reason: Option<WebhookReason>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -83,6 +85,7 @@ impl Error {
             sent_at: None,
             generation: None,
             polls: None,
+            reason: None,
             source: None,
         }))
     }
@@ -169,6 +172,16 @@ impl Error {
     /// How often a wait that ran into its deadline had looked.
     pub fn polls(&self) -> Option<u32> {
         self.0.polls
+    }
+
+    /// Why a webhook's delivery was refused.
+    pub fn reason(&self) -> Option<WebhookReason> {
+        self.0.reason
+    }
+
+    pub(crate) fn with_reason(mut self, reason: WebhookReason) -> Self {
+        self.0.reason = Some(reason);
+        self
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {

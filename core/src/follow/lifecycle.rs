@@ -114,7 +114,6 @@ impl Lifecycle {
     }
 
     /// A verified webhook says that something has happened.
-    #[cfg_attr(not(test), expect(dead_code, reason = "webhooks come with an issue of their own"))]
     pub(crate) fn webhook(&mut self) -> Ask {
         match &mut self.state {
             State::Waiting => Ask::Now,

@@ -22,6 +22,8 @@ pub struct Polling {
     pub min_interval: Duration,
     /// At most this far apart, while the budget allows. 0 is allowed, for tests.
     pub max_interval: Duration,
+    /// So far apart where waits rest on webhooks: what a lost delivery costs at most.
+    pub safety_interval: Duration,
     /// A first guess at the time that half of the generations take; learned from what is seen.
     pub typical: Duration,
 }
@@ -31,6 +33,7 @@ impl Default for Polling {
         Self {
             min_interval: Duration::from_secs(2),
             max_interval: Duration::from_secs(5),
+            safety_interval: Duration::from_secs(60),
             typical: Duration::from_secs(90),
         }
     }
@@ -74,6 +77,8 @@ pub(crate) struct Planner {
 struct Entry {
     kind: String,
     polling: Polling,
+    /// Whether webhooks tell of its end: polls only make sure.
+    rests: bool,
     /// When it was created, as far as is known.
     born: Duration,
     /// When it was last seen.
@@ -125,6 +130,7 @@ impl Planner {
         let entry = Entry {
             kind,
             polling,
+            rests: false,
             born,
             seen: seen.unwrap_or(born),
             not_before: Duration::ZERO,
@@ -135,6 +141,15 @@ impl Planner {
         self.demand += entry.demand();
         self.entries.insert(id.clone(), entry);
         self.changed.push(id);
+    }
+
+    /// Webhooks will tell of this generation's end.
+    pub(crate) fn rest(&mut self, id: &str) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            self.demand -= entry.demand();
+            entry.rests = true;
+            self.demand += entry.demand();
+        }
     }
 
     /// Stops following a generation.
@@ -176,6 +191,8 @@ impl Planner {
         self.change(id, |entry| {
             entry.not_before = not_before.max(now.saturating_add(entry.polling.min_interval));
             entry.under_way = false;
+            // What a webhook has told of, or what makes sure, is not put off to the next safety look.
+            entry.urgent |= entry.rests;
         });
     }
 
@@ -286,12 +303,19 @@ impl Planner {
 impl Entry {
     /// The looks in a second that it takes to look each `max_interval`.
     fn demand(&self) -> f64 {
-        1.0 / self.polling.max_interval.as_secs_f64().max(1.0)
+        let apart = match self.rests {
+            true => self.polling.safety_interval,
+            false => self.polling.max_interval,
+        };
+        1.0 / apart.as_secs_f64().max(1.0)
     }
 
     /// When a look will be worth it.
     fn next_look(&self, shape: Shape, load: f64) -> Duration {
         let polling = &self.polling;
+        if self.rests {
+            return self.seen.saturating_add(polling.safety_interval).max(self.not_before);
+        }
         let earliest = self.seen.saturating_add(polling.min_interval);
         let longest = match load > 1.0 {
             true => {

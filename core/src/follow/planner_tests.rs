@@ -253,7 +253,7 @@ proptest! {
         let mut budget = Budget::new(Some(RateLimit { requests, per }));
         let polling = |id: u8| {
             let (min_interval, max_interval) = intervals[id as usize];
-            Polling { min_interval, max_interval, typical }
+            Polling { min_interval, max_interval, typical, ..Polling::default() }
         };
         run(&mut planner, &mut budget, &ops, polling, |_| Ok(()))?;
     }

@@ -76,6 +76,10 @@ pub(crate) fn client(
             }),
             ("polling", value) => builder.polling(polling(value)),
             ("deadline", value) => builder.deadline(seconds(value)),
+            ("webhook_secrets", value) => {
+                let secrets = value.as_array().unwrap().iter();
+                builder.webhook_secrets(secrets.map(|secret| secret.as_str().unwrap()))
+            }
             ("app", value) => builder.app(App {
                 url: text(&value["url"]),
                 title: text(&value["title"]),
@@ -105,6 +109,7 @@ fn polling(value: &Value) -> Polling {
     Polling {
         min_interval: get("min_interval", default.min_interval),
         max_interval: get("max_interval", default.max_interval),
+        safety_interval: get("safety_interval", default.safety_interval),
         typical: get("typical", default.typical),
     }
 }

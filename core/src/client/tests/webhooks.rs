@@ -1,0 +1,156 @@
+//! Waits that rest on webhooks, and are lost with none.
+
+use futures_util::TryStreamExt;
+use futures_util::future::join_all;
+
+use super::fake::{Fake, Reply, shows};
+use super::*;
+use crate::client::clock;
+use crate::error::ErrorKind;
+use crate::webhook::Webhook;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn resting(fake: &Fake) -> Client {
+    build(fake, Client::builder().webhook_secrets([SECRET]))
+}
+
+/// A delivery that says that a generation has ended, in a way.
+fn deliver(client: &Client, delivery: &str, generation: &str, status: &str) -> bool {
+    let body = format!(
+        r#"{{"eventType":"video.generation.completed","generationId":"{generation}","status":"{status}"}}"#
+    );
+    let headers = Webhook::new([SECRET]).unwrap().sign(&body, delivery, clock::wall());
+    client.webhooks().unwrap(&body, headers).unwrap().duplicate
+}
+
+fn times(fake: &Fake) -> Vec<u64> {
+    fake.times("GET").iter().map(Duration::as_secs).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_makes_the_look_due_at_once() {
+    let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
+    let client = resting(&fake);
+    let updates = tokio::spawn(client.responses().watch("gen_1").try_collect::<Vec<_>>());
+    tokio::time::sleep(S * 25).await;
+    assert!(!deliver(&client, "msg_1", "gen_1", "completed"));
+    let updates = updates.await.unwrap().unwrap();
+    assert_eq!(times(&fake), [0, 25]);
+    let via: Vec<_> = updates.iter().map(|update| update.via.as_str()).collect();
+    assert_eq!(via, ["poll", "webhook"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_event_costs_one_safety_interval() {
+    let fake = Fake::new(|_, before| shows(["in_progress", "in_progress", "completed"][before]));
+    resting(&fake).responses().wait("gen_1").await.unwrap();
+    assert_eq!(times(&fake), [0, 60, 120]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_before_its_wait_is_remembered() {
+    let fake = Fake::new(|name, _| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows("completed"),
+    });
+    let client = resting(&fake);
+    client.responses().create(request()).await.unwrap();
+    deliver(&client, "msg_1", "gen_1", "completed");
+    client.responses().wait("gen_1").await.unwrap();
+    assert_eq!(times(&fake), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_service_denies_ends_nothing() {
+    let fake = Fake::new(|_, before| shows(if before < 2 { "in_progress" } else { "completed" }));
+    let client = resting(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
+    tokio::time::sleep(S * 10).await;
+    deliver(&client, "msg_1", "gen_1", "failed");
+    assert!(wait.await.unwrap().unwrap().is_final());
+    assert_eq!(times(&fake), [0, 10, 70]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_changes_nothing() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let client = resting(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").deadline(S * 50).into_future());
+    for (pause, delivery, duplicate) in
+        [(10, "msg_1", false), (10, "msg_1", true), (10, "msg_2", false)]
+    {
+        tokio::time::sleep(S * pause).await;
+        assert_eq!(deliver(&client, delivery, "gen_1", "completed"), duplicate);
+    }
+    assert_eq!(wait.await.unwrap().unwrap_err().kind(), ErrorKind::WaitTimeout);
+    assert_eq!(times(&fake), [0, 10, 30, 50]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_after_an_event_is_soon_made_again() {
+    let fake = Fake::new(|_, before| match before {
+        0 => shows("in_progress"),
+        1 => Reply::Answer(503, String::new()),
+        _ => shows("completed"),
+    });
+    let client = resting(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
+    tokio::time::sleep(S * 10).await;
+    deliver(&client, "msg_1", "gen_1", "completed");
+    wait.await.unwrap().unwrap();
+    assert_eq!(times(&fake), [0, 10, 12]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_during_a_look_has_another_made() {
+    let fake = Fake::new(|_, before| match before {
+        0 => Reply::Silence,
+        _ => shows("completed"),
+    });
+    let client = resting(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
+    tokio::time::sleep(S).await;
+    deliver(&client, "msg_1", "gen_1", "completed");
+    wait.await.unwrap().unwrap();
+    assert_eq!(times(&fake), [0, 32], "the silent one ends with the request timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_waits_cost_little_more_than_a_look_each() {
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let has_ended = ended.clone();
+    let created = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::new(move |name, _| {
+        let status = match has_ended.load(std::sync::atomic::Ordering::Relaxed) {
+            true => "completed",
+            false => "queued",
+        };
+        let id = match name.strip_prefix("GET /v1/responses/") {
+            Some(id) => id.to_owned(),
+            None => format!("gen_{}", created.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+        };
+        Reply::Answer(200, format!(r#"{{"id":"{id}","status":"{status}"}}"#))
+    });
+    let client = resting(&fake);
+    let waits = tokio::spawn(join_all((0..100).map(|_| client.generate(request()).into_future())));
+    tokio::time::sleep(S * 50).await;
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    for n in 0..100 {
+        deliver(&client, &format!("msg_{n}"), &format!("gen_{n}"), "completed");
+    }
+    assert!(waits.await.unwrap().iter().all(Result::is_ok));
+    assert_eq!((fake.count("POST"), fake.count("GET")), (100, 100));
+}
+
+#[test]
+fn without_secrets_nothing_is_unwrapped() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let client = build(&fake, Client::builder().webhook_secrets(Vec::<String>::new()));
+    let error = client.webhooks().unwrap(b"{}", &http::HeaderMap::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    for secret in ["", "whsec_", "whsec_not base64", "garbage!"] {
+        let builder = Client::builder().api_key("pv_x").webhook_secrets([secret]);
+        assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Configuration, "{secret}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Webhooks against the public vectors of Svix and Standard Webhooks, and against forgers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::{Duration, SystemTime};
+
+use pipevideo::{ErrorKind, Status, Webhook, WebhookReason};
+use serde_json::Value;
+
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("vectors/svix.json")).unwrap()
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
+    vector[name].as_str().unwrap()
+}
+
+/// The headers of a delivery, in a family.
+fn headers(family: &str, id: &str, timestamp: &str, signature: &str) -> Vec<(String, String)> {
+    vec![
+        (format!("{family}-id"), id.to_owned()),
+        (format!("{family}-timestamp"), timestamp.to_owned()),
+        (format!("{family}-signature"), signature.to_owned()),
+    ]
+}
+
+/// What is refused, of a body that is genuine but no event: everything but the payload is fine.
+fn reason(vector: &Value, timestamp: &str, signature: &str, now: u64) -> WebhookReason {
+    let webhook = Webhook::new([text(vector, "secret")]).unwrap();
+    let headers = headers("Svix", text(vector, "id"), timestamp, signature);
+    let error = webhook.unwrap_at(text(vector, "body"), headers, at(now)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WebhookVerification);
+    error.reason().unwrap()
+}
+
+#[test]
+fn every_valid_vector_verifies() {
+    for vector in vectors()["valid"].as_array().unwrap() {
+        let timestamp = vector["timestamp"].as_u64().unwrap();
+        // The vectors' bodies are no events of this service: that is what is found wrong last.
+        let found = reason(vector, &timestamp.to_string(), text(vector, "signature"), timestamp);
+        assert_eq!(found, WebhookReason::BadPayload);
+        for off in [timestamp - 300, timestamp + 300] {
+            let found = reason(vector, &timestamp.to_string(), text(vector, "signature"), off);
+            assert_eq!(found, WebhookReason::BadPayload);
+        }
+    }
+}
+
+#[test]
+fn no_invalid_vector_does() {
+    let vectors = vectors();
+    let first = &vectors["valid"][0];
+    let timestamp = first["timestamp"].as_u64().unwrap();
+    for signature in vectors["invalid_signatures_of_the_first"].as_array().unwrap() {
+        let expected = match signature.as_str().unwrap() {
+            "" => WebhookReason::MissingHeader,
+            _ => WebhookReason::NoMatch,
+        };
+        let found = reason(first, &timestamp.to_string(), signature.as_str().unwrap(), timestamp);
+        assert_eq!(found, expected, "{signature}");
+    }
+    for invalid in vectors["invalid_timestamps"].as_array().unwrap() {
+        let (sent, expected) = match invalid.as_str().unwrap() {
+            "now-301" => ((timestamp - 301).to_string(), WebhookReason::TooOld),
+            "now+301" => ((timestamp + 301).to_string(), WebhookReason::TooNew),
+            "" => (String::new(), WebhookReason::MissingHeader),
+            other => (other.to_owned(), WebhookReason::BadTimestamp),
+        };
+        assert_eq!(
+            reason(first, &sent, text(first, "signature"), timestamp),
+            expected,
+            "{invalid}"
+        );
+    }
+}
+
+const SECRETS: [&str; 2] =
+    ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+const BODY: &str = r#"{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed","outputUrl":"https://v.example/1?sig=x","errorMessage":null,"colour":"red"}"#;
+
+#[test]
+fn an_event_is_read_with_everything_in_it() {
+    let webhook = Webhook::new(SECRETS).unwrap();
+    let event = webhook.unwrap_at(BODY, webhook.sign(BODY, "msg_1", at(1000)), at(1100)).unwrap();
+    assert_eq!((event.id.as_str(), event.timestamp), ("msg_1", at(1000)));
+    assert_eq!(event.event_type, "video.generation.completed");
+    assert_eq!(event.generation_id.as_deref(), Some("gen_1"));
+    assert_eq!(event.status, Some(Status::Completed));
+    assert_eq!(event.output_video_url.as_deref(), Some("https://v.example/1?sig=x"));
+    assert_eq!((event.error_message, event.duplicate), (None, false));
+    assert_eq!(event.extra["colour"], "red");
+
+    let unknown = r#"{"eventType":"key.revoked","generationId":7}"#;
+    let event = webhook.unwrap_at(unknown, webhook.sign(unknown, "m", at(1000)), at(1000)).unwrap();
+    assert_eq!((event.event_type.as_str(), event.generation_id), ("key.revoked", None));
+    assert_eq!(event.extra["generationId"], 7);
+}
+
+#[test]
+fn rotation_and_both_families() {
+    let [old, new] = SECRETS.map(|secret| Webhook::new([secret]).unwrap());
+    let both = Webhook::new(SECRETS).unwrap();
+    let now = at(1000);
+    for (signer, verifier) in [(&old, &both), (&new, &both), (&both, &old), (&both, &new)] {
+        assert!(verifier.unwrap_at(BODY, signer.sign(BODY, "m", now), now).is_ok());
+    }
+    let forged =
+        both.unwrap_at(BODY, Webhook::new(["c2VjcmV0"]).unwrap().sign(BODY, "m", now), now);
+    assert_eq!(forged.unwrap_err().reason(), Some(WebhookReason::NoMatch));
+
+    let signed = old.sign(BODY, "m", now);
+    let [id, timestamp, signature] = signed.map(|(_, value)| value);
+    for family in ["svix", "WEBHOOK"] {
+        let headers = headers(family, &id, &timestamp, &signature);
+        assert!(old.unwrap_at(BODY, headers, now).is_ok(), "{family}");
+    }
+    // An incomplete family does not hide the other.
+    let mut mixed = headers("webhook", &id, &timestamp, &signature);
+    mixed.push(("svix-id".to_owned(), "other".to_owned()));
+    assert!(old.unwrap_at(BODY, mixed, now).is_ok());
+}
+
+#[test]
+fn whatever_is_touched_no_longer_verifies() {
+    let webhook = Webhook::new([SECRETS[0]]).unwrap();
+    let now = at(1000);
+    let signed = || webhook.sign(BODY, "msg_1", now).map(|(name, value)| (name.to_owned(), value));
+    let refuse = |body: &str, headers: Vec<(String, String)>| {
+        webhook.unwrap_at(body, headers, now).unwrap_err().reason().unwrap()
+    };
+    assert_eq!(refuse(&BODY.replace("gen_1", "gen_2"), signed().to_vec()), WebhookReason::NoMatch);
+    assert_eq!(refuse(&format!("{BODY}\n"), signed().to_vec()), WebhookReason::NoMatch);
+    for touched in 0..2 {
+        let mut headers = signed().to_vec();
+        headers[touched].1 = headers[touched].1.replace('1', "2").replace("1000", "1001");
+        let found = refuse(BODY, headers);
+        assert!(matches!(found, WebhookReason::NoMatch | WebhookReason::TooNew), "{found}");
+    }
+    for missing in 0..3 {
+        let mut headers = signed().to_vec();
+        headers.remove(missing);
+        assert_eq!(refuse(BODY, headers), WebhookReason::MissingHeader);
+    }
+    let long = "x".repeat(2 << 20);
+    let headers = webhook.sign(&long, "m", now).map(|(n, v)| (n.to_owned(), v)).to_vec();
+    assert_eq!(refuse(&long, headers), WebhookReason::BadPayload);
+    let huge = headers_of("9".repeat(40));
+    assert_eq!(refuse(BODY, huge), WebhookReason::BadTimestamp);
+}
+
+fn headers_of(timestamp: String) -> Vec<(String, String)> {
+    headers("svix", "m", &timestamp, "v1,AAAA")
+}
