@@ -35,6 +35,7 @@ impl Service {
                 min_interval: Duration::from_millis(250),
                 max_interval: Duration::from_millis(500),
                 typical: TYPICAL,
+                ..Polling::default()
             })
             .build()?;
         Ok(Self { client, emulator: Some(emulator) })
