@@ -32,6 +32,7 @@ async fn main() {
             min_interval: Duration::from_millis(200),
             max_interval: Duration::from_millis(500),
             typical: Duration::from_secs(9),
+            ..Polling::default()
         })
         .build()
         .expect("a client of the emulator");
