@@ -117,3 +117,19 @@ async fn a_token_function_that_panics_ends_the_wait() {
     let error = client.responses().wait("gen_1").await.unwrap_err();
     assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Authentication, Some("gen_1")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_of_a_megabyte_goes_out_whole_and_is_in_no_error() {
+    let prompt = "a cat on a beach, ".repeat(60_000);
+    let echo = format!(r#"{{"message":"refused: {prompt}"}}"#);
+    let fake = Fake::new(move |_, before| match before {
+        0 => shows("queued"),
+        _ => Reply::Answer(400, echo.clone()),
+    });
+    let client = client(&fake);
+    let request = || GenerationRequest::new("m", prompt.as_str());
+    assert!(client.responses().create(request()).await.is_ok());
+    let error = client.responses().create(request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadRequest);
+    assert!(!error.message().contains("cat") && error.message().len() < 1000, "{error}");
+}
