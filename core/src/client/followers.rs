@@ -89,6 +89,8 @@ impl Followers {
         let typical = follow.client.config.polling.typical;
         let runtime = Handle::current().id();
         let mut all = lock(&self.0);
+        // Those of runtimes that have been shut down.
+        all.retain(|_, commands| !commands.is_closed());
         let mut command = Command::Follow(follow, sender, number);
         if let Some(commands) = all.get(&runtime) {
             match commands.send(command) {
