@@ -67,6 +67,8 @@ pub(crate) struct Budget {
 
 /// The share of the limit that polls leave to direct calls.
 const RESERVE: f64 = 0.1;
+/// Polls are planned as if a burst of direct calls left them at least one in so many of theirs.
+const LEAST_SHARE: usize = 4;
 /// The share of the limit that comes back in each window after a 429.
 const REGAINED: f64 = 0.1;
 /// How long a 429 that says nothing else stops the key.
@@ -188,7 +190,9 @@ impl Budget {
         let limit = self.limit?;
         self.forget(now, limit);
         let allowance = self.allowance(now);
-        let room = for_polls(allowance).min(allowance.saturating_sub(self.direct));
+        let polls = for_polls(allowance);
+        // Direct calls come in bursts: what they leave of one window says little of the next.
+        let room = allowance.saturating_sub(self.direct).clamp(polls / LEAST_SHARE, polls);
         Some((room.max(1), limit.per))
     }
 

@@ -65,8 +65,10 @@ pub(crate) struct Planner {
     changed: Vec<Arc<str>>,
     /// The looks in a second that it takes to look at everybody each `max_interval`.
     demand: f64,
-    /// Whether there are more to look at than the budget allows.
+    /// Whether there are more to look at than the budget allows, and the load when all due times
+    /// were last set.
     crowded: bool,
+    load: f64,
     /// Before this, a look would run ahead of an even pace.
     paced_until: Duration,
     /// How many entries have been looked over, for the tests that bound it.
@@ -95,6 +97,8 @@ struct Entry {
 /// is used up; less while there is budget to spare, and more the scarcer it is.
 const WORTH: f64 = 0.7;
 const SCARCITY: f64 = 0.2;
+/// By what factor the load has changed when all due times are set anew.
+const RETHINK: f64 = 1.5;
 /// How many polls may catch up at once with an even pace.
 const BURST: u32 = 2;
 /// Even the least worthy is looked at again within so many turns of all.
@@ -110,6 +114,7 @@ impl Planner {
             changed: Vec::new(),
             demand: 0.0,
             crowded: false,
+            load: 0.0,
             paced_until: Duration::ZERO,
             #[cfg(test)]
             work: std::cell::Cell::default(),
@@ -265,12 +270,15 @@ impl Planner {
         .map(|(_, id)| id.clone())
     }
 
-    /// Sets when those are due of whom something new is known: all, if it has become crowded or
-    /// has ceased to be.
+    /// Sets when those are due of whom something new is known: all, if the load is another than
+    /// when they were last set.
     fn schedule(&mut self, poll_rate: Option<(usize, Duration)>) {
-        let load = self.load(poll_rate);
-        if (load > 1.0) != self.crowded {
-            self.crowded = load > 1.0;
+        let load = self.load_under(poll_rate);
+        let crowded = load > 1.0;
+        let changed = load.max(self.load) > RETHINK * load.min(self.load);
+        if crowded != self.crowded || (crowded && changed) {
+            self.crowded = crowded;
+            self.load = load;
             let waiting = self.due.iter().map(|(_, id)| id.clone());
             self.changed.extend(waiting);
         }
@@ -294,7 +302,7 @@ impl Planner {
     }
 
     /// The share of the budget that this takes.
-    fn load(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
+    fn load_under(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
         let Some((polls, window)) = poll_rate else { return 0.0 };
         self.demand * window.as_secs_f64() / polls as f64
     }

@@ -220,4 +220,7 @@ fn simulation() {
         let (lag, _) = row("60 at once", typical, compare(at_once, typical));
         assert!(lag <= 1.0, "60 at once, guessed {typical} s: {lag}");
     }
+    let more = || Box::new(std::iter::repeat_n(0.0, 120)) as Box<dyn Iterator<Item = f64>>;
+    let (lag, _) = row("120 at once", 90.0, compare(more, 90.0));
+    assert!(lag <= 1.0, "more than a window holds: {lag}");
 }
