@@ -17,6 +17,8 @@ pub(crate) enum Safety {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 const FIRST: Duration = Duration::from_millis(250);
+/// The first pause after a 429 that does not say how long; then doubled.
+const UNTOLD: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(8);
 
 /// The pause before the call is sent again, or `None` if it must not or need not be.
@@ -32,7 +34,12 @@ pub(crate) fn pause(
     if attempt > max_retries || !may_repeat(safety, error) {
         return None;
     }
-    let asked = error.retry_after().unwrap_or_default();
+    let untold = match error.kind() {
+        // The window is a minute: what does not say how long it lasts is given some time.
+        ErrorKind::RateLimited => UNTOLD.saturating_mul(1 << attempt.saturating_sub(1).min(5)),
+        _ => Duration::ZERO,
+    };
+    let asked = error.retry_after().unwrap_or(untold);
     (asked <= PATIENCE).then(|| asked + backoff(attempt, entropy))
 }
 

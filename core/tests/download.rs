@@ -38,19 +38,53 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The disk is a limit on the size of this process's files, which this test sets by running itself
+/// once more in a shell.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_full_disk_is_said_and_leaves_nothing_under_the_final_name() {
+async fn a_disk_that_takes_no_more_is_said_and_leaves_nothing_under_the_final_name() {
+    const NAME: &str = "a_disk_that_takes_no_more_is_said_and_leaves_nothing_under_the_final_name";
+    if std::env::var_os("PIPEVIDEO_TEST_SMALL_DISK").is_none() {
+        let status = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(NAME)
+            .env("PIPEVIDEO_TEST_SMALL_DISK", "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("out.mp4");
-    std::os::unix::fs::symlink("/dev/full", folder.path().join("out.mp4.part")).unwrap();
     let generation = completed(&emulator, &client).await;
     let error = client.responses().download(&generation, &target).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Download);
-    assert!(error.message().contains("No space left"), "{error}");
+    assert!(error.message().contains("File too large"), "{error}");
     assert!(!target.exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_written_through_links_pipes_or_devices() {
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let folder = tempfile::tempdir().unwrap();
+    let generation = completed(&emulator, &client).await;
+    let victim = folder.path().join("victim.txt");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.path().join("a.mp4.part")).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("b.mp4.part")).status();
+    assert!(fifo.unwrap().success());
+    for name in ["a.mp4", "b.mp4"] {
+        let download = client.responses().download(&generation, folder.path().join(name));
+        assert_eq!(download.await.unwrap_err().kind(), ErrorKind::Download, "{name}");
+    }
+    let download = client.responses().download(&generation, "/dev/null");
+    assert_eq!(download.await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
 }
 
 #[tokio::test]

@@ -49,8 +49,40 @@ async fn never_as_something_else() {
 }
 
 #[tokio::test]
-async fn the_key_stays_with_its_origin() {
+async fn never_to_another_origin() {
     let (outcome, requests) = create(308, "{other_origin}/v1/responses").await;
-    assert!(outcome.is_err());
-    assert_eq!(requests[1], ("POST".to_owned(), String::new()));
+    assert_eq!((outcome, requests.len()), (Err(ErrorKind::ApiStatus), 1));
+}
+
+#[tokio::test]
+async fn what_the_first_hop_has_had_was_sent() {
+    let (outcome, requests) = create(307, "/v1/responses/").await;
+    assert_eq!((outcome, requests.len()), (Err(ErrorKind::NotFound), 2));
+    // In a circle: nobody knows what became of it.
+    let emulator =
+        Emulator::start(Options { rate_limit: None, ..Options::default() }).await.unwrap();
+    let fault = json!({"match": {"method": "POST"}, "times": null, "status": 307,
+        "headers": {"location": "/v1/responses"}});
+    emulator.fault(serde_json::from_value(fault).unwrap());
+    let builder = Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());
+    let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat");
+    let error = builder.build().unwrap().responses().create(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    assert_eq!(error.attempts(), 1);
+}
+
+#[tokio::test]
+async fn the_callers_headers_stay_with_their_origin() {
+    let emulator =
+        Emulator::start(Options { rate_limit: None, ..Options::default() }).await.unwrap();
+    let fault = json!({"match": {"path": "/v1/usage"}, "status": 302,
+        "headers": {"location": "{other_origin}/elsewhere"}});
+    emulator.fault(serde_json::from_value(fault).unwrap());
+    let mut headers = pipevideo::HeaderMap::new();
+    headers.insert("x-secret", "mine".parse().unwrap());
+    let builder = Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());
+    let _ = builder.headers(headers).build().unwrap().usage().retrieve().await;
+    let requests = emulator.requests();
+    assert_eq!(requests[0].headers["x-secret"], "mine");
+    assert!(requests[1].path == "/elsewhere" && !requests[1].headers.contains_key("x-secret"));
 }

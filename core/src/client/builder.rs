@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -310,6 +310,17 @@ impl ClientBuilder {
     fn check(&self) -> Result<(), Error> {
         if self.config.request_timeout.is_zero() || self.config.connect_timeout.is_zero() {
             return Err(configuration("request_timeout and connect_timeout must be positive."));
+        }
+        let ours = [
+            header::AUTHORIZATION,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::HOST,
+            header::TRANSFER_ENCODING,
+        ];
+        if let Some(name) = ours.iter().find(|name| self.config.headers.contains_key(*name)) {
+            return Err(configuration(&format!("headers may not set {name}: the library does.")));
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
             return Err(configuration("rate_limit must allow a request; None switches it off."));

@@ -48,6 +48,12 @@ impl From<String> for DownloadSource {
     }
 }
 
+impl From<&String> for DownloadSource {
+    fn from(id: &String) -> Self {
+        Self::Id(id.clone())
+    }
+}
+
 impl From<&str> for DownloadSource {
     fn from(id: &str) -> Self {
         Self::Id(id.to_owned())
@@ -140,7 +146,8 @@ impl Client {
                 ErrorKind::Download,
                 format!(
                     "generation {} has not completed; it is {}. Wait for it first.",
-                    generation.id, generation.status
+                    crate::error::plain(&generation.id),
+                    crate::error::plain(generation.status.as_str())
                 ),
             )
             .with_generation_id(&generation.id)),
@@ -150,7 +157,10 @@ impl Client {
 
 fn video_url(generation: &Generation) -> Result<String, Error> {
     let refuse = |what: &str| {
-        let message = format!("generation {} {what}. Retrieve it again.", generation.id);
+        let message = format!(
+            "generation {} {what}. Retrieve it again.",
+            crate::error::plain(&generation.id)
+        );
         Err(Error::new(ErrorKind::Download, message).with_generation_id(&generation.id))
     };
     let Some(url) = &generation.output_video_url else { return refuse("has no video URL") };
@@ -246,7 +256,11 @@ impl Transfer {
             }
             RangeAnswer::Passing => {
                 let pause = crate::error::retry_after(headers, None, clock::wall());
-                let error = refused("is not served just now", status.as_u16());
+                let what = match status.is_success() {
+                    true => "came as something that is no video",
+                    false => "is not served just now",
+                };
+                let error = refused(what, status.as_u16());
                 Ok(Fetched::Broken(error.with_retry_after(pause)))
             }
             RangeAnswer::Refused => Err(refused("is not served", status.as_u16())),

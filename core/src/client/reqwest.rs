@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -30,7 +30,11 @@ pub(crate) struct Reqwest {
     client: reqwest::Client,
 }
 
-const MOST_REDIRECTS: usize = 10;
+const MOST_REDIRECTS: usize = 5;
+
+/// The headers that go along to another origin.
+const KEPT: [HeaderName; 5] =
+    [header::ACCEPT, header::ACCEPT_ENCODING, header::USER_AGENT, header::RANGE, header::IF_RANGE];
 
 impl Reqwest {
     /// # Errors
@@ -67,17 +71,24 @@ impl Transport for Reqwest {
     }
 }
 
-/// Sends a request and follows redirects: a read anywhere, a create only where the service says to
-/// send the same again (307, 308). What authorizes it stays with the origin that it was meant for.
+/// Sends a request and follows redirects: a read anywhere, a create only within its origin and only
+/// where the service says to send the same again (307, 308). What is meant for one origin, the key
+/// and the caller's own headers, stays there.
 async fn follow(client: reqwest::Client, mut request: HttpRequest) -> Result<HttpResponse, Broken> {
+    let mut answered = false;
     for _ in 0..=MOST_REDIRECTS {
-        let response = exchange(&client, &request).await?;
+        let response = exchange(&client, &request).await.map_err(|broken| match answered {
+            // The first hop has had the request, wherever it has sent it on to.
+            true => Broken { sent: Sent::Yes, ..broken },
+            false => broken,
+        })?;
+        answered = true;
         match redirect(&request, response.status(), response.headers()) {
             None => return Ok(head(response)),
             Some(next) => {
                 if next.origin() != origin(&request.url) {
-                    request.headers.remove(header::AUTHORIZATION);
-                    request.headers.remove(header::COOKIE);
+                    let kept = |name| request.headers.get(&name).map(|value| (name, value.clone()));
+                    request.headers = KEPT.into_iter().filter_map(kept).collect();
                 }
                 request.url = next.into();
             }
@@ -109,7 +120,8 @@ fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> O
     let from = Url::parse(&request.url).ok()?;
     let to = from.join(std::str::from_utf8(location.as_bytes()).ok()?).ok()?;
     let safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
-    safe.then_some(to)
+    let may_leave = request.method == Method::GET || from.origin() == to.origin();
+    (safe && may_leave).then_some(to)
 }
 
 fn origin(url: &str) -> url::Origin {

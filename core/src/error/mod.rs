@@ -126,7 +126,7 @@ impl Error {
         match self.kind() {
             _ if self.0.paid => false,
             Connection | Timeout | Server | RateLimited | WaitTimeout => true,
-            Download => self.0.status.is_none_or(|status| status >= 500),
+            Download => self.0.status.is_none_or(|s| !(400..500).contains(&s) || s == 429),
             _ => false,
         }
     }
@@ -233,10 +233,17 @@ impl Error {
 
     /// The error of a create that may have gone through, of which this is the cause.
     pub(crate) fn into_uncertain(self, model: &str, sent_at: SystemTime) -> Self {
+        // Not the cause's own text: its advice, to try again, would be wrong here.
+        let lost = match self.kind() {
+            ErrorKind::Timeout => "none came within the request timeout".to_owned(),
+            ErrorKind::Server => format!("HTTP {}", self.0.status.unwrap_or_default()),
+            ErrorKind::Decode => "it is not what the API says".to_owned(),
+            _ => "the connection broke".to_owned(),
+        };
         let mut error = Self::new(
             ErrorKind::SubmissionUncertain,
             format!(
-                "the create was sent, but its answer was lost ({self}). A generation may have been \
+                "the create was sent, but its answer was lost ({lost}). A generation may have been \
                  made and may be billed, so it was not sent again. Look for it with reconcile() \
                  before you create another."
             ),
@@ -255,7 +262,11 @@ impl Error {
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();
         let code = error.and_then(|error| error.code.as_deref());
-        let code = code.map(|code| Scrub::default().clean(code));
+        // A code is a word; what is more may quote the prompt.
+        let code = code.filter(|code| {
+            code.len() <= 64
+                && code.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c))
+        });
         let category = error.map_or(FailureCategory::Other, |error| error.category());
         let meaning = match category {
             FailureCategory::InsufficientCredits => {
@@ -270,17 +281,25 @@ impl Error {
         };
         let mut this = Self::new(
             ErrorKind::GenerationFailed,
-            format!("generation {} failed; {meaning}. It may have been charged.", generation.id),
+            format!(
+                "generation {} failed; {meaning}. It may have been charged.",
+                plain(&generation.id)
+            ),
         )
         .with_generation_id(&generation.id)
-        .with_code(code)
+        .with_code(code.map(str::to_owned))
         .with_sent(Sent::Yes);
-        this.0.generation = Some(generation);
+        this.0.generation = Some(generation.clone());
         this
     }
 
-    /// The error of a wait that ran into its deadline.
-    pub(crate) fn deadline(id: &str, last: Option<Arc<Generation>>, polls: u32) -> Self {
+    /// The error of a wait that ran into its deadline, and the last look's failure if it failed.
+    pub(crate) fn deadline(
+        id: &str,
+        last: Option<Arc<Generation>>,
+        polls: u32,
+        trouble: Option<Self>,
+    ) -> Self {
         let seen = match &last {
             // An unknown status is any text.
             Some(last) => {
@@ -288,16 +307,30 @@ impl Error {
             }
             None => "it was never seen".to_owned(),
         };
-        let mut this = Self::new(
-            ErrorKind::WaitTimeout,
-            format!("generation {id} had not ended by the deadline; {seen}. It goes on: wait for its id again."),
-        )
-        .with_generation_id(id)
-        .with_sent(Sent::Yes);
+        let advice = match &trouble {
+            Some(trouble) => format!("The last look at it failed: {trouble}"),
+            None => "It goes on: wait for its id again.".to_owned(),
+        };
+        let message =
+            format!("generation {} had not ended by the deadline; {seen}. {advice}", plain(id));
+        let sent = match (&last, &trouble) {
+            (None, Some(trouble)) => trouble.sent(),
+            _ => Sent::Yes,
+        };
+        let mut this = Self::new(ErrorKind::WaitTimeout, message).with_generation_id(id);
+        this.0.sent = sent;
         this.0.generation = last;
         this.0.polls = Some(polls);
-        this
+        match trouble {
+            Some(trouble) => this.with_source(trouble),
+            None => this,
+        }
     }
+}
+
+/// An id as a text shows it: whatever it is, on one line, and not for ever.
+pub(crate) fn plain(id: &str) -> String {
+    id.chars().filter(char::is_ascii_graphic).take(100).collect()
 }
 
 impl fmt::Display for Error {
@@ -350,7 +383,7 @@ mod tests {
             "id": "gen_1", "status": "failed", "output_video_url": url,
             "error": {"code": format!("see {url}\n{long}"), "message": "SECRET prompt"},
         }));
-        for error in [Error::deadline("gen_1", Some(last), 3), Error::failed(failed)] {
+        for error in [Error::deadline("gen_1", Some(last), 3, None), Error::failed(failed)] {
             let text = format!("{error} {error:?}");
             assert!(!text.contains("SECRET") && !text.contains('\n'), "{text}");
             assert!(text.len() < 2000, "{}", text.len());

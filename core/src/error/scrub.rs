@@ -60,7 +60,10 @@ impl Scrub<'_> {
 }
 
 fn one_line(text: &str) -> String {
-    let shown: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
+    // Marks that turn the direction of text would turn that of the log around it.
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shows = |c: &char| (c.is_whitespace() || !c.is_control()) && !turns(*c);
+    let shown: String = text.chars().filter(shows).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Lifecycle {
     grace_until: Duration,
     polls: u32,
     failures: u32,
+    /// How the last look failed, if it did.
+    trouble: Option<Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,17 @@ impl Lifecycle {
         let rank = last.as_ref().map_or(Rank::Queued, known);
         let last = last.map(|last| Last(last.text));
         let state = State::Waiting;
-        Self { state, last, rank, found: false, deadline, grace_until, polls: 0, failures: 0 }
+        Self {
+            state,
+            last,
+            rank,
+            found: false,
+            deadline,
+            grace_until,
+            polls: 0,
+            failures: 0,
+            trouble: None,
+        }
     }
 
     pub(crate) fn deadline(&self) -> Duration {
@@ -133,6 +145,7 @@ impl Lifecycle {
             State::Waiting => false,
         };
         self.failures = 0;
+        self.trouble = None;
         self.found = true;
         let generation = &snapshot.generation;
         let rank = rank(&generation.status, self.rank);
@@ -171,6 +184,7 @@ impl Lifecycle {
         if self.state != State::Waiting {
             self.failures = self.failures.saturating_add(1);
         }
+        self.trouble = Some(error.clone());
         let asked = error.retry_after().unwrap_or_default();
         let pause = asked.saturating_add(retry::backoff(self.failures, entropy));
         self.go_on(now, id, Ask::NotBefore(now.saturating_add(pause)))
@@ -182,7 +196,8 @@ impl Lifecycle {
             return Ask::Nothing;
         }
         self.state = State::Done;
-        Ask::End(Err(Error::deadline(id, self.last.as_ref().and_then(Last::read), self.polls)))
+        let last = self.last.as_ref().and_then(Last::read);
+        Ask::End(Err(Error::deadline(id, last, self.polls, self.trouble.take())))
     }
 
     /// The look is over: wait on, or end if it was the last one.

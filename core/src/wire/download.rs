@@ -56,6 +56,10 @@ pub(crate) fn range_answer(
 ) -> RangeAnswer {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     match status.as_u16() {
+        // Nothing but the plain bytes was asked for.
+        200..=299 if text(header::CONTENT_ENCODING).is_some_and(|c| c != "identity") => {
+            RangeAnswer::Refused
+        }
         206 => match text(header::CONTENT_RANGE).and_then(content_range) {
             // A host that does not know `If-Range` sends a part of whatever it has now.
             _ if is_other(text(header::ETAG), part) => RangeAnswer::Restart,
@@ -155,6 +159,8 @@ mod tests {
         {
             assert_eq!(answer(200, &[header], &part, 0), RangeAnswer::Passing);
         }
+        let packed = answer(200, &[(header::CONTENT_ENCODING, "gzip")], &part, 0);
+        assert_eq!(packed, RangeAnswer::Refused);
         let video = answer(200, &[(header::CONTENT_TYPE, "video/mp4")], &part, 0);
         assert!(matches!(video, RangeAnswer::From { .. }));
     }

@@ -37,6 +37,9 @@ impl Target {
         if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return refuse("is a directory");
         }
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return refuse("is no regular file");
+        }
         let sibling = |suffix: &str| {
             let mut name = name.to_owned();
             name.push(suffix);
@@ -68,6 +71,11 @@ impl Target {
 /// Opens a part that nobody else writes.
 async fn open_alone(path: &Path) -> Result<File, Error> {
     let broken = |error| disk("opened", path, error);
+    // Through a link somebody could have another file overwritten; a pipe would block.
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        let message = format!("{} is no regular file. Remove it.", path.display());
+        return Err(Error::new(ErrorKind::Download, message));
+    }
     for _ in 0..LOCK_TRIES {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);

@@ -76,6 +76,15 @@ async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_says_what_was_in_the_way() {
+    let fake = Fake::new(|_, _| Reply::Refused);
+    let error = client(&fake).responses().wait("gen_1").deadline(S * 20).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::WaitTimeout, crate::Sent::No));
+    assert!(error.message().contains("no connection could be made"), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_that_finds_the_key_stopped_ends_the_wait_all_the_same() {
     let fake = Fake::new(|_, _| {
         Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
