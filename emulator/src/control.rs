@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::api::Call;
-use crate::handle::Shared;
 use crate::script::Refused;
+use crate::shared::Shared;
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 
@@ -35,6 +35,10 @@ fn route(shared: &Shared, call: &Call) -> Result<Answer, Refused> {
         ("POST", ["generations", id, "settle"]) => return Ok(ok(shared.settle(id, read(call)?)?)),
         ("POST", ["faults"]) => shared.add_fault(read(call)?),
         ("DELETE", ["faults"]) => shared.clear_faults(),
+        ("PUT", ["webhook"]) => shared.set_webhook(&read(call)?)?,
+        ("GET", ["deliveries"]) => return Ok(ok(json!(shared.deliveries.sent()))),
+        ("POST", ["deliveries", "faults"]) => shared.deliveries.add_fault(read(call)?),
+        ("DELETE", ["deliveries", "faults"]) => shared.deliveries.clear_faults(),
         ("PUT", ["balance"]) => shared.set_balance(read::<Balance>(call)?.cents),
         _ => return Ok(Answer::message(StatusCode::NOT_FOUND, "No such control")),
     }

@@ -60,6 +60,11 @@ pub struct Fault {
     /// Whether the service carries the request out. If nothing is said it does, unless `status` or
     /// `body` replace its answer, or the request was dropped before it was read.
     pub taken: Option<bool>,
+    /// Wait until so many tries of webhooks' deliveries have been answered, or lost, before the answer
+    /// (or before the connection is closed): they overtake it.
+    pub after_deliveries: Option<usize>,
+    /// Have a webhook say that the answer's generation has this status, whether it is so or not.
+    pub claim: Option<String>,
 }
 
 impl Default for Fault {
@@ -75,6 +80,8 @@ impl Default for Fault {
             drop: None,
             patch: None,
             taken: None,
+            after_deliveries: None,
+            claim: None,
         }
     }
 }
@@ -153,13 +160,32 @@ pub(crate) struct Faults(Vec<Armed>);
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
+    count: Count,
+}
+
+/// How often a fault was met.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
     seen: u32,
     applied: u32,
 }
 
+impl Count {
+    /// Whether this one, which fits, is hit by a fault from the `nth` on, so many `times`.
+    pub(crate) fn hit(&mut self, nth: u32, times: Option<u32>) -> bool {
+        if times.is_some_and(|times| self.applied >= times) {
+            return false;
+        }
+        self.seen += 1;
+        let hit = self.seen >= nth;
+        self.applied += u32::from(hit);
+        hit
+    }
+}
+
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, seen: 0, applied: 0 });
+        self.0.push(Armed { fault, count: Count::default() });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -174,16 +200,8 @@ impl Faults {
 
 impl Armed {
     fn take(&mut self, method: &str, path: &str, origin: Origin) -> Option<Fault> {
-        let spent = self.fault.times.is_some_and(|times| self.applied >= times);
-        if spent || !self.fault.matching.fits(method, path, origin) {
-            return None;
-        }
-        self.seen += 1;
-        if self.seen < self.fault.nth {
-            return None;
-        }
-        self.applied += 1;
-        Some(self.fault.clone())
+        let fits = self.fault.matching.fits(method, path, origin);
+        (fits && self.count.hit(self.fault.nth, self.fault.times)).then(|| self.fault.clone())
     }
 }
 

@@ -1,27 +1,23 @@
-//! The emulator as its user holds it, and the state that it shares with its servers.
+//! The emulator as its user holds it.
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use hyper::http::request::Parts;
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::answer::Answer;
-use crate::api::{self, Call};
-use crate::clock::Clock;
-use crate::faults::{Fault, Faults, Origin};
-use crate::ledger::Money;
-use crate::log::{Log, ReceivedRequest};
+use crate::courier;
+use crate::deliveries::{DeliveryFault, SentDelivery};
+use crate::faults::{Fault, Origin};
+use crate::log::ReceivedRequest;
 use crate::options::Options;
 use crate::places::Places;
 use crate::script::{NewGeneration, Refused, Settlement};
 use crate::server::serve;
-use crate::service::Service;
-use crate::video::{self, Assets, VIDEO};
+use crate::shared::Shared;
+use crate::video::VIDEO;
+use crate::webhook::{Endpoint, WebhookEndpoint};
 
 /// The service on loopback, from [`start`](Self::start) until it is stopped or dropped.
 ///
@@ -37,7 +33,7 @@ impl Emulator {
     /// Starts the API and the videos' host, each on a port of 127.0.0.1.
     ///
     /// # Errors
-    /// When a port cannot be had.
+    /// When a port cannot be had, or webhooks would go elsewhere than to loopback.
     pub async fn start(options: Options) -> io::Result<Self> {
         let api = listen(options.port).await?;
         let videos = listen(0).await?;
@@ -46,27 +42,27 @@ impl Emulator {
             video_base: format!("http://{}", videos.local_addr()?),
         };
         let api_key = options.api_key.clone();
-        let shared = Arc::new(Shared {
-            clock: Clock::start(),
-            assets: Assets::new(options.video_bytes),
-            state: Mutex::new(State::new(options, places.clone())),
-            places,
-        });
+        let mut endpoint = Endpoint::default();
+        endpoint
+            .change(&options.webhook())
+            .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))?;
+        let shared = Arc::new(Shared::new(options, endpoint, places));
         let servers = vec![
             tokio::spawn(serve(api, Arc::clone(&shared), Origin::Api)),
             tokio::spawn(serve(videos, Arc::clone(&shared), Origin::Video)),
+            tokio::spawn(courier::run(Arc::clone(&shared))),
         ];
         Ok(Self { shared, api_key, servers })
     }
 
     /// The API's origin, `http://127.0.0.1:PORT`, without `/v1`.
     pub fn base_url(&self) -> &str {
-        &self.shared.places.base_url
+        &self.shared.places().base_url
     }
 
     /// The videos' origin, `http://127.0.0.1:PORT`.
     pub fn video_base(&self) -> &str {
-        &self.shared.places.video_base
+        &self.shared.places().video_base
     }
 
     /// The key that is accepted.
@@ -110,6 +106,30 @@ impl Emulator {
         self.shared.clear_faults();
     }
 
+    /// Says where webhooks are sent from now on, and what signs them.
+    ///
+    /// # Errors
+    /// When the URL is not on loopback, or a secret is none; then nothing has changed.
+    pub fn set_webhook(&self, endpoint: WebhookEndpoint) -> Result<(), Refused> {
+        self.shared.set_webhook(&endpoint)
+    }
+
+    /// Adds a fault of deliveries behind those that are set.
+    pub fn delivery_fault(&self, fault: DeliveryFault) {
+        self.shared.deliveries.add_fault(fault);
+    }
+
+    /// The tries of deliveries that have been answered, or lost, the oldest first.
+    pub fn deliveries(&self) -> Vec<SentDelivery> {
+        self.shared.deliveries.sent()
+    }
+
+    /// The same when there are so many; it waits for them as long as it takes.
+    pub async fn delivered(&self, count: usize) -> Vec<SentDelivery> {
+        self.shared.deliveries.come_to(count).await;
+        self.deliveries()
+    }
+
     /// Sets the prepaid credit.
     pub fn set_balance(&self, cents: i64) {
         self.shared.set_balance(cents);
@@ -139,106 +159,5 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.servers.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// What the handle and the two servers have in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    places: Places,
-    clock: Clock,
-    assets: Assets,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    service: Service,
-    faults: Faults,
-    log: Log,
-    answers: u64,
-}
-
-impl State {
-    fn new(options: Options, places: Places) -> Self {
-        let service = Service::new(options, places);
-        Self { service, faults: Faults::default(), log: Log::default(), answers: 0 }
-    }
-}
-
-impl Shared {
-    /// A panic of another thread leaves nothing half-done here that would matter to a test.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn places(&self) -> &Places {
-        &self.places
-    }
-
-    /// The state as it is by now.
-    fn now(&self) -> (MutexGuard<'_, State>, Duration) {
-        let mut state = self.state();
-        let now = self.clock.now();
-        state.service.advance(now);
-        (state, now)
-    }
-
-    pub(crate) fn receive(&self, head: &Parts, origin: Origin) -> ReceivedRequest {
-        let state = self.state();
-        ReceivedRequest::new(head, origin, state.service.api_key(), self.clock.running())
-    }
-
-    pub(crate) fn log(&self, request: ReceivedRequest) {
-        self.state().log.push(request);
-    }
-
-    pub(crate) fn take_fault(&self, head: &Parts, origin: Origin) -> Option<Fault> {
-        self.state().faults.take(head.method.as_str(), head.uri.path(), origin)
-    }
-
-    /// The ordinary answer.
-    pub(crate) fn answer(&self, origin: Origin, call: &Call) -> Answer {
-        let (mut state, now) = self.now();
-        match origin {
-            Origin::Video => video::answer(&self.assets, &state.service.signer, call, now),
-            Origin::Api => {
-                let mut answer = api::answer(&mut state.service, call, now);
-                state.answers += 1;
-                api::number(&mut answer, state.answers);
-                answer
-            }
-        }
-    }
-
-    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
-        self.state().log.entries()
-    }
-
-    pub(crate) fn clear_requests(&self) {
-        self.state().log.clear();
-    }
-
-    pub(crate) fn add_generation(&self, new: NewGeneration) -> Result<String, Refused> {
-        let (mut state, now) = self.now();
-        state.service.add(new, now)
-    }
-
-    pub(crate) fn settle(&self, id: &str, settlement: Settlement) -> Result<Value, Refused> {
-        let (mut state, now) = self.now();
-        state.service.settle(id, settlement, now).map(Value::Object)
-    }
-
-    pub(crate) fn add_fault(&self, fault: Fault) {
-        self.state().faults.add(fault);
-    }
-
-    pub(crate) fn clear_faults(&self) {
-        self.state().faults.clear();
-    }
-
-    pub(crate) fn set_balance(&self, cents: i64) {
-        let (mut state, _) = self.now();
-        state.service.ledger.set_balance(Money::cents(cents));
     }
 }

@@ -30,6 +30,9 @@
 //! | `POST /_emulator/generations/{id}/settle` | [`Settlement`] | moves a generation by hand |
 //! | `POST`, `DELETE /_emulator/faults` | [`Fault`] | adds a fault, takes all away |
 //! | `PUT /_emulator/balance` | `{"cents": 500}` | sets the prepaid credit |
+//! | `PUT /_emulator/webhook` | [`WebhookEndpoint`] | says where webhooks go |
+//! | `GET /_emulator/deliveries` | | lists the [`SentDelivery`]s |
+//! | `POST`, `DELETE /_emulator/deliveries/faults` | [`DeliveryFault`] | adds one, takes all away |
 //!
 //! These calls need no key and are neither counted nor logged. A wrong body is a 400 that says why.
 
@@ -39,6 +42,8 @@ mod apply;
 mod catalogue;
 mod clock;
 mod control;
+mod courier;
+mod deliveries;
 mod faults;
 mod generation;
 mod handle;
@@ -51,16 +56,20 @@ mod rate;
 mod script;
 mod server;
 mod service;
+mod shared;
 mod signer;
 mod usage;
 mod validate;
 mod video;
+mod webhook;
 
+pub use deliveries::{DeliveryFault, SentDelivery};
 pub use faults::{Break, Fault, Match, Origin};
 pub use handle::Emulator;
 pub use log::ReceivedRequest;
 pub use options::{Options, RateLimit};
 pub use script::{GenerationError, NewGeneration, PollStep, Refused, Settlement, Tokens};
+pub use webhook::{WebhookEndpoint, WebhookFamily};
 
 /// How long the video is.
 const VIDEO_SECONDS: u64 = 4;

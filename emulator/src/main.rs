@@ -47,6 +47,12 @@ struct Arguments {
     /// Serve this many bytes as the video
     #[arg(long)]
     video_bytes: Option<u64>,
+    /// Where webhooks are sent, http:// on loopback
+    #[arg(long)]
+    webhook_url: Option<String>,
+    /// What signs webhooks, whsec_…; given twice, both do
+    #[arg(long)]
+    webhook_secret: Vec<String>,
     /// All options as one JSON object, `polls` included
     #[arg(long, value_name = "JSON", value_parser = options)]
     options: Option<Options>,
@@ -87,6 +93,12 @@ impl Arguments {
             failure_rate: self.failure_rate.unwrap_or(base.failure_rate),
             url_ttl_seconds: self.url_ttl_seconds.unwrap_or(base.url_ttl_seconds),
             video_bytes: self.video_bytes.or(base.video_bytes),
+            webhook_url: self.webhook_url.or(base.webhook_url),
+            webhook_secrets: match self.webhook_secret {
+                none if none.is_empty() => base.webhook_secrets,
+                secrets => secrets,
+            },
+            webhook_family: base.webhook_family,
         }
     }
 }

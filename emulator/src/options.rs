@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::script::PollStep;
+use crate::webhook::{WebhookEndpoint, WebhookFamily};
 
 /// How an [`Emulator`](crate::Emulator) behaves. The default is life-like.
 ///
@@ -47,6 +48,23 @@ pub struct Options {
     /// Serve this many bytes as the video: the real one over and over. No longer playable, but as
     /// long as wished, and never held in memory.
     pub video_bytes: Option<u64>,
+    /// Where webhooks are sent, a plain `http` URL on loopback. None: nowhere, until
+    /// [`set_webhook`](crate::Emulator::set_webhook) says.
+    pub webhook_url: Option<String>,
+    /// What signs them, `whsec_…`; with two both sign, as in a rotation.
+    pub webhook_secrets: Vec<String>,
+    /// The names of their headers.
+    pub webhook_family: WebhookFamily,
+}
+
+impl Options {
+    pub(crate) fn webhook(&self) -> WebhookEndpoint {
+        WebhookEndpoint {
+            url: self.webhook_url.clone(),
+            secrets: Some(self.webhook_secrets.clone()),
+            family: Some(self.webhook_family),
+        }
+    }
 }
 
 impl Default for Options {
@@ -64,6 +82,9 @@ impl Default for Options {
             failure_rate: 0.0,
             url_ttl_seconds: 3600,
             video_bytes: None,
+            webhook_url: None,
+            webhook_secrets: vec!["whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==".to_owned()],
+            webhook_family: WebhookFamily::Svix,
         }
     }
 }

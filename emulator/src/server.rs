@@ -20,8 +20,8 @@ use crate::api::Call;
 use crate::apply::apply;
 use crate::control;
 use crate::faults::{Break, Fault, Origin};
-use crate::handle::Shared;
 use crate::log::ReceivedRequest;
+use crate::shared::Shared;
 
 /// The largest body that is read; media may be sent as data URIs.
 const LONGEST_BODY: usize = 32 << 20;
@@ -68,7 +68,7 @@ async fn handle(
     match fault {
         Some(fault) if fault.drop == Some(Break::BeforeReading) => {
             shared.log(received);
-            delay(&fault).await;
+            delay(&shared, &fault).await;
             Err(broken())
         }
         fault => answer(&shared, origin, head, body, received, fault).await,
@@ -93,7 +93,10 @@ async fn answer(
         return Ok(shared.answer(origin, &call).into_response());
     };
     let ordinary = fault.is_taken().then(|| shared.answer(origin, &call));
-    delay(&fault).await;
+    if let (Some(status), Some(answer)) = (&fault.claim, &ordinary) {
+        shared.claim(answer, status);
+    }
+    delay(shared, &fault).await;
     if fault.drop == Some(Break::AfterReading) {
         return Err(broken());
     }
@@ -123,7 +126,10 @@ fn too_large() -> Answer {
     Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large")
 }
 
-async fn delay(fault: &Fault) {
+async fn delay(shared: &Shared, fault: &Fault) {
+    if let Some(count) = fault.after_deliveries {
+        shared.deliveries.come_to(count).await;
+    }
     if fault.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     }

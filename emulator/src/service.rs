@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::catalogue;
+use crate::deliveries::Notice;
 use crate::faults::Origin;
 use crate::generation::{Course, Generation, Stage};
 use crate::ledger::{Ledger, Money};
@@ -29,6 +30,10 @@ pub(crate) struct Service {
     /// When time moves which generation next. What has moved otherwise by then is passed over.
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     ids: fastrand::Rng,
+    /// Whether anybody wants to be told of ends.
+    listening: bool,
+    /// The ends that nobody has been told of.
+    notices: Vec<Notice>,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
     pub(crate) signer: Signer,
@@ -41,6 +46,8 @@ impl Service {
             by_id: HashMap::new(),
             due: BinaryHeap::new(),
             ids: fastrand::Rng::with_seed(options.seed),
+            listening: false,
+            notices: Vec::new(),
             ledger: Ledger::new(Money::cents(options.balance_cents)),
             limiter: Limiter::new(options.rate_limit),
             signer: Signer::new(places.video_base.clone(), options.url_ttl_seconds),
@@ -59,7 +66,9 @@ impl Service {
             self.due.pop();
             let generation = &mut self.generations[index];
             if generation.moves_at() == Some(at) {
+                let had_ended = generation.ended.is_some();
                 generation.tick(at, &mut self.ledger);
+                self.note_end(index, had_ended, at);
                 self.remember(index);
             }
         }
@@ -139,7 +148,9 @@ impl Service {
     /// A poll: the generation's script, if it has one, goes on by one entry.
     pub(crate) fn look(&mut self, id: &str, now: Duration) -> Option<Map<String, Value>> {
         let index = *self.by_id.get(id)?;
+        let had_ended = self.generations[index].ended.is_some();
         self.generations[index].look(now, &mut self.ledger);
+        self.note_end(index, had_ended, now);
         Some(self.show(index, now))
     }
 
@@ -151,8 +162,39 @@ impl Service {
         now: Duration,
     ) -> Result<Map<String, Value>, Refused> {
         let index = *self.by_id.get(id).ok_or_else(|| Refused(format!("There is no {id}")))?;
+        let had_ended = self.generations[index].ended.is_some();
         self.generations[index].settle(settlement, now, &mut self.ledger);
+        self.note_end(index, had_ended, now);
         Ok(self.show(index, now))
+    }
+
+    /// From now on ends are noted, or no longer.
+    pub(crate) fn listen(&mut self, listening: bool) {
+        self.listening = listening;
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening
+    }
+
+    fn note_end(&mut self, index: usize, had_ended: bool, now: Duration) {
+        if self.listening && !had_ended && self.generations[index].ended.is_some() {
+            let notice = Notice::of(&self.show(index, now));
+            self.notices.push(notice);
+        }
+    }
+
+    pub(crate) fn add_notice(&mut self, notice: Notice) {
+        self.notices.extend(self.listening.then_some(notice));
+    }
+
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// When time moves something next, at the earliest.
+    pub(crate) fn moves_at(&self) -> Option<Duration> {
+        self.due.peek().map(|due| due.0.0)
     }
 
     fn show(&mut self, index: usize, now: Duration) -> Map<String, Value> {
