@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use pipevideo_emulator::{Fault, NewGeneration, Options, Origin};
+use pipevideo_emulator::{DeliveryFault, Fault, NewGeneration, Options, Origin};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,8 @@ struct Scenario {
     #[serde(default)]
     faults: Vec<Fault>,
     #[serde(default)]
+    delivery_faults: Vec<DeliveryFault>,
+    #[serde(default)]
     files: BTreeMap<String, File>,
     #[serde(default)]
     client: BTreeMap<String, Value>,
@@ -49,6 +51,7 @@ struct Scenario {
     call: Call,
     outcome: Outcome,
     requests: Option<Requests>,
+    events: Option<Vec<Outcome>>,
     #[serde(default)]
     files_after: BTreeMap<String, Option<File>>,
 }
@@ -164,6 +167,7 @@ impl Scenario {
         }
         self.first.iter().chain([&self.call]).for_each(|call| call.check(surface, self));
         self.outcome.check(surface);
+        self.events.iter().flatten().for_each(|event| event.check(surface));
         self.check_faults();
         if let Some(requests) = &self.requests {
             requests.check();
@@ -180,6 +184,13 @@ impl Scenario {
             let harmless = Fault { matching: fault.matching.clone(), ..Fault::default() };
             assert!(*fault != harmless, "a fault that does nothing");
         }
+        for fault in &self.delivery_faults {
+            let generation_id = fault.generation_id.clone();
+            let harmless = DeliveryFault { generation_id, ..DeliveryFault::default() };
+            assert!(*fault != harmless, "a fault that does nothing");
+        }
+        let told = self.events.is_some();
+        assert!(told || self.delivery_faults.is_empty(), "no events that could go wrong");
     }
 }
 
@@ -197,6 +208,9 @@ impl Call {
             let Some(wanted) = value.strip_prefix('@') else { continue };
             let named = |call: &Call| call.name.as_deref() == Some(wanted);
             assert!(scenario.first.iter().any(named), "nothing is called {wanted}");
+        }
+        if self.operation.ends_with(".unwrap") {
+            assert!(self.args.contains_key("now"), "a scenario says what time it is");
         }
         if let Some(outcome) = &self.outcome {
             outcome.check(surface);

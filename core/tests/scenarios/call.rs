@@ -15,6 +15,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::webhooks;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
@@ -29,11 +31,12 @@ pub(crate) enum Returned {
     Updates(Vec<Update>),
 }
 
-/// The results of the first calls that have names.
+/// The results of the first calls that have names, and what the client was given.
 #[derive(Default)]
 pub(crate) struct Results {
     generations: HashMap<String, Generation>,
     errors: HashMap<String, Error>,
+    pub(crate) webhook_secrets: Value,
 }
 
 impl Results {
@@ -174,6 +177,12 @@ impl Call {
                 Ok(Returned::Value(shown.collect()))
             }
             "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
+            "webhook.unwrap" => webhooks::unwrap(&self.args).map(Returned::Value),
+            "webhook.sign" => webhooks::sign(&self.args).map(Returned::Value),
+            "webhooks.unwrap" => {
+                webhooks::unwrap_by_client(client, &results.webhook_secrets, &self.args)
+                    .map(Returned::Value)
+            }
             "usage.retrieve" => client.usage().retrieve().await.map(|u| Returned::Value(usage(&u))),
             other => panic!("this runner does not know the operation {other}"),
         }
@@ -330,7 +339,7 @@ fn unix(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-fn shown_error(error: &Error) -> Value {
+pub(crate) fn shown_error(error: &Error) -> Value {
     let generation = error.generation().map(shown_generation);
     let failed = error.kind() == ErrorKind::GenerationFailed;
     json!({
@@ -350,5 +359,6 @@ fn shown_error(error: &Error) -> Value {
         "generation": generation.clone().filter(|_| failed),
         "last": generation.filter(|_| !failed),
         "polls": error.polls(),
+        "reason": error.reason().map(|reason| reason.as_str()),
     })
 }

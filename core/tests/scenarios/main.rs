@@ -9,6 +9,7 @@
 
 mod call;
 mod matching;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::{StreamExt, stream};
-use pipevideo_emulator::{Emulator, Fault, NewGeneration, Options};
+use pipevideo_emulator::{DeliveryFault, Emulator, Fault, NewGeneration, Options, WebhookEndpoint};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use call::{Call, Results};
 use matching::Matcher;
+use webhooks::Receiver;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,8 @@ struct Scenario {
     #[serde(default)]
     faults: Vec<Fault>,
     #[serde(default)]
+    delivery_faults: Vec<DeliveryFault>,
+    #[serde(default)]
     files: Map<String, Value>,
     #[serde(default)]
     client: Map<String, Value>,
@@ -43,6 +47,7 @@ struct Scenario {
     call: Call,
     outcome: Value,
     requests: Option<Value>,
+    events: Option<Vec<Value>>,
     #[serde(default)]
     files_after: Map<String, Value>,
 }
@@ -124,13 +129,24 @@ async fn run(scenario: Scenario) -> Result<(), String> {
     for fault in scenario.faults {
         emulator.fault(fault);
     }
+    for fault in scenario.delivery_faults {
+        emulator.delivery_fault(fault);
+    }
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     write_files(folder.path(), &scenario.files, emulator.video());
 
     let mut matcher = Matcher::default();
+    let mut receiver = None;
     let outcome = match call::client(&scenario.client, emulator.base_url(), emulator.api_key()) {
         Ok(client) => {
             let mut results = Results::default();
+            results.webhook_secrets = scenario.client.get("webhook_secrets").cloned().into();
+            if scenario.events.is_some() {
+                let started = Receiver::start(client.clone()).await;
+                let endpoint = WebhookEndpoint::to(&started.url);
+                emulator.set_webhook(endpoint).map_err(|e| e.to_string())?;
+                receiver = Some(started);
+            }
             for first in scenario.first {
                 let call = Call { operation: first.operation, args: first.args };
                 let result = call.make(&client, folder.path(), &results).await;
@@ -149,6 +165,15 @@ async fn run(scenario: Scenario) -> Result<(), String> {
         emulator.requests().iter().map(|r| serde_json::to_value(r).unwrap()).collect();
     if let Some(expected) = scenario.requests {
         matcher.requests(&expected, &requests, emulator.api_key())?;
+    }
+    if let (Some(expected), Some(receiver)) = (scenario.events, receiver) {
+        let found = receiver.events(expected.len()).await;
+        if found.len() != expected.len() {
+            return Err(format!("{} events came, expected {}", found.len(), expected.len()));
+        }
+        for (expected, found) in expected.iter().zip(&found) {
+            matcher.outcome(expected, found).map_err(|error| format!("event: {error}"))?;
+        }
     }
     check_files(folder.path(), &scenario.files_after, emulator.video())?;
     emulator.stop().await;
