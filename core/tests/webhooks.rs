@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use pipevideo::{ErrorKind, Status, Webhook, WebhookReason};
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -154,4 +155,54 @@ fn whatever_is_touched_no_longer_verifies() {
 
 fn headers_of(timestamp: String) -> Vec<(String, String)> {
     headers("svix", "m", &timestamp, "v1,AAAA")
+}
+
+/// Headers that get some way, and some that get nowhere.
+fn any_headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+    let name = prop_oneof![
+        Just("svix-id".to_owned()),
+        Just("Svix-Timestamp".to_owned()),
+        Just("svix-signature".to_owned()),
+        Just("webhook-id".to_owned()),
+        Just("webhook-timestamp".to_owned()),
+        Just("WEBHOOK-SIGNATURE".to_owned()),
+        any::<String>(),
+    ];
+    let value = prop_oneof![
+        "[0-9]{0,24}".prop_map(String::into_bytes),
+        "(v[0-9a-z]{0,2},?[A-Za-z0-9+/=]{0,48} ?){0,4}".prop_map(String::into_bytes),
+        any::<String>().prop_map(String::into_bytes),
+        any::<Vec<u8>>(),
+    ];
+    prop::collection::vec((name, value), 0..9)
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_sent_panics_or_is_taken(
+        body in any::<Vec<u8>>(),
+        headers in any_headers(),
+        now in 0..u64::from(u32::MAX),
+    ) {
+        let webhook = Webhook::new(SECRETS).unwrap();
+        let error = webhook.unwrap_at(body, headers, at(now)).unwrap_err();
+        prop_assert_eq!(error.kind(), ErrorKind::WebhookVerification);
+    }
+
+    #[test]
+    fn what_is_signed_is_read_without_a_panic(
+        body in prop_oneof![
+            any::<Vec<u8>>(),
+            "\\{\"eventType\":(null|7|\"[a-z.]{0,9}\")(,\"status\":(7|\"[a-z]{0,9}\"))?\\}"
+                .prop_map(String::into_bytes),
+        ],
+        id in "[!-~]{1,40}",
+        now in 0..u64::from(u32::MAX),
+    ) {
+        let webhook = Webhook::new(SECRETS).unwrap();
+        match webhook.unwrap_at(&body, webhook.sign(&body, &id, at(now)), at(now)) {
+            Ok(event) => prop_assert_eq!(event.id, id),
+            Err(error) => prop_assert_eq!(error.reason(), Some(WebhookReason::BadPayload)),
+        }
+    }
 }
