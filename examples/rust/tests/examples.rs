@@ -4,11 +4,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pipevideo_emulator::{Emulator, Fault, Options};
+use pipevideo_emulator::{Emulator, Fault, Options, WebhookEndpoint};
 use serde_json::{Value, json};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
@@ -290,4 +292,55 @@ async fn many_loses_none() {
     let (said, _) = Example::new("many", "many").run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("40 of 40 completed"), "{said:?}");
+}
+
+/// A process that is ended with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn webhook_axum_is_told() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    // A generation takes 300 ms, and what is refused is delivered again after 5.
+    let emulator = emulator(json!({
+        "median_seconds": 300, "sigma": 0, "speed": 1000, "webhook_secrets": [secret],
+    }))
+    .await;
+    let mut example = Example::new("webhook_axum", "webhook_axum").at(&emulator);
+    example.command.env("PIPEVIDEO_WEBHOOK_SECRET", secret).args(["--port", "0"]);
+    let mut server = Server(example.command.spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let url = line.strip_prefix("listening on ").unwrap().to_owned();
+    emulator.set_webhook(WebhookEndpoint::to(&format!("{url}/webhooks"))).unwrap();
+    emulator.delivery_fault(serde_json::from_value(json!({"wrong_signature": true})).unwrap());
+    emulator.delivery_fault(serde_json::from_value(json!({"twice": true})).unwrap());
+
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        let head = "POST /videos HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+        write!(stream, "{head}content-length: 5\r\n\r\nA cat").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = asked.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+
+    // The forged one is refused, and the one that comes twice is taken twice and told of once.
+    let sent = emulator.delivered(3).await;
+    let answered: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
+    assert_eq!(answered, [400, 204, 204]);
+    let id = sent[0].body["generationId"].as_str().unwrap();
+    assert!(answer.contains(&format!("{}/videos/{id}", emulator.video_base())), "{answer}");
+    assert_eq!(emulator.requests().len(), 2, "a create and a look");
+    drop(server);
+    let told: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(told, [format!("told of {id}")]);
 }
