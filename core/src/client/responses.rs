@@ -156,6 +156,29 @@ impl Responses<'_> {
                 "reconcile takes the error of an uncertain create (submission_uncertain).",
             ));
         };
+        self.reconcile_since(model, sent_at).await
+    }
+
+    /// As [`reconcile`](Self::reconcile), by what an uncertain create's error says: its
+    /// [`model`](Error::model) and [`sent_at`](Error::sent_at). For programs that keep those two and
+    /// go on in another process.
+    ///
+    /// # Errors
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client, sent_at: std::time::SystemTime)
+    /// # -> pipevideo::Result<()> {
+    /// let found = client.responses().reconcile_since("moonshotai/kimi-k2.5", sent_at).await?;
+    /// println!("{} candidates", found.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reconcile_since(
+        &self,
+        model: &str,
+        sent_at: SystemTime,
+    ) -> Result<Vec<RecentRequest>, Error> {
         let usage: AccountUsage = self.client.inner.read(&wire::usage()).await?;
         let created = lock(&self.client.inner.shared.created);
         let known = |id: &str| created.at(id).is_some();
