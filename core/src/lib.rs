@@ -58,7 +58,7 @@ mod wire;
 #[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
-    TokenError, Usage, Wait, Watch, Webhooks,
+    TokenError, Usage, Wait, Watch, Webhooks, forget_shared_state,
 };
 pub use error::{Error, ErrorKind, Result, Sent};
 pub use follow::budget::RateLimit;

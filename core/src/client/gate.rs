@@ -56,6 +56,23 @@ impl Shared {
     }
 }
 
+/// Forgets what the clients of this process share: those built from now on share anew.
+///
+/// For a child that has come out of a `fork`. It inherits what its parent's calls were in the middle
+/// of, places in a queue and requests that nobody will answer here. Clients of the parent are to be
+/// neither used nor dropped in the child, since their connections are the parent's too.
+///
+/// ```
+/// // In the child:
+/// pipevideo::forget_shared_state();
+/// let client = pipevideo::Client::builder().api_key("pv_example").build()?;
+/// # let _ = client;
+/// # Ok::<(), pipevideo::Error>(())
+/// ```
+pub fn forget_shared_state() {
+    lock(&SHARED).clear();
+}
+
 /// The ids of the generations that this process has created, and when: at most [`REMEMBERED`].
 #[derive(Default)]
 pub(crate) struct Created {

@@ -30,6 +30,7 @@ pub(crate) use clock::wall;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
 use gate::Shared;
+pub use gate::forget_shared_state;
 pub use generate::Generate;
 use key::Key;
 pub use key::TokenError;
