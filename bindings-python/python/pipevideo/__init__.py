@@ -1,0 +1,133 @@
+"""Client for Pipevideo's video generation API.
+
+    import pipevideo
+
+    with pipevideo.Pipevideo() as client:
+        generation = client.generate(
+            model="moonshotai/kimi-k2.5", input="A cat walking on a beach"
+        )
+        client.responses.download(generation, "cat.mp4")
+
+`AsyncPipevideo` has the same methods, to be awaited. A create is sent again only when the service
+certainly did not take it; all calls of a process share the key's rate limit; a wait ends with the
+generation's end, its deadline, or the caller's wish. A generation's `id` is all that is needed to go
+on with it elsewhere: `client.responses.wait(id)`.
+"""
+
+from __future__ import annotations
+
+import os as _os
+
+from . import _native
+from ._async_client import (
+    AsyncEngines,
+    AsyncPipevideo,
+    AsyncResponses,
+    AsyncUpdates,
+    AsyncUsage,
+)
+from ._client import Engines, Pipevideo, Responses, Updates, Usage
+from ._native import (
+    Generation,
+    GenerationError,
+    Part,
+    TokenUsage,
+    Update,
+    __version__,
+    image,
+    text,
+    video,
+)
+from ._values import (
+    AccountUsage,
+    DailyRoutes,
+    DailyUsage,
+    Engine,
+    EngineCatalog,
+    EngineModel,
+    Progress,
+    RecentRequest,
+    RouteUsage,
+    UsageTotals,
+)
+from .errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    DownloadError,
+    GenerationFailedError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    PipevideoError,
+    RateLimitError,
+    ResponseDecodeError,
+    ServerError,
+    SpendLimitError,
+    SubmissionUncertainError,
+    WaitTimeoutError,
+    WebhookVerificationError,
+)
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AccountUsage",
+    "AsyncEngines",
+    "AsyncPipevideo",
+    "AsyncResponses",
+    "AsyncUpdates",
+    "AsyncUsage",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "DailyRoutes",
+    "DailyUsage",
+    "DownloadError",
+    "Engine",
+    "EngineCatalog",
+    "EngineModel",
+    "Engines",
+    "Generation",
+    "GenerationError",
+    "GenerationFailedError",
+    "InsufficientCreditsError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "Part",
+    "PermissionDeniedError",
+    "Pipevideo",
+    "PipevideoError",
+    "Progress",
+    "RateLimitError",
+    "RecentRequest",
+    "ResponseDecodeError",
+    "Responses",
+    "RouteUsage",
+    "ServerError",
+    "SpendLimitError",
+    "SubmissionUncertainError",
+    "TokenUsage",
+    "Update",
+    "Updates",
+    "Usage",
+    "UsageTotals",
+    "WaitTimeoutError",
+    "WebhookVerificationError",
+    "__version__",
+    "image",
+    "text",
+    "video",
+]
+
+# A forked child has none of its parent's threads: it gets a runtime and connections of its own.
+_os.register_at_fork(
+    before=_native._before_fork,
+    after_in_parent=_native._after_fork_in_parent,
+    after_in_child=_native._after_fork_in_child,
+)

@@ -1,0 +1,236 @@
+"""The client whose calls block. Each releases the GIL, and sees Ctrl-C within 0.2 seconds."""
+
+from __future__ import annotations
+
+from ._options import Client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path as PathResult
+    from types import TracebackType
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from . import _native
+    from ._native import Generation, Update
+    from ._options import EngineName, Input, Path, Provider, Seconds
+    from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
+    from .errors import SubmissionUncertainError
+
+
+class Pipevideo(Client):
+    """A client of Pipevideo's API whose calls block.
+
+    All clients of a process with the same key and base URL share one rate limit. A client works in
+    any thread, and in a forked child.
+    """
+
+    __slots__ = ()
+
+    @property
+    def responses(self) -> Responses:
+        """Generations: create, retrieve, wait, watch, download, reconcile."""
+        return Responses(self._core)
+
+    @property
+    def engines(self) -> Engines:
+        """The catalogue of engines, models and rates."""
+        return Engines(self._core)
+
+    @property
+    def usage(self) -> Usage:
+        """The account's usage."""
+        return Usage(self._core)
+
+    def generate(
+        self,
+        *,
+        model: str,
+        input: Input,
+        instructions: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        aspect_ratio: str | None = None,
+        provider: Provider | None = None,
+        engine: EngineName | None = None,
+        expand_prompt: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        deadline: Seconds | None = None,
+        on_update: Callable[[Update], object] | None = None,
+    ) -> Generation:
+        """Creates a generation and waits for its end.
+
+        The deadline begins when the service has taken the request. `on_update` is called with each
+        change, first with what the create answered, so that the id is known from the start; an
+        exception in it ends the call.
+        """
+        request = {
+            "model": model,
+            "input": input,
+            "instructions": instructions,
+            "width": width,
+            "height": height,
+            "aspect_ratio": aspect_ratio,
+            "provider": provider,
+            "engine": engine,
+            "expand_prompt": expand_prompt,
+            "extra_body": extra_body,
+        }
+        return self._core.generate(request, deadline, on_update).run()
+
+    def close(self) -> None:
+        """Closes the client: no more calls. Those under way go on."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Responses:
+    """Generations: create, retrieve, wait, watch, download, reconcile."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: _native.Core) -> None:
+        self._core = core
+
+    def create(
+        self,
+        *,
+        model: str,
+        input: Input,
+        instructions: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        aspect_ratio: str | None = None,
+        provider: Provider | None = None,
+        engine: EngineName | None = None,
+        expand_prompt: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Creates a generation and returns at once, while it is queued.
+
+        It is sent again only when the service certainly did not take it. If its answer is lost,
+        `SubmissionUncertainError` says so: look with `reconcile` before you create another.
+        """
+        request = {
+            "model": model,
+            "input": input,
+            "instructions": instructions,
+            "width": width,
+            "height": height,
+            "aspect_ratio": aspect_ratio,
+            "provider": provider,
+            "engine": engine,
+            "expand_prompt": expand_prompt,
+            "extra_body": extra_body,
+        }
+        return self._core.create(request).run()
+
+    def retrieve(self, id: str) -> Generation:
+        """Retrieves a generation as it is now."""
+        return self._core.retrieve(id).run()
+
+    def wait(
+        self,
+        id: str,
+        *,
+        deadline: Seconds | None = None,
+        on_update: Callable[[Update], object] | None = None,
+    ) -> Generation:
+        """Waits until a generation has completed.
+
+        A passing fault never ends it: only the generation's end, the deadline (the client's, unless
+        given), or you. `on_update` is called with each change; an exception in it ends the wait.
+        """
+        return self._core.wait(id, deadline, on_update).run()
+
+    def watch(self, id: str, *, deadline: Seconds | None = None) -> Updates:
+        """Watches a generation: an iterator over every change, the final one last. A generation that
+        fails ends it with an update whose status is `failed`, not with an error."""
+        return Updates(self._core.watch(id, deadline))
+
+    def download(
+        self,
+        generation: Generation | str,
+        path: Path,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> PathResult:
+        """Downloads a generation's video to a file, and returns its path.
+
+        Under its own name there is never half a video: what has arrived is in `PATH.part`, and the
+        next try goes on from there.
+        """
+        return self._core.download(generation, path, on_progress).run()
+
+    def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
+        """Finds the generations that an uncertain create may have made, nearest in time first."""
+        from ._reconcile import lost
+
+        model, sent_at = lost(error)
+        return self._core.reconcile(model, sent_at).run()
+
+
+class Engines:
+    """The catalogue of engines, models and rates."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: _native.Core) -> None:
+        self._core = core
+
+    def list(self) -> EngineCatalog:
+        """Lists the engines, their models and rates."""
+        return self._core.engines().run()
+
+
+class Usage:
+    """The account's usage."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: _native.Core) -> None:
+        self._core = core
+
+    def retrieve(self) -> AccountUsage:
+        """Retrieves balance, totals, days and recent requests."""
+        return self._core.usage().run()
+
+
+class Updates:
+    """A generation's updates; each step blocks until there is one. `close()` stops following."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(self, watch: _native.Watch) -> None:
+        self._watch = watch
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Update:
+        update = self._watch.next().run()
+        if update is None:
+            raise StopIteration
+        return update
+
+    def close(self) -> None:
+        """Stops following, never the generation."""
+        self._watch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

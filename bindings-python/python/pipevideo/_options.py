@@ -1,0 +1,147 @@
+"""What both clients have in common: their options, and how they pickle."""
+
+from __future__ import annotations
+
+from . import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import timedelta
+    from typing import Any, Literal, TypedDict, Union
+
+    from typing_extensions import NotRequired, TypeAlias
+
+    Seconds: TypeAlias = Union[float, timedelta]
+    ApiKey: TypeAlias = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
+    EngineName: TypeAlias = Union[Literal["hyperframes", "lottie", "auto"], str]
+    Role: TypeAlias = Literal["user", "system", "assistant", "developer"]
+
+    class Polling(TypedDict):
+        """How often generations are looked at, in seconds."""
+
+        min_interval: NotRequired[Seconds]
+        max_interval: NotRequired[Seconds]
+        typical: NotRequired[Seconds]
+
+    class App(TypedDict):
+        """Who uses the service, for its statistics."""
+
+        url: NotRequired[str]
+        title: NotRequired[str]
+        name: NotRequired[str]
+
+    PartLike: TypeAlias = Union[_native.Part, Mapping[str, Any]]
+
+    class Item(TypedDict):
+        """One message of the input."""
+
+        role: Role
+        content: str | Sequence[PartLike]
+
+    Input: TypeAlias = Union[str, _native.Part, Sequence[PartLike], Sequence[Item]]
+    Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
+    Path: TypeAlias = Union[str, os.PathLike[str]]
+
+
+class _NotGiven:
+    """The default of an option for which None means something."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+    def __reduce__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN = _NotGiven()
+
+
+class Client:
+    """The base of both clients."""
+
+    __slots__ = ("_core", "_options", "__weakref__")
+
+    def __init__(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        allow_insecure: bool | None = None,
+        request_timeout: Seconds | None = None,
+        connect_timeout: Seconds | None = None,
+        max_retries: int | None = None,
+        rate_limit: tuple[int, Seconds] | None | _NotGiven = NOT_GIVEN,
+        polling: Polling | Mapping[str, Any] | None = None,
+        deadline: Seconds | None = None,
+        app: App | Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        """Makes a client. Nothing is sent.
+
+        api_key: the key, or a function (async allowed) that yields a token before each request; by
+            default `PIPEVIDEO_API_KEY`.
+        base_url: where the API is; by default `PIPEVIDEO_BASE_URL`, else the service's address.
+        allow_insecure: allow plain http to other machines.
+        request_timeout: bounds one HTTP call, in seconds.
+        connect_timeout: bounds the making of a connection, in seconds.
+        max_retries: how often a call that is safe to repeat is sent again.
+        rate_limit: how many requests in how many seconds; None switches it off.
+        polling: `min_interval`, `max_interval` and `typical`, in seconds.
+        deadline: bounds a whole wait, in seconds.
+        app: `url`, `title` and `name` of your application, for the service's statistics.
+        headers: headers that go with every request to the API.
+        proxy: a proxy's URL; by default the environment's.
+        ca_file: a PEM file of certificates to trust.
+        """
+        given: dict[str, Any] = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "allow_insecure": allow_insecure,
+            "request_timeout": request_timeout,
+            "connect_timeout": connect_timeout,
+            "max_retries": max_retries,
+            "polling": polling,
+            "deadline": deadline,
+            "app": app,
+            "headers": headers,
+            "proxy": proxy,
+            "ca_file": ca_file,
+        }
+        options = {name: value for name, value in given.items() if value is not None}
+        if not isinstance(rate_limit, _NotGiven):
+            options["rate_limit"] = rate_limit
+        self._options = options
+        self._core = _native.Core(options)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client has been closed."""
+        return self._core.is_closed
+
+    @property
+    def budget_left(self) -> int | None:
+        """How many requests the key has left in this window, as far as this process knows; None
+        without a limit."""
+        return self._core.budget_left()
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self._options.items()
+            # A key, a proxy's password, a header with a token.
+            if name not in ("api_key", "proxy", "headers")
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _restore, (type(self), self._options)
+
+
+def _restore(cls: type[Client], options: dict[str, Any]) -> Client:
+    return cls(**options)

@@ -1,0 +1,100 @@
+//! How results reach an event loop: for each loop a queue and a socket that the loop reads.
+//!
+//! The runtime's thread puts what has changed into the queue and writes one byte when it has nothing
+//! else to do; the loop reads it on its own thread and wakes whoever waits.
+
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::runtime::{self, lock};
+use crate::shared::Shared;
+
+/// With so many results a loop is woken even if the runtime has more to do.
+const MANY: usize = 64;
+
+/// The queues that have something new since their loops were last woken.
+static CHANGED: Mutex<Vec<Arc<LoopQueue>>> = Mutex::new(Vec::new());
+
+/// The runtime's end of a bridge.
+pub(crate) struct LoopQueue {
+    changed: Mutex<Vec<Arc<Shared>>>,
+    wake: UnixStream,
+}
+
+impl LoopQueue {
+    /// Says that a call has something for its waiter; on the runtime's thread.
+    pub(crate) fn push(self: &Arc<Self>, call: Arc<Shared>) {
+        let mut changed = lock(&self.changed);
+        changed.push(call);
+        match changed.len() {
+            1 => lock(&CHANGED).push(self.clone()),
+            MANY => self.wake(),
+            _ => {}
+        }
+    }
+
+    fn wake(&self) {
+        // If the buffer is full, or nobody reads any more, there is nothing left to say.
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+/// Wakes the loops that have something new. The runtime calls it before it rests.
+pub(crate) fn wake_loops() {
+    let changed = std::mem::take(&mut *lock(&CHANGED));
+    changed.iter().for_each(|queue| queue.wake());
+}
+
+/// In a forked child the loops are the parent's.
+pub(crate) fn forget_loops() {
+    std::mem::forget(std::mem::take(&mut *lock(&CHANGED)));
+}
+
+/// The loop's end of a bridge: what the loop calls when there is something to read.
+#[pyclass(frozen, module = "pipevideo._native")]
+pub(crate) struct Bridge {
+    queue: Arc<LoopQueue>,
+    socket: UnixStream,
+    process: u64,
+}
+
+impl Bridge {
+    /// The queue of an event loop, whose bridge is built if it has none. It lives in an attribute of
+    /// the loop, so that it goes with it.
+    pub(crate) fn queue_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<LoopQueue>> {
+        let py = event_loop.py();
+        let name = intern!(py, "_pipevideo_bridge");
+        if let Ok(bridge) = event_loop.getattr(name)
+            && let Ok(bridge) = bridge.cast::<Self>()
+            && bridge.get().process == runtime::process()
+        {
+            return Ok(bridge.get().queue.clone());
+        }
+        let (socket, wake) = UnixStream::pair()?;
+        socket.set_nonblocking(true)?;
+        wake.set_nonblocking(true)?;
+        let fd = socket.as_raw_fd();
+        let queue = Arc::new(LoopQueue { changed: Mutex::default(), wake });
+        let bridge = Self { queue: queue.clone(), socket, process: runtime::process() };
+        let bridge = Bound::new(py, bridge)?;
+        event_loop.call_method1(intern!(py, "add_reader"), (fd, &bridge))?;
+        event_loop.setattr(name, &bridge)?;
+        Ok(queue)
+    }
+}
+
+#[pymethods]
+impl Bridge {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let mut bytes = [0; 64];
+        // What is left in the socket calls again.
+        let _ = (&self.socket).read(&mut bytes);
+        let changed = std::mem::take(&mut *lock(&self.queue.changed));
+        changed.iter().try_for_each(|call| call.wake_waiter(py))
+    }
+}

@@ -1,0 +1,144 @@
+//! The engines and the account's usage, as the plain Python classes in `pipevideo/_values.py`.
+
+use pipevideo::{AccountUsage, EngineCatalog, RecentRequest};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::json;
+use crate::values::decimal;
+
+/// Makes the Python objects of one answer.
+struct Values<'py>(Bound<'py, PyAny>);
+
+impl<'py> Values<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        Ok(Self(py.import("pipevideo._values")?.into_any()))
+    }
+
+    fn make(&self, class: &str, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.getattr(class)?.call((), Some(fields))
+    }
+}
+
+/// A dict of fields; each is a name and a value.
+macro_rules! fields {
+    ($py:expr, $($name:literal: $value:expr),* $(,)?) => {{
+        let fields = PyDict::new($py);
+        $(fields.set_item($name, $value)?;)*
+        fields
+    }};
+}
+
+fn tuple<'py, T>(
+    py: Python<'py>,
+    values: &[T],
+    make: impl Fn(&T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, values.iter().map(make).collect::<PyResult<Vec<_>>>()?)
+}
+
+pub(crate) fn engines<'py>(
+    py: Python<'py>,
+    catalog: &EngineCatalog,
+) -> PyResult<Bound<'py, PyAny>> {
+    let values = Values::new(py)?;
+    let engines = tuple(py, &catalog.engines, |engine| {
+        let models = tuple(py, &engine.models, |model| {
+            let fields = fields!(py,
+                "id": &model.id,
+                "input_per_million_usd": decimal(py, model.input_per_million_usd)?,
+                "output_per_million_usd": decimal(py, model.output_per_million_usd)?,
+            );
+            values.make("EngineModel", &fields)
+        })?;
+        values.make("Engine", &fields!(py, "id": &engine.id, "models": models))
+    })?;
+    let raw = json::to_python(py, &catalog.raw)?;
+    values.make("EngineCatalog", &fields!(py, "engines": engines, "raw": raw))
+}
+
+pub(crate) fn usage<'py>(py: Python<'py>, usage: &AccountUsage) -> PyResult<Bound<'py, PyAny>> {
+    let values = Values::new(py)?;
+    let totals = &usage.totals;
+    let totals = fields!(py,
+        "total_requests": totals.total_requests,
+        "completed_requests": totals.completed_requests,
+        "failed_requests": totals.failed_requests,
+        "total_cost_cents": decimal(py, totals.total_cost_cents)?,
+    );
+    let days = tuple(py, &usage.daily_usage, |day| {
+        let fields = fields!(py,
+            "date": &day.date,
+            "request_count": day.request_count,
+            "completed_count": day.completed_count,
+            "failed_count": day.failed_count,
+            "total_cost_cents": decimal(py, day.total_cost_cents)?,
+            "total_duration_seconds": decimal(py, day.total_duration_seconds)?,
+        );
+        values.make("DailyUsage", &fields)
+    })?;
+    let by_route = tuple(py, &usage.daily_usage_by_route, |day| {
+        let routes = tuple(py, &day.routes, |route| self::route(py, &values, route))?;
+        values.make("DailyRoutes", &fields!(py, "date": &day.date, "routes": routes))
+    })?;
+    let recent = tuple(py, &usage.recent_requests, |request| recent(py, &values, request))?;
+    let fields = fields!(py,
+        "credit_balance": decimal(py, usage.credit_balance)?,
+        "totals": values.make("UsageTotals", &totals)?,
+        "daily_usage": days,
+        "daily_usage_by_route": by_route,
+        "recent_requests": recent,
+        "raw": json::to_python(py, &usage.raw)?,
+    );
+    values.make("AccountUsage", &fields)
+}
+
+fn route<'py>(
+    py: Python<'py>,
+    values: &Values<'py>,
+    route: &pipevideo::RouteUsage,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "engine": &route.engine,
+        "model": &route.model,
+        "provider": &route.provider,
+        "request_count": route.request_count,
+        "completed_count": route.completed_count,
+        "failed_count": route.failed_count,
+        "total_cost_cents": decimal(py, route.total_cost_cents)?,
+        "total_prompt_tokens": route.total_prompt_tokens,
+        "total_completion_tokens": route.total_completion_tokens,
+        "avg_latency_ms": decimal(py, route.avg_latency_ms)?,
+    );
+    values.make("RouteUsage", &fields)
+}
+
+fn recent<'py>(
+    py: Python<'py>,
+    values: &Values<'py>,
+    request: &RecentRequest,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "id": &request.id,
+        "status": request.status.as_ref().map(|status| status.as_str()),
+        "model_name": &request.model_name,
+        "engine": &request.engine,
+        "cost_cents": decimal(py, request.cost_cents)?,
+        "latency_ms": request.latency_ms,
+        "created_at": request.created_at,
+        "completed_at": request.completed_at,
+    );
+    values.make("RecentRequest", &fields)
+}
+
+pub(crate) fn candidates<'py>(
+    py: Python<'py>,
+    found: &[RecentRequest],
+) -> PyResult<Bound<'py, PyAny>> {
+    let values = Values::new(py)?;
+    let list = pyo3::types::PyList::empty(py);
+    for request in found {
+        list.append(recent(py, &values, request)?)?;
+    }
+    Ok(list.into_any())
+}

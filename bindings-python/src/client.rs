@@ -1,0 +1,257 @@
+//! The client: each operation is one call of the core.
+
+use std::future::IntoFuture;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
+use pipevideo::{Client, ClientBuilder, DownloadSource, Error};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::call::{Call, Work};
+use crate::errors;
+use crate::input::{self, argument};
+use crate::options;
+use crate::outcome::Value;
+use crate::runtime::{self, lock};
+use crate::shared::{Event, Shared};
+use crate::token::TokenHost;
+use crate::values::Generation;
+use crate::watch::Watch;
+
+/// What `Pipevideo` and `AsyncPipevideo` stand on.
+#[pyclass(frozen, module = "pipevideo._native")]
+pub(crate) struct Core {
+    builder: ClientBuilder,
+    tokens: Option<Arc<TokenHost>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// The client, and the process that it belongs to.
+    Open(Client, u64),
+    Closed,
+}
+
+impl Core {
+    /// The client. After a fork the child has one of its own: the parent's connections are not
+    /// touched, not even to close them.
+    fn client(&self, py: Python<'_>) -> PyResult<Client> {
+        let mut state = lock(&self.state);
+        let process = runtime::process();
+        match &*state {
+            State::Open(client, owner) if *owner == process => Ok(client.clone()),
+            State::Open(..) => {
+                let built = self.builder.clone().build();
+                let client = built.map_err(|error| errors::raise(py, &error))?;
+                let inherited =
+                    std::mem::replace(&mut *state, State::Open(client.clone(), process));
+                std::mem::forget(inherited);
+                Ok(client)
+            }
+            State::Closed => Err(errors::invalid(py, "the client is closed. Make a new one.")),
+        }
+    }
+
+    fn call(
+        &self,
+        callback: Option<Py<PyAny>>,
+        work: impl FnOnce(Arc<Shared>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
+    ) -> Call {
+        Call::new(Box::new(work) as Work, callback, self.tokens.clone())
+    }
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let (builder, tokens) = options::builder(options)?;
+        let client =
+            builder.clone().build().map_err(|error| errors::raise(options.py(), &error))?;
+        let state = Mutex::new(State::Open(client, runtime::process()));
+        Ok(Self { builder, tokens, state })
+    }
+
+    fn close(&self) {
+        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
+        if let State::Open(client, process) = state
+            && process != runtime::process()
+        {
+            std::mem::forget(client);
+        }
+    }
+
+    #[getter]
+    fn is_closed(&self) -> bool {
+        matches!(*lock(&self.state), State::Closed)
+    }
+
+    fn budget_left(&self, py: Python<'_>) -> PyResult<Option<usize>> {
+        Ok(self.client(py)?.budget_left())
+    }
+
+    fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let request = input::request(arguments)?;
+        let client = self.client(py)?;
+        Ok(self.call(None, |_| {
+            async move { client.responses().create(request).await }.map_ok(generation).boxed()
+        }))
+    }
+
+    fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id: String = argument(id, "id", "str")?;
+        let client = self.client(py)?;
+        Ok(self.call(None, |_| {
+            async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
+        }))
+    }
+
+    #[pyo3(signature = (id, deadline, on_update))]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        deadline: Option<&Bound<'_, PyAny>>,
+        on_update: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let id: String = argument(id, "id", "str")?;
+        let deadline = options::deadline(deadline)?;
+        let on_update = callback(py, on_update, "on_update")?;
+        let mut wait = self.client(py)?.responses().wait(id);
+        if let Some(deadline) = deadline {
+            wait = wait.deadline(deadline);
+        }
+        let updates = on_update.is_some();
+        Ok(self.call(on_update, move |shared| {
+            if updates {
+                wait = wait.on_update(move |update| tell_update(&shared, update));
+            }
+            wait.into_future().map_ok(generation).boxed()
+        }))
+    }
+
+    #[pyo3(signature = (arguments, deadline, on_update))]
+    fn generate(
+        &self,
+        py: Python<'_>,
+        arguments: &Bound<'_, PyAny>,
+        deadline: Option<&Bound<'_, PyAny>>,
+        on_update: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let request = input::request(arguments)?;
+        let deadline = options::deadline(deadline)?;
+        let on_update = callback(py, on_update, "on_update")?;
+        let mut generate = self.client(py)?.generate(request);
+        if let Some(deadline) = deadline {
+            generate = generate.deadline(deadline);
+        }
+        let updates = on_update.is_some();
+        Ok(self.call(on_update, move |shared| {
+            if updates {
+                generate = generate.on_update(move |update| tell_update(&shared, update));
+            }
+            generate.into_future().map_ok(generation).boxed()
+        }))
+    }
+
+    #[pyo3(signature = (id, deadline))]
+    fn watch(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        deadline: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Watch> {
+        let id: String = argument(id, "id", "str")?;
+        let mut watch = self.client(py)?.responses().watch(id);
+        if let Some(deadline) = options::deadline(deadline)? {
+            watch = watch.deadline(deadline);
+        }
+        Ok(Watch::new(watch, self.tokens.clone()))
+    }
+
+    #[pyo3(signature = (generation, path, on_progress))]
+    fn download(
+        &self,
+        py: Python<'_>,
+        generation: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let source: DownloadSource = match generation.cast::<Generation>() {
+            Ok(generation) => generation.get().core().into(),
+            Err(_) => {
+                argument::<String>(generation, "generation", "a Generation or its id")?.into()
+            }
+        };
+        let path: PathBuf = argument(path, "path", "a path")?;
+        let on_progress = callback(py, on_progress, "on_progress")?;
+        let mut download = self.client(py)?.responses().download(source, path);
+        let progress = on_progress.is_some();
+        Ok(self.call(on_progress, move |shared| {
+            if progress {
+                download =
+                    download.on_progress(move |progress| shared.tell(Event::Progress(progress)));
+            }
+            download.into_future().map_ok(Value::Path).boxed()
+        }))
+    }
+
+    fn reconcile(&self, py: Python<'_>, model: String, sent_at: f64) -> PyResult<Call> {
+        let sent_at = Duration::try_from_secs_f64(sent_at).unwrap_or_default();
+        let sent_at = SystemTime::UNIX_EPOCH + sent_at;
+        let client = self.client(py)?;
+        Ok(self.call(None, move |_| {
+            async move { client.responses().reconcile_since(&model, sent_at).await }
+                .map_ok(Value::Candidates)
+                .boxed()
+        }))
+    }
+
+    fn engines(&self, py: Python<'_>) -> PyResult<Call> {
+        let client = self.client(py)?;
+        Ok(self.call(None, |_| {
+            async move { client.engines().list().await }
+                .map_ok(|catalog| Value::Engines(Box::new(catalog)))
+                .boxed()
+        }))
+    }
+
+    fn usage(&self, py: Python<'_>) -> PyResult<Call> {
+        let client = self.client(py)?;
+        Ok(self.call(None, |_| {
+            async move { client.usage().retrieve().await }
+                .map_ok(|usage| Value::Usage(Box::new(usage)))
+                .boxed()
+        }))
+    }
+}
+
+fn generation(generation: pipevideo::Generation) -> Value {
+    Value::Generation(Box::new(generation))
+}
+
+fn tell_update(shared: &Arc<Shared>, update: &pipevideo::Update) {
+    shared.tell(Event::Update(Box::new(update.clone())));
+}
+
+/// A callback that can be called. An async one would never run: what it returns is not awaited.
+fn callback(py: Python<'_>, given: Option<Py<PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
+    /// `inspect.CO_COROUTINE`.
+    const CO_COROUTINE: u32 = 0x80;
+    let Some(function) = &given else { return Ok(None) };
+    let function = function.bind(py);
+    if !function.is_callable() {
+        return Err(PyTypeError::new_err(format!("argument '{name}' must be callable")));
+    }
+    let flags = function.getattr("__code__").and_then(|code| code.getattr("co_flags"));
+    if flags.and_then(|flags| flags.extract::<u32>()).is_ok_and(|flags| flags & CO_COROUTINE != 0) {
+        let message = format!("argument '{name}' must be a plain function, not an async one");
+        return Err(PyTypeError::new_err(message));
+    }
+    Ok(given)
+}

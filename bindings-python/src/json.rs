@@ -1,0 +1,102 @@
+//! JSON to Python's own values, and back.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
+
+use crate::input::Part;
+
+/// Deeper than this is no JSON that the API takes.
+const DEEPEST: usize = 100;
+
+/// A JSON value as Python has it.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(yes) => PyBool::new(py, *yes).to_owned().into_any(),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(whole), _) => whole.into_pyobject(py)?.into_any(),
+            (_, Some(whole)) => whole.into_pyobject(py)?.into_any(),
+            _ => PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(values) => {
+            let list = PyList::empty(py);
+            for value in values {
+                list.append(to_python(py, value)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(values) => {
+            let dict = PyDict::new(py);
+            for (name, value) in values {
+                dict.set_item(name, to_python(py, value)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}
+
+/// A Python value as JSON; parts of an input count as their JSON.
+///
+/// # Errors
+/// `TypeError` that names the argument, for what JSON does not have.
+pub(crate) fn from_python(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Value> {
+    convert(value, argument, DEEPEST)
+}
+
+fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<Value> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(PyValueError::new_err(format!("argument '{argument}': too deeply nested")));
+    };
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if let Ok(yes) = value.cast::<PyBool>() {
+        return Ok(Value::Bool(yes.is_true()));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Value::String(text.extract()?));
+    }
+    if let Ok(part) = value.cast::<Part>() {
+        return part.get().json();
+    }
+    if value.cast::<PyInt>().is_ok() {
+        return whole(value, argument);
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        let number = Number::from_f64(number.value());
+        return number.map(Value::Number).ok_or_else(|| {
+            PyValueError::new_err(format!("argument '{argument}': JSON has no nan and no inf"))
+        });
+    }
+    if let Ok(dict) = value.cast::<PyDict>() {
+        let mut object = Map::new();
+        for (name, value) in dict.iter() {
+            let name: String = name.extract().map_err(|_| wrong(argument, &name, "a key"))?;
+            object.insert(name, convert(&value, argument, depth)?);
+        }
+        return Ok(Value::Object(object));
+    }
+    if value.cast::<PyList>().is_ok() || value.cast::<PyTuple>().is_ok() {
+        let entries = value.try_iter()?;
+        let convert = |entry: PyResult<Bound<'_, PyAny>>| convert(&entry?, argument, depth);
+        return entries.map(convert).collect::<PyResult<_>>().map(Value::Array);
+    }
+    Err(wrong(argument, value, "a value"))
+}
+
+fn whole(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Value> {
+    if let Ok(number) = value.extract::<i64>() {
+        return Ok(number.into());
+    }
+    value.extract::<u64>().map(Value::from).map_err(|_| {
+        PyValueError::new_err(format!("argument '{argument}': an integer is too large"))
+    })
+}
+
+fn wrong(argument: &str, value: &Bound<'_, PyAny>, what: &str) -> PyErr {
+    let found = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    PyTypeError::new_err(format!("argument '{argument}': {what} of type {found} is not JSON"))
+}

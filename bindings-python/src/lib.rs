@@ -1,0 +1,56 @@
+//! The native half of the Python package `pipevideo`.
+//!
+//! `python/pipevideo/` is what users see: names, signatures, documentation. What is here converts
+//! arguments, makes one call of the core, and maps one error. The runtime's thread never touches
+//! Python: `bridge` and `shared` are the border.
+
+mod bridge;
+mod call;
+mod catalog;
+mod client;
+mod emulator;
+mod errors;
+mod input;
+mod json;
+mod options;
+mod outcome;
+mod runtime;
+mod shared;
+mod token;
+mod values;
+mod watch;
+
+use pyo3::prelude::*;
+
+#[pyfunction]
+fn _before_fork() {
+    runtime::before_fork();
+}
+
+#[pyfunction]
+fn _after_fork_in_parent() {
+    runtime::after_fork_in_parent();
+}
+
+#[pyfunction]
+fn _after_fork_in_child() {
+    runtime::after_fork_in_child();
+}
+
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::{
+        _after_fork_in_child, _after_fork_in_parent, _before_fork,
+        call::Call,
+        client::Core,
+        emulator::Emulator,
+        input::{Part, image, text, video},
+        values::{Generation, GenerationError, TokenUsage, Update},
+        watch::Watch,
+    };
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's own name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}
