@@ -1,0 +1,273 @@
+"""From a scenario's words to calls of the library, and back: emulator/scenarios says what they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pipevideo
+from pipevideo.testing import Emulator
+
+ROOT = Path(__file__).parents[2] / "emulator"
+SURFACE = json.loads((ROOT / "surface.json").read_text())
+EXCUSED: dict[str, str] = SURFACE["excuses"]["python"]
+MEMBERS = {
+    "about", "emulator", "generations", "faults", "files", "client", "first", "call", "outcome",
+    "requests", "files_after",
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    found = sorted(path.stem for path in (ROOT / "scenarios").glob("*.json"))
+    assert found, "there are scenarios"
+    return found
+
+
+def load(name: str) -> dict[str, Any]:
+    scenario = json.loads((ROOT / "scenarios" / f"{name}.json").read_text())
+    unknown = set(scenario) - MEMBERS
+    assert not unknown, f"this runner does not know {unknown}"
+    return scenario
+
+
+class Run:
+    """A scenario under way: its emulator, its folder, and what the first calls have returned."""
+
+    def __init__(self, scenario: dict[str, Any], folder: Path) -> None:
+        self.scenario = scenario
+        self.folder = folder
+        options = {"rate_limit": None, "polls": ["queued", "in_progress", "completed"]}
+        self.emulator = Emulator(**{**options, **scenario.get("emulator", {})})
+        self.results: dict[str, Any] = {}
+        for generation in scenario.get("generations", []):
+            self.emulator.add_generation(**generation)
+        for fault in scenario.get("faults", []):
+            self.emulator.fault(fault)
+        for name, content in scenario.get("files", {}).items():
+            if content == "directory":
+                (folder / name).mkdir()
+            else:
+                (folder / name).write_bytes(self.content(content))
+
+    def options(self) -> dict[str, Any]:
+        options = {
+            "base_url": "{base_url}",
+            "api_key": "{api_key}",
+            "polling": {"min_interval": 0, "max_interval": 0},
+            "rate_limit": None,
+            **self.scenario.get("client", {}),
+        }
+        if options["base_url"] == "refused":
+            options["base_url"] = refused()
+        options["base_url"] = options["base_url"].replace("{base_url}", self.emulator.base_url)
+        if options["api_key"] is not None:
+            options["api_key"] = options["api_key"].replace("{api_key}", self.emulator.api_key)
+        return options
+
+    def content(self, content: Any) -> bytes:
+        if content == "video":
+            return self.emulator.video
+        if "video_bytes" in content:
+            return self.emulator.video[: content["video_bytes"]]
+        if "text" in content:
+            return content["text"].encode()
+        return base64.b64decode(content["base64"])
+
+    def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        arguments = dict(given)
+        for name, value in given.items():
+            if name in ("generation", "error"):
+                assert value.startswith("@")
+                arguments[name] = self.results[value[1:]]
+            elif name == "path":
+                arguments[name] = self.folder / value
+            elif name == "input":
+                arguments[name] = self.input(value)
+        return arguments
+
+    def input(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value
+        if value and all("role" in entry for entry in value):
+            return [
+                {"role": item["role"], "content": [self.part(part) for part in item["content"]]}
+                for item in value
+            ]
+        return [self.part(part) for part in value]
+
+    def part(self, part: dict[str, Any]) -> pipevideo.Part:
+        if "text" in part:
+            return pipevideo.text(part["text"])
+        if "video" in part:
+            return pipevideo.video(self.media(part["video"]))
+        if "detail" in part:
+            return pipevideo.image(self.media(part["image"]), detail=part["detail"])
+        return pipevideo.image(self.media(part["image"]))
+
+    def media(self, source: Any) -> Any:
+        if isinstance(source, str):
+            return source
+        if "path" in source:
+            return self.folder / source["path"]
+        return base64.b64decode(source["base64"])
+
+    def call(self, client: Any, call: dict[str, Any]) -> Any:
+        """What the operation returns; for the asynchronous client, what is to be awaited."""
+        operation = call["operation"]
+        arguments = self.arguments(call["args"])
+        target = client
+        *path, name = operation.split(".")
+        for step in path:
+            target = getattr(target, step)
+        positional = [arguments.pop(key) for key in ("id", "generation", "error") if key in arguments]
+        return getattr(target, name)(*positional, **arguments)
+
+    def check_files(self) -> None:
+        for name, expected in self.scenario.get("files_after", {}).items():
+            path = self.folder / name
+            if expected is None:
+                assert not path.exists(), f"there is a file {name}"
+            elif expected == "directory":
+                assert path.is_dir()
+            else:
+                assert path.read_bytes() == self.content(expected), f"{name} is another file"
+
+
+def refused() -> str:
+    """A loopback address where nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def shown(value: Any) -> Any:
+    """A result as the scenarios write it."""
+    if isinstance(value, pipevideo.Generation):
+        return shown_generation(value)
+    if isinstance(value, pipevideo.Update):
+        return {
+            "generation": shown_generation(value.generation),
+            "elapsed": value.elapsed,
+            "expected": value.expected,
+            "via": value.via,
+        }
+    if isinstance(value, pipevideo.EngineCatalog):
+        return [
+            {
+                "id": engine.id,
+                "models": [plain(model.to_dict()) for model in engine.models],
+            }
+            for engine in value.engines
+        ]
+    if isinstance(value, pipevideo.AccountUsage):
+        names = ["credit_balance", "totals", "daily_usage", "daily_usage_by_route"]
+        usage = {name: plain(getattr(value, name)) for name in names}
+        return {**usage, "recent_requests": [shown_request(r) for r in value.recent_requests]}
+    if isinstance(value, pipevideo.RecentRequest):
+        return shown_request(value)
+    if isinstance(value, list):
+        return [shown(entry) for entry in value]
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: plain(entry) for name, entry in value.items()}
+    return plain(value.to_dict()) if hasattr(value, "to_dict") else value
+
+
+def shown_request(request: pipevideo.RecentRequest) -> dict[str, Any]:
+    shown = request.to_dict()
+    for name in ("created_at", "completed_at"):
+        if shown[name] is not None:
+            shown[name] = round(shown[name].timestamp() * 1000)
+    return shown
+
+
+def shown_generation(generation: pipevideo.Generation) -> dict[str, Any]:
+    shown = dict(generation.to_dict())
+    for name in (
+        "id", "status", "model", "engine", "provider", "output_video_url", "latency_ms", "output",
+        "is_final",
+    ):  # fmt: skip
+        shown[name] = getattr(generation, name)
+    if generation.created_at is not None:
+        shown["created_at"] = generation.created_at.timestamp()
+    if generation.error is not None:
+        shown["error"] = {**shown["error"], "category": generation.error.category}
+    if generation.usage is not None:
+        usage = generation.usage
+        names = ("input_tokens", "output_tokens", "total_tokens", "cost_usd")
+        shown["usage"] = {**shown["usage"], **{name: getattr(usage, name) for name in names}}
+    return shown
+
+
+def shown_error(error: pipevideo.PipevideoError) -> dict[str, Any]:
+    assert type(error).__module__ == "pipevideo.errors"
+    shown: dict[str, Any] = {}
+    for name in SURFACE["error_fields"]:
+        value = getattr(error, name, None)
+        shown[name] = shown_generation(value) if isinstance(value, pipevideo.Generation) else value
+    return shown
+
+
+class Matcher:
+    """Matches values, and remembers what `$names` are bound to."""
+
+    def __init__(self) -> None:
+        self.bound: dict[str, str] = {}
+
+    def value(self, expected: Any, found: Any, at: str) -> None:
+        if isinstance(expected, dict):
+            assert isinstance(found, dict), f"{at} is {found!r}, expected {expected!r}"
+            for name, inner in expected.items():
+                self.value(inner, found.get(name), f"{at}.{name}")
+        elif isinstance(expected, list):
+            assert isinstance(found, list), f"{at} is no list: {found!r}"
+            assert len(expected) == len(found), f"{at} has {len(found)}, expected {len(expected)}"
+            for index, (inner, value) in enumerate(zip(expected, found)):
+                self.value(inner, value, f"{at}[{index}]")
+        else:
+            assert self.scalar(expected, found), f"{at} is {found!r}, expected {expected!r}"
+
+    def scalar(self, expected: Any, found: Any) -> bool:
+        if expected == "<any>":
+            return found is not None
+        if isinstance(expected, str) and expected.startswith("$"):
+            return isinstance(found, str) and self.bound.setdefault(expected, found) == found
+        if isinstance(found, Decimal):
+            return Decimal(str(expected)) == found
+        if isinstance(expected, bool) or isinstance(found, bool):
+            return expected is found
+        if isinstance(expected, str) and isinstance(found, (int, float)):
+            return Decimal(expected) == Decimal(str(found))
+        return bool(expected == found)
+
+    def requests(self, expected: Any, found: list[dict[str, Any]], key: str) -> None:
+        assert key not in json.dumps(found), "the log shows the key"
+        if isinstance(expected, dict):
+            for pattern, count in expected["counts"].items():
+                method, path = pattern.split(" ")
+                number = sum(r["method"] == method and fits(path, r["path"]) for r in found)
+                assert number == count, f"{number} of {pattern}, expected {count}"
+            return
+        lines = [f"{r['origin']} {r['method']} {r['path']}" for r in found]
+        assert len(found) == len(expected), f"{len(expected)} expected, these came: {lines}"
+        before = float("-inf")
+        for index, (wanted, request) in enumerate(zip(expected, found)):
+            wanted = {"origin": "api", **wanted}
+            gap = wanted.pop("gap", None)
+            if gap is not None:
+                assert request["at"] - before >= gap, f"request {index} came too soon"
+            self.value(wanted, request, f"request {index}")
+            before = request["at"]
+
+
+def fits(pattern: str, path: str) -> bool:
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
