@@ -131,7 +131,7 @@ def test_every_operation_and_option_is_there_or_excused() -> None:
                 target = getattr(target, step)
             code = getattr(target, name).__code__
             parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-            renamed = {"generation": "generation", "id": "generation"} if name == "download" else {}
+            renamed = {"id": "generation"} if name == "download" else {}
             assert {renamed.get(arg, arg) for arg in entry["args"]} <= parameters, operation
     options = set(SURFACE["options"]) - set(EXCUSED)
     assert options <= set(Pipevideo.__init__.__code__.co_varnames)

@@ -1,0 +1,48 @@
+"""What the tests have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pipevideo.testing import Emulator
+
+MODEL = "moonshotai/kimi-k2.5"
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(rate_limit=None, polls=["queued", "in_progress", "completed"]) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def still(emulator: Emulator) -> str:
+    """A generation that stays queued until it is settled."""
+    return emulator.add_generation(polls=["queued"])
+
+
+def options(emulator: Emulator, **more: Any) -> dict[str, Any]:
+    """Options of a client that is told everything at once."""
+    return {
+        "base_url": emulator.base_url,
+        "api_key": emulator.api_key,
+        "polling": {"min_interval": 0.002, "max_interval": 0.002},
+        "rate_limit": None,
+        **more,
+    }
+
+
+def until(condition: Callable[[], object], limit: float = 20.0) -> None:
+    """Waits for a condition; it is a failure if it does not come."""
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.001)
+
+
+def polls(emulator: Emulator, id: str) -> int:
+    return sum(request["path"].endswith(id) for request in emulator.requests())

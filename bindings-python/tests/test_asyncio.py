@@ -1,0 +1,237 @@
+"""Calls that are awaited: cancelling, loops, callbacks, tokens; uvloop and trio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipevideo
+from conftest import MODEL, options, polls
+from pipevideo import AsyncPipevideo, Update
+from pipevideo.testing import Emulator
+
+uvloop = pytest.importorskip("uvloop")
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Runner:
+    def on_uvloop(main: Coroutine[Any, Any, Any]) -> Any:
+        loop = uvloop.new_event_loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.close()
+
+    return asyncio.run if request.param == "asyncio" else on_uvloop
+
+
+async def seen(emulator: Emulator, id: str, more: int = 1) -> None:
+    """Until there have been more looks at a generation."""
+    goal = polls(emulator, id) + more
+    while polls(emulator, id) < goal:
+        await asyncio.sleep(0.001)
+
+
+def test_many_at_once_on_several_loops_in_turn(emulator: Emulator, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> int:
+        calls = [client.generate(model=MODEL, input="A cat") for _ in range(40)]
+        return len({generation.id for generation in await asyncio.gather(*calls)})
+
+    assert [run(main()) for _ in range(3)] == [40, 40, 40]
+
+
+def test_loops_of_several_threads_at_once(emulator: Emulator, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+    counts: list[int] = []
+
+    async def main() -> None:
+        calls = [client.generate(model=MODEL, input="A cat") for _ in range(10)]
+        counts.append(len(await asyncio.gather(*calls)))
+
+    threads = [threading.Thread(target=lambda: run(main())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [10] * 4
+
+
+def test_cancelling_stops_the_polls_and_never_the_generation(
+    emulator: Emulator, still: str, run: Runner
+) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        task = asyncio.ensure_future(client.responses.wait(still))
+        await seen(emulator, still)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # The look under way may still come in; others would come with those at the next ones.
+        for _ in range(2):
+            other = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
+            await client.responses.wait(other)
+            before = polls(emulator, still) if _ == 0 else before
+        assert polls(emulator, still) == before
+        emulator.settle(still)
+        assert (await client.responses.wait(still)).status == "completed"
+
+    run(main())
+
+
+def test_cancelling_a_create_closes_its_request(emulator: Emulator, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+    emulator.fault(match={"method": "POST", "path": "/v1/responses"}, delay_ms=3_600_000)
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.responses.create(model=MODEL, input="A cat"), 0.05)
+        # It did not hold up the next one.
+        await client.responses.create(model=MODEL, input="A cat")
+
+    run(main())
+
+
+def test_wait_for_and_gather_and_task_groups(emulator: Emulator, still: str, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.responses.wait(still), 0.02)
+        results = await asyncio.gather(
+            client.responses.retrieve("gen_missing"),
+            client.responses.retrieve(still),
+            return_exceptions=True,
+        )
+        assert isinstance(results[0], pipevideo.NotFoundError)
+        assert isinstance(results[1], pipevideo.Generation)
+        if hasattr(asyncio, "TaskGroup"):
+            with pytest.raises(BaseException) as caught:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(client.responses.wait(still))
+                    group.create_task(client.responses.retrieve("gen_missing"))
+            assert isinstance(caught.value.exceptions[0], pipevideo.NotFoundError)  # type: ignore[attr-defined]
+
+    run(main())
+
+
+def test_callbacks_run_in_the_tasks_context(emulator: Emulator, tmp_path: Path, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name")
+    statuses: list[tuple[str, str]] = []
+
+    async def main() -> None:
+        name.set("mine")
+        generation = await client.generate(
+            model=MODEL,
+            input="A cat",
+            on_update=lambda u: statuses.append((u.generation.status, name.get())),
+        )
+        path = await client.responses.download(generation, tmp_path / "cat.mp4")
+        assert path.read_bytes() == emulator.video
+
+    run(main())
+    assert statuses == [(s, "mine") for s in ("queued", "in_progress", "completed")]
+
+
+def test_an_exception_in_a_callback_ends_the_call(emulator: Emulator, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    def fail(update: Update) -> None:
+        raise LookupError("mine")
+
+    async def main() -> None:
+        with pytest.raises(LookupError, match="mine"):
+            await client.generate(model=MODEL, input="A cat", on_update=fail)
+
+    run(main())
+
+
+def test_a_key_may_be_an_async_function(emulator: Emulator, run: Runner) -> None:
+    asked: list[object] = []
+
+    async def key() -> str:
+        asked.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return emulator.api_key
+
+    async def refuse() -> str:
+        raise LookupError("no token")
+
+    async def main() -> None:
+        client = AsyncPipevideo(**options(emulator, api_key=key))
+        calls = [client.generate(model=MODEL, input="A cat") for _ in range(5)]
+        await asyncio.gather(*calls)
+        assert set(asked) == {asyncio.get_running_loop()}
+        client = AsyncPipevideo(**options(emulator, api_key=refuse))
+        with pytest.raises(pipevideo.AuthenticationError) as caught:
+            await client.usage.retrieve()
+        assert isinstance(caught.value.__cause__, LookupError)
+
+    run(main())
+
+
+def test_a_watch_left_early_stops(emulator: Emulator, still: str, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        async for update in client.responses.watch(still):
+            assert update.via == "poll"
+            break
+        watch = client.responses.watch(still)
+        await watch.__anext__()
+        step = asyncio.ensure_future(watch.__anext__())
+        await seen(emulator, still)
+        step.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await step
+        # A step that was cancelled loses nothing.
+        emulator.settle(still)
+        assert [update.generation.status async for update in watch] == ["completed"]
+        await watch.aclose()
+
+    run(main())
+
+
+def test_a_closed_client_says_so(emulator: Emulator, run: Runner) -> None:
+    async def main() -> None:
+        async with AsyncPipevideo(**options(emulator)) as client:
+            pass
+        assert client.is_closed
+        with pytest.raises(pipevideo.InvalidRequestError, match="closed"):
+            await client.usage.retrieve()
+
+    run(main())
+
+
+def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
+    async def main() -> None:
+        call = AsyncPipevideo(**options(emulator)).engines.list()
+        await call
+        with pytest.raises(RuntimeError, match="already"):
+            await call
+
+    run(main())
+
+
+def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
+    trio = pytest.importorskip("trio")
+    client = AsyncPipevideo(**options(emulator))
+    with pytest.raises(RuntimeError, match="event loop|trio"):
+        client.engines.list().send(None)
+
+    async def main() -> None:
+        await client.engines.list()
+
+    with pytest.raises(RuntimeError, match="not on trio"):
+        trio.run(main)
+    assert emulator.requests() == []

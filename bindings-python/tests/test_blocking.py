@@ -1,0 +1,237 @@
+"""Calls that block: the GIL, signals, threads, callbacks, tokens, closing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipevideo
+from conftest import MODEL, options, polls, until
+from pipevideo import Pipevideo, Update
+from pipevideo.testing import Emulator
+
+
+def test_another_thread_makes_progress_during_a_wait(emulator: Emulator, still: str) -> None:
+    def settle() -> None:
+        until(lambda: polls(emulator, still) >= 3)
+        emulator.settle(still)
+
+    thread = threading.Thread(target=settle)
+    thread.start()
+    # It would never end if this thread kept the other one from running.
+    assert Pipevideo(**options(emulator)).responses.wait(still).status == "completed"
+    thread.join()
+
+
+def test_ctrl_c_ends_a_wait_within_a_fifth_of_a_second(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator))
+    delays = []
+    for _ in range(3):
+        sent: list[float] = []
+        before = polls(emulator, still)
+
+        def interrupt() -> None:
+            until(lambda: polls(emulator, still) > before)
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.responses.wait(still)
+        delays.append(time.monotonic() - sent[0])
+        thread.join()
+    assert min(delays) < 0.2, delays
+    emulator.settle(still)
+    assert client.responses.wait(still).is_final
+
+
+def test_ctrl_c_stops_the_polls(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator))
+
+    def interrupt(update: Update) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.responses.wait(still, on_update=interrupt)
+    other = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
+    client.responses.wait(other)
+    seen = polls(emulator, still)
+    third = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
+    client.responses.wait(third)
+    assert polls(emulator, still) == seen
+
+
+def test_many_threads_share_a_client(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator))
+    results: list[str] = []
+
+    def generate() -> None:
+        for _ in range(5):
+            results.append(client.generate(model=MODEL, input="A cat").id)
+
+    threads = [threading.Thread(target=generate) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(results)) == 80
+
+
+def test_callbacks_are_called_in_the_callers_thread(emulator: Emulator, tmp_path: Path) -> None:
+    client = Pipevideo(**options(emulator))
+    seen: list[tuple[str, int]] = []
+    generation = client.generate(
+        model=MODEL,
+        input="A cat",
+        on_update=lambda update: seen.append((update.generation.status, threading.get_ident())),
+    )
+    here = threading.get_ident()
+    assert seen == [(status, here) for status in ("queued", "in_progress", "completed")]
+    progress: list[pipevideo.Progress] = []
+    path = client.responses.download(generation, tmp_path / "cat.mp4", on_progress=progress.append)
+    assert path.read_bytes() == emulator.video
+    assert progress[-1].downloaded == progress[-1].total == len(emulator.video)
+
+
+def test_an_exception_in_a_callback_ends_the_call(emulator: Emulator, tmp_path: Path) -> None:
+    client = Pipevideo(**options(emulator))
+
+    def fail(_: object) -> None:
+        raise LookupError("mine")
+
+    id = emulator.add_generation(polls=["completed"])
+    with pytest.raises(LookupError, match="mine"):
+        client.generate(model=MODEL, input="A cat", on_update=fail)
+    with pytest.raises(LookupError, match="mine"):
+        client.responses.wait(id, on_update=fail)
+    with pytest.raises(LookupError, match="mine"):
+        client.responses.download(id, tmp_path / "cat.mp4", on_progress=fail)
+    assert not (tmp_path / "cat.mp4").exists()
+
+
+def test_a_key_may_be_a_function(emulator: Emulator) -> None:
+    asked: list[int] = []
+
+    def key() -> str:
+        asked.append(threading.get_ident())
+        return emulator.api_key
+
+    async def later() -> str:
+        return key()
+
+    for function in (key, later):
+        asked.clear()
+        client = Pipevideo(**options(emulator, api_key=function))
+        assert client.generate(model=MODEL, input="A cat").status == "completed"
+        assert len(asked) == 4 and set(asked) == {threading.get_ident()}
+
+
+def test_a_key_function_that_fails_is_the_cause(emulator: Emulator) -> None:
+    def key() -> str:
+        raise LookupError("no token")
+
+    with pytest.raises(pipevideo.AuthenticationError) as caught:
+        Pipevideo(**options(emulator, api_key=key)).usage.retrieve()
+    assert isinstance(caught.value.__cause__, LookupError)
+    with pytest.raises(pipevideo.AuthenticationError) as caught:
+        Pipevideo(**options(emulator, api_key=lambda: 7)).usage.retrieve()
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert emulator.requests() == []
+
+
+def test_a_closed_client_says_so(emulator: Emulator) -> None:
+    with Pipevideo(**options(emulator)) as client:
+        assert not client.is_closed
+    assert client.is_closed
+    client.close()
+    with pytest.raises(pipevideo.InvalidRequestError, match="closed"):
+        client.responses.create(model=MODEL, input="A cat")
+    assert emulator.requests() == []
+
+
+def test_an_unclosed_client_is_simply_gone(emulator: Emulator, still: str) -> None:
+    for _ in range(50):
+        Pipevideo(**options(emulator)).responses.retrieve(still)
+    watch = Pipevideo(**options(emulator)).responses.watch(still)
+    assert next(watch).generation.id == still
+    del watch
+
+
+def test_a_watch_is_an_iterator(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator))
+    with client.responses.watch(still, deadline=timedelta(minutes=1)) as watch:
+        assert next(watch).generation.status == "queued"
+        emulator.settle(still, "failed", error={"code": "render_failed", "message": "no"})
+        (last,) = list(watch)
+        assert last.generation.error is not None
+        assert last.generation.error.category == "provider"
+        assert list(watch) == []
+
+
+def test_times_may_be_timedelta(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator, request_timeout=timedelta(seconds=5)))
+    with pytest.raises(pipevideo.WaitTimeoutError) as caught:
+        client.responses.wait(still, deadline=timedelta(milliseconds=20))
+    assert caught.value.last is not None and caught.value.last.id == still
+    assert caught.value.polls and caught.value.retryable
+
+
+def test_wrong_types_name_the_argument(emulator: Emulator) -> None:
+    client: Any = Pipevideo(**options(emulator))
+
+    async def update(_: object) -> None: ...
+
+    create = client.responses.create
+    for name, call in {
+        "model": lambda: create(model=3, input="A cat"),
+        "input": lambda: create(model=MODEL, input=3),
+        "width": lambda: create(model=MODEL, input="A cat", width="wide"),
+        "provider": lambda: create(model=MODEL, input="A cat", provider=3),
+        "extra_body": lambda: create(model=MODEL, input="A cat", extra_body=[1]),
+        "id": lambda: client.responses.retrieve(3),
+        "generation": lambda: client.responses.download(3, "x.mp4"),
+        "path": lambda: client.responses.download("gen_1", 3),
+        "deadline": lambda: client.responses.wait("gen_1", deadline="soon"),
+        "on_update": lambda: client.responses.wait("gen_1", on_update=update),
+        "error": lambda: client.responses.reconcile(ValueError()),
+        "image": lambda: pipevideo.image(3),  # type: ignore[arg-type]
+        "api_key": lambda: Pipevideo(api_key=3),  # type: ignore[arg-type]
+        "polling": lambda: Pipevideo(api_key="pv_example", polling={1: 2}),  # type: ignore[dict-item]
+        "headers": lambda: Pipevideo(api_key="pv_example", headers={"a": 1}),  # type: ignore[dict-item]
+    }.items():
+        with pytest.raises(TypeError, match=name):
+            call()
+    assert emulator.requests() == []
+
+
+def test_wrong_values_are_refused(emulator: Emulator) -> None:
+    client: Any = Pipevideo(**options(emulator))
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(pipevideo.InvalidRequestError, match="deadline"):
+            client.responses.wait("gen_1", deadline=wrong)
+        with pytest.raises(pipevideo.ConfigurationError, match="request_timeout"):
+            Pipevideo(**options(emulator, request_timeout=wrong))
+    with pytest.raises(pipevideo.ConfigurationError, match="typcial"):
+        Pipevideo(**options(emulator, polling={"typcial": 1}))
+    with pytest.raises(pipevideo.InvalidRequestError, match="detail"):
+        pipevideo.image("https://example.com/cat.png", detail="hihg")  # type: ignore[arg-type]
+    deep: Any = []
+    for _ in range(1000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested"):
+        client.responses.create(model=MODEL, input="A cat", extra_body={"deep": deep})
+
+
+def test_a_client_pickles_as_its_configuration(emulator: Emulator) -> None:
+    client = pickle.loads(pickle.dumps(Pipevideo(**options(emulator))))
+    assert client.generate(model=MODEL, input="A cat").status == "completed"
+    assert emulator.api_key not in repr(client)

@@ -1,0 +1,125 @@
+"""After a fork both old and new clients work in the child."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conftest import MODEL, options, polls, until
+from pipevideo import AsyncPipevideo, Pipevideo
+from pipevideo.testing import Emulator
+
+warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
+
+
+def in_child(work: Callable[[], object]) -> None:
+    """Runs work in a forked child, which has 20 seconds."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            signal.alarm(20)
+            work()
+            status = 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def generate(client: Pipevideo) -> None:
+    assert client.generate(model=MODEL, input="A cat").status == "completed"
+
+
+def test_old_and_new_clients_work_in_the_child(emulator: Emulator) -> None:
+    old, unused = Pipevideo(**options(emulator)), Pipevideo(**options(emulator))
+    generate(old)
+
+    def work() -> None:
+        generate(old)
+        generate(unused)
+        generate(Pipevideo(**options(emulator)))
+        old.close()
+
+    in_child(work)
+    generate(old)
+    in_child(lambda: in_child(work))
+    generate(old)
+
+
+def test_asyncio_works_in_the_child(emulator: Emulator) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        await asyncio.gather(*[client.generate(model=MODEL, input="A cat") for _ in range(5)])
+
+    asyncio.run(main())
+    in_child(lambda: asyncio.run(main()))
+    asyncio.run(main())
+
+
+def test_a_fork_in_the_middle_of_the_parents_waits(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator))
+    ended: list[Any] = []
+    wait = lambda: ended.append(client.responses.wait(still))  # noqa: E731
+    threads = [threading.Thread(target=wait) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        before = polls(emulator, still)
+        in_child(lambda: generate(client))
+        until(lambda: polls(emulator, still) > before)
+    emulator.settle(still)
+    for thread in threads:
+        thread.join()
+    assert [generation.status for generation in ended] == ["completed"] * 8
+
+
+def test_a_limited_client_works_in_the_child(emulator: Emulator, still: str) -> None:
+    """The parent's requests under way count against no budget of the child's."""
+    client = Pipevideo(**options(emulator, rate_limit=(3, 0.05)))
+    emulator.fault(match={"path": f"/v1/responses/{still}"}, times=None, delay_ms=3_600_000)
+    threads = [
+        threading.Thread(target=lambda: client.responses.retrieve(still), daemon=True)
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: polls(emulator, still) == 3)
+    in_child(lambda: generate(client))
+    emulator.clear_faults()
+
+
+CLIENT: list[Pipevideo] = []
+
+
+def task(_: int) -> str:
+    return CLIENT[0].generate(model=MODEL, input="A cat").status
+
+
+def test_a_pool_of_forked_workers(emulator: Emulator) -> None:
+    CLIENT[:] = [Pipevideo(**options(emulator))]
+    generate(CLIENT[0])
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        assert pool.map_async(task, range(12)).get(60) == ["completed"] * 12
+
+
+def test_the_emulator_stays_with_the_parent(emulator: Emulator) -> None:
+    def work() -> None:
+        with pytest.raises(RuntimeError, match="parent"):
+            emulator.requests()
+        emulator.stop()
+
+    in_child(work)
+    generate(Pipevideo(**options(emulator)))
