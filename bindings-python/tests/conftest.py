@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,3 +47,12 @@ def until(condition: Callable[[], object], limit: float = 20.0) -> None:
 
 def polls(emulator: Emulator, id: str) -> int:
     return sum(request["path"].endswith(id) for request in emulator.requests())
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback port where nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

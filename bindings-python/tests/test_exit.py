@@ -1,0 +1,111 @@
+"""The interpreter ends during a wait, and right after the last await, without a crash or a hang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import polls, until
+from pipevideo.testing import Emulator
+
+RUNS = 500
+
+CLIENT = """
+import sys, pipevideo
+OPTIONS = dict(base_url=sys.argv[1], api_key=sys.argv[2], rate_limit=None,
+               polling={"min_interval": 0, "max_interval": 0})
+"""
+LAST_AWAIT = CLIENT + """
+import asyncio
+async def main():
+    client = pipevideo.AsyncPipevideo(**OPTIONS)
+    await asyncio.gather(*[
+        client.generate(model="moonshotai/kimi-k2.5", input="A cat") for _ in range(20)])
+asyncio.run(main())
+"""
+DURING_A_WAIT = CLIENT + """
+import threading
+client, seen = pipevideo.Pipevideo(**OPTIONS), threading.Event()
+wait = lambda: client.responses.wait(sys.argv[3], on_update=lambda update: seen.set())
+for _ in range(8):
+    threading.Thread(target=wait, daemon=True).start()
+assert seen.wait(20)
+"""
+LOOP_LEFT_OPEN = CLIENT + """
+import asyncio
+loop = asyncio.new_event_loop()
+async def main():
+    client, seen = pipevideo.AsyncPipevideo(**OPTIONS), asyncio.Event()
+    loop.task = loop.create_task(
+        client.responses.wait(sys.argv[3], on_update=lambda update: seen.set()))
+    await seen.wait()
+loop.run_until_complete(main())
+"""
+AT_EXIT = CLIENT + """
+import atexit
+client = pipevideo.Pipevideo(**OPTIONS)
+atexit.register(lambda: print(client.generate(
+    model="moonshotai/kimi-k2.5", input="A cat").status))
+"""
+CTRL_C = CLIENT + """
+pipevideo.Pipevideo(**OPTIONS).responses.wait(sys.argv[3])
+"""
+
+
+def python(script: str, emulator: Emulator, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, emulator.base_url, emulator.api_key, *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def all_end_well(
+    run: Callable[[int], subprocess.CompletedProcess[str]], number: int
+) -> None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        ended = list(pool.map(run, range(number)))
+    bad = [(one.returncode, one.stderr[-500:]) for one in ended if one.returncode or one.stderr]
+    assert not bad, f"{len(bad)} of {number}: {bad[:3]}"
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["free", "pinned"])
+def test_right_after_the_last_await(emulator: Emulator, pinned: bool) -> None:
+    script = LAST_AWAIT
+    if pinned:
+        if not hasattr(os, "sched_setaffinity"):
+            pytest.skip("this system pins nothing")
+        core = min(os.sched_getaffinity(0))
+        script = f"import os; os.sched_setaffinity(0, {{{core}}})\n" + script
+
+    def run(_: int) -> subprocess.CompletedProcess[str]:
+        return python(script, emulator)
+
+    all_end_well(run, RUNS)
+
+
+def test_during_the_waits_of_other_threads(emulator: Emulator, still: str) -> None:
+    all_end_well(lambda _: python(DURING_A_WAIT, emulator, still), 40)
+
+
+def test_with_a_loop_left_open(emulator: Emulator, still: str) -> None:
+    for _ in range(10):
+        # asyncio itself may complain about the task; nothing else may.
+        ended = python(LOOP_LEFT_OPEN, emulator, still)
+        assert ended.returncode == 0 and "panicked" not in ended.stderr, ended.stderr
+
+
+def test_calls_work_at_exit(emulator: Emulator) -> None:
+    ended = python(AT_EXIT, emulator)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "completed\n", "")
+
+
+def test_ctrl_c_ends_the_program(emulator: Emulator, still: str) -> None:
+    command = [sys.executable, "-c", CTRL_C, emulator.base_url, emulator.api_key, still]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
+        until(lambda: polls(emulator, still) > 0)
+        program.send_signal(2)
+        _, stderr = program.communicate(timeout=20)
+    assert stderr.rstrip().endswith("KeyboardInterrupt")

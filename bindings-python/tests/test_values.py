@@ -1,0 +1,166 @@
+"""Values: frozen, equal, hashable, pickled, shown; errors likewise."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import traceback
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipevideo
+from conftest import MODEL, options
+from pipevideo import Generation, Pipevideo, Update
+from pipevideo.testing import Emulator
+
+WIRE: dict[str, Any] = {
+    "id": "gen_1",
+    "object": "response",
+    "status": "completed",
+    "model": "m",
+    "created_at": 1709827200,
+    "output_video_url": "https://videos.example/a.mp4?sig=\"><script>&",
+    "usage": {"input_tokens": 3, "cost_usd": 0.1, "cached": 1},
+    "colour": {"r": [1, 2.5, None, True, "x"]},
+}
+
+
+def samples(emulator: Emulator) -> list[Any]:
+    client = Pipevideo(**options(emulator))
+    generation = client.generate(model=MODEL, input="A cat")
+    failed = Generation.from_dict(
+        {"id": "gen_2", "status": "failed", "error": {"code": "x", "message": "no", "more": 1}}
+    )
+    usage = client.usage.retrieve()
+    engines = client.engines.list()
+    return [
+        generation,
+        generation.usage,
+        failed.error,
+        Update(generation, 1.5, 90.0, "poll"),
+        pipevideo.Progress(1, 2),
+        usage,
+        usage.totals,
+        usage.daily_usage[0],
+        usage.daily_usage_by_route[0].routes[0],
+        usage.recent_requests[0],
+        engines,
+        engines.engines[0].models[0],
+        pipevideo.text("A cat"),
+        pipevideo.image(b"\x89PNG\r\n\x1a\n", detail="low"),
+    ]
+
+
+def test_values_are_values(emulator: Emulator) -> None:
+    for value in samples(emulator):
+        for same in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
+            assert same == value and hash(same) == hash(value) and type(same) is type(value)
+            assert same.to_dict() == value.to_dict()
+            assert not same != value
+        assert value != "something else" and "\n" not in repr(value)
+        with pytest.raises(AttributeError):
+            value.id = "another"
+
+
+def test_a_generation_keeps_every_field() -> None:
+    generation = Generation.from_dict(WIRE)
+    assert generation.to_dict() == WIRE
+    assert generation.extra == {"object": "response", "colour": WIRE["colour"]}
+    assert generation.created_at == datetime(2024, 3, 7, 16, tzinfo=timezone.utc)
+    assert generation.usage is not None and generation.usage.cost_usd == Decimal("0.1")
+    assert generation.usage.extra == {"cached": 1}
+    assert generation.is_final and generation.error is None and generation.latency_ms is None
+    assert generation != Generation.from_dict({**WIRE, "colour": 1})
+    with pytest.raises(ValueError, match="generation"):
+        Generation.from_dict({"id": "gen_1"})
+
+
+def test_money_is_exact_also_after_pickling() -> None:
+    exact = '{"id":"g","status":"completed","usage":{"cost_usd":0.10000000000000000000001}}'
+    generation = Generation._from_json(exact)
+    again = pickle.loads(pickle.dumps(generation))
+    assert again.usage.cost_usd == Decimal("0.10000000000000000000001")
+
+
+def test_a_repr_says_the_useful_things_and_shows_no_signed_url() -> None:
+    shown = repr(Generation.from_dict(WIRE))
+    assert shown == (
+        'Generation(id="gen_1", status="completed", model="m", cost_usd=0.1, output_video_url=…)'
+    )
+
+
+def test_a_notebook_shows_a_player_and_escapes_the_url() -> None:
+    html = Generation.from_dict(WIRE)._repr_html_()
+    assert html.startswith("<video controls") and "<script>" not in html
+    assert "sig=&quot;&gt;&lt;script&gt;&amp;" in html
+    odd = {**WIRE, "output_video_url": "javascript:alert(1)"}
+    assert "<video" not in Generation.from_dict(odd)._repr_html_()
+
+
+def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator, max_retries=0))
+    emulator.fault(match={"method": "POST"}, drop="after_reading")
+    prompt = "a prompt that nobody may read"
+    with pytest.raises(pipevideo.SubmissionUncertainError) as caught:
+        client.responses.create(model=MODEL, input=prompt)
+    error = caught.value
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and again.__dict__ == error.__dict__
+    assert isinstance(again.cause, pipevideo.APIConnectionError) and str(again) == str(error)
+    assert again.sent_at is not None and again.sent_at.tzinfo is not None
+    assert prompt not in "".join(traceback.format_exception(error))
+    (candidate,) = client.responses.reconcile(again)
+    assert client.responses.wait(candidate.id).status == "completed"
+
+
+def test_errors_may_be_derived_from() -> None:
+    class Mine(pipevideo.NotFoundError):
+        pass
+
+    error = Mine("gone", status=404)
+    assert error.kind == "not_found" and error.status == 404 and error.attempts == 0
+    with pytest.raises(TypeError, match="colour"):
+        pipevideo.NotFoundError("gone", colour="red")
+
+
+def test_a_failed_generation_says_why(emulator: Emulator) -> None:
+    id = emulator.add_generation()
+    emulator.settle(id, "failed", error={"code": "provider_error", "message": "a prompt"})
+    with pytest.raises(pipevideo.GenerationFailedError) as caught:
+        Pipevideo(**options(emulator)).responses.wait(id)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert error.category == "provider" and error.generation.id == error.generation_id == id
+    assert "a prompt" not in f"{error} {error!r} {error.generation!r} {error.generation.error!r}"
+
+
+def test_the_system_is_the_cause_of_a_refused_connection(unused_port: int) -> None:
+    client = Pipevideo(
+        base_url=f"http://127.0.0.1:{unused_port}", api_key="pv_example", max_retries=0
+    )
+    with pytest.raises(pipevideo.APIConnectionError) as caught:
+        client.usage.retrieve()
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+def test_parts_show_nothing_of_the_prompt(tmp_path: Path) -> None:
+    (tmp_path / "cat.gif").write_bytes(b"GIF89a..")
+    for part in (
+        pipevideo.text("a secret prompt"),
+        pipevideo.image(tmp_path / "cat.gif"),
+        pipevideo.image(str(tmp_path / "cat.gif")),
+        pipevideo.video("https://example.com/secret.mp4"),
+    ):
+        assert "secret" not in repr(part) and "base64" not in repr(part)
+    with pytest.raises(pipevideo.InvalidRequestError):
+        pipevideo.image(b"no image")
+
+
+def test_requests_say_which_library_sent_them(emulator: Emulator) -> None:
+    Pipevideo(**options(emulator)).usage.retrieve()
+    Pipevideo(**options(emulator, headers={"user-agent": "mine"})).usage.retrieve()
+    agents = [request["headers"]["user-agent"] for request in emulator.requests()]
+    assert agents == [f"pipevideo-python/{pipevideo.__version__}", "mine"]
