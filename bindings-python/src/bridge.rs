@@ -6,11 +6,12 @@
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::logs;
 use crate::runtime::{self, lock};
 use crate::shared::Shared;
 
@@ -19,6 +20,9 @@ const MANY: usize = 64;
 
 /// The queues that have something new since their loops were last woken.
 static CHANGED: Mutex<Vec<Arc<LoopQueue>>> = Mutex::new(Vec::new());
+
+/// All loops that have a bridge.
+static LOOPS: Mutex<Vec<Weak<LoopQueue>>> = Mutex::new(Vec::new());
 
 /// The runtime's end of a bridge.
 pub(crate) struct LoopQueue {
@@ -50,9 +54,17 @@ pub(crate) fn wake_loops() {
     changed.iter().for_each(|queue| queue.wake());
 }
 
+/// Wakes every loop, for what is not a call's.
+pub(crate) fn wake_all() {
+    let mut loops = lock(&LOOPS);
+    loops.retain(|queue| queue.strong_count() > 0);
+    lock(&CHANGED).extend(loops.iter().filter_map(Weak::upgrade));
+}
+
 /// In a forked child the loops are the parent's.
 pub(crate) fn forget_loops() {
     std::mem::forget(std::mem::take(&mut *lock(&CHANGED)));
+    std::mem::forget(std::mem::take(&mut *lock(&LOOPS)));
 }
 
 /// The loop's end of a bridge: what the loop calls when there is something to read.
@@ -84,6 +96,7 @@ impl Bridge {
         let bridge = Bound::new(py, bridge)?;
         event_loop.call_method1(intern!(py, "add_reader"), (fd, &bridge))?;
         event_loop.setattr(name, &bridge)?;
+        lock(&LOOPS).push(Arc::downgrade(&queue));
         Ok(queue)
     }
 }
@@ -94,6 +107,7 @@ impl Bridge {
         let mut bytes = [0; 64];
         // What is left in the socket calls again.
         let _ = (&self.socket).read(&mut bytes);
+        logs::emit(py)?;
         let changed = std::mem::take(&mut *lock(&self.queue.changed));
         changed.iter().try_for_each(|call| call.wake_waiter(py))
     }

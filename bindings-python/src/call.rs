@@ -12,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 
 use crate::bridge::Bridge;
 use crate::errors;
+use crate::logs;
 use crate::outcome::{Outcome, Value};
 use crate::runtime::{self, lock};
 use crate::shared::{Event, News, Shared, Waiter};
@@ -67,7 +68,11 @@ impl Call {
     }
 
     /// The call under way; it is started if it was not. None if it has ended.
-    fn running(&self, waiter: impl FnOnce() -> PyResult<Waiter>) -> PyResult<Option<Running>> {
+    fn running(
+        &self,
+        py: Python<'_>,
+        waiter: impl FnOnce() -> PyResult<Waiter>,
+    ) -> PyResult<Option<Running>> {
         if self.process != runtime::process() {
             return Err(PyRuntimeError::new_err(
                 "pipevideo: the call was made before os.fork(), in the parent. Make it anew.",
@@ -84,6 +89,7 @@ impl Call {
                 Stage::Ended => return Ok(None),
             }
         };
+        logs::look(py)?;
         let shared = Shared::new(waiter()?);
         if let Some(tokens) = &self.tokens {
             tokens.serve_with(&shared);
@@ -115,6 +121,7 @@ impl Call {
 
     /// Handles news until there is an outcome, or nothing new.
     fn look<'py>(&self, py: Python<'py>, running: &Running) -> PyResult<Option<Finished<'py>>> {
+        logs::emit(py)?;
         while let Some(news) = running.shared.news() {
             match news {
                 News::Event(event) => self.handle(py, event)?,
@@ -143,7 +150,7 @@ impl Call {
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = running_loop(py)?;
         let waiter = || Ok(Waiter::Loop { queue: Bridge::queue_of(&event_loop)?, future: None });
-        let Some(running) = self.running(waiter)? else {
+        let Some(running) = self.running(py, waiter)? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been awaited already."));
         };
         loop {
@@ -166,7 +173,7 @@ impl Call {
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let waiter = || Ok(Waiter::Thread(std::thread::current()));
-        let Some(running) = self.running(waiter)? else {
+        let Some(running) = self.running(py, waiter)? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been made already."));
         };
         loop {

@@ -12,6 +12,7 @@ mod emulator;
 mod errors;
 mod input;
 mod json;
+mod logs;
 mod options;
 mod outcome;
 mod runtime;

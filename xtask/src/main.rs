@@ -4,6 +4,7 @@
 //! they need; `cargo xtask test rust` those of one. A language is a file here and a line in
 //! [`LANGUAGES`].
 
+mod python;
 mod rust;
 mod steps;
 
@@ -19,7 +20,8 @@ struct Language {
     test: fn(&mut Steps),
 }
 
-const LANGUAGES: [Language; 1] = [Language { name: "rust", test: rust::test }];
+const LANGUAGES: [Language; 2] =
+    [Language { name: "rust", test: rust::test }, Language { name: "python", test: python::test }];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -97,7 +99,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        assert!(names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; there are of: rust"));
+        assert!(
+            names(&["test", "cobol"])
+                .unwrap_err()
+                .contains("\"cobol\"; there are of: rust, python")
+        );
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());
     }

@@ -220,7 +220,8 @@ class AsyncUpdates:
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, Update]:
-        return self._watch.next()
+        # Awaited, it raises StopAsyncIteration where a call that blocks returns None.
+        return self._watch.next()  # type: ignore[return-value]
 
     async def aclose(self) -> None:
         """Stops following, never the generation."""

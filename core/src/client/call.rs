@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
-use tracing::{Instrument, Span, debug, debug_span, field};
+use tracing::{Instrument, Span, debug_span, field, info};
 
 use super::Inner;
 use super::clock;
@@ -88,7 +88,7 @@ impl Inner {
                 let entropy = clock::entropy();
                 match retry::pause(safety, &error, attempt, self.config.max_retries, entropy) {
                     Some(pause) => {
-                        debug!(kind = %error.kind(), ?pause, "the call is sent again");
+                        info!(kind = %error.kind(), ?pause, "the call is sent again");
                         clock::sleep(pause).await;
                     }
                     None => return Err((error, sent_at)),

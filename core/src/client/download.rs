@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, header};
-use tracing::{Instrument, debug, debug_span};
+use tracing::{Instrument, debug, debug_span, info};
 use url::Url;
 
 use self::target::{Target, Writer};
@@ -210,7 +210,7 @@ impl Transfer {
                     if failures > self.client.inner.config.max_retries {
                         return Err(self.named(error, attempts));
                     }
-                    debug!(stored = self.writer.stored(), "the download broke off");
+                    info!(stored = self.writer.stored(), "the download broke off");
                     let asked = error.retry_after().unwrap_or_default().min(retry::PATIENCE);
                     clock::sleep(asked + retry::backoff(failures, clock::entropy())).await;
                 }

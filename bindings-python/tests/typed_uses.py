@@ -1,0 +1,89 @@
+"""Uses that must type-check, under mypy --strict and pyright. It is not run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from typing_extensions import assert_type
+
+import pipevideo
+from pipevideo import AsyncPipevideo, Generation, Pipevideo, Update
+from pipevideo.testing import Emulator
+
+
+def blocking(client: Pipevideo) -> None:
+    generation = client.generate(
+        model="m",
+        input=[pipevideo.text("A cat"), pipevideo.image(Path("cat.png"), detail="low")],
+        provider=["framerate"],
+        engine="hyperframes",
+        deadline=timedelta(minutes=5),
+        on_update=lambda update: print(update.generation.status, update.elapsed),
+    )
+    assert_type(generation, Generation)
+    assert_type(generation.created_at, "datetime | None")
+    if generation.usage is not None:
+        assert_type(generation.usage.cost_usd, "Decimal | None")
+    assert_type(client.responses.download(generation, "cat.mp4"), Path)
+    assert_type(client.responses.download(generation.id, Path("cat.mp4")), Path)
+    for update in client.responses.watch(generation.id):
+        assert_type(update, Update)
+    for engine in client.engines.list().engines:
+        assert_type(engine.models[0].input_per_million_usd, "Decimal | None")
+    assert_type(client.usage.retrieve().totals.total_requests, "int | None")
+
+
+def items(client: Pipevideo) -> None:
+    client.responses.create(
+        model="m",
+        input=[{"role": "user", "content": [{"type": "input_text", "text": "A cat"}]}],
+        extra_body={"seed": 7},
+    )
+
+
+def errors(client: Pipevideo) -> None:
+    try:
+        client.responses.create(model="m", input="A cat")
+    except pipevideo.SubmissionUncertainError as error:
+        for candidate in client.responses.reconcile(error):
+            assert_type(candidate.id, str)
+    except pipevideo.GenerationFailedError as error:
+        assert_type(error.generation, "Generation | None")
+    except pipevideo.PipevideoError as error:
+        assert_type(error.status, "int | None")
+
+
+async def asynchronous() -> None:
+    async def token() -> str:
+        return "pv_example"
+
+    async with AsyncPipevideo(api_key=token, rate_limit=None, polling={"typical": 60}) as client:
+        first, second = await asyncio.gather(
+            client.generate(model="m", input="A cat"),
+            client.responses.retrieve("gen_1"),
+        )
+        assert_type(first, Generation)
+        assert_type(second, Generation)
+        task = asyncio.create_task(client.responses.wait("gen_1", deadline=60))
+        assert_type(await task, Generation)
+        async for update in client.responses.watch("gen_1"):
+            assert_type(update, Update)
+
+
+def wrong(client: Pipevideo, named: Callable[[], str]) -> None:
+    client.generate(model=3, input="A cat")  # type: ignore[arg-type]
+    client.generate("m", "A cat")  # type: ignore[call-arg]
+    client.responses.create(model="m", input=3)  # type: ignore[arg-type]
+    pipevideo.image("https://example.com/cat.png", detail="hihg")  # type: ignore[arg-type]
+    Pipevideo(polling={"typcial": 1}, colour="red")  # type: ignore[call-arg]
+    Pipevideo(api_key=named)
+
+
+def testing() -> None:
+    with Emulator(speed=60) as emulator:
+        emulator.settle("gen_1", "failed", error={"code": "x", "message": "y"})
+        assert_type(emulator.base_url, str)

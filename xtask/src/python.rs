@@ -1,0 +1,46 @@
+//! Python: a wheel, built as it is for users, installed and tried in an environment of its own.
+
+use std::path::PathBuf;
+
+use crate::steps::Steps;
+
+const TESTS: &str = "bindings-python/tests";
+
+/// Runs everything.
+pub(crate) fn test(steps: &mut Steps) {
+    if !steps.has("python3 --version") {
+        return steps.skip("all", "python3 is missing (3.10 or later)");
+    }
+    let target = target().join("python");
+    let environment = target.join("venv");
+    let (environment, wheels) =
+        (environment.display().to_string(), target.join("wheels").display().to_string());
+    let python = format!("{environment}/bin/python");
+    // A wheel of an earlier run would be installed as well as the new one.
+    let _ = std::fs::remove_dir_all(&wheels);
+
+    if !steps.has(&format!("{python} -m pip --version")) {
+        steps.run("environment", &format!("python3 -m venv {environment}"));
+    }
+    let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
+    steps.run("tools", &format!("{pip} -r {TESTS}/requirements.txt"));
+    steps.run(
+        "wheel",
+        &format!(
+            "{python} -m maturin build --release --locked --manifest-path \
+             bindings-python/Cargo.toml --out {wheels}"
+        ),
+    );
+    let only_ours = format!("--no-index --no-deps --force-reinstall --find-links {wheels}");
+    steps.run("install", &format!("{pip} {only_ours} pipevideo"));
+    steps.run_with(
+        "tests",
+        &[("PIPEVIDEO_WHEELS", &wheels)],
+        &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
+    );
+}
+
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
