@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CHECKED = [str(HERE / "typed_uses.py"), *map(str, (HERE.parents[1] / "examples/python").glob("*.py"))]
+EXAMPLES = HERE.parents[1] / "examples/python"
+CHECKED = [str(HERE / "typed_uses.py"), *map(str, EXAMPLES.glob("*.py"))]
 
 
 def passes(*command: str) -> None:
+    """A tool has nothing to say. It runs where the examples find their `service`."""
     ended = subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, cwd=HERE.parent
+        [sys.executable, "-m", *command], capture_output=True, text=True, cwd=EXAMPLES
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
 

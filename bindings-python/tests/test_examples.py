@@ -1,0 +1,92 @@
+"""Each example as its user runs it: a process, its output, its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipevideo.testing import Emulator
+
+EXAMPLES = Path(__file__).parents[2] / "examples/python"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
+Ended = subprocess.CompletedProcess
+
+
+def run(folder: Path, emulator: Emulator | None, *arguments: str) -> Ended[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
+    if emulator is not None:
+        environment["PIPEVIDEO_BASE_URL"] = emulator.base_url
+        environment["PIPEVIDEO_API_KEY"] = emulator.api_key
+    command = [sys.executable, str(EXAMPLES / arguments[0]), *arguments[1:]]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120
+    )
+
+
+@pytest.fixture
+def quick() -> Emulator:
+    return Emulator(speed=60, sigma=0.1)
+
+
+@pytest.mark.parametrize("own_service", [True, False])
+def test_quickstart(tmp_path: Path, quick: Emulator, own_service: bool) -> None:
+    with quick:
+        ended = run(tmp_path, None if own_service else quick, "quickstart.py")
+        assert (ended.returncode, ended.stdout) == (0, "generation.mp4\n"), ended.stderr
+        assert (tmp_path / "generation.mp4").read_bytes() == quick.video
+        assert " is queued\n" in ended.stderr and "cost: $0." in ended.stderr
+        assert ("PIPEVIDEO_API_KEY is not set" in ended.stderr) == own_service
+
+
+def test_watch_progress(tmp_path: Path, quick: Emulator) -> None:
+    with quick:
+        ended = run(tmp_path, quick, "watch_progress.py")
+        assert ended.returncode == 0 and ended.stdout.endswith(" completed\n"), ended.stderr
+
+
+def test_image_to_video(tmp_path: Path, quick: Emulator) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+    with quick:
+        ended = run(tmp_path, quick, "image_to_video.py", "cat.png", "Make it walk")
+        assert (ended.returncode, ended.stdout) == (0, "generation.mp4\n"), ended.stderr
+        (content,) = [r["body"]["input"] for r in quick.requests() if r["method"] == "POST"]
+        assert [part["type"] for part in content[0]["content"]] == ["input_text", "input_image"]
+        (tmp_path / "cat.png").write_bytes(b"no image")
+        ended = run(tmp_path, quick, "image_to_video.py", "cat.png", "Make it walk")
+        assert ended.returncode == 1 and ended.stderr.startswith("error: the first bytes")
+
+
+def test_resume(tmp_path: Path, quick: Emulator) -> None:
+    with quick:
+        started = run(tmp_path, quick, "resume.py", "start", "A cat")
+        assert started.returncode == 0, started.stderr
+        ended = run(tmp_path, quick, "resume.py", "finish", started.stdout.strip())
+        assert (ended.returncode, ended.stdout) == (0, "generation.mp4\n"), ended.stderr
+        assert (tmp_path / "generation.mp4").read_bytes() == quick.video
+    assert run(tmp_path, None, "resume.py", "start", "A cat").returncode == 1
+
+
+def test_many(tmp_path: Path, quick: Emulator) -> None:
+    with quick:
+        ended = run(tmp_path, quick, "many.py")
+        assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
+        # The emulator allows 100 requests a minute, and has turned none away.
+        assert len(quick.requests()) <= 100
+
+
+def test_notebook(tmp_path: Path, quick: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = json.loads((EXAMPLES / "notebook.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    with quick:
+        monkeypatch.setenv("PIPEVIDEO_BASE_URL", quick.base_url)
+        monkeypatch.setenv("PIPEVIDEO_API_KEY", quick.api_key)
+        names: dict[str, object] = {}
+        for cell in code[:-1]:
+            exec(cell, names)
+        shown = eval(code[-1], names)
+        assert "<video" in shown._repr_html_() and quick.video_base in shown._repr_html_()

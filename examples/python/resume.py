@@ -1,0 +1,38 @@
+"""A generation that is started in one process and finished in another: its id is all it takes.
+
+    python resume.py start "A cat walking on a beach at sunset"
+    python resume.py finish gen_...
+
+Both need the same service: PIPEVIDEO_API_KEY, and PIPEVIDEO_BASE_URL for another one than the
+service's own, such as the emulator's program (cargo run -p pipevideo-emulator -- --speed 12).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pipevideo import Pipevideo, PipevideoError
+
+
+def main() -> int:
+    if len(sys.argv) != 3 or sys.argv[1] not in ("start", "finish"):
+        print("usage: resume.py start PROMPT | resume.py finish ID", file=sys.stderr)
+        return 2
+    command, argument = sys.argv[1:]
+    try:
+        with Pipevideo() as client:
+            if command == "start":
+                created = client.responses.create(model="moonshotai/kimi-k2.5", input=argument)
+                print(created.id)
+            else:
+                # If it was stopped in the middle of the download, that goes on from there.
+                generation = client.responses.wait(argument)
+                print(client.responses.download(generation, "generation.mp4"))
+    except PipevideoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
