@@ -22,6 +22,7 @@ use crate::shared::{Event, Shared};
 use crate::token::TokenHost;
 use crate::values::Generation;
 use crate::watch::Watch;
+use crate::webhook;
 
 /// What `Pipevideo` and `AsyncPipevideo` stand on.
 #[pyclass(frozen, module = "pipevideo._native")]
@@ -219,6 +220,16 @@ impl Core {
                 .map_ok(|catalog| Value::Engines(Box::new(catalog)))
                 .boxed()
         }))
+    }
+
+    fn unwrap_webhook<'py>(
+        &self,
+        py: Python<'py>,
+        body: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let client = self.client(py)?;
+        webhook::unwrap(body, headers, |body, headers| client.webhooks().unwrap(body, headers))
     }
 
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {

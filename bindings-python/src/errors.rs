@@ -45,6 +45,9 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
             fields.set_item("last", generation()?)?;
             fields.set_item("polls", error.polls())?;
         }
+        ErrorKind::WebhookVerification => {
+            fields.set_item("reason", error.reason().map(|reason| reason.as_str()))?;
+        }
         _ => {}
     }
     let exception = make(py, error.kind(), error.message(), &fields)?;

@@ -20,6 +20,7 @@ mod shared;
 mod token;
 mod values;
 mod watch;
+mod webhook;
 
 use pyo3::prelude::*;
 
@@ -49,6 +50,7 @@ mod _native {
         input::{Part, image, text, video},
         values::{Generation, GenerationError, TokenUsage, Update},
         watch::Watch,
+        webhook::Webhook,
     };
 
     #[pymodule_export]

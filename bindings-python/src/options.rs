@@ -13,6 +13,7 @@ use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 use crate::errors;
 use crate::input::argument;
 use crate::token::TokenHost;
+use crate::webhook;
 
 /// Whoever reads the service's logs sees which library called, unless `headers` say otherwise.
 const AGENT: &str = concat!("pipevideo-python/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +42,7 @@ pub(crate) fn builder(
             "max_retries" => builder.max_retries(max_retries(&value)?),
             "rate_limit" => builder.rate_limit(rate_limit(&value)?),
             "polling" => builder.polling(polling(&value)?),
+            "webhook_secrets" => builder.webhook_secrets(webhook::secrets(&value, &name)?),
             "app" => builder.app(app(&value)?),
             "headers" => {
                 add_headers(&mut headers, &value)?;
@@ -104,11 +106,16 @@ fn polling(value: &Bound<'_, PyAny>) -> PyResult<Polling> {
     let mut polling = Polling::default();
     let mapping = value.cast::<PyMapping>().ok();
     if let Some(mapping) = mapping {
-        known_keys(mapping, "polling", &["min_interval", "max_interval", "typical"])?;
+        known_keys(
+            mapping,
+            "polling",
+            &["min_interval", "max_interval", "safety_interval", "typical"],
+        )?;
     }
     let fields = [
         ("min_interval", &mut polling.min_interval),
         ("max_interval", &mut polling.max_interval),
+        ("safety_interval", &mut polling.safety_interval),
         ("typical", &mut polling.typical),
     ];
     for (name, field) in fields {

@@ -49,7 +49,9 @@ from ._values import (
     RecentRequest,
     RouteUsage,
     UsageTotals,
+    WebhookEvent,
 )
+from ._webhooks import Webhook, Webhooks
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -118,7 +120,10 @@ __all__ = [
     "Usage",
     "UsageTotals",
     "WaitTimeoutError",
+    "Webhook",
+    "WebhookEvent",
     "WebhookVerificationError",
+    "Webhooks",
     "__version__",
     "image",
     "text",

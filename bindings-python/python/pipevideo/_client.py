@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._options import Client
+from ._webhooks import Webhooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Pipevideo(Client):
     def usage(self) -> Usage:
         """The account's usage."""
         return Usage(self._core)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Webhooks: verify a delivery, and wake the waits of its generation."""
+        return Webhooks(self._core)
 
     def generate(
         self,

@@ -1,7 +1,7 @@
 """The native half: what `pipevideo` stands on. Use the names that `pipevideo` exports."""
 
 import os
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any, Generic, Literal, TypeVar, final
 from typing_extensions import Self
 
 from ._options import Seconds
-from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
+from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest, WebhookEvent
+from ._webhooks import Body, Headers
 from .errors import FailureCategory
 
 _T_co = TypeVar("_T_co", covariant=True)
@@ -25,6 +26,7 @@ __all__ = [
     "TokenUsage",
     "Update",
     "Watch",
+    "Webhook",
     "__version__",
     "_after_fork_in_child",
     "_after_fork_in_parent",
@@ -261,7 +263,17 @@ class Core:
     ) -> Call[Path]: ...
     def reconcile(self, model: str, sent_at: float) -> Call[list[RecentRequest]]: ...
     def engines(self) -> Call[EngineCatalog]: ...
+    def unwrap_webhook(self, body: Body, headers: Headers) -> WebhookEvent: ...
     def usage(self) -> Call[AccountUsage]: ...
+
+@final
+class Webhook:
+    """What `pipevideo.Webhook` stands on."""
+
+    def __new__(cls, secrets: str | Sequence[str]) -> Self: ...
+    def unwrap(self, body: Body, headers: Headers) -> WebhookEvent: ...
+    def sign(self, body: Body, id: str, timestamp: float) -> dict[str, str]:
+        """The headers that the service would send; `timestamp` is in Unix seconds."""
 
 @final
 class Emulator:

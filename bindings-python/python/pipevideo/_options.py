@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
         min_interval: NotRequired[Seconds]
         max_interval: NotRequired[Seconds]
+        safety_interval: NotRequired[Seconds]
         typical: NotRequired[Seconds]
 
     class App(TypedDict):
@@ -77,6 +78,7 @@ class Client:
         rate_limit: tuple[int, Seconds] | None | _NotGiven = NOT_GIVEN,
         polling: Polling | Mapping[str, Any] | None = None,
         deadline: Seconds | None = None,
+        webhook_secrets: str | Sequence[str] | None = None,
         app: App | Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
@@ -92,8 +94,11 @@ class Client:
         connect_timeout: bounds the making of a connection, in seconds.
         max_retries: how often a call that is safe to repeat is sent again.
         rate_limit: how many requests in how many seconds; None switches it off.
-        polling: `min_interval`, `max_interval` and `typical`, in seconds.
+        polling: `min_interval`, `max_interval`, `typical`, and with webhooks `safety_interval`, in
+            seconds.
         deadline: bounds a whole wait, in seconds.
+        webhook_secrets: the secrets that sign webhooks, by default `PIPEVIDEO_WEBHOOK_SECRET`
+            (comma-separated); with them waits rest on webhooks.
         app: `url`, `title` and `name` of your application, for the service's statistics.
         headers: headers that go with every request to the API.
         proxy: a proxy's URL; by default the environment's.
@@ -108,6 +113,7 @@ class Client:
             "max_retries": max_retries,
             "polling": polling,
             "deadline": deadline,
+            "webhook_secrets": webhook_secrets,
             "app": app,
             "headers": headers,
             "proxy": proxy,
@@ -135,7 +141,7 @@ class Client:
             f"{name}={value!r}"
             for name, value in self._options.items()
             # A key, a proxy's password, a header with a token.
-            if name not in ("api_key", "proxy", "headers")
+            if name not in ("api_key", "proxy", "headers", "webhook_secrets")
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

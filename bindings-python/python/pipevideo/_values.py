@@ -226,3 +226,45 @@ class AccountUsage(Value):
     recent_requests: tuple[RecentRequest, ...]
     raw: Any
     """The answer as it came."""
+
+
+class WebhookEvent(Value):
+    """What a genuine delivery says: that a generation has ended.
+
+    Deliveries come more than once and in any order: tell them apart by `id`.
+    """
+
+    __slots__ = (
+        "id",
+        "timestamp",
+        "event_type",
+        "generation_id",
+        "status",
+        "output_video_url",
+        "error_message",
+        "duplicate",
+        "raw",
+    )
+    id: str
+    """The delivery's id, the same each time that it is tried."""
+    timestamp: datetime
+    """When it was signed."""
+    event_type: str
+    """What happened: `video.generation.completed`, for both outcomes."""
+    generation_id: str | None
+    status: str | None
+    """How it ended, as the delivery claims."""
+    output_video_url: str | None
+    """Where the video is, if it completed. Treat it as a secret."""
+    error_message: str | None
+    """Why it failed, if it did. It may quote the prompt."""
+    duplicate: bool
+    """Whether the client has had this delivery before; it changed nothing this time."""
+    raw: Any
+    """The body as JSON."""
+
+    def __repr__(self) -> str:
+        # Neither the signed URL nor the service's message, which may quote the prompt.
+        names = ("id", "event_type", "generation_id", "status", "duplicate")
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"WebhookEvent({shown})"
