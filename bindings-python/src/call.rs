@@ -17,7 +17,7 @@ use crate::outcome::{Outcome, Value};
 use crate::runtime::{self, lock};
 use crate::shared::{Event, News, Shared, Waiter};
 use crate::token::TokenHost;
-use crate::values;
+use crate::update;
 
 /// What a call does, once it is started.
 pub(crate) type Work =
@@ -137,8 +137,8 @@ impl Call {
     fn handle(&self, py: Python<'_>, event: Event) -> PyResult<()> {
         let argument = match event {
             Event::Token(request) => return request.answer(py),
-            Event::Update(update) => values::update(py, *update)?.into_any(),
-            Event::Progress(progress) => values::progress(py, progress)?,
+            Event::Update(update) => update::update(py, *update)?.into_any(),
+            Event::Progress(progress) => update::progress(py, progress)?,
         };
         if let Some(callback) = &self.callback {
             callback.call1(py, (argument,))?;

@@ -18,6 +18,7 @@ mod outcome;
 mod runtime;
 mod shared;
 mod token;
+mod update;
 mod values;
 mod watch;
 mod webhook;
@@ -48,7 +49,8 @@ mod _native {
         client::Core,
         emulator::Emulator,
         input::{Part, image, text, video},
-        values::{Generation, GenerationError, TokenUsage, Update},
+        update::Update,
+        values::{Generation, GenerationError, TokenUsage},
         watch::Watch,
         webhook::Webhook,
     };

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::catalog;
 use crate::errors;
+use crate::update;
 use crate::values;
 
 /// How a call ended.
@@ -51,7 +52,7 @@ impl Value {
             Self::Candidates(found) => catalog::candidates(py, &found)?,
             Self::Path(path) => path.into_pyobject(py)?.into_any(),
             Self::Update(None) => return Ok(None),
-            Self::Update(Some(update)) => values::update(py, *update)?.into_any(),
+            Self::Update(Some(update)) => update::update(py, *update)?.into_any(),
         }))
     }
 }

@@ -21,27 +21,6 @@ pub(crate) fn generation(py: Python<'_>, core: Core) -> PyResult<Bound<'_, Gener
     Bound::new(py, Generation(Arc::new(core)))
 }
 
-pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
-    Bound::new(
-        py,
-        Update {
-            elapsed: update.elapsed.as_secs_f64(),
-            expected: update.expected.as_secs_f64(),
-            via: update.via.as_str().to_owned(),
-            generation: Arc::new(update.generation),
-        },
-    )
-}
-
-pub(crate) fn progress(
-    py: Python<'_>,
-    progress: pipevideo::Progress,
-) -> PyResult<Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = CLASS.import(py, "pipevideo._values", "Progress")?;
-    class.call1((progress.downloaded, progress.total))
-}
-
 /// An exact amount as `decimal.Decimal`.
 pub(crate) fn decimal(py: Python<'_>, amount: Option<Decimal>) -> PyResult<Bound<'_, PyAny>> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -55,7 +34,7 @@ fn text(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-fn wire<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn wire<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     let value =
         serde_json::to_value(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
     json::to_python(py, &value)
@@ -71,7 +50,7 @@ fn extra(extra: &serde_json::Map<String, Value>) -> Value {
     Value::Object(extra.clone())
 }
 
-fn hash(parts: impl Hash) -> u64 {
+pub(crate) fn hash(parts: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     parts.hash(&mut hasher);
     hasher.finish()
@@ -93,7 +72,7 @@ fn quoted(text: &str) -> String {
 
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
-pub(crate) struct Generation(Arc<Core>);
+pub(crate) struct Generation(pub(crate) Arc<Core>);
 
 impl Generation {
     pub(crate) fn core(&self) -> &Core {
@@ -345,72 +324,5 @@ impl GenerationError {
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         reduced(this.as_any(), text(&this.get().0)?)
-    }
-}
-
-#[pyclass(frozen, eq, module = "pipevideo")]
-#[derive(PartialEq)]
-pub(crate) struct Update {
-    generation: Arc<Core>,
-    elapsed: f64,
-    expected: f64,
-    via: String,
-}
-
-#[pymethods]
-impl Update {
-    #[new]
-    fn new(generation: &Generation, elapsed: f64, expected: f64, via: String) -> Self {
-        Self { generation: generation.0.clone(), elapsed, expected, via }
-    }
-
-    #[getter]
-    fn generation(&self) -> Generation {
-        Generation(self.generation.clone())
-    }
-
-    #[getter]
-    fn elapsed(&self) -> f64 {
-        self.elapsed
-    }
-
-    #[getter]
-    fn expected(&self) -> f64 {
-        self.expected
-    }
-
-    #[getter]
-    fn via(&self) -> &str {
-        &self.via
-    }
-
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let dict = pyo3::types::PyDict::new(py);
-        dict.set_item("generation", wire(py, &*self.generation)?)?;
-        dict.set_item("elapsed", self.elapsed)?;
-        dict.set_item("expected", self.expected)?;
-        dict.set_item("via", &self.via)?;
-        Ok(dict.into_any())
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "Update(id={:?}, status={:?}, elapsed={:.1}, expected={:.1}, via={:?})",
-            self.generation.id,
-            self.generation.status.as_str(),
-            self.elapsed,
-            self.expected,
-            self.via,
-        )
-    }
-
-    fn __hash__(&self) -> u64 {
-        hash((&self.generation.id, &self.generation.status, self.elapsed.to_bits()))
-    }
-
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        let own = this.get();
-        let arguments = (own.generation(), own.elapsed, own.expected, &own.via);
-        (this.get_type(), arguments).into_pyobject(this.py())
     }
 }

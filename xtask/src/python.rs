@@ -1,6 +1,6 @@
 //! Python: a wheel, built as it is for users, installed and tried in an environment of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::steps::Steps;
 
@@ -27,8 +27,9 @@ pub(crate) fn test(steps: &mut Steps) {
     }
     let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
     steps.run("tools", &format!("{pip} -r {TESTS}/requirements.txt"));
-    steps.run(
+    steps.run_with(
         "wheel",
+        &[("PATH", &with_programs_of(&environment))],
         &format!(
             "{python} -m maturin build --release --locked {FIT} --manifest-path \
              bindings-python/Cargo.toml --out {wheels}"
@@ -45,6 +46,14 @@ pub(crate) fn test(steps: &mut Steps) {
         &[("PIPEVIDEO_WHEELS", &wheels)],
         &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
     );
+}
+
+/// The search path with an environment's programs first: maturin asks its `python3` for zig.
+fn with_programs_of(environment: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let programs = root.join(environment).join("bin");
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", programs.display())
 }
 
 /// Where cargo puts what it builds.

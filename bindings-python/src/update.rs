@@ -1,0 +1,98 @@
+//! What callbacks and watches are told: updates of a generation, progress of a download.
+
+use std::sync::Arc;
+
+use pipevideo::Generation as Core;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::values::{Generation, hash, wire};
+
+pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
+    Bound::new(
+        py,
+        Update {
+            elapsed: update.elapsed.as_secs_f64(),
+            expected: update.expected.as_secs_f64(),
+            via: update.via.as_str().to_owned(),
+            generation: Arc::new(update.generation),
+        },
+    )
+}
+
+pub(crate) fn progress(
+    py: Python<'_>,
+    progress: pipevideo::Progress,
+) -> PyResult<Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let class = CLASS.import(py, "pipevideo._values", "Progress")?;
+    class.call1((progress.downloaded, progress.total))
+}
+
+#[pyclass(frozen, eq, module = "pipevideo")]
+#[derive(PartialEq)]
+pub(crate) struct Update {
+    generation: Arc<Core>,
+    elapsed: f64,
+    expected: f64,
+    via: String,
+}
+
+#[pymethods]
+impl Update {
+    #[new]
+    fn new(generation: &Generation, elapsed: f64, expected: f64, via: String) -> Self {
+        Self { generation: generation.0.clone(), elapsed, expected, via }
+    }
+
+    #[getter]
+    fn generation(&self) -> Generation {
+        Generation(self.generation.clone())
+    }
+
+    #[getter]
+    fn elapsed(&self) -> f64 {
+        self.elapsed
+    }
+
+    #[getter]
+    fn expected(&self) -> f64 {
+        self.expected
+    }
+
+    #[getter]
+    fn via(&self) -> &str {
+        &self.via
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let dict = PyDict::new(py);
+        dict.set_item("generation", wire(py, &*self.generation)?)?;
+        dict.set_item("elapsed", self.elapsed)?;
+        dict.set_item("expected", self.expected)?;
+        dict.set_item("via", &self.via)?;
+        Ok(dict.into_any())
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Update(id={:?}, status={:?}, elapsed={:.1}, expected={:.1}, via={:?})",
+            self.generation.id,
+            self.generation.status.as_str(),
+            self.elapsed,
+            self.expected,
+            self.via,
+        )
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash((&self.generation.id, &self.generation.status, self.elapsed.to_bits()))
+    }
+
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let own = this.get();
+        let arguments = (own.generation(), own.elapsed, own.expected, &own.via);
+        (this.get_type(), arguments).into_pyobject(this.py())
+    }
+}
