@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::bridge::Bridge;
+use crate::ending;
 use crate::errors;
 use crate::logs;
 use crate::outcome::{Outcome, Value};
@@ -180,7 +181,7 @@ impl Call {
             if let Some(Finished(value)) = self.look(py, &running)? {
                 return Ok(value);
             }
-            py.detach(|| running.shared.rest(SIGNALS));
+            ending::detached(py, || running.shared.rest(SIGNALS));
             py.check_signals()?;
             if self.process != runtime::process() {
                 return Err(PyRuntimeError::new_err(

@@ -12,6 +12,7 @@ use pyo3::types::PyBytes;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use crate::ending;
 use crate::json;
 use crate::runtime::{self, lock};
 
@@ -79,8 +80,7 @@ impl Emulator {
             }
         };
         let ended = std::thread::Builder::new().name("pipevideo-emulator".to_owned()).spawn(run)?;
-        let emulator = py
-            .detach(move || started.recv())
+        let emulator = ending::detached(py, move || started.recv())
             .map_err(|_| PyOSError::new_err("the emulator has not started"))??;
         let thread = Mutex::new(Some(Thread { stop, ended }));
         Ok(Self { emulator, thread, process: runtime::process() })
@@ -149,6 +149,6 @@ impl Emulator {
         }
         // It ends with its runtime, whose tasks are the servers and their connections.
         let _ = thread.stop.send(());
-        let _ = py.detach(|| thread.ended.join());
+        let _ = ending::detached(py, || thread.ended.join());
     }
 }

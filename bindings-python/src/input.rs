@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use serde_json::Value;
 
+use crate::ending;
 use crate::errors;
 use crate::json;
 
@@ -92,13 +93,13 @@ fn media(source: &Bound<'_, PyAny>, argument: &str) -> PyResult<Media> {
         if is_url {
             return Ok(text.into());
         }
-        py.detach(|| Media::file(text))
+        ending::detached(py, || Media::file(text))
     } else if let Ok(bytes) = source.cast::<PyBytes>() {
         Media::bytes(bytes.as_bytes())
     } else if let Ok(bytes) = source.cast::<PyByteArray>() {
         Media::bytes(bytes.to_vec())
     } else if let Ok(path) = source.extract::<PathBuf>() {
-        py.detach(|| Media::file(path))
+        ending::detached(py, || Media::file(path))
     } else {
         let found = source.get_type().name()?.to_string();
         let message =

@@ -9,6 +9,7 @@ mod call;
 mod catalog;
 mod client;
 mod emulator;
+mod ending;
 mod errors;
 mod input;
 mod json;
@@ -48,6 +49,7 @@ mod _native {
         call::Call,
         client::Core,
         emulator::Emulator,
+        ending::_at_exit,
         input::{Part, image, text, video},
         update::Update,
         values::{Generation, GenerationError, TokenUsage},

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use crate::{bridge, logs};
+use crate::{bridge, ending, logs};
 
 /// A future that the runtime drives to its end.
 pub(crate) type Job = BoxFuture<'static, ()>;
@@ -102,6 +102,7 @@ pub(crate) fn after_fork_in_child() {
     std::mem::forget(lock(&JOBS).take());
     bridge::forget_loops();
     logs::forget();
+    ending::after_fork_in_child();
     FORKS.fetch_add(1, Ordering::Relaxed);
     pipevideo::forget_shared_state();
 }

@@ -42,7 +42,7 @@ def test_the_metadata_is_whole() -> None:
     assert about["Version"] == pipevideo.__version__
     assert about["Requires-Python"] == ">=3.10" and metadata.requires("pipevideo") is None
     assert about["License-Expression"] == "Apache-2.0 OR MIT"
-    assert "AsyncPipevideo" in str(about)
+    assert "AsyncPipevideo" in str(about.json["description"])
     points = metadata.entry_points(group="pytest11", name="pipevideo")
     assert [point.value for point in points] == ["pipevideo.pytest_plugin"]
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::steps::Steps;
 
 const TESTS: &str = "bindings-python/tests";
+/// The versions that are tried, where the machine has them as `pythonX.Y`.
+const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// On Linux zig links against an old glibc, so that the wheel fits nearly every system.
 const FIT: &str =
     if cfg!(target_os = "linux") { "--zig --compatibility manylinux_2_17" } else { "" };
@@ -45,6 +47,31 @@ pub(crate) fn test(steps: &mut Steps) {
         "tests",
         &[("PIPEVIDEO_WHEELS", &wheels)],
         &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
+    );
+    for version in VERSIONS {
+        // An environment has its own version under that name.
+        let tried = steps.has(&format!("{environment}/bin/python{version} --version"));
+        if !tried && steps.has(&format!("python{version} --version")) {
+            try_with(steps, version, &target, &only_ours);
+        }
+    }
+}
+
+/// Tries the same wheel with another version of Python: what touches the interpreter.
+fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
+    let environment = target.join(format!("venv-{version}")).display().to_string();
+    let python = format!("{environment}/bin/python");
+    if !steps.has(&format!("{python} -m pip --version")) {
+        steps.run("environment", &format!("python{version} -m venv {environment}"));
+    }
+    let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
+    steps.run("tools", &format!("{pip} pytest trio uvloop"));
+    steps.run("install", &format!("{pip} {only_ours} pipevideo"));
+    let tests = ["asyncio", "blocking", "fork", "logging", "scenarios", "values", "webhooks"];
+    let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
+    steps.run(
+        &format!("tests with Python {version}"),
+        &format!("{python} -m pytest -q -p no:cacheprovider {tests}"),
     );
 }
 

@@ -16,6 +16,7 @@ on with it elsewhere: `client.responses.wait(id)`.
 
 from __future__ import annotations
 
+import atexit as _atexit
 import os as _os
 
 from . import _native
@@ -136,3 +137,6 @@ _os.register_at_fork(
     after_in_parent=_native._after_fork_in_parent,
     after_in_child=_native._after_fork_in_child,
 )
+
+# Threads that block in a call stay away from an interpreter that ends.
+_atexit.register(_native._at_exit)

@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "_after_fork_in_child",
     "_after_fork_in_parent",
+    "_at_exit",
     "_before_fork",
     "image",
     "text",
@@ -298,6 +299,7 @@ class Emulator:
     def stop(self) -> None:
         """Stops the servers; when it returns their ports are free."""
 
+def _at_exit() -> None: ...
 def _before_fork() -> None: ...
 def _after_fork_in_parent() -> None: ...
 def _after_fork_in_child() -> None: ...
