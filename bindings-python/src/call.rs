@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use pipevideo::Error;
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopAsyncIteration, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -258,7 +258,17 @@ impl Call {
 }
 
 impl Drop for Call {
+    /// A call that was made and never begun has sent nothing: whoever made it should know.
     fn drop(&mut self) {
+        if matches!(*lock(&self.stage), Stage::New(_)) {
+            Python::try_attach(|py| {
+                let kind = py.get_type::<PyRuntimeWarning>();
+                let text = c"pipevideo: a call was never awaited, so nothing was sent";
+                if let Err(raised) = PyErr::warn(py, &kind, text, 1) {
+                    raised.write_unraisable(py, None);
+                }
+            });
+        }
         self.stop();
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,16 @@ def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
             await call
 
     run(main())
+
+
+def test_a_call_that_is_never_awaited_is_told(emulator: Emulator) -> None:
+    client = AsyncPipevideo(**options(emulator))
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        client.responses.create(model=MODEL, input="A cat")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client.responses.create(model=MODEL, input="A cat").close()
+    assert emulator.requests() == []
 
 
 def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
