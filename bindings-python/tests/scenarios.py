@@ -17,7 +17,7 @@ SURFACE = json.loads((ROOT / "surface.json").read_text())
 EXCUSED: dict[str, str] = SURFACE["excuses"]["python"]
 MEMBERS = {
     "about", "emulator", "generations", "faults", "files", "client", "first", "call", "outcome",
-    "requests", "files_after",
+    "requests", "files_after", "events", "delivery_faults",
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Run:
     """A scenario under way: its emulator, its folder, and what the first calls have returned."""
 
     def __init__(self, scenario: dict[str, Any], folder: Path) -> None:
+        assert not {"events", "delivery_faults"} & set(scenario), "this runner has no receiver yet"
         self.scenario = scenario
         self.folder = folder
         options = {"rate_limit": None, "polls": ["queued", "in_progress", "completed"]}
