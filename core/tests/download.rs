@@ -79,7 +79,8 @@ async fn nothing_is_written_through_links_pipes_or_devices() {
     std::os::unix::fs::symlink(&victim, folder.path().join("a.mp4.part")).unwrap();
     let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("b.mp4.part")).status();
     assert!(fifo.unwrap().success());
-    for name in ["a.mp4", "b.mp4"] {
+    std::os::unix::fs::symlink(&victim, folder.path().join("c.mp4.part.json")).unwrap();
+    for name in ["a.mp4", "b.mp4", "c.mp4"] {
         let download = client.responses().download(&generation, folder.path().join(name));
         assert_eq!(download.await.unwrap_err().kind(), ErrorKind::Download, "{name}");
     }

@@ -45,9 +45,8 @@ impl Inner {
         }
     }
 
-    /// One look at a generation, which the planner has already charged to the budget.
-    pub(crate) async fn poll(&self, id: &str) -> Result<Snapshot, Error> {
-        let permit = self.shared.gate.poll_permit();
+    /// One look at a generation, with the permit that the planner has taken for it.
+    pub(crate) async fn poll(&self, id: &str, permit: Permit) -> Result<Snapshot, Error> {
         let request = wire::retrieve(id)?;
         let looked = self.attempt(&request, Some(permit), &[]).await;
         looked
@@ -103,7 +102,7 @@ impl Inner {
     async fn attempt<T: DeserializeOwned>(
         &self,
         request: &Request,
-        permit: Option<Permit<'_>>,
+        permit: Option<Permit>,
         texts: &[&str],
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();

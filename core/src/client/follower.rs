@@ -117,6 +117,7 @@ impl Follower {
             let now = clock::now();
             let next = self.planner.next(now, &mut self.shared.gate.budget());
             let Next::Look(id) = next else { return next };
+            let permit = self.shared.gate.poll_permit();
             let followed = self.followed.get_mut(&id).expect("what is planned is followed");
             followed.waits.iter_mut().for_each(|wait| wait.lifecycle.look());
             followed.via = std::mem::replace(&mut followed.next_via, Via::Poll);
@@ -128,7 +129,7 @@ impl Follower {
                 budget_left = tracing::field::Empty,
             );
             let look = async move {
-                let result = client.poll(&id).await;
+                let result = client.poll(&id, permit).await;
                 (id, result)
             };
             followed.look = Some(self.looks.spawn(look.instrument(span)));

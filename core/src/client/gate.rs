@@ -17,7 +17,7 @@ use crate::wire::BaseUrl;
 
 /// What all clients with the same key, base URL and rate limit share.
 pub(crate) struct Shared {
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) created: Mutex<Created>,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) followers: Followers,
@@ -38,7 +38,7 @@ impl Shared {
     pub(crate) fn of(identity: Option<Identity>, rate_limit: Option<RateLimit>) -> Arc<Self> {
         let new = || {
             Arc::new(Self {
-                gate: Gate::new(rate_limit),
+                gate: Arc::new(Gate::new(rate_limit)),
                 created: Mutex::default(),
                 inbox: Mutex::default(),
                 followers: Followers::default(),
@@ -131,7 +131,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`ErrorKind::RateLimited`] if the service has said to wait for longer than anybody would.
-    pub(crate) async fn enter(&self) -> Result<Permit<'_>, Error> {
+    pub(crate) async fn enter(self: &Arc<Self>) -> Result<Permit, Error> {
         let permit = || Permit::new(self, Class::Direct);
         if self.budget().take_unqueued(clock::now()) {
             return Ok(permit());
@@ -161,8 +161,9 @@ impl Gate {
         }
     }
 
-    /// A permit for a poll that the planner has already charged.
-    pub(crate) fn poll_permit(&self) -> Permit<'_> {
+    /// The permit of a poll that the planner has just charged. It goes with the look from then on:
+    /// one that is given up before it has begun gives its place back too.
+    pub(crate) fn poll_permit(self: &Arc<Self>) -> Permit {
         Permit::new(self, Class::Poll)
     }
 }
@@ -177,16 +178,16 @@ fn frozen(pause: Duration) -> Error {
 }
 
 /// The right to send one request. However it ends, the budget hears of it.
-pub(crate) struct Permit<'a> {
-    gate: &'a Gate,
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
     class: Class,
     taken_at: Duration,
     sent: bool,
 }
 
-impl<'a> Permit<'a> {
-    fn new(gate: &'a Gate, class: Class) -> Self {
-        Self { gate, class, taken_at: clock::now(), sent: true }
+impl Permit {
+    fn new(gate: &Arc<Gate>, class: Class) -> Self {
+        Self { gate: gate.clone(), class, taken_at: clock::now(), sent: true }
     }
 
     /// The request never left.
@@ -200,7 +201,7 @@ impl<'a> Permit<'a> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut budget = self.gate.budget();
         match self.sent {

@@ -50,6 +50,7 @@ impl IntoFuture for Generate {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, request, deadline, on_update } = self;
         async move {
+            // The request, perhaps with a video in it, is not kept for the length of the wait.
             let created = {
                 let request = request;
                 Box::pin(client.inner.create(&request)).await?

@@ -50,6 +50,8 @@ impl Target {
 
     /// Opens the part, with what an earlier run has left of the same generation.
     pub(super) async fn open(self, generation_id: &str) -> Result<Writer, Error> {
+        check_regular(&self.part)?;
+        check_regular(&self.sidecar)?;
         let fresh = Part { generation_id: generation_id.to_owned(), ..Part::default() };
         let earlier = fs::read(&self.sidecar).await.ok();
         let earlier = earlier.and_then(|json| serde_json::from_slice::<Part>(&json).ok());
@@ -68,14 +70,18 @@ impl Target {
     }
 }
 
-/// Opens a part that nobody else writes.
-async fn open_alone(path: &Path) -> Result<File, Error> {
-    let broken = |error| disk("opened", path, error);
-    // Through a link somebody could have another file overwritten; a pipe would block.
+/// Through a link somebody could have another file overwritten; a pipe would block.
+fn check_regular(path: &Path) -> Result<(), Error> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         let message = format!("{} is no regular file. Remove it.", path.display());
         return Err(Error::new(ErrorKind::Download, message));
     }
+    Ok(())
+}
+
+/// Opens a part that nobody else writes.
+async fn open_alone(path: &Path) -> Result<File, Error> {
+    let broken = |error| disk("opened", path, error);
     for _ in 0..LOCK_TRIES {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);

@@ -1,7 +1,7 @@
 //! Waits: how they end, and what they share.
 
-use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, TryStreamExt};
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
@@ -126,6 +126,26 @@ async fn a_dropped_wait_stops_its_look_and_the_follower_goes_with_the_last() {
     // And another wait begins anew.
     let wait = client.responses().wait("gen_1").deadline(S);
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
+}
+
+/// With two threads a wait can be dropped between the charge of its look and the look's beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_is_given_up_before_it_began_is_not_charged_for_ever() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let limit = crate::RateLimit { requests: 100_000, per: Duration::from_millis(1) };
+    let client = build(&fake, Client::builder().rate_limit(limit));
+    for n in 0..3000 {
+        let mut wait = client.responses().wait(format!("gen_{n}")).into_future();
+        assert!((&mut wait).now_or_never().is_none());
+        (0..n % 400).for_each(|_| std::hint::spin_loop());
+        drop(wait);
+    }
+    let all_back = async {
+        while client.budget_left() != Some(100_000) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(S * 10, all_back).await.expect("every look is given back");
 }
 
 #[tokio::test(start_paused = true)]
