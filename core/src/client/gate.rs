@@ -1,7 +1,6 @@
 //! The budget of one key, shared by everything that this process does with it.
 
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::clock;
 use super::followers::Followers;
+use super::recent::Recent;
 use super::webhooks::Inbox;
 use crate::error::{Error, ErrorKind};
 use crate::follow::budget::{Budget, Class, RateLimit, Refusal};
@@ -18,7 +18,8 @@ use crate::wire::BaseUrl;
 /// What all clients with the same key, base URL and rate limit share.
 pub(crate) struct Shared {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) created: Mutex<Created>,
+    /// The generations that this process has created, and when.
+    pub(crate) created: Mutex<Recent>,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) followers: Followers,
 }
@@ -71,33 +72,6 @@ impl Shared {
 /// ```
 pub fn forget_shared_state() {
     lock(&SHARED).clear();
-}
-
-/// The ids of the generations that this process has created, and when: at most [`REMEMBERED`].
-#[derive(Default)]
-pub(crate) struct Created {
-    at: HashMap<Arc<str>, Duration>,
-    order: VecDeque<Arc<str>>,
-}
-
-const REMEMBERED: usize = 10_000;
-
-impl Created {
-    pub(crate) fn remember(&mut self, id: &str, now: Duration) {
-        let id: Arc<str> = id.into();
-        if self.at.insert(id.clone(), now).is_none() {
-            self.order.push_back(id);
-        }
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.at.remove(&oldest);
-        }
-    }
-
-    pub(crate) fn at(&self, id: &str) -> Option<Duration> {
-        self.at.get(id).copied()
-    }
 }
 
 /// Lets requests through as the budget allows: direct calls in their order and before polls.

@@ -10,6 +10,7 @@ mod followers;
 mod gate;
 mod generate;
 mod key;
+mod recent;
 mod reqwest;
 mod responses;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Webhooks that wake waits.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::gate::lock;
+use super::recent::Recent;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::webhook::WebhookEvent;
@@ -49,52 +49,49 @@ impl Webhooks<'_> {
             ));
         };
         let mut event = webhook.unwrap_at(body, headers, clock::wall())?;
-        let generation = event.generation_id.as_deref();
-        let until = clock::now().saturating_add(inner.config.deadline);
-        event.duplicate = !lock(&inner.shared.inbox).take_in(&event.id, generation, until);
-        if let Some(id) = generation.filter(|_| !event.duplicate) {
-            inner.shared.followers.wake(id);
+        event.duplicate = !lock(&inner.shared.inbox).deliveries.remember(&event.id, clock::now());
+        if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
+            self.wake(id);
         }
         Ok(event)
     }
+
+    /// Has the service asked at once by the waits of a generation: its event was verified elsewhere.
+    ///
+    /// For programs of several processes, where the event may reach another process than the one that
+    /// waits. The one that [`unwrap`](Self::unwrap)s it publishes its
+    /// [`generation_id`](WebhookEvent::generation_id), through whatever the processes share; each
+    /// that waits subscribes, and wakes its waits. As with an event, what the service then says
+    /// decides, so that a false one costs a request and no more; and one that comes before its wait
+    /// has begun is remembered for the client's deadline.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client, mut subscription: tokio::sync::mpsc::Receiver<String>) {
+    /// while let Some(generation_id) = subscription.recv().await {
+    ///     client.webhooks().wake(&generation_id);
+    /// }
+    /// # }
+    /// ```
+    pub fn wake(&self, generation_id: &str) {
+        let inner = &self.client.inner;
+        let until = clock::now().saturating_add(inner.config.deadline);
+        lock(&inner.shared.inbox).told.remember(generation_id, until);
+        inner.shared.followers.wake(generation_id);
+    }
 }
 
-/// What webhooks have told: for waits that begin later, and to know a delivery that comes again. At
-/// most [`REMEMBERED`] of each.
+/// What webhooks have told: for waits that begin later, and to know a delivery that comes again.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    deliveries: HashSet<String>,
-    /// The generations that have been told of, and until when that is remembered.
-    told: HashMap<String, Duration>,
-    order: VecDeque<(String, Option<String>)>,
+    deliveries: Recent,
+    /// The generations that have been told of, and until when that counts.
+    told: Recent,
 }
 
-const REMEMBERED: usize = 10_000;
-
 impl Inbox {
-    /// Remembers a delivery; false if it came before.
-    fn take_in(&mut self, delivery: &str, generation: Option<&str>, until: Duration) -> bool {
-        if !self.deliveries.insert(delivery.to_owned()) {
-            return false;
-        }
-        if let Some(id) = generation {
-            self.told.insert(id.to_owned(), until);
-        }
-        self.order.push_back((delivery.to_owned(), generation.map(str::to_owned)));
-        if self.order.len() > REMEMBERED
-            && let Some((delivery, generation)) = self.order.pop_front()
-        {
-            self.deliveries.remove(&delivery);
-            if let Some(id) = generation {
-                self.told.remove(&id);
-            }
-        }
-        true
-    }
-
     /// Whether a webhook has told of this generation's end.
     pub(crate) fn has_told(&self, id: &str, now: Duration) -> bool {
-        self.told.get(id).is_some_and(|until| now <= *until)
+        self.told.at(id).is_some_and(|until| now <= until)
     }
 }
 
@@ -103,21 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut inbox = Inbox::default();
-        for n in 0..3 * REMEMBERED {
-            let id = n.to_string();
-            assert!(inbox.take_in(&id, Some(&id), Duration::MAX));
-            assert!(!inbox.take_in(&id, Some(&id), Duration::MAX));
-        }
-        assert_eq!((inbox.deliveries.len(), inbox.told.len()), (REMEMBERED, REMEMBERED));
-        assert!(!inbox.has_told("0", Duration::ZERO));
-    }
-
-    #[test]
     fn it_is_remembered_for_a_time() {
         let mut inbox = Inbox::default();
-        inbox.take_in("msg_1", Some("gen_1"), Duration::from_secs(9));
+        inbox.told.remember("gen_1", Duration::from_secs(9));
         assert!(inbox.has_told("gen_1", Duration::from_secs(9)));
         assert!(!inbox.has_told("gen_1", Duration::from_secs(10)));
         assert!(!inbox.has_told("gen_2", Duration::ZERO));

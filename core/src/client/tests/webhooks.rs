@@ -62,6 +62,32 @@ async fn an_event_before_its_wait_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_of_another_process_wakes_the_wait_here() {
+    let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
+    let client = resting(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
+    tokio::time::sleep(S * 10).await;
+    client.webhooks().wake("gen_2");
+    tokio::time::sleep(S * 10).await;
+    client.webhooks().wake("gen_1");
+    wait.await.unwrap().unwrap();
+    assert_eq!(times(&fake), [0, 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_another_process_is_remembered_too() {
+    let fake = Fake::new(|name, _| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows("completed"),
+    });
+    let client = resting(&fake);
+    client.responses().create(request()).await.unwrap();
+    client.webhooks().wake("gen_1");
+    client.responses().wait("gen_1").await.unwrap();
+    assert_eq!(times(&fake), [0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_the_service_denies_ends_nothing() {
     let fake = Fake::new(|_, before| shows(if before < 2 { "in_progress" } else { "completed" }));
     let client = resting(&fake);
