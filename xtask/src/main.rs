@@ -5,6 +5,7 @@
 //! [`LANGUAGES`].
 
 mod python;
+mod redis;
 mod rust;
 mod steps;
 

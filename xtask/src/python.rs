@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::redis::Redis;
 use crate::steps::Steps;
 
 const TESTS: &str = "bindings-python/tests";
@@ -43,9 +44,12 @@ pub(crate) fn test(steps: &mut Steps) {
         // It looks at the symbols itself, whatever the name says.
         steps.run("the wheel's tag", &format!("{python} {TESTS}/audit.py {wheels}"));
     }
+    let redis = Redis::start(steps, "the example over Redis");
+    let mut variables = vec![("PIPEVIDEO_WHEELS", wheels.as_str())];
+    variables.extend(redis.as_ref().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
     steps.run_with(
         "tests",
-        &[("PIPEVIDEO_WHEELS", &wheels)],
+        &variables,
         &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
     );
     for version in VERSIONS {
