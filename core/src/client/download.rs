@@ -155,7 +155,7 @@ impl Client {
     }
 }
 
-fn video_url(generation: &Generation) -> Result<String, Error> {
+fn video_url(generation: &Generation) -> Result<Url, Error> {
     let refuse = |what: &str| {
         let message = format!(
             "generation {} {what}. Retrieve it again.",
@@ -165,7 +165,7 @@ fn video_url(generation: &Generation) -> Result<String, Error> {
     };
     let Some(url) = &generation.output_video_url else { return refuse("has no video URL") };
     match Url::parse(url) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(parsed.into()),
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(parsed),
         _ => refuse("has a video URL that is not http or https"),
     }
 }
@@ -174,7 +174,7 @@ fn video_url(generation: &Generation) -> Result<String, Error> {
 struct Transfer {
     client: Client,
     id: String,
-    url: String,
+    url: Url,
     writer: Writer,
     on_progress: Option<OnProgress>,
 }

@@ -86,11 +86,11 @@ async fn follow(client: reqwest::Client, mut request: HttpRequest) -> Result<Htt
         match redirect(&request, response.status(), response.headers()) {
             None => return Ok(head(response)),
             Some(next) => {
-                if next.origin() != origin(&request.url) {
+                if next.origin() != request.url.origin() {
                     let kept = |name| request.headers.get(&name).map(|value| (name, value.clone()));
                     request.headers = KEPT.into_iter().filter_map(kept).collect();
                 }
-                request.url = next.into();
+                request.url = next;
             }
         }
     }
@@ -101,12 +101,10 @@ async fn exchange(
     client: &reqwest::Client,
     request: &HttpRequest,
 ) -> Result<reqwest::Response, Broken> {
-    let mut builder =
-        client.request(request.method.clone(), &request.url).headers(request.headers.clone());
-    if let Some(body) = &request.body {
-        builder = builder.body(body.clone());
-    }
-    builder.send().await.map_err(broken)
+    let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
+    *sent.headers_mut() = request.headers.clone();
+    *sent.body_mut() = request.body.clone().map(Into::into);
+    client.execute(sent).await.map_err(broken)
 }
 
 /// Where the answer sends the request on to, if it may go there.
@@ -117,15 +115,11 @@ fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> O
         _ => false,
     };
     let location = headers.get(header::LOCATION).filter(|_| follows)?;
-    let from = Url::parse(&request.url).ok()?;
+    let from = &request.url;
     let to = from.join(std::str::from_utf8(location.as_bytes()).ok()?).ok()?;
     let safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
     let may_leave = request.method == Method::GET || from.origin() == to.origin();
     (safe && may_leave).then_some(to)
-}
-
-fn origin(url: &str) -> url::Origin {
-    Url::parse(url).map_or_else(|_| url::Origin::new_opaque(), |url| url.origin())
 }
 
 fn head(mut response: reqwest::Response) -> HttpResponse {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode};
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Sent};
 
@@ -18,7 +19,7 @@ pub(crate) trait Transport: Send + Sync {
 /// A request with its host, and with its key if it has one.
 pub(crate) struct HttpRequest {
     pub(crate) method: Method,
-    pub(crate) url: String,
+    pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
 }

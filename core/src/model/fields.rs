@@ -4,7 +4,6 @@
 //! last case its value stays among the unknown fields. So an answer never fails for a detail, and
 //! what is read and written again keeps every field.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +15,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// The fields of a JSON object until somebody takes them.
+///
+/// In their order, and of several with the same name the last one counts: an answer has a dozen
+/// fields, for which looking through a list costs less than a map.
+#[derive(Default)]
 pub(crate) struct Fields {
-    values: Map<String, Value>,
+    values: Vec<(String, Value)>,
     /// Those in which numbers have to stay exact, as text.
-    exact: BTreeMap<String, Box<RawValue>>,
+    exact: Vec<(String, Box<RawValue>)>,
 }
 
 /// The fields that are kept as text.
@@ -37,12 +40,12 @@ impl<'de> Deserialize<'de> for Fields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields { values: Map::new(), exact: BTreeMap::new() };
+                let mut fields = Fields::default();
                 while let Some(name) = map.next_key::<String>()? {
                     if EXACT.contains(&name.as_str()) {
-                        fields.exact.insert(name, map.next_value()?);
+                        fields.exact.push((name, map.next_value()?));
                     } else {
-                        fields.values.insert(name, map.next_value()?);
+                        fields.values.push((name, map.next_value()?));
                     }
                 }
                 Ok(fields)
@@ -72,11 +75,11 @@ impl Fields {
         nulls: &mut Nulls,
         read: impl FnOnce(Value) -> Result<T, Value>,
     ) -> Option<T> {
-        match self.values.remove(name)? {
-            Value::Null => nulls.0.push(name),
-            value => match read(value) {
+        match remove(&mut self.values, name)? {
+            (_, Value::Null) => nulls.0.push(name),
+            (name, value) => match read(value) {
                 Ok(value) => return Some(value),
-                Err(value) => drop(self.values.insert(name.to_owned(), value)),
+                Err(value) => self.values.push((name, value)),
             },
         }
         None
@@ -89,16 +92,14 @@ impl Fields {
         nulls: &mut Nulls,
         read: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Option<T> {
-        let raw = self.exact.get(name)?;
-        let value = match raw.get() {
-            "null" => {
-                nulls.0.push(name);
-                None
-            }
-            _ => Some(read(raw)?),
-        };
-        self.exact.remove(name);
-        value
+        match remove(&mut self.exact, name)? {
+            (_, raw) if raw.get() == "null" => nulls.0.push(name),
+            (name, raw) => match read(&raw) {
+                Some(value) => return Some(value),
+                None => self.exact.push((name, raw)),
+            },
+        }
+        None
     }
 
     /// Takes a count out that has an older name too. A name that holds what could not be read is
@@ -110,7 +111,7 @@ impl Fields {
         nulls: &mut Nulls,
     ) -> Option<u64> {
         let found = self.take(name, nulls, count);
-        if found.is_some() || self.values.contains_key(name) {
+        if found.is_some() || self.values.iter().any(|(known, _)| known == name) {
             return found;
         }
         let mut older_nulls = Nulls::default();
@@ -121,12 +122,21 @@ impl Fields {
 
     /// What nobody took.
     pub(crate) fn rest(self) -> Map<String, Value> {
-        let mut rest = self.values;
+        let mut rest: Map<_, _> = self.values.into_iter().collect();
         for (name, raw) in self.exact {
             rest.insert(name, serde_json::from_str(raw.get()).unwrap_or(Value::Null));
         }
         rest
     }
+}
+
+/// Takes a field out of a list, the last one of its name; the others of that name are gone.
+fn remove<T>(fields: &mut Vec<(String, T)>, name: &str) -> Option<(String, T)> {
+    let mut last = None;
+    for field in fields.extract_if(.., |(known, _)| known == name) {
+        last = Some(field);
+    }
+    last
 }
 
 /// A string.
@@ -140,7 +150,9 @@ pub(crate) fn text(value: Value) -> Result<String, Value> {
 /// An object that has fields of its own.
 pub(crate) fn object<T: From<Fields>>(value: Value) -> Result<T, Value> {
     match value {
-        Value::Object(values) => Ok(T::from(Fields { values, exact: BTreeMap::new() })),
+        Value::Object(values) => {
+            Ok(T::from(Fields { values: values.into_iter().collect(), ..Fields::default() }))
+        }
         other => Err(other),
     }
 }

@@ -6,9 +6,9 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
 
-/// The API's address, with neither `/v1` nor a slash at its end.
+/// The API's address, without `/v1`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct BaseUrl(String);
+pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
     pub(crate) const DEFAULT: &str = "https://api.pipevideo.co";
@@ -21,7 +21,7 @@ impl BaseUrl {
                 format!("the base URL {what}. Pass one such as {}.", Self::DEFAULT),
             ))
         };
-        let Ok(url) = Url::parse(text.trim()) else { return refuse("is not a URL") };
+        let Ok(mut url) = Url::parse(text.trim()) else { return refuse("is not a URL") };
         if !matches!(url.scheme(), "http" | "https") {
             return refuse("is neither https nor http");
         }
@@ -38,21 +38,26 @@ impl BaseUrl {
         }
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/v1").unwrap_or(path).trim_end_matches('/');
-        Ok(Self(format!("{}{path}", url.origin().ascii_serialization())))
+        let path = path.to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
     }
 
-    pub(crate) fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+    /// The address of a path that begins with `/v1` and is escaped.
+    pub(crate) fn join(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&[self.0.path().trim_end_matches('/'), path].concat());
+        url
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
-        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
+        is_loopback(&self.0)
     }
 }
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 
@@ -81,7 +86,7 @@ mod tests {
             ("http://[::1]:9", "http://[::1]:9/v1/x"),
             ("http://localhost", "http://localhost/v1/x"),
         ] {
-            assert_eq!(BaseUrl::parse(text, false).unwrap().join("/v1/x"), joined);
+            assert_eq!(BaseUrl::parse(text, false).unwrap().join("/v1/x").as_str(), joined);
         }
     }
 

@@ -91,7 +91,7 @@ mod tests {
         fn an_id_stays_one_segment(id in "[ -~é\\PC./%?#\\\\]{1,40}") {
             if let Ok(request) = retrieve(&id) {
                 let base = BaseUrl::parse("https://api.example/prefix/v1", false).unwrap();
-                let url = url::Url::parse(&base.join(&request.path)).unwrap();
+                let url = base.join(&request.path);
                 let segments: Vec<_> = url.path_segments().unwrap().collect();
                 prop_assert_eq!(&segments[..3], &["prefix", "v1", "responses"]);
                 prop_assert_eq!(segments.len(), 4);

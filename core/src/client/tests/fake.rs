@@ -90,8 +90,7 @@ impl Drop for Open {
 
 impl Transport for Fake {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>> {
-        let path = request.url.trim_start_matches("http://127.0.0.1:9");
-        let name = format!("{} {path}", request.method);
+        let name = format!("{} {}", request.method, request.url.path());
         let fake = self.clone();
         async move {
             let reply = {
