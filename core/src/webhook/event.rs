@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::verify::{Delivery, WebhookReason, refused};
+use super::verify::{WebhookReason, refused};
 use crate::error::Error;
 use crate::model::Status;
 
@@ -37,27 +37,54 @@ pub struct WebhookEvent {
 }
 
 impl WebhookEvent {
-    pub(super) fn read(body: &[u8], delivery: Delivery) -> Result<Self, Error> {
+    /// Reads the body of a delivery that was verified before: kept by a queue, or by another process.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WebhookVerification`](crate::ErrorKind::WebhookVerification) if it is no event.
+    ///
+    /// ```
+    /// use pipevideo::WebhookEvent;
+    /// use std::time::SystemTime;
+    ///
+    /// let body = br#"{"eventType":"video.generation.completed","generationId":"gen_1"}"#;
+    /// let event = WebhookEvent::read(body, "msg_1", SystemTime::UNIX_EPOCH)?;
+    /// assert_eq!(event.generation_id.as_deref(), Some("gen_1"));
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    pub fn read(body: &[u8], id: impl Into<String>, timestamp: SystemTime) -> Result<Self, Error> {
         let bad = || refused(WebhookReason::BadPayload);
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else { return Err(bad()) };
-        let mut text = |name: &str| match fields.remove(name) {
-            Some(Value::String(text)) => Some(text),
-            Some(Value::Null) | None => None,
-            Some(other) => {
-                fields.insert(name.to_owned(), other);
-                None
-            }
-        };
-        Ok(Self {
-            id: delivery.id,
-            timestamp: delivery.timestamp,
-            event_type: text("eventType").ok_or_else(bad)?,
-            generation_id: text("generationId"),
-            status: text("status").map(|status| Status::from(status.as_str())),
-            output_video_url: text("outputUrl"),
-            error_message: text("errorMessage"),
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(bad()) };
+        let (mut event_type, mut status) = (None, None);
+        let mut event = Self {
+            id: id.into(),
+            timestamp,
+            event_type: String::new(),
+            generation_id: None,
+            status: None,
+            output_video_url: None,
+            error_message: None,
             duplicate: false,
-            extra: fields,
-        })
+            extra: Map::new(),
+        };
+        for (name, value) in fields {
+            let known = match name.as_str() {
+                "eventType" => Some(&mut event_type),
+                "generationId" => Some(&mut event.generation_id),
+                "status" => Some(&mut status),
+                "outputUrl" => Some(&mut event.output_video_url),
+                "errorMessage" => Some(&mut event.error_message),
+                _ => None,
+            };
+            match (known, value) {
+                (Some(field), Value::String(text)) => *field = Some(text),
+                (Some(_), Value::Null) => {}
+                (_, other) => {
+                    event.extra.insert(name, other);
+                }
+            }
+        }
+        event.event_type = event_type.ok_or_else(bad)?;
+        event.status = status.map(|status| Status::from(status.as_str()));
+        Ok(event)
     }
 }

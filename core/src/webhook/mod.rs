@@ -36,6 +36,10 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// The headers that sign a delivery, of which it has three: the service's names for them, and
+    /// those of Standard Webhooks.
+    pub const HEADERS: [&'static str; 6] = verify::HEADERS;
+
     /// Verifies with any of these secrets, each `whsec_…`.
     ///
     /// # Errors
@@ -89,7 +93,7 @@ impl Webhook {
     ) -> Result<WebhookEvent, Error> {
         let body = body.as_ref();
         let delivery = verify::verify(&self.secrets, body, headers, now)?;
-        WebhookEvent::read(body, delivery)
+        WebhookEvent::read(body, delivery.id, delivery.timestamp)
     }
 
     /// Signs a body as the service would, for tests: the three headers.

@@ -16,8 +16,15 @@ const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 const LARGEST_BODY: usize = 1 << 20;
 /// No delivery has near as many; the rest is not looked at.
 const MOST_SIGNATURES: usize = 64;
-/// The service's headers, and the specification's.
-const FAMILIES: [&str; 2] = ["svix-", "webhook-"];
+/// The service's headers, then the specification's: id, timestamp and signature of each.
+pub(super) const HEADERS: [&str; 6] = [
+    "svix-id",
+    "svix-timestamp",
+    "svix-signature",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+];
 
 /// Why a delivery was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,26 +162,22 @@ pub(super) fn verify<N: AsRef<str>, V: AsRef<[u8]>>(
 fn triple<N: AsRef<str>, V: AsRef<[u8]>>(
     headers: impl IntoIterator<Item = (N, V)>,
 ) -> Option<[String; 3]> {
-    let mut found: [[Option<String>; 3]; 2] = Default::default();
+    let mut found: [Option<String>; 6] = Default::default();
     for (name, value) in headers {
-        let name = name.as_ref().to_ascii_lowercase();
-        for (family, found) in FAMILIES.iter().zip(&mut found) {
-            let kinds = ["id", "timestamp", "signature"];
-            let kind =
-                name.strip_prefix(family).and_then(|kind| kinds.iter().position(|k| *k == kind));
-            if let Some(kind) = kind
-                && let Ok(value) = std::str::from_utf8(value.as_ref())
-                && !value.trim().is_empty()
-            {
-                // Of a header that is there twice, the first counts.
-                found[kind].get_or_insert_with(|| value.trim().to_owned());
-            }
+        let which = HEADERS.iter().position(|header| header.eq_ignore_ascii_case(name.as_ref()));
+        if let Some(which) = which
+            && let Ok(value) = std::str::from_utf8(value.as_ref())
+            && !value.trim_ascii().is_empty()
+        {
+            // Of a header that is there twice, the first counts.
+            found[which].get_or_insert_with(|| value.trim_ascii().to_owned());
         }
     }
-    found.into_iter().find_map(|found| match found {
-        [Some(id), Some(timestamp), Some(signature)] => Some([id, timestamp, signature]),
+    match found {
+        [Some(id), Some(timestamp), Some(signature), ..]
+        | [.., Some(id), Some(timestamp), Some(signature)] => Some([id, timestamp, signature]),
         _ => None,
-    })
+    }
 }
 
 /// A time of digits only, with no sign, point or space.
