@@ -14,6 +14,7 @@ use pyo3::types::PyDict;
 
 use crate::call::{Call, Work};
 use crate::errors;
+use crate::event::WebhookEvent;
 use crate::input::{self, argument};
 use crate::options;
 use crate::outcome::Value;
@@ -227,9 +228,15 @@ impl Core {
         py: Python<'py>,
         body: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Bound<'py, WebhookEvent>> {
         let client = self.client(py)?;
         webhook::unwrap(body, headers, |body, headers| client.webhooks().unwrap(body, headers))
+    }
+
+    fn wake(&self, py: Python<'_>, generation_id: &Bound<'_, PyAny>) -> PyResult<()> {
+        let id: String = argument(generation_id, "generation_id", "str")?;
+        self.client(py)?.webhooks().wake(&id);
+        Ok(())
     }
 
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {

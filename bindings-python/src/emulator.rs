@@ -9,6 +9,7 @@ use pipevideo_emulator as emulator;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
@@ -51,6 +52,12 @@ fn read<T: DeserializeOwned>(value: &Bound<'_, PyAny>, argument: &str) -> PyResu
     let value = json::from_python(value, argument)?;
     serde_json::from_value(value)
         .map_err(|error| PyValueError::new_err(format!("argument '{argument}': {error}")))
+}
+
+fn listed<'py>(py: Python<'py>, entries: &[impl Serialize]) -> PyResult<Bound<'py, PyAny>> {
+    let entries =
+        serde_json::to_value(entries).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    json::to_python(py, &entries)
 }
 
 fn refused(error: emulator::Refused) -> PyErr {
@@ -107,9 +114,7 @@ impl Emulator {
     }
 
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let requests = serde_json::to_value(self.own()?.requests())
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        json::to_python(py, &requests)
+        listed(py, &self.own()?.requests())
     }
 
     fn clear_requests(&self) -> PyResult<()> {
@@ -133,6 +138,19 @@ impl Emulator {
     fn clear_faults(&self) -> PyResult<()> {
         self.own()?.clear_faults();
         Ok(())
+    }
+
+    fn set_webhook(&self, endpoint: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.own()?.set_webhook(read(endpoint, "endpoint")?).map_err(refused)
+    }
+
+    fn delivery_fault(&self, fault: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.own()?.delivery_fault(read(fault, "fault")?);
+        Ok(())
+    }
+
+    fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        listed(py, &self.own()?.deliveries())
     }
 
     fn set_balance(&self, cents: i64) -> PyResult<()> {

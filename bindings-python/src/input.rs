@@ -155,7 +155,7 @@ where
     value.extract().map_err(|_| type_error(name, kind, value))
 }
 
-fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {
     let found = found.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     PyTypeError::new_err(format!("argument '{name}' must be {kind}, not {found}"))
 }

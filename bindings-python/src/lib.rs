@@ -11,6 +11,7 @@ mod client;
 mod emulator;
 mod ending;
 mod errors;
+mod event;
 mod input;
 mod json;
 mod logs;
@@ -50,6 +51,7 @@ mod _native {
         client::Core,
         emulator::Emulator,
         ending::_at_exit,
+        event::WebhookEvent,
         input::{Part, image, text, video},
         update::Update,
         values::{Generation, GenerationError, TokenUsage},

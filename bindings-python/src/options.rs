@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::errors;
-use crate::input::argument;
+use crate::input::{argument, type_error};
 use crate::token::TokenHost;
 use crate::webhook;
 
@@ -61,12 +61,12 @@ pub(crate) fn builder(
 /// # Errors
 /// `TypeError` for anything else, `Err(Ok(message))`'s message for a number that is no duration.
 fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Result<Duration, String>> {
-    let number = match value.call_method0("total_seconds") {
-        Ok(seconds) => seconds,
-        Err(_) if value.is_instance_of::<PyBool>() => value.get_type().into_any(),
-        Err(_) => value.clone(),
+    const KIND: &str = "seconds (a number or a timedelta)";
+    let number: f64 = match value.call_method0("total_seconds") {
+        Ok(seconds) => argument(&seconds, name, KIND)?,
+        Err(_) if value.is_instance_of::<PyBool>() => return Err(type_error(name, KIND, value)),
+        Err(_) => argument(value, name, KIND)?,
     };
-    let number: f64 = argument(&number, name, "seconds (a number or a timedelta)")?;
     Ok(Duration::try_from_secs_f64(number)
         .map_err(|_| format!("{name} must be a number of seconds, 0 or more.")))
 }

@@ -46,7 +46,7 @@ fn read<T: DeserializeOwned>(class: &str, text: &str) -> PyResult<T> {
         .map_err(|_| PyValueError::new_err(format!("this is not the JSON of a {class}")))
 }
 
-fn extra(extra: &serde_json::Map<String, Value>) -> Value {
+pub(crate) fn extra(extra: &serde_json::Map<String, Value>) -> Value {
     Value::Object(extra.clone())
 }
 

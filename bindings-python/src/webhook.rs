@@ -1,19 +1,20 @@
-//! Webhooks: verify, read, and, for tests, sign.
+//! Webhooks: verify and, for tests, sign.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use pipevideo::{Error, WebhookEvent};
+use pipevideo::Error;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::errors;
-use crate::input::argument;
-use crate::json;
+use crate::event::WebhookEvent;
+use crate::input::{argument, type_error};
 
 /// Verifies deliveries without a client.
-#[pyclass(frozen, module = "pipevideo._native")]
+#[pyclass(frozen, module = "pipevideo")]
 pub(crate) struct Webhook(pipevideo::Webhook);
 
 #[pymethods]
@@ -24,45 +25,68 @@ impl Webhook {
         webhook.map(Self).map_err(|error| errors::raise(secrets.py(), &error))
     }
 
+    #[pyo3(signature = (body, headers, *, now = None))]
     fn unwrap<'py>(
         &self,
         body: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        unwrap(body, headers, |body, headers| self.0.unwrap(body, headers))
+        now: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, WebhookEvent>> {
+        let now = now.map(|now| instant(now, "now")).transpose()?;
+        unwrap(body, headers, |body, headers| match now {
+            Some(now) => self.0.unwrap_at(body, headers, now),
+            None => self.0.unwrap(body, headers),
+        })
     }
 
-    /// The headers that the service would send; `timestamp` is in Unix seconds.
+    #[pyo3(signature = (body, *, id, timestamp))]
     fn sign<'py>(
         &self,
         body: &Bound<'py, PyAny>,
         id: &Bound<'py, PyAny>,
-        timestamp: f64,
+        timestamp: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let py = body.py();
         let id: String = argument(id, "id", "str")?;
-        let since = Duration::try_from_secs_f64(timestamp)
-            .map_err(|_| errors::invalid(py, "timestamp must be after 1970."))?;
-        let headers = PyDict::new(py);
-        for (name, value) in self.0.sign(raw(body)?, &id, SystemTime::UNIX_EPOCH + since) {
+        let timestamp = instant(timestamp, "timestamp")?;
+        let headers = PyDict::new(body.py());
+        for (name, value) in self.0.sign(raw(body)?, &id, timestamp) {
             headers.set_item(name, value)?;
         }
         Ok(headers)
     }
+
+    fn __repr__(&self) -> &'static str {
+        "Webhook(...)"
+    }
 }
 
-type Headers = Vec<(String, Vec<u8>)>;
+/// A time: an aware datetime, or Unix seconds.
+fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
+    const KIND: &str = "an aware datetime, or Unix seconds";
+    let seconds: f64 = match value.call_method0(intern!(value.py(), "timestamp")) {
+        Ok(seconds) => argument(&seconds, name, KIND)?,
+        Err(_) if value.is_instance_of::<PyBool>() => return Err(type_error(name, KIND, value)),
+        Err(_) => argument(value, name, KIND)?,
+    };
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
+        .ok_or_else(|| errors::invalid(value.py(), &format!("{name} must be after 1970.")))
+}
+
+/// A header of a delivery: its name and its value.
+type Header = (&'static str, Vec<u8>);
 
 /// Verifies what a web framework has received, and reads it.
 pub(crate) fn unwrap<'py>(
     body: &Bound<'py, PyAny>,
     headers: &Bound<'py, PyAny>,
-    verify: impl FnOnce(&[u8], Headers) -> Result<WebhookEvent, Error>,
-) -> PyResult<Bound<'py, PyAny>> {
+    verify: impl FnOnce(&[u8], Vec<Header>) -> Result<pipevideo::WebhookEvent, Error>,
+) -> PyResult<Bound<'py, WebhookEvent>> {
     let py = body.py();
     let body = raw(body)?;
-    match verify(&body, pairs(headers)?) {
-        Ok(event) => self::event(py, &event, &body),
+    match verify(&body, signed_with(headers)?) {
+        Ok(event) => Bound::new(py, WebhookEvent::new(event, body.into_owned())),
         Err(error) => Err(errors::raise(py, &error)),
     }
 }
@@ -76,15 +100,16 @@ pub(crate) fn secrets(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Stri
 }
 
 /// The bytes of a body as they came.
-fn raw(body: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    if let Ok(bytes) = body.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes().to_vec());
+fn raw<'a>(body: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
+    if let Some(bytes) = text(body) {
+        return Ok(bytes);
     }
     if let Ok(bytes) = body.cast::<PyByteArray>() {
-        return Ok(bytes.to_vec());
+        return Ok(bytes.to_vec().into());
     }
-    if let Ok(text) = body.cast::<PyString>() {
-        return Ok(text.extract::<String>()?.into_bytes());
+    if body.cast::<PyMemoryView>().is_ok() {
+        let bytes = body.call_method0(intern!(body.py(), "tobytes"))?;
+        return Ok(bytes.extract::<Vec<u8>>()?.into());
     }
     let found = body.get_type().name()?.to_string();
     Err(PyTypeError::new_err(format!(
@@ -93,43 +118,82 @@ fn raw(body: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     )))
 }
 
-/// Headers as any framework has them: a mapping, or pairs, of str or bytes.
-fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Headers> {
-    let wrong = |_| {
-        PyTypeError::new_err("argument 'headers' must be a mapping, or pairs, of names and values")
+/// The bytes of a str or bytes. A str that is no text, such as aiohttp makes of a header that is no
+/// UTF-8, yields others, which nobody has signed.
+fn text<'a>(value: &'a Bound<'_, PyAny>) -> Option<Cow<'a, [u8]>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Some(bytes.as_bytes().into());
+    }
+    let text = value.cast::<PyString>().ok()?;
+    Some(match text.to_string_lossy() {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
+    })
+}
+
+/// The headers of a delivery, out of whatever a framework has: a mapping or pairs, of str or bytes; a
+/// value may be a list; a WSGI environment.
+fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
+    let mut found = Vec::with_capacity(3);
+    if let Ok(dict) = headers.cast::<PyDict>() {
+        for (name, value) in dict.iter() {
+            add(&mut found, &name, &value)?;
+        }
+        return Ok(found);
+    }
+    let wrong = || {
+        let what = "argument 'headers' must be a mapping, or pairs, of names and values";
+        PyTypeError::new_err(what)
     };
     let pairs = match headers.getattr_opt(intern!(headers.py(), "items"))? {
         Some(items) => items.call0()?,
+        None if text(headers).is_some() => return Err(wrong()),
         None => headers.clone(),
     };
-    let mut found = Headers::new();
-    for pair in pairs.try_iter().map_err(wrong)? {
-        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract().map_err(wrong)?;
-        let name = text(&name).map_err(wrong)?;
-        found.push((String::from_utf8_lossy(&name).into_owned(), text(&value).map_err(wrong)?));
+    for pair in pairs.try_iter().map_err(|_| wrong())? {
+        let pair = pair?;
+        let pair = pair.cast::<PyTuple>().cloned().or_else(|_| {
+            // JSON has pairs as lists.
+            pair.cast::<PyList>().map(|list| list.to_tuple()).map_err(|_| wrong())
+        })?;
+        match pair.len() {
+            2 => add(&mut found, &pair.get_item(0)?, &pair.get_item(1)?)?,
+            _ => return Err(wrong()),
+        }
     }
     Ok(found)
 }
 
-fn text(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    match value.cast::<PyBytes>() {
-        Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
-        Err(_) => Ok(value.extract::<String>()?.into_bytes()),
+/// Adds a header if it is one that signs. The others are left alone, whatever they are.
+fn add(found: &mut Vec<Header>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let kind = "a mapping, or pairs, whose names are str or bytes";
+    let bytes = text(name).ok_or_else(|| type_error("headers", kind, name))?;
+    let Some(name) = signing(&bytes) else { return Ok(()) };
+    if let Some(value) = text(value) {
+        found.push((name, value.into_owned()));
+        return Ok(());
     }
+    let wrong = || {
+        PyTypeError::new_err(format!(
+            "argument 'headers': the value of {name} must be str or bytes, or a list of them"
+        ))
+    };
+    for value in value.try_iter().map_err(|_| wrong())? {
+        let value = value?;
+        found.push((name, text(&value).ok_or_else(wrong)?.into_owned()));
+    }
+    Ok(())
 }
 
-fn event<'py>(py: Python<'py>, event: &WebhookEvent, body: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    // The core has read it, so it is JSON.
-    let wire = serde_json::from_slice(body).unwrap_or_default();
-    let fields = PyDict::new(py);
-    fields.set_item("id", &event.id)?;
-    fields.set_item("timestamp", event.timestamp)?;
-    fields.set_item("event_type", &event.event_type)?;
-    fields.set_item("generation_id", &event.generation_id)?;
-    fields.set_item("status", event.status.as_ref().map(|status| status.as_str()))?;
-    fields.set_item("output_video_url", &event.output_video_url)?;
-    fields.set_item("error_message", &event.error_message)?;
-    fields.set_item("duplicate", event.duplicate)?;
-    fields.set_item("raw", json::to_python(py, &wire)?)?;
-    py.import("pipevideo._values")?.getattr("WebhookEvent")?.call((), Some(&fields))
+/// The header that signs of this name: as it is, or as a WSGI environment spells it.
+fn signing(name: &[u8]) -> Option<&'static str> {
+    let spelt = name.strip_prefix(b"HTTP_");
+    let same = |(ours, theirs): (u8, &u8)| match theirs {
+        b'_' if spelt.is_some() => ours == b'-',
+        _ => ours.eq_ignore_ascii_case(theirs),
+    };
+    let name = spelt.unwrap_or(name);
+    pipevideo::Webhook::HEADERS
+        .into_iter()
+        .find(|header| header.len() == name.len() && header.bytes().zip(name).all(same))
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,6 @@ class Run:
     """A scenario under way: its emulator, its folder, and what the first calls have returned."""
 
     def __init__(self, scenario: dict[str, Any], folder: Path) -> None:
-        assert not {"events", "delivery_faults"} & set(scenario), "this runner has no receiver yet"
         self.scenario = scenario
         self.folder = folder
         options = {"rate_limit": None, "polls": ["queued", "in_progress", "completed"]}
@@ -48,6 +48,8 @@ class Run:
             self.emulator.add_generation(**generation)
         for fault in scenario.get("faults", []):
             self.emulator.fault(fault)
+        for fault in scenario.get("delivery_faults", []):
+            self.emulator.delivery_fault(fault)
         for name, content in scenario.get("files", {}).items():
             if content == "directory":
                 (folder / name).mkdir()
@@ -120,8 +122,12 @@ class Run:
         """What the operation returns; for the asynchronous client, what is to be awaited."""
         operation = call["operation"]
         arguments = self.arguments(call["args"])
-        target = client
         *path, name = operation.split(".")
+        if path == ["webhook"]:
+            return getattr(pipevideo.Webhook(arguments.pop("secrets")), name)(**arguments)
+        if path == ["webhooks"]:
+            arguments = moved(arguments, self.scenario.get("client", {}).get("webhook_secrets", []))
+        target = client
         for step in path:
             target = getattr(target, step)
         positional = [arguments.pop(key) for key in ("id", "generation", "error") if key in arguments]
@@ -170,9 +176,42 @@ def shown(value: Any) -> Any:
         return {**usage, "recent_requests": [shown_request(r) for r in value.recent_requests]}
     if isinstance(value, pipevideo.RecentRequest):
         return shown_request(value)
+    if isinstance(value, pipevideo.WebhookEvent):
+        return shown_event(value)
+    if isinstance(value, dict):
+        return value
     if isinstance(value, list):
         return [shown(entry) for entry in value]
     return str(value)
+
+
+def shown_event(event: pipevideo.WebhookEvent) -> dict[str, Any]:
+    names = (
+        "id", "type", "generation_id", "status", "output_video_url", "error_message", "duplicate",
+    )  # fmt: skip
+    shown = {**event.extra, **{name: getattr(event, name) for name in names}}
+    return {**shown, "timestamp": event.timestamp.timestamp()}
+
+
+def moved(arguments: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
+    """The arguments of an unwrap as if `now` were the present: the timestamp moved, and what was
+    rightly signed for it by one of the secrets signed anew."""
+    body, headers, then = arguments["body"], dict(arguments["headers"]), arguments["now"]
+    names = {name.lower(): name for name in headers}
+    for family in ("svix", "webhook"):
+        parts = [names.get(f"{family}-{part}") for part in ("id", "timestamp", "signature")]
+        if None in parts or not headers[parts[1]].isdecimal():
+            continue
+        id, old = headers[parts[0]], int(headers[parts[1]])
+        new = int(time.time()) - then + old
+        for secret in secrets:
+            sign = pipevideo.Webhook(secret).sign
+            right, anew = (
+                sign(body, id=id, timestamp=at)["svix-signature"] for at in (old, new)
+            )
+            headers[parts[2]] = headers[parts[2]].replace(right, anew)
+        headers[parts[1]] = str(new)
+    return {"body": body, "headers": headers}
 
 
 def plain(value: Any) -> Any:

@@ -34,6 +34,8 @@ from ._native import (
     Part,
     TokenUsage,
     Update,
+    Webhook,
+    WebhookEvent,
     __version__,
     image,
     text,
@@ -50,9 +52,8 @@ from ._values import (
     RecentRequest,
     RouteUsage,
     UsageTotals,
-    WebhookEvent,
 )
-from ._webhooks import Webhook, Webhooks
+from ._webhooks import Webhooks
 from .errors import (
     APIConnectionError,
     APIStatusError,

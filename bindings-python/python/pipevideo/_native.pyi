@@ -10,8 +10,8 @@ from typing import Any, Generic, Literal, TypeVar, final
 from typing_extensions import Self
 
 from ._options import Seconds
-from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest, WebhookEvent
-from ._webhooks import Body, Headers
+from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
+from ._webhooks import Body, Headers, Instant
 from .errors import FailureCategory
 
 _T_co = TypeVar("_T_co", covariant=True)
@@ -27,6 +27,7 @@ __all__ = [
     "Update",
     "Watch",
     "Webhook",
+    "WebhookEvent",
     "__version__",
     "_after_fork_in_child",
     "_after_fork_in_parent",
@@ -180,6 +181,53 @@ class Update:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
+class WebhookEvent:
+    """What a genuine delivery says: that a generation has ended.
+
+    Deliveries come more than once and in any order: tell them apart by `id`.
+    """
+
+    @staticmethod
+    def _restore(body: bytes, id: str, timestamp: datetime, duplicate: bool) -> WebhookEvent:
+        """What pickle calls."""
+    @property
+    def id(self) -> str:
+        """The delivery's id, the same each time that it is tried."""
+    @property
+    def timestamp(self) -> datetime:
+        """When it was signed."""
+    @property
+    def type(self) -> str:
+        """What happened: `video.generation.completed`, for both outcomes."""
+    @property
+    def generation_id(self) -> str | None:
+        """The generation that it is about."""
+    @property
+    def status(self) -> str | None:
+        """How it ended, as the delivery claims."""
+    @property
+    def output_video_url(self) -> str | None:
+        """Where the video is, if it completed. Treat it as a secret."""
+    @property
+    def error_message(self) -> str | None:
+        """Why it failed, if it did. It may quote the prompt."""
+    @property
+    def duplicate(self) -> bool:
+        """Whether the client has had this delivery before; it changed nothing this time. Always False
+        without a client."""
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Every field that this library does not know, or could not read."""
+    def to_dict(self) -> dict[str, Any]:
+        """The body's JSON."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+
+@final
 class Part:
     """A part of an input, made by `text`, `image` or `video`."""
 
@@ -265,16 +313,28 @@ class Core:
     def reconcile(self, model: str, sent_at: float) -> Call[list[RecentRequest]]: ...
     def engines(self) -> Call[EngineCatalog]: ...
     def unwrap_webhook(self, body: Body, headers: Headers) -> WebhookEvent: ...
+    def wake(self, generation_id: str) -> None: ...
     def usage(self) -> Call[AccountUsage]: ...
 
 @final
 class Webhook:
-    """What `pipevideo.Webhook` stands on."""
+    """Verifies deliveries without a client.
+
+    `secrets`: one `whsec_...` or several. After a rotation the old one signs for another day.
+    """
 
     def __new__(cls, secrets: str | Sequence[str]) -> Self: ...
-    def unwrap(self, body: Body, headers: Headers) -> WebhookEvent: ...
-    def sign(self, body: Body, id: str, timestamp: float) -> dict[str, str]:
-        """The headers that the service would send; `timestamp` is in Unix seconds."""
+    def unwrap(self, body: Body, headers: Headers, *, now: Instant | None = None) -> WebhookEvent:
+        """Verifies a delivery, and reads its event.
+
+        `body` has to be the raw bytes as they came: one that was parsed and written again does not
+        verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment. Answer
+        with 2xx at once, and with 400 on `WebhookVerificationError`. `now` is another time than the
+        present, for tests: an aware datetime, or Unix seconds.
+        """
+    def sign(self, body: Body, *, id: str, timestamp: Instant) -> dict[str, str]:
+        """Signs a body as the service would, for tests: the headers. `timestamp` is an aware
+        datetime, or Unix seconds."""
 
 @final
 class Emulator:
@@ -295,6 +355,9 @@ class Emulator:
     def settle(self, id: str, settlement: dict[str, Any]) -> None: ...
     def fault(self, fault: dict[str, Any]) -> None: ...
     def clear_faults(self) -> None: ...
+    def set_webhook(self, endpoint: dict[str, Any]) -> None: ...
+    def delivery_fault(self, fault: dict[str, Any]) -> None: ...
+    def deliveries(self) -> list[dict[str, Any]]: ...
     def set_balance(self, cents: int) -> None: ...
     def stop(self) -> None:
         """Stops the servers; when it returns their ports are free."""

@@ -1,4 +1,4 @@
-"""Webhooks: verify a delivery, read it, wake the waits of its generation."""
+"""A client's webhooks: verify a delivery, read it, wake the waits of its generation."""
 
 from __future__ import annotations
 
@@ -6,46 +6,18 @@ from . import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from typing import Union
+    from typing import Any, Union
 
     from typing_extensions import TypeAlias
 
-    from ._values import WebhookEvent
+    from ._native import WebhookEvent
 
-    Body: TypeAlias = Union[bytes, bytearray, str]
+    Body: TypeAlias = Union[bytes, bytearray, memoryview, str]
     Text: TypeAlias = Union[str, bytes]
-    Headers: TypeAlias = Union[Mapping[str, str], Iterable[tuple[Text, Text]]]
-
-
-class Webhook:
-    """Verifies deliveries without a client.
-
-    `secrets`: one `whsec_...` or several. After a rotation the old one signs for another day.
-    """
-
-    __slots__ = ("_webhook",)
-
-    def __init__(self, secrets: str | Sequence[str]) -> None:
-        self._webhook = _native.Webhook(secrets)
-
-    def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
-        """Verifies a delivery, and reads its event.
-
-        `body` has to be the raw bytes as they came: one that was parsed and written again does not
-        verify. Answer with 2xx at once, and with 400 on `WebhookVerificationError`.
-        """
-        return self._webhook.unwrap(body, headers)
-
-    def sign(self, body: Body, *, id: str, timestamp: datetime | float) -> dict[str, str]:
-        """Signs a body as the service would, for tests: the headers. `timestamp` is an aware
-        datetime, or Unix seconds."""
-        seconds = timestamp if isinstance(timestamp, (int, float)) else timestamp.timestamp()
-        return self._webhook.sign(body, id, float(seconds))
-
-    def __repr__(self) -> str:
-        return "Webhook(...)"
+    Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
+    Instant: TypeAlias = Union[datetime, float]
 
 
 class Webhooks:
@@ -59,7 +31,18 @@ class Webhooks:
     def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
         """Verifies a delivery, reads its event, and has the waits of its generation look at once.
 
-        It does not block, also on an event loop. What the service then says decides: an event never
-        ends a wait by itself. A delivery that came before is told as `duplicate`.
+        `body` and `headers` are as those of `Webhook.unwrap`. It does not block, also on an event
+        loop. What the service then says decides: an event never ends a wait by itself. A delivery
+        that came before is told as `duplicate`.
         """
         return self._core.unwrap_webhook(body, headers)
+
+    def wake(self, generation_id: str) -> None:
+        """Has the waits of a generation look at once: its event was verified in another process.
+
+        The process that unwraps an event publishes its `generation_id`, through whatever the
+        processes share; each that waits subscribes and calls this. The service decides here as well,
+        so that a false one costs a request and no more; one that comes before its wait has begun is
+        remembered for the client's deadline.
+        """
+        self._core.wake(generation_id)

@@ -15,8 +15,8 @@ from . import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Literal
 
     from typing_extensions import Self
 
@@ -28,7 +28,8 @@ class Emulator:
 
     Options are those of the emulator: `speed`, `seed`, `median_seconds`, `sigma`, `rate_limit` (a
     dict or None), `balance_cents`, `polls` (what the first, second, ... look at a generation shows),
-    `failure_rate`, `url_ttl_seconds`, `video_bytes`, `api_key`, `port`.
+    `failure_rate`, `url_ttl_seconds`, `video_bytes`, `api_key`, `port`, `webhook_url`,
+    `webhook_secrets`, `webhook_family`.
     """
 
     __slots__ = ("_emulator",)
@@ -87,6 +88,27 @@ class Emulator:
     def clear_faults(self) -> None:
         """Takes all faults away."""
         self._emulator.clear_faults()
+
+    def set_webhook(
+        self,
+        url: str | None,
+        *,
+        secrets: Sequence[str] | None = None,
+        family: Literal["svix", "webhook"] | None = None,
+    ) -> None:
+        """Says where webhooks are sent from now on (None: nowhere), and what signs them: secrets and
+        the headers' family stay as they were unless given."""
+        endpoint = {"url": url, "secrets": secrets, "family": family}
+        self._emulator.set_webhook({k: v for k, v in endpoint.items() if v is not None})
+
+    def delivery_fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
+        """Orders a fault of deliveries: `generation_id`, `nth`, `times`, `lost`, `delay_ms`,
+        `after_deliveries`, `twice`, `wrong_signature`."""
+        self._emulator.delivery_fault({**(fault or {}), **members})
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """The tries of deliveries that have been answered, or lost, the oldest first."""
+        return self._emulator.deliveries()
 
     def set_balance(self, cents: int) -> None:
         """Sets the prepaid credit."""

@@ -1,0 +1,83 @@
+"""Receivers of deliveries, on loopback: each does what everybody's handler does, and keeps what came."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from conftest import until
+from pipevideo import AsyncPipevideo, Pipevideo, PipevideoError, WebhookEvent
+
+LIMIT = 10.0
+
+
+class Receiver:
+    """What has come, in turn."""
+
+    def __init__(self, client: Pipevideo | AsyncPipevideo) -> None:
+        self.client = client
+        self.url = ""
+        self.taken: list[WebhookEvent | PipevideoError] = []
+
+    def take(self, body: bytes, headers: Any) -> int:
+        try:
+            self.taken.append(self.client.webhooks.unwrap(body, headers))
+        except PipevideoError as error:
+            self.taken.append(error)
+            return 400
+        return 204
+
+    def wait_for(self, count: int) -> list[WebhookEvent | PipevideoError]:
+        """What has come when there are so many."""
+        until(lambda: len(self.taken) >= count, LIMIT)
+        return self.taken
+
+
+@contextmanager
+def threaded(client: Pipevideo) -> Iterator[Receiver]:
+    """One on a thread."""
+    receiver = Receiver(client)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(receiver.take(body, self.headers))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}/webhooks"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@asynccontextmanager
+async def on_the_loop(client: AsyncPipevideo) -> AsyncIterator[Receiver]:
+    """One on the running loop, whose headers are ASGI's: pairs of bytes."""
+    receiver = Receiver(client)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = [line.split(b":", 1) for line in head.split(b"\r\n")[1:] if line]
+        headers = [(name.lower(), value.strip()) for name, value in lines]
+        body = await reader.readexactly(int(dict(headers)[b"content-length"]))
+        status = receiver.take(body, headers)
+        writer.write(f"HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    receiver.url = "http://127.0.0.1:{}/webhooks".format(server.sockets[0].getsockname()[1])
+    async with server:
+        yield receiver

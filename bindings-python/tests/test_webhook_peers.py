@@ -1,0 +1,103 @@
+"""The official libraries and this one verify each other; headers of the frameworks themselves."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import django.conf
+import django.http
+import pytest
+import standardwebhooks
+import starlette.datastructures
+import svix
+import werkzeug.datastructures
+from django.test import RequestFactory
+
+import receivers
+from pipevideo import Pipevideo, Webhook
+from pipevideo.testing import Emulator
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+EVENT = {"eventType": "video.generation.completed", "generationId": "gen_1", "status": "completed"}
+BODY = json.dumps(EVENT)
+
+PEERS = {
+    "svix": ("svix", svix.Webhook),
+    "standardwebhooks": ("webhook", standardwebhooks.Webhook),
+}
+
+
+@pytest.fixture(params=PEERS)
+def peer(request: pytest.FixtureRequest) -> tuple[str, Any]:
+    """A family of headers, and the library that goes by it."""
+    return PEERS[request.param]
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def test_they_verify_what_is_signed_here(peer: tuple[str, Any]) -> None:
+    family, library = peer
+    signed = Webhook([OTHER, SECRET]).sign(BODY, id="msg_1", timestamp=now())
+    headers = {name.replace("svix", family): value for name, value in signed.items()}
+    library(SECRET).verify(BODY, headers)
+    with pytest.raises(Exception, match="(?i)signature"):
+        library(SECRET).verify(BODY + " ", headers)
+
+
+def test_what_they_sign_is_verified_here(peer: tuple[str, Any]) -> None:
+    family, library = peer
+    at = now()
+    signature = library(SECRET).sign("msg_1", at, BODY)
+    headers = {
+        f"{family}-id": "msg_1",
+        f"{family}-timestamp": str(int(at.timestamp())),
+        f"{family}-signature": signature,
+    }
+    event = Webhook([OTHER, SECRET]).unwrap(BODY, headers)
+    assert event.to_dict() == EVENT and event.timestamp == at
+
+
+def test_they_verify_what_the_emulator_sends(peer: tuple[str, Any]) -> None:
+    family, library = peer
+
+    def verify(body: bytes, headers: Any) -> Any:
+        library(SECRET).verify(body, {name.lower(): value for name, value in headers.items()})
+        return json.loads(body)
+
+    theirs: Any = SimpleNamespace(webhooks=SimpleNamespace(unwrap=verify))
+    options = {"webhook_secrets": [OTHER, SECRET], "webhook_family": family}
+    with Emulator(rate_limit=None, **options) as emulator, receivers.threaded(theirs) as receiver:
+        emulator.set_webhook(receiver.url)
+        client = Pipevideo(base_url=emulator.base_url, api_key=emulator.api_key)
+        id = client.responses.create(model="moonshotai/kimi-k2.5", input="A cat").id
+        emulator.settle(id)
+        (event,) = receiver.wait_for(1)
+        assert event["generationId"] == id and event["status"] == "completed"  # type: ignore[index]
+
+
+def frameworks(headers: dict[str, str]) -> dict[str, Any]:
+    """The headers as the frameworks' own objects."""
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    request = RequestFactory(headers=headers).post("/", BODY, content_type="application/json")
+    return {
+        "starlette": starlette.datastructures.Headers(raw=pairs),
+        "werkzeug": werkzeug.datastructures.Headers(list(headers.items())),
+        "flask": werkzeug.datastructures.EnvironHeaders(request.META),
+        "django": request.headers,
+        "django META": request.META,
+    }
+
+
+@pytest.mark.parametrize("framework", ["starlette", "werkzeug", "flask", "django", "django META"])
+def test_headers_of_the_frameworks(framework: str) -> None:
+    webhook = Webhook(SECRET)
+    headers = webhook.sign(BODY, id="msg_1", timestamp=now())
+    assert webhook.unwrap(BODY, frameworks(headers)[framework]).id == "msg_1"
