@@ -1,4 +1,4 @@
-"""What calls cost: CPU, memory and import time, beside bare aiohttp and openai on the same server.
+"""What calls cost: CPU, memory and import time, beside bare aiohttp, openai and svix.
 
     python -m pip install -r bindings-python/benches/requirements.txt
     python bindings-python/benches/bench.py
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+import timeit
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -156,6 +157,23 @@ async def waiting(base_url: str, key: str) -> float:
     return used
 
 
+def verification() -> tuple[float, float]:
+    """Microseconds to verify a delivery: ours, which also reads it, and svix's, which does not."""
+    import svix
+    from pipevideo import Webhook
+
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = (
+        b'{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed",'
+        b'"outputUrl":"https://videos.example/1.mp4?sig=x","errorMessage":null}'
+    )
+    webhook, theirs = Webhook(secret), svix.Webhook(secret)
+    headers = webhook.sign(body, id="msg_1", timestamp=time.time())
+    verifies = (lambda: webhook.unwrap(body, headers), lambda: theirs.verify(body, headers))
+    ours, peer = (min(timeit.repeat(verify, number=10_000, repeat=9)) * 100 for verify in verifies)
+    return ours, peer
+
+
 def import_time(module: str) -> float:
     """Milliseconds of a process that imports a module, the median of several."""
     times = []
@@ -200,6 +218,9 @@ def main() -> None:
     show("awaited lifecycle / openai", f"1/{peer / awaited:.0f}", "at most 1/35", peer / awaited >= 35)
     show("one generate / aiohttp", f"{generate / bare:.2f}", "at most 0.22", generate / bare <= 0.22)
     show("a waiting generate", f"{each / 1024:.1f} KB", "at most 6 KB", each <= 6 * 1024)
+    verify, svix = verification()
+    print(f"verification: ours {verify:.2f} µs, svix {svix:.2f} µs")
+    show("verification / svix", f"1/{svix / verify:.1f}", "at most 1/5", svix / verify >= 5)
     nothing, ours_, theirs = (import_time(module) for module in ("sys", "pipevideo", "openai"))
     above = ours_ - nothing
     show("import pipevideo above a bare interpreter", f"{above:.1f} ms", "at most 20 ms", above <= 20)

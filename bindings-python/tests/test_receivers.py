@@ -1,0 +1,121 @@
+"""The examples that receive webhooks, each on its real server, told by the emulator."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import until
+from pipevideo.testing import Emulator
+
+EXAMPLES = Path(__file__).parents[2] / "examples/python"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def telling() -> Iterator[Emulator]:
+    """A generation takes 300 ms, and what is refused is delivered again after 5."""
+    with Emulator(
+        median_seconds=300, sigma=0, speed=1000, rate_limit=None, webhook_secrets=[SECRET]
+    ) as emulator:
+        yield emulator
+
+
+def start(emulator: Emulator, *command: str, **environment: str) -> subprocess.Popen[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLES / command[0]), *command[1:]],
+        env={
+            **inherited,
+            "PIPEVIDEO_BASE_URL": emulator.base_url,
+            "PIPEVIDEO_API_KEY": emulator.api_key,
+            "PIPEVIDEO_WEBHOOK_SECRET": SECRET,
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def serving(emulator: Emulator, *command: str, **environment: str) -> Iterator[Any]:
+    """A server that the emulator tells: its address, and what it prints: so many lines, and then, once
+    it is stopped, the rest with its errors."""
+    with start(emulator, *command, **environment) as server:
+        assert server.stdout is not None
+        stdout = server.stdout
+        limit = threading.Timer(60, server.kill)
+        limit.start()
+
+        def printed(count: int) -> tuple[list[str], str]:
+            lines = [stdout.readline() for _ in range(count)]
+            server.terminate()
+            rest, errors = server.communicate()
+            return [line.rstrip() for line in lines] + rest.splitlines(), errors
+
+        try:
+            line = stdout.readline()
+            assert line.startswith("listening on "), printed(0)
+            url = line.split()[-1]
+            emulator.set_webhook(f"{url}/webhooks")
+            yield url, printed
+        finally:
+            limit.cancel()
+            server.kill()
+
+
+def answered(emulator: Emulator, count: int) -> list[int]:
+    until(lambda: len(emulator.deliveries()) >= count)
+    return [delivery["answered"] for delivery in emulator.deliveries()]
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
+def test_a_server_is_told(telling: Emulator, framework: str) -> None:
+    telling.delivery_fault(wrong_signature=True)
+    telling.delivery_fault(twice=True)
+    with serving(telling, f"webhook_{framework}.py", "0") as (url, printed):
+        with urllib.request.urlopen(f"{url}/videos", b"A cat", timeout=20) as answer:
+            shown = answer.read().decode()
+        # The forged one is refused; the one that comes twice is taken twice, and told of once.
+        assert answered(telling, 3) == [400, 204, 204]
+        id = telling.deliveries()[0]["body"]["generationId"]
+        lines, errors = printed(1 if framework == "fastapi" else 2)
+    ready = f"{telling.video_base}/videos/{id}"
+    if framework == "fastapi":
+        assert shown.startswith(ready) and lines == [f"told of {id}"]
+    else:
+        assert shown == id and lines[0] == f"told of {id}" and len(lines) == 2
+        assert lines[1].startswith(f"{id} is ready: {ready}")
+    assert errors.count("refused: no secret made the delivery's signature.") == 1
+    assert [request["method"] for request in telling.requests()] == ["POST", "GET"]
+
+
+def test_several_processes_over_redis(telling: Emulator) -> None:
+    if "PIPEVIDEO_TEST_REDIS_URL" not in os.environ:
+        pytest.skip("PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test python starts one")
+    redis = {"REDIS_URL": os.environ["PIPEVIDEO_TEST_REDIS_URL"]}
+    telling.delivery_fault(wrong_signature=True)
+    telling.delivery_fault(twice=True)
+    with serving(telling, "webhook_redis.py", "receive", "0", **redis) as (_, printed):
+        waiting = [
+            start(telling, "webhook_redis.py", "generate", f"Cat {n}", **redis) for n in range(3)
+        ]
+        ended = [process.communicate(timeout=60) for process in waiting]
+        assert [process.returncode for process in waiting] == [0, 0, 0], ended
+        assert sorted(answered(telling, 5)) == [204, 204, 204, 204, 400]
+        assert printed(0)[1].count("refused: ") == 1
+    created = {delivery["body"]["generationId"] for delivery in telling.deliveries()}
+    assert {stdout.split(" is ready: ")[0] for stdout, _ in ended} == created
+    # Each process looked once, when it was woken: a look at each safety interval takes a minute.
+    methods = [request["method"] for request in telling.requests()]
+    assert (methods.count("POST"), methods.count("GET")) == (3, 3)

@@ -1,0 +1,72 @@
+r"""A FastAPI server that makes videos, and is told by webhooks when they are ready.
+
+    pip install fastapi uvicorn
+    python webhook_fastapi.py 8000
+    curl http://127.0.0.1:8000/videos -d "A cat walking on a beach at sunset"
+
+It needs PIPEVIDEO_API_KEY and PIPEVIDEO_WEBHOOK_SECRET. Without those of the real service, start the
+emulator in another terminal, and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
+
+    export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
+    cargo run -p pipevideo-emulator -- --speed 12 \
+        --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from pipevideo import AsyncPipevideo, PipevideoError, WebhookVerificationError
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # One client for both routes: what the one is told wakes the waits of the other.
+    async with AsyncPipevideo() as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/webhooks")
+async def webhook(request: Request) -> Response:
+    client: AsyncPipevideo = request.app.state.client
+    # The signature is over the body as it came: no model, no JSON, the raw bytes.
+    body = await request.body()
+    try:
+        event = client.webhooks.unwrap(body, request.headers)
+    except WebhookVerificationError as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return Response(status_code=400)
+    # The waits are awake, and the service wants its answer. What takes long is not done here, and
+    # nothing is done twice for a delivery that comes again.
+    if not event.duplicate:
+        print(f"told of {event.generation_id}", flush=True)
+    return Response(status_code=204)
+
+
+@app.post("/videos")
+async def video(request: Request) -> Response:
+    """Answers with the video's URL when there is one: a wait that costs two requests in all."""
+    client: AsyncPipevideo = request.app.state.client
+    prompt = (await request.body()).decode()
+    try:
+        generation = await client.generate(model="moonshotai/kimi-k2.5", input=prompt)
+    except PipevideoError as error:
+        return PlainTextResponse(str(error), status_code=502)
+    return PlainTextResponse(generation.output_video_url)
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        # In one process: with more of them see webhook_redis.py.
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

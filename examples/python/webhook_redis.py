@@ -1,0 +1,101 @@
+r"""Several processes: one is told by webhooks, others wait, and Redis is between them.
+
+    pip install redis fastapi uvicorn
+    python webhook_redis.py receive 8000
+    python webhook_redis.py generate "A cat walking on a beach at sunset"    # as many as wished
+
+Both need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
+generate PIPEVIDEO_API_KEY. Without those of the real service, start the emulator in another terminal,
+and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
+
+    export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
+    cargo run -p pipevideo-emulator -- --speed 12 \
+        --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import redis.asyncio
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from pipevideo import AsyncPipevideo, PipevideoError, Webhook, WebhookVerificationError
+
+CHANNEL = "pipevideo:ended"
+
+
+def connect() -> redis.asyncio.Redis:
+    url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
+    return redis.asyncio.Redis.from_url(url, decode_responses=True)
+
+
+def receive(port: int) -> None:
+    """Verifies deliveries, and publishes which generation each is about. It needs no key."""
+    webhook = Webhook(os.environ["PIPEVIDEO_WEBHOOK_SECRET"].split(","))
+    app = FastAPI()
+    connection = connect()
+
+    @app.post("/webhooks")
+    async def deliver(request: Request) -> Response:
+        try:
+            event = webhook.unwrap(await request.body(), request.headers)
+        except WebhookVerificationError as error:
+            print(f"refused: {error}", file=sys.stderr)
+            return Response(status_code=400)
+        if event.generation_id is not None:
+            # If Redis is away this is a 500, and the service delivers again. One that is published
+            # twice does no harm.
+            await connection.publish(CHANNEL, event.generation_id)
+        return Response(status_code=204)
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+
+
+async def wake(client: AsyncPipevideo, subscribed: asyncio.Event) -> None:
+    """Wakes this process's waits of what the others publish. While Redis is away, the waits look for
+    themselves once a minute: no video is lost, it is only noticed later."""
+    while True:
+        try:
+            async with connect() as connection, connection.pubsub() as subscription:
+                await subscription.subscribe(CHANNEL)
+                async for message in subscription.listen():
+                    if message["type"] == "subscribe":
+                        subscribed.set()
+                    elif message["type"] == "message":
+                        client.webhooks.wake(message["data"])
+        except redis.asyncio.RedisError as error:
+            print(f"redis: {error}", file=sys.stderr)
+            await asyncio.sleep(1)
+
+
+async def generate(prompt: str) -> int:
+    async with AsyncPipevideo() as client:
+        subscribed = asyncio.Event()
+        waking = asyncio.create_task(wake(client, subscribed))
+        await subscribed.wait()
+        try:
+            generation = await client.generate(model="moonshotai/kimi-k2.5", input=prompt)
+        except PipevideoError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        finally:
+            waking.cancel()
+    print(f"{generation.id} is ready: {generation.output_video_url}")
+    return 0
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["receive", port]:
+            receive(int(port))
+        case ["generate", prompt]:
+            sys.exit(asyncio.run(generate(prompt)))
+        case _:
+            print("usage: webhook_redis.py receive PORT | generate PROMPT", file=sys.stderr)
+            sys.exit(2)
