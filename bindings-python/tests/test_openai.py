@@ -1,0 +1,35 @@
+"""The emulator before somebody else's client: the service's shape follows OpenAI's Responses API."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+from conftest import MODEL
+
+from pipevideo.testing import Emulator
+
+
+def client(emulator: Emulator, key: str | None = None) -> openai.OpenAI:
+    return openai.OpenAI(
+        api_key=key or emulator.api_key, base_url=f"{emulator.base_url}/v1", max_retries=0
+    )
+
+
+def test_a_generation_from_create_to_end(emulator: Emulator) -> None:
+    responses = client(emulator).responses
+    created = responses.create(model=MODEL, input="A cat")
+    assert created.status == "queued"
+    statuses = [responses.retrieve(created.id).status for _ in range(3)]
+    assert statuses == ["queued", "in_progress", "completed"]
+    ended = responses.retrieve(created.id)
+    assert ended.model_extra is not None
+    assert ended.model_extra["output_video_url"].startswith("http")
+
+
+def test_each_refusal_is_the_error_that_it_is(emulator: Emulator) -> None:
+    with pytest.raises(openai.NotFoundError):
+        client(emulator).responses.retrieve("gen_none")
+    with pytest.raises(openai.BadRequestError, match="model"):
+        client(emulator).responses.create(model="nobody/nothing", input="A cat")
+    with pytest.raises(openai.AuthenticationError):
+        client(emulator, "pv_other").responses.retrieve("gen_none")
