@@ -20,6 +20,17 @@ fn value(text: &str) -> Value {
 }
 
 #[test]
+fn of_a_field_that_is_there_twice_the_last_counts() {
+    let text = r#"{"id":"gen_0","status":"queued","usage":{"total_tokens":1},"colour":"red",
+        "id":"gen_1","status":"completed","usage":{"total_tokens":2},"colour":"blue"}"#;
+    let generation: Generation = serde_json::from_str(text).unwrap();
+    assert_eq!((generation.id.as_str(), &generation.status), ("gen_1", &Status::Completed));
+    assert_eq!(generation.usage.as_ref().unwrap().total_tokens, Some(2));
+    let written = serde_json::to_value(&generation).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
+}
+
+#[test]
 fn the_guides_example_is_read_and_written_as_it_is() {
     let generation = read(GUIDE);
     assert_eq!(generation.id, "gen_abc123xyz");
