@@ -45,7 +45,7 @@ pub struct ClientBuilder {
     rate_limit: Option<RateLimit>,
     webhook_secrets: Option<Vec<SecretString>>,
     proxy: Option<String>,
-    ca_file: Option<PathBuf>,
+    ca_files: Vec<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -76,6 +76,17 @@ pub struct App {
     pub title: Option<String>,
     /// The application's name, at most 256 characters.
     pub name: Option<String>,
+}
+
+impl Config {
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a time that leaves none.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.request_timeout.is_zero() || self.connect_timeout.is_zero() {
+            return Err(configuration("request_timeout and connect_timeout must be positive."));
+        }
+        Ok(())
+    }
 }
 
 impl App {
@@ -132,7 +143,7 @@ impl ClientBuilder {
             rate_limit: Some(RateLimit::default()),
             webhook_secrets: None,
             proxy: None,
-            ca_file: None,
+            ca_files: Vec::new(),
         }
     }
 
@@ -247,9 +258,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Trusts the certificates of a PEM file, beside Mozilla's.
+    /// Trusts the certificates of a PEM file, beside Mozilla's; of several, if it is called again.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.ca_files.push(path.into());
         self
     }
 
@@ -262,7 +273,7 @@ impl ClientBuilder {
         let transport = Reqwest::new(&Connecting {
             connect_timeout: self.config.connect_timeout,
             proxy: self.proxy.as_deref(),
-            ca_file: self.ca_file.as_deref(),
+            ca_files: &self.ca_files,
             loopback: base_url.is_loopback(),
         })?;
         self.build_with(base_url, Arc::new(transport))
@@ -308,9 +319,7 @@ impl ClientBuilder {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.config.request_timeout.is_zero() || self.config.connect_timeout.is_zero() {
-            return Err(configuration("request_timeout and connect_timeout must be positive."));
-        }
+        self.config.check()?;
         let ours = [
             header::AUTHORIZATION,
             header::CONNECTION,

@@ -22,6 +22,7 @@ mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -66,6 +67,7 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) headers: HeaderMap,
@@ -133,6 +135,25 @@ impl Client {
     /// ```
     pub fn generate(&self, request: GenerationRequest) -> Generate {
         Generate::new(self.clone(), request)
+    }
+
+    /// The same client with another request timeout, for some calls: everything else is shared.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is zero.
+    ///
+    /// ```
+    /// # fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// let patient = client.with_request_timeout(std::time::Duration::from_secs(120))?;
+    /// # let _ = patient;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_request_timeout(&self, timeout: Duration) -> Result<Self, Error> {
+        let mut inner = Inner::clone(&self.inner);
+        inner.config.request_timeout = timeout;
+        inner.config.check()?;
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How many requests the key has left in this window, as far as this process knows; `None`

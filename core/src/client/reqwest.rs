@@ -1,6 +1,6 @@
 //! HTTP by reqwest: the only file that knows it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Sent};
 pub(crate) struct Connecting<'a> {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a str>,
-    pub(crate) ca_file: Option<&'a Path>,
+    pub(crate) ca_files: &'a [PathBuf],
     /// The environment's proxies are for the way out, not for a service on this machine.
     pub(crate) loopback: bool,
 }
@@ -44,7 +44,7 @@ impl Reqwest {
             .connect_timeout(connecting.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .tls_backend_preconfigured(tls(connecting.ca_file)?);
+            .tls_backend_preconfigured(tls(connecting.ca_files)?);
         if let Some(proxy) = connecting.proxy {
             let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
                 Error::new(
@@ -154,13 +154,19 @@ fn broken(error: reqwest::Error) -> Broken {
 }
 
 /// The TLS of this process, made once and at first use: reading the machine's certificates takes
-/// milliseconds. With a CA file of its own, a client has TLS of its own.
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
+/// milliseconds. With CA files of its own, a client has TLS of its own.
+fn tls(ca_files: &[PathBuf]) -> Result<ClientConfig, Error> {
     static SHARED: OnceLock<ClientConfig> = OnceLock::new();
-    match ca_file {
-        Some(path) => Ok(with_roots(ca_roots(path)?)),
-        None => Ok(SHARED.get_or_init(platform_or_built_in).clone()),
+    if ca_files.is_empty() {
+        return Ok(SHARED.get_or_init(platform_or_built_in).clone());
     }
+    let mut roots = built_in_roots();
+    ca_files.iter().try_for_each(|path| add_roots(&mut roots, path))?;
+    Ok(with_roots(roots))
+}
+
+fn built_in_roots() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
 /// The machine's own idea of whom to trust; where it has none, as in slim images, Mozilla's roots.
@@ -171,11 +177,11 @@ fn platform_or_built_in() -> ClientConfig {
                 versions().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
             with_alpn(builder.with_no_client_auth())
         }
-        Err(_) => with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+        Err(_) => with_roots(built_in_roots()),
     }
 }
 
-fn ca_roots(path: &Path) -> Result<RootCertStore, Error> {
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
     let refuse = |what: String| {
         Error::new(
             ErrorKind::Configuration,
@@ -184,8 +190,7 @@ fn ca_roots(path: &Path) -> Result<RootCertStore, Error> {
     };
     let pem =
         std::fs::read(path).map_err(|e| refuse(format!("cannot be read: {e}")).with_source(e))?;
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let built_in = roots.len();
+    let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate =
             certificate.map_err(|_| refuse("holds a broken certificate".to_owned()))?;
@@ -193,10 +198,10 @@ fn ca_roots(path: &Path) -> Result<RootCertStore, Error> {
             .add(certificate)
             .map_err(|e| refuse("holds a broken certificate".to_owned()).with_source(e))?;
     }
-    if roots.len() == built_in {
+    if roots.len() == before {
         return Err(refuse("holds no certificate".to_owned()));
     }
-    Ok(roots)
+    Ok(())
 }
 
 fn with_roots(roots: RootCertStore) -> ClientConfig {

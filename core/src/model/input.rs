@@ -1,5 +1,6 @@
 //! What a generation is made from: text, images and videos, in messages of a conversation.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -54,20 +55,29 @@ impl From<Vec<InputPart>> for Input {
 }
 
 impl<'de> Deserialize<'de> for Input {
-    /// Reads a string, a list of items, or a list of parts.
+    /// Reads a string, a list of items, or a list of parts. What it refuses is not quoted: it may be
+    /// the prompt.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "input is a string, a list of items, or a list of parts")]
-        enum Form {
-            Text(String),
-            Items(Vec<InputItem>),
-            Parts(Vec<InputPart>),
+        let refuse = D::Error::custom::<&str>;
+        let entries = match Value::deserialize(deserializer)? {
+            Value::String(text) => return Ok(Self::Text(text)),
+            Value::Array(entries) => entries,
+            _ => return Err(refuse("input is a string, a list of items, or a list of parts")),
+        };
+        if !entries.is_empty() && entries.iter().all(|entry| entry.get("role").is_some()) {
+            let items: Result<_, _> = entries.into_iter().map(serde_json::from_value).collect();
+            return Ok(Self::Items(items.map_err(|_| {
+                refuse(
+                    "an item of the input has a role (user, system, assistant, developer) and a \
+                     list of parts as its content",
+                )
+            })?));
         }
-        Ok(match Form::deserialize(deserializer)? {
-            Form::Text(text) => Self::Text(text),
-            Form::Items(items) => Self::Items(items),
-            Form::Parts(parts) => parts.into(),
-        })
+        let parts: Result<Vec<InputPart>, _> =
+            entries.into_iter().map(serde_json::from_value).collect();
+        parts
+            .map(Self::from)
+            .map_err(|_| refuse("a part of the input has not the form of one"))
     }
 }
 

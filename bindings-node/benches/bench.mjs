@@ -1,0 +1,163 @@
+// What calls cost: CPU and loading time, beside bare fetch and openai on the same server.
+//
+//     cargo build --release -p pipevideo-node and `node scripts/build.mjs --release` before;
+//     npm ci --prefix bindings-node/benches
+//     node bindings-node/benches/bench.mjs
+//
+// CPU is that of this process, all threads, the server's aside; each figure is the best of several
+// rounds, so that what else the machine does counts little.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const FILE = fileURLToPath(import.meta.url);
+const MODEL = 'moonshotai/kimi-k2.5';
+const AT_ONCE = 50;
+const LIFECYCLES = 2000;
+const ROUNDS = 5;
+const WAITING = 5000;
+
+/** Milliseconds of CPU for one lifecycle, with so many at once. */
+async function cost(lifecycle, number) {
+  const worker = async (count) => {
+    for (let i = 0; i < count; i += 1) await lifecycle();
+  };
+  const all = (count) => Promise.all(Array.from({ length: AT_ONCE }, () => worker(count)));
+  await all(10);
+  let best = Infinity;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const begun = process.cpuUsage();
+    await all(number / AT_ONCE);
+    const used = process.cpuUsage(begun);
+    best = Math.min(best, (used.user + used.system) / 1000 / number);
+  }
+  return best;
+}
+
+const measures = {
+  /** The emulator, in a process of its own. */
+  async server() {
+    const { Emulator } = await import('../testing.mjs');
+    const polls = ['queued', 'in_progress', 'in_progress', 'completed'];
+    const emulator = await Emulator.start({ rateLimit: null, balanceCents: 10 ** 12, polls });
+    console.log(JSON.stringify([emulator.baseURL, emulator.apiKey]));
+    process.stdin.resume().on('end', () => emulator.stop());
+  },
+
+  async ours(baseURL, apiKey) {
+    const { Pipevideo } = await import('../index.mjs');
+    const polling = { minIntervalMs: 0, maxIntervalMs: 0 };
+    const client = new Pipevideo({ baseURL, apiKey, rateLimit: null, polling });
+    const request = { model: MODEL, input: 'A cat' };
+    const awaited = await cost(async () => {
+      let generation = await client.responses.create(request);
+      for (let i = 0; i < 4; i += 1) generation = await client.responses.retrieve(generation.id);
+      if (generation.status !== 'completed') throw new Error(generation.status);
+    }, LIFECYCLES);
+    const generate = await cost(async () => {
+      if (!(await client.generate(request)).isFinal) throw new Error('it has not ended');
+    }, LIFECYCLES);
+    return [awaited, generate];
+  },
+
+  async fetch(baseURL, apiKey) {
+    const authorization = `Bearer ${apiKey}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const body = JSON.stringify({ model: MODEL, input: 'A cat' });
+    return [await cost(async () => {
+      const created = await fetch(`${baseURL}/v1/responses`, { method: 'POST', headers, body });
+      let generation = await created.json();
+      for (let i = 0; i < 4; i += 1) {
+        const url = `${baseURL}/v1/responses/${generation.id}`;
+        generation = await (await fetch(url, { headers: { authorization } })).json();
+      }
+      if (generation.status !== 'completed') throw new Error(generation.status);
+    }, LIFECYCLES / 2)];
+  },
+
+  async openai(baseURL, apiKey) {
+    const { default: OpenAI } = await import('openai');
+    const client = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey });
+    return [await cost(async () => {
+      let generation = await client.responses.create({ model: MODEL, input: 'A cat' });
+      for (let i = 0; i < 4; i += 1) generation = await client.responses.retrieve(generation.id);
+      if (generation.status !== 'completed') throw new Error(generation.status);
+    }, LIFECYCLES / 4)];
+  },
+
+  /** Bytes for each of many generates that wait, their promises included. */
+  async waiting(baseURL, apiKey) {
+    const { Pipevideo } = await import('../index.mjs');
+    // Nothing is looked at again within this run.
+    const polling = { minIntervalMs: 3_600_000, maxIntervalMs: 3_600_000, typicalMs: 36_000_000 };
+    const client = new Pipevideo({ baseURL, apiKey, rateLimit: null, polling, deadlineMs: 7_200_000 });
+    const request = { model: MODEL, input: 'A cat' };
+    const start = async (number) => {
+      for (let i = 0; i < number; i += AT_ONCE) {
+        await Promise.all(Array.from({ length: AT_ONCE }, () => new Promise((created) => {
+          client.generate(request, { onUpdate: created }).catch(() => {});
+        })));
+      }
+      globalThis.gc();
+    };
+    await start(500);
+    const begun = process.memoryUsage().rss;
+    await start(WAITING);
+    return [(process.memoryUsage().rss - begun) / WAITING];
+  },
+};
+
+async function inChild(name, ...given) {
+  const child = spawn(process.execPath, ['--expose-gc', FILE, name, ...given], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (data) => { output += data; });
+  await once(child, 'close');
+  return JSON.parse(output);
+}
+
+/** Milliseconds that a process takes to load a module, the median of several. */
+function loading(script) {
+  const code = `const begun = process.hrtime.bigint(); ${script}; console.log(Number(process.hrtime.bigint() - begun) / 1e6)`;
+  const times = Array.from({ length: 15 }, () => {
+    const { stdout } = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8', cwd: new URL('.', import.meta.url) });
+    return Number(stdout);
+  });
+  return times.sort((a, b) => a - b)[7];
+}
+
+function show(what, figure, goal, reached) {
+  console.log(`${what.padEnd(44)} ${figure.padStart(10)}   ${goal.padEnd(18)} ${reached ? '' : 'MISSED'}`);
+}
+
+async function main() {
+  const server = spawn(process.execPath, [FILE, 'server'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface({ input: server.stdout }), 'line');
+  const at = JSON.parse(line);
+  const [awaited, generate] = await inChild('ours', ...at);
+  const [bare] = await inChild('fetch', ...at);
+  const [peer] = await inChild('openai', ...at);
+  const [each] = await inChild('waiting', ...at);
+  server.stdin.end();
+  const ms = (figure) => `${figure.toFixed(3)} ms`;
+  console.log(`CPU per lifecycle: ours ${ms(awaited)}, one generate ${ms(generate)}, fetch ${ms(bare)}, openai ${ms(peer)}`);
+  show('awaited lifecycle / fetch', (awaited / bare).toFixed(3), 'at most 0.14', awaited / bare <= 0.14);
+  show('awaited lifecycle / openai', `1/${(peer / awaited).toFixed(1)}`, 'at most 1/10', peer / awaited >= 10);
+  show('one generate / fetch', (generate / bare).toFixed(3), 'at most 0.1', generate / bare <= 0.1);
+  show('a waiting generate', `${(each / 1024).toFixed(1)} KB`, '', true);
+  const ours = loading("require('../index.js')");
+  const theirs = loading("require('openai')");
+  show('loading pipevideo', `${ours.toFixed(1)} ms`, 'at most 10 ms', ours <= 10);
+  show('loading pipevideo / loading openai', `1/${(theirs / ours).toFixed(1)}`, 'at most 1/5', theirs / ours >= 5);
+}
+
+const [name, ...given] = process.argv.slice(2);
+if (name === undefined) await main();
+else {
+  const figures = await measures[name](...given);
+  if (figures) {
+    console.log(JSON.stringify(figures));
+    process.exit();
+  }
+}

@@ -1,0 +1,11 @@
+// The same objects as for `require`, so that `instanceof` holds in both.
+import pipevideo from './index.js';
+
+export const {
+  Pipevideo, Webhook, image, text, video, version, PipevideoError, ConfigurationError,
+  InvalidRequestError, APIStatusError, BadRequestError, InsufficientCreditsError,
+  AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError, ServerError,
+  APIConnectionError, APITimeoutError, ResponseDecodeError, SubmissionUncertainError,
+  GenerationFailedError, WaitTimeoutError, DownloadError, WebhookVerificationError, SpendLimitError,
+} = pipevideo;
+export default pipevideo.Pipevideo;

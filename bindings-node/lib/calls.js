@@ -1,0 +1,147 @@
+'use strict';
+
+// Calls under way: promises, signals and callbacks on one side, numbers and events on the other.
+
+const { AsyncResource } = require('node:async_hooks');
+const native = require('./native.js');
+const { make } = require('./errors.js');
+const { InvalidRequestError, callable, milliseconds, object, wrong } = require('./check.js');
+const tokens = require('./tokens.js');
+
+/** The kinds of events; the numbers are those of `src/bridge.rs`. */
+const FAILED = 0;
+const DONE = 1;
+const TOLD = 2;
+const TOKEN = 3;
+
+const pending = new Map();
+let last = 0;
+let held = false;
+
+const bridge = new native.Bridge(take);
+
+/** Takes what has happened: for each event its call, its kind, a text, and the wire's JSON. */
+function take(events) {
+  for (let i = 0; i < events.length; i += 4) {
+    const number = events[i];
+    const kind = events[i + 1];
+    if (kind === TOKEN) {
+      tokens.answer(number, Number(events[i + 2]));
+      continue;
+    }
+    const call = pending.get(number);
+    // One that was cancelled is not there any more.
+    if (call === undefined) continue;
+    if (kind === TOLD) {
+      tell(call, events[i + 2], events[i + 3]);
+      continue;
+    }
+    finish(call);
+    if (kind === DONE) {
+      call.resolve(call.read(events[i + 2], events[i + 3]));
+    } else if (kind === FAILED) {
+      call.reject(make(events[i + 2], call.site));
+    } else {
+      call.reject(new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo.'));
+    }
+  }
+  letGo();
+}
+
+function tell(call, text, raw) {
+  try {
+    const returned = call.told(call.readTold(text, raw));
+    // An async callback's rejection ends the call as an exception does.
+    if (typeof returned?.then === 'function') returned.then(undefined, (reason) => cancel(call, reason));
+  } catch (thrown) {
+    cancel(call, thrown);
+  }
+}
+
+function finish(call) {
+  pending.delete(call.number);
+  call.signal?.removeEventListener('abort', call.onAbort);
+}
+
+/** Ends a call from this side. */
+function cancel(call, reason) {
+  if (!pending.has(call.number)) return;
+  bridge.cancel(call.number);
+  finish(call);
+  call.reject(reason);
+  letGo();
+}
+
+/** Lets the process end when no call is under way. */
+function letGo() {
+  if (held && pending.size === 0) {
+    held = false;
+    bridge.release();
+  }
+}
+
+function reasonOf(signal) {
+  return signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
+}
+
+const NONE = Object.freeze({});
+const NO_OPTIONS = { native: NONE, signal: undefined, told: undefined };
+
+/** A call's options, of which these are allowed. */
+function callOptions(given, allowed) {
+  if (given === undefined) return NO_OPTIONS;
+  const options = { native: {}, signal: undefined, told: undefined };
+  for (const name of Object.keys(object('options', given))) {
+    if (!allowed.includes(name)) {
+      throw new TypeError(`there is no option '${name}'; there are ${allowed.join(', ')}`);
+    }
+    const value = given[name];
+    if (value === undefined || value === null) continue;
+    if (name === 'signal') {
+      if (typeof value !== 'object' || typeof value.addEventListener !== 'function') {
+        throw wrong(name, 'an AbortSignal', value);
+      }
+      options.signal = value;
+    } else if (name === 'deadlineMs' || name === 'timeoutMs') {
+      options.native[name] = milliseconds(name, value, InvalidRequestError);
+    } else {
+      // It is called as where the call was made: with the same asynchronous context.
+      options.told = AsyncResource.bind(callable(name, value));
+      options.native.told = true;
+    }
+  }
+  return options;
+}
+
+/**
+ * Starts a call and promises what comes of it.
+ *
+ * @param options what `callOptions` made of the caller's
+ * @param read makes the value from what the native module yields
+ * @param begin starts the call of this number
+ * @param readTold makes what the callback is told
+ */
+function run(options, read, begin, readTold) {
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    if (signal?.aborted) throw reasonOf(signal);
+    const site = {};
+    Error.captureStackTrace(site, run);
+    last = (last + 1) >>> 0;
+    const call = {
+      number: last, resolve, reject, read, readTold, told: options.told, site, signal, onAbort: undefined,
+    };
+    begin(call.number, options.native);
+    pending.set(call.number, call);
+    if (signal !== undefined) {
+      call.onAbort = () => cancel(call, reasonOf(signal));
+      signal.addEventListener('abort', call.onAbort, { once: true });
+    }
+    if (!held) {
+      held = true;
+      bridge.hold();
+    }
+  });
+}
+
+module.exports = { bridge, callOptions, run };

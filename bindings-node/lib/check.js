@@ -1,0 +1,127 @@
+'use strict';
+
+// What arguments and options must be. Wrong types are a TypeError that names the option.
+
+const { ConfigurationError, InvalidRequestError } = require('./errors.js');
+
+/** What a value is, in a message. It never shows the value. */
+function kindOf(value) {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? value.constructor?.name || 'an object' : typeof value;
+}
+
+function wrong(name, expected, value) {
+  return new TypeError(`option '${name}' must be ${expected}, not ${kindOf(value)}`);
+}
+
+function text(name, value) {
+  if (typeof value !== 'string') throw wrong(name, 'a string', value);
+  return value;
+}
+
+function flag(name, value) {
+  if (typeof value !== 'boolean') throw wrong(name, 'a boolean', value);
+  return value;
+}
+
+function callable(name, value) {
+  if (typeof value !== 'function') throw wrong(name, 'a function', value);
+  return value;
+}
+
+function integer(name, value) {
+  if (typeof value !== 'number') throw wrong(name, 'an integer', value);
+  if (!Number.isSafeInteger(value)) throw new TypeError(`option '${name}' must be an integer`);
+  return value;
+}
+
+/** A number of requests or retries of a client. */
+function count(name, value) {
+  if (integer(name, value) < 0 || value > 0xffff_ffff) {
+    throw new ConfigurationError(`${name} must be 0 or more.`);
+  }
+  return value;
+}
+
+/** Milliseconds; a number that is no duration is an error of this class. */
+function milliseconds(name, value, Wrong = ConfigurationError) {
+  if (typeof value !== 'number') throw wrong(name, 'a number of milliseconds', value);
+  if (!(value >= 0 && value < Infinity)) {
+    throw new Wrong(`${name} must be a number of milliseconds, 0 or more.`);
+  }
+  return value;
+}
+
+function object(name, value) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrong(name, 'an object', value);
+  }
+  return value;
+}
+
+/** An object's members, each checked by its own function; those that are undefined are left out. */
+function members(name, value, checks) {
+  const checked = {};
+  for (const key of Object.keys(object(name, value))) {
+    if (!Object.hasOwn(checks, key)) {
+      const known = Object.keys(checks).join(', ');
+      throw new TypeError(`there is no option '${name}.${key}'; there are ${known}`);
+    }
+    const member = value[key];
+    if (member !== undefined) checked[key] = checks[key](`${name}.${key}`, member);
+  }
+  return checked;
+}
+
+/** Names and values in turn, from any of the containers that frameworks have for headers. */
+function headerPairs(name, headers) {
+  const pairs = [];
+  const add = (key, value) => {
+    if (value === undefined || value === null) return;
+    if (Array.isArray(value)) {
+      for (const one of value) add(key, one);
+      return;
+    }
+    if (ArrayBuffer.isView(value)) value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+    if (typeof key !== 'string' || !['string', 'number'].includes(typeof value)) {
+      throw wrong(name, 'headers: names and values that are strings', value);
+    }
+    pairs.push(key, String(value));
+  };
+  if (typeof headers !== 'object' || headers === null) {
+    throw wrong(name, "a request's headers: Headers, an object, or pairs", headers);
+  }
+  if (Array.isArray(headers) && headers.every((entry) => typeof entry === 'string')) {
+    // As in Node's `rawHeaders`: names and values in turn.
+    for (let i = 0; i + 1 < headers.length; i += 2) add(headers[i], headers[i + 1]);
+  } else {
+    const iterable = typeof headers[Symbol.iterator] === 'function';
+    for (const entry of iterable ? headers : Object.entries(headers)) {
+      if (!Array.isArray(entry)) throw wrong(name, 'pairs of names and values', entry);
+      add(entry[0], entry[1]);
+    }
+  }
+  return pairs;
+}
+
+/** A webhook's body as bytes. */
+function rawBody(body) {
+  if (typeof body === 'string') return Buffer.from(body);
+  if (body instanceof Uint8Array) return body;
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  if (Object.prototype.toString.call(body) === '[object ArrayBuffer]') return new Uint8Array(body);
+  const why = typeof body?.then === 'function'
+    ? 'a promise (await it first)'
+    : `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
+  throw new TypeError(
+    "option 'body' must be the raw body as it came (a Buffer, Uint8Array, ArrayBuffer or string), " +
+    `not ${why}. In Express, give the route express.raw({ type: '*/*' }) and pass req.body, before any ` +
+    'express.json(). In Next.js, pass await request.text(). The parsed event is what is returned.',
+  );
+}
+
+module.exports = {
+  InvalidRequestError, callable, count, flag, headerPairs, integer, kindOf, members, milliseconds, object, rawBody,
+  text, wrong,
+};

@@ -1,0 +1,172 @@
+'use strict';
+
+const native = require('./native.js');
+const check = require('./check.js');
+const values = require('./values.js');
+const tokens = require('./tokens.js');
+const { InvalidRequestError, make } = require('./errors.js');
+const { bridge, callOptions, run } = require('./calls.js');
+const { clientOptions } = require('./options.js');
+const { request } = require('./input.js');
+const { Updates } = require('./watch.js');
+const { unwrapped } = require('./webhook.js');
+
+const CALL = ['signal', 'timeoutMs'];
+const WATCH = [...CALL, 'deadlineMs'];
+const WAIT = [...WATCH, 'onUpdate'];
+const DOWNLOAD = [...CALL, 'onProgress'];
+
+class Pipevideo {
+  /** What the client stands on; null when it is closed. */
+  #core;
+  // Kept as long as the client: the native module asks it by number.
+  #apiKey;
+
+  constructor(options) {
+    const { json, apiKey } = clientOptions(options);
+    const core = native.open(bridge, json, apiKey && tokens.register(apiKey));
+    if (typeof core === 'string') throw make(core);
+    this.#core = core;
+    this.#apiKey = apiKey;
+    const open = () => this.#open();
+    this.responses = new Responses(open);
+    this.engines = new Engines(open);
+    this.usage = new Usage(open);
+    this.webhooks = new Webhooks(open);
+  }
+
+  #open() {
+    if (this.#core === null) throw new InvalidRequestError('the client is closed. Make a new one.');
+    return this.#core;
+  }
+
+  generate(given, options) {
+    return settled(() => run(callOptions(options, WAIT), values.generation, (call, own) => {
+      const { json, sources } = request(given);
+      this.#open().generate(call, own, json, sources);
+    }, values.update));
+  }
+
+  budgetLeft() {
+    return this.#open().budgetLeft();
+  }
+
+  close() {
+    this.#core?.close();
+    this.#core = null;
+    this.#apiKey = undefined;
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.close();
+  }
+}
+
+/** A mistake in the arguments is a rejection, as everything else that goes wrong with a call. */
+function settled(start) {
+  try {
+    return start();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+class Responses {
+  #open;
+
+  constructor(open) {
+    this.#open = open;
+  }
+
+  create(given, options) {
+    return settled(() => run(callOptions(options, CALL), values.generation, (call, own) => {
+      const { json, sources } = request(given);
+      this.#open().create(call, own, json, sources);
+    }));
+  }
+
+  retrieve(id, options) {
+    return settled(() => run(callOptions(options, CALL), values.generation, (call, own) => {
+      this.#open().retrieve(call, own, check.text('id', id));
+    }));
+  }
+
+  wait(id, options) {
+    return settled(() => run(callOptions(options, WAIT), values.generation, (call, own) => {
+      this.#open().wait(call, own, check.text('id', id));
+    }, values.update));
+  }
+
+  watch(id, options) {
+    const checked = callOptions(options, WATCH);
+    const stream = this.#open().watch(checked.native, check.text('id', id));
+    if (typeof stream === 'string') throw make(stream);
+    return new Updates(stream, checked);
+  }
+
+  download(generation, path, options) {
+    return settled(() => run(callOptions(options, DOWNLOAD), values.json, (call, own) => {
+      const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
+      const id = isGeneration ? generation.id : check.text('generation', generation);
+      const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
+      const file = path instanceof URL ? require('node:url').fileURLToPath(path) : check.text('path', path);
+      this.#open().download(call, own, id, raw, file);
+    }, values.json));
+  }
+
+  reconcile(error, options) {
+    return settled(() => run(callOptions(options, CALL), values.candidates, (call, own) => {
+      const sentAt = new Date(error?.sentAt ?? NaN).getTime();
+      if (typeof error?.model !== 'string' || Number.isNaN(sentAt)) {
+        throw new InvalidRequestError('reconcile takes the error of an uncertain create (SubmissionUncertainError).');
+      }
+      this.#open().reconcile(call, own, error.model, sentAt);
+    }));
+  }
+}
+
+class Engines {
+  #open;
+
+  constructor(open) {
+    this.#open = open;
+  }
+
+  list(options) {
+    return settled(() => run(callOptions(options, CALL), values.engines, (call, own) => {
+      this.#open().engines(call, own);
+    }));
+  }
+}
+
+class Usage {
+  #open;
+
+  constructor(open) {
+    this.#open = open;
+  }
+
+  retrieve(options) {
+    return settled(() => run(callOptions(options, CALL), values.usage, (call, own) => {
+      this.#open().usage(call, own);
+    }));
+  }
+}
+
+class Webhooks {
+  #open;
+
+  constructor(open) {
+    this.#open = open;
+  }
+
+  unwrap(body, headers) {
+    return unwrapped(body, headers, (bytes, pairs) => this.#open().unwrap(bytes, pairs));
+  }
+
+  wake(generationId) {
+    this.#open().wake(check.text('generationId', generationId));
+  }
+}
+
+module.exports = { Pipevideo };

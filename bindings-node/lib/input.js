@@ -1,0 +1,149 @@
+'use strict';
+
+// A request's arguments: parts, messages, and the rest, as JSON for the native module.
+
+const { flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
+
+/** What `src/request.rs` puts the content in for. */
+const PLACE = 'pipevideo-source:';
+
+/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. */
+class SourcePart {
+  #source;
+
+  constructor(type, source, detail) {
+    this.type = type;
+    if (detail !== undefined) this.detail = detail;
+    this.#source = source;
+    Object.freeze(this);
+  }
+
+  /** The part as JSON, with a place for its content, which goes to `sources`. */
+  static placed(part, sources) {
+    const url = `${PLACE}${sources.push(part.#source) - 1}`;
+    if (part.type === 'input_video') return { type: part.type, video_url: { url } };
+    return { type: part.type, image_url: { url, detail: part.detail } };
+  }
+}
+
+/** A text. */
+function text(value) {
+  return { type: 'input_text', text: string('text', value) };
+}
+
+/** An image: an HTTPS or data URL, a path, or bytes. */
+function image(value, options) {
+  let detail;
+  if (options !== undefined && options !== null) {
+    for (const name of Object.keys(object('options', options))) {
+      if (name !== 'detail') throw new TypeError(`there is no option '${name}'; there is detail`);
+    }
+    if (options.detail !== undefined && options.detail !== null) detail = string('detail', options.detail);
+  }
+  const source = media('image', value);
+  if (source.url === undefined) return new SourcePart('input_image', source.content, detail);
+  const image_url = detail === undefined ? { url: source.url } : { url: source.url, detail };
+  return { type: 'input_image', image_url };
+}
+
+/** A video: an HTTPS or data URL, a path, or bytes. */
+function video(value) {
+  const source = media('video', value);
+  if (source.url === undefined) return new SourcePart('input_video', source.content);
+  return { type: 'input_video', video_url: { url: source.url } };
+}
+
+function media(name, value) {
+  if (value instanceof URL) {
+    return value.protocol === 'file:' ? { content: require('node:url').fileURLToPath(value) } : { url: value.href };
+  }
+  if (typeof value === 'string') {
+    const isUrl = value.includes('://') || /^data:/i.test(value);
+    return isUrl ? { url: value } : { content: value };
+  }
+  if (value instanceof Uint8Array) return { content: value };
+  if (ArrayBuffer.isView(value)) return { content: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
+  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]') return { content: new Uint8Array(value) };
+  throw wrong(name, 'a URL, a path or bytes', value);
+}
+
+const FIELDS = {
+  model: string,
+  input: (name, value) => value,
+  instructions: string,
+  width: integer,
+  height: integer,
+  aspectRatio: string,
+  provider,
+  engine: string,
+  expandPrompt: flag,
+  extraBody: object,
+};
+
+function provider(name, value) {
+  if (typeof value !== 'object' || value === null) throw wrong(name, 'an array of slugs, or an object', value);
+  if (Array.isArray(value)) value.forEach((slug) => string(name, slug));
+  return value;
+}
+
+/** The JSON of a create's arguments, and the sources that are to be put in. */
+function request(given) {
+  const known = {};
+  for (const name of Object.keys(object('request', given))) {
+    if (!Object.hasOwn(FIELDS, name)) {
+      throw new TypeError(
+        `there is no option '${name}'; there are ${Object.keys(FIELDS).join(', ')}. Fields that this ` +
+        'library does not know yet go into extraBody',
+      );
+    }
+    const value = given[name];
+    if (value !== undefined && value !== null) known[name] = FIELDS[name](name, value);
+  }
+  const sources = [];
+  const json = JSON.stringify({
+    request: {
+      model: string('model', known.model),
+      input: input(known.input, sources),
+      instructions: known.instructions,
+      width: known.width,
+      height: known.height,
+      aspectRatio: known.aspectRatio,
+      provider: known.provider,
+      engine: known.engine,
+      expand_prompt: known.expandPrompt,
+    },
+    extra: known.extraBody ?? {},
+  });
+  return { json, sources };
+}
+
+/** A string, one part, parts, or messages. */
+function input(value, sources) {
+  if (typeof value === 'string') return value;
+  const entries = Array.isArray(value) ? value : [value];
+  if (typeof value !== 'object' || value === null || entries.some((entry) => typeof entry !== 'object' || entry === null)) {
+    const found = Array.isArray(value) ? entries.find((entry) => typeof entry !== 'object' || entry === null) : value;
+    throw wrong('input', 'a string, parts (text(…), image(…), video(…)), or messages', found);
+  }
+  return entries.map((entry) => {
+    if (!('role' in entry)) return part(entry, sources);
+    return { ...entry, content: content(entry.content, sources) };
+  });
+}
+
+function content(value, sources) {
+  if (typeof value === 'string') return [text(value)];
+  const parts = Array.isArray(value) ? value : [value];
+  return parts.map((one) => {
+    if (typeof one !== 'object' || one === null) {
+      throw new TypeError(`option 'input': a message's content must be a string or parts, not ${kindOf(one)}`);
+    }
+    return part(one, sources);
+  });
+}
+
+function part(value, sources) {
+  return value instanceof SourcePart ? SourcePart.placed(value, sources) : value;
+}
+
+module.exports = { image, request, text, video };

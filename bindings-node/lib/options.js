@@ -1,0 +1,73 @@
+'use strict';
+
+// A client's options: their types, and their JSON for the native module.
+
+const check = require('./check.js');
+
+const POLLING = {
+  minIntervalMs: ms, maxIntervalMs: ms, safetyIntervalMs: ms, typicalMs: ms,
+};
+
+const OPTIONS = {
+  apiKey: check.text,
+  baseURL: check.text,
+  allowInsecure: check.flag,
+  requestTimeoutMs: ms,
+  connectTimeoutMs: ms,
+  deadlineMs: ms,
+  maxRetries: check.count,
+  rateLimit,
+  polling: (name, value) => check.members(name, value, POLLING),
+  webhookSecrets: secrets,
+  app: (name, value) => check.members(name, value, { url: check.text, title: check.text, name: check.text }),
+  headers: (name, value) => pairs(check.headerPairs(name, value)),
+  proxy: check.text,
+  caFile: (name, value) => path(name, value),
+};
+
+function ms(name, value) {
+  return check.milliseconds(name, value);
+}
+
+function rateLimit(name, value) {
+  const limit = check.members(name, value, { requests: check.count, perMs: ms });
+  for (const member of ['requests', 'perMs']) {
+    if (limit[member] === undefined) throw check.wrong(`${name}.${member}`, 'a number', undefined);
+  }
+  return limit;
+}
+
+function path(name, value) {
+  return value instanceof URL ? require('node:url').fileURLToPath(value) : check.text(name, value);
+}
+
+function pairs(flat) {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+}
+
+/** One secret or several. */
+function secrets(name, value) {
+  if (typeof value === 'string') return [value];
+  if (!Array.isArray(value)) throw check.wrong(name, 'a string or an array of strings', value);
+  return value.map((secret) => check.text(name, secret));
+}
+
+/** The options as JSON, and the key's function if it is one. */
+function clientOptions(given = {}) {
+  const options = {};
+  let apiKey;
+  for (const name of Object.keys(check.object('options', given))) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new TypeError(`there is no option '${name}'; there are ${Object.keys(OPTIONS).join(', ')}`);
+    }
+    const value = given[name];
+    if (name === 'apiKey' && typeof value === 'function') apiKey = value;
+    else if (name === 'rateLimit' && value === null) options.rateLimit = null;
+    else if (value !== undefined && value !== null) options[name] = OPTIONS[name](name, value);
+  }
+  const extra = process.env.NODE_EXTRA_CA_CERTS;
+  if (extra) options.extraCaFile = extra;
+  return { json: JSON.stringify(options), apiKey };
+}
+
+module.exports = { clientOptions, secrets };

@@ -1,0 +1,52 @@
+'use strict';
+
+// Webhooks without a client, and what both have in common.
+
+const native = require('./native.js');
+const check = require('./check.js');
+const values = require('./values.js');
+const { InvalidRequestError, make } = require('./errors.js');
+const { secrets: secretsOf } = require('./options.js');
+
+/** The event of a delivery, or its error. `verify` takes the bytes, and names and values in turn. */
+function unwrapped(body, headers, verify) {
+  const bytes = check.rawBody(body);
+  const text = verify(bytes, check.headerPairs('headers', headers));
+  if (!text.startsWith('[')) return values.event(text, bytes);
+  const site = {};
+  Error.captureStackTrace(site, unwrapped);
+  throw make(text.slice(1, -1), site);
+}
+
+/** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
+function millisecondsOf(timestamp) {
+  const ms = timestamp instanceof Date
+    ? timestamp.getTime()
+    : Math.abs(timestamp) < 1e11 ? timestamp * 1000 : timestamp;
+  if (typeof ms !== 'number') throw check.wrong('timestamp', 'a Date or Unix seconds', timestamp);
+  if (!(ms >= 0)) throw new InvalidRequestError('timestamp must be after 1970.');
+  return ms;
+}
+
+class Webhook {
+  #verifier;
+
+  constructor(secrets) {
+    const verifier = native.verifier(secretsOf('secrets', secrets));
+    if (typeof verifier === 'string') throw make(verifier);
+    this.#verifier = verifier;
+  }
+
+  unwrap(body, headers) {
+    return unwrapped(body, headers, (bytes, pairs) => this.#verifier.unwrap(bytes, pairs));
+  }
+
+  sign(body, { id = 'msg_test', timestamp = new Date() } = {}) {
+    const flat = this.#verifier.sign(check.rawBody(body), check.text('id', id), millisecondsOf(timestamp));
+    const headers = {};
+    for (let i = 0; i < flat.length; i += 2) headers[flat[i]] = flat[i + 1];
+    return headers;
+  }
+}
+
+module.exports = { Webhook, unwrapped };

@@ -1,0 +1,250 @@
+//! The client: each operation is one call of the core.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use napi::Result;
+use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
+use pipevideo::{Client, DownloadSource, Generation};
+
+use crate::bridge::{Bridge, Channel, Event};
+use crate::errors::{self, Failure};
+use crate::options;
+use crate::request;
+use crate::values::{self, Value};
+use crate::watch::Watch;
+use crate::webhook;
+
+/// What `Pipevideo` stands on. `index.js` has checked the types of all arguments.
+#[napi]
+pub struct Core {
+    client: Option<Client>,
+    channel: Arc<Channel>,
+}
+
+/// A client by these options (JSON), or the error as text. With `token` the key is the function that
+/// JavaScript has under this number.
+#[napi]
+pub(crate) fn open(bridge: &Bridge, options: String, token: Option<u32>) -> Either<Core, String> {
+    let channel = bridge.channel().clone();
+    match options::client(&options, token.map(|client| (channel.clone(), client))) {
+        Ok(client) => Either::A(Core { client: Some(client), channel }),
+        Err(error) => Either::B(error),
+    }
+}
+
+/// What a call may be told beside its arguments, in milliseconds.
+#[napi(object)]
+pub struct CallOptions {
+    pub timeout_ms: Option<f64>,
+    pub deadline_ms: Option<f64>,
+    /// Whether there is a callback that is to be told of updates or progress.
+    pub told: Option<bool>,
+}
+
+impl CallOptions {
+    fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.map(duration)
+    }
+
+    fn told(&self) -> bool {
+        self.told.unwrap_or_default()
+    }
+}
+
+/// Milliseconds that are a number, 0 or more.
+pub(crate) fn duration(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
+}
+
+impl Core {
+    /// Starts a call of the core's with the client, within the call's own timeout if it has one.
+    fn call<F>(
+        &self,
+        call: u32,
+        options: &CallOptions,
+        work: impl FnOnce(Client) -> F + Send + 'static,
+    ) -> Result<()>
+    where
+        F: Future<Output = std::result::Result<Value, Failure>> + Send + 'static,
+    {
+        let client = match (self.client()?, options.timeout_ms) {
+            (client, None) => client,
+            (client, Some(ms)) => match client.with_request_timeout(duration(ms)) {
+                Ok(client) => client,
+                Err(error) => return self.channel.begin(call, async { Err(error.into()) }),
+            },
+        };
+        self.channel.begin(call, work(client))
+    }
+
+    fn client(&self) -> Result<Client> {
+        self.client.clone().ok_or_else(|| napi::Error::from_reason("the client is closed"))
+    }
+}
+
+#[napi]
+impl Core {
+    #[napi]
+    pub fn close(&mut self) {
+        self.client = None;
+    }
+
+    #[napi]
+    pub fn budget_left(&self) -> Result<Option<u32>> {
+        Ok(self.client()?.budget_left().map(|left| u32::try_from(left).unwrap_or(u32::MAX)))
+    }
+
+    #[napi]
+    pub fn create(
+        &self,
+        call: u32,
+        options: CallOptions,
+        request: String,
+        media: Vec<Either<String, Uint8Array>>,
+    ) -> Result<()> {
+        let media = request::sources(media);
+        self.call(call, &options, |client| async move {
+            let request = request::read(request, media).await?;
+            Ok(values::generation(&client.responses().create(request).await?))
+        })
+    }
+
+    #[napi]
+    pub fn generate(
+        &self,
+        call: u32,
+        options: CallOptions,
+        request: String,
+        media: Vec<Either<String, Uint8Array>>,
+    ) -> Result<()> {
+        let media = request::sources(media);
+        let (deadline, told) = (options.deadline(), self.told(call, &options));
+        self.call(call, &options, move |client| async move {
+            let request = request::read(request, media).await?;
+            let mut generate = client.generate(request);
+            if let Some(deadline) = deadline {
+                generate = generate.deadline(deadline);
+            }
+            if let Some(tell) = told {
+                generate = generate.on_update(move |update| tell(values::update(update)));
+            }
+            Ok(values::generation(&generate.await?))
+        })
+    }
+
+    #[napi]
+    pub fn retrieve(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
+        self.call(call, &options, |client| async move {
+            Ok(values::generation(&client.responses().retrieve(id).await?))
+        })
+    }
+
+    #[napi]
+    pub fn wait(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
+        let (deadline, told) = (options.deadline(), self.told(call, &options));
+        self.call(call, &options, move |client| {
+            let mut wait = client.responses().wait(id);
+            if let Some(deadline) = deadline {
+                wait = wait.deadline(deadline);
+            }
+            if let Some(tell) = told {
+                wait = wait.on_update(move |update| tell(values::update(update)));
+            }
+            async move { Ok(values::generation(&wait.await?)) }
+        })
+    }
+
+    #[napi]
+    pub fn watch(&self, options: CallOptions, id: String) -> Result<Either<Watch, String>> {
+        let mut client = self.client()?;
+        if let Some(ms) = options.timeout_ms {
+            client = match client.with_request_timeout(duration(ms)) {
+                Ok(client) => client,
+                Err(error) => return Ok(Either::B(errors::text(&error))),
+            };
+        }
+        let mut watch = client.responses().watch(id);
+        if let Some(deadline) = options.deadline() {
+            watch = watch.deadline(deadline);
+        }
+        Ok(Either::A(Watch::new(watch, self.channel.clone())))
+    }
+
+    /// `generation` is the wire's JSON of one, or null to go by the id.
+    #[napi]
+    pub fn download(
+        &self,
+        call: u32,
+        options: CallOptions,
+        id: String,
+        generation: Option<String>,
+        path: String,
+    ) -> Result<()> {
+        let told = self.told(call, &options);
+        self.call(call, &options, |client| async move {
+            let read = generation.and_then(|text| serde_json::from_str::<Generation>(&text).ok());
+            let source = read.map_or_else(|| DownloadSource::from(id), DownloadSource::from);
+            let mut download = client.responses().download(source, path);
+            if let Some(tell) = told {
+                download = download.on_progress(move |progress| tell(values::progress(progress)));
+            }
+            let path = download.await?;
+            Ok(Value::text(values::json(&path.to_string_lossy())))
+        })
+    }
+
+    /// `sent_at` is in milliseconds since 1970.
+    #[napi]
+    pub fn reconcile(
+        &self,
+        call: u32,
+        options: CallOptions,
+        model: String,
+        sent_at: f64,
+    ) -> Result<()> {
+        let sent_at = SystemTime::UNIX_EPOCH.checked_add(duration(sent_at.max(0.0)));
+        let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
+        self.call(call, &options, move |client| async move {
+            let found = client.responses().reconcile_since(&model, sent_at).await?;
+            Ok(values::candidates(&found))
+        })
+    }
+
+    #[napi]
+    pub fn engines(&self, call: u32, options: CallOptions) -> Result<()> {
+        self.call(call, &options, |client| async move {
+            Ok(values::engines(&client.engines().list().await?))
+        })
+    }
+
+    #[napi]
+    pub fn usage(&self, call: u32, options: CallOptions) -> Result<()> {
+        self.call(call, &options, |client| async move {
+            Ok(values::usage(&client.usage().retrieve().await?))
+        })
+    }
+
+    /// The event as JSON, or the error's in an array of one.
+    #[napi]
+    pub fn unwrap(&self, body: &[u8], headers: Vec<String>) -> Result<String> {
+        let client = self.client()?;
+        Ok(webhook::unwrapped(client.webhooks().unwrap(body, webhook::pairs(&headers))))
+    }
+
+    #[napi]
+    pub fn wake(&self, generation_id: String) -> Result<()> {
+        self.client()?.webhooks().wake(&generation_id);
+        Ok(())
+    }
+
+    fn told(
+        &self,
+        call: u32,
+        options: &CallOptions,
+    ) -> Option<impl Fn(Value) + Send + Sync + 'static> {
+        let channel = self.channel.clone();
+        options.told().then(|| move |value| channel.push(call, Event::Told(value)))
+    }
+}

@@ -1,0 +1,224 @@
+//! What calls yield, as JSON that `lib/values.js` makes plain objects of.
+//!
+//! It is written on the runtime's thread. The event loop reads the few typed fields; the wire's own
+//! JSON goes along as text, and is read when somebody looks at it.
+
+use std::time::SystemTime;
+
+use pipevideo::{
+    AccountUsage, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Update, WebhookEvent,
+};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+/// A value on its way to JavaScript.
+pub(crate) struct Value {
+    /// The typed fields as JSON.
+    pub(crate) text: String,
+    /// The wire's own JSON.
+    pub(crate) raw: Option<String>,
+}
+
+impl Value {
+    pub(crate) fn text(text: String) -> Self {
+        Self { text, raw: None }
+    }
+
+    pub(crate) fn none() -> Self {
+        Self::text("null".to_owned())
+    }
+}
+
+/// Serializing what is here cannot fail: there are no maps with keys that are not text.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// Milliseconds since 1970, as JavaScript's `Date` has it.
+pub(crate) fn millis(time: Option<SystemTime>) -> Option<i64> {
+    let since = time?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
+/// JavaScript has no decimals: the nearest number.
+fn number(amount: Option<Decimal>) -> Option<f64> {
+    amount?.to_string().parse().ok()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationView<'a> {
+    id: &'a str,
+    status: &'a str,
+    is_final: bool,
+    model: Option<&'a str>,
+    engine: Option<&'a str>,
+    provider: Option<&'a str>,
+    created_at: Option<i64>,
+    output_video_url: Option<&'a str>,
+    usage: Option<UsageView>,
+    error: Option<ErrorView<'a>>,
+    latency_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageView {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    cost_usd: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct ErrorView<'a> {
+    code: Option<&'a str>,
+    message: Option<&'a str>,
+    category: &'a str,
+}
+
+impl<'a> From<&'a Generation> for GenerationView<'a> {
+    fn from(generation: &'a Generation) -> Self {
+        Self {
+            id: &generation.id,
+            status: generation.status.as_str(),
+            is_final: generation.is_final(),
+            model: generation.model.as_deref(),
+            engine: generation.engine.as_deref(),
+            provider: generation.provider.as_deref(),
+            created_at: millis(generation.created_at),
+            output_video_url: generation.output_video_url.as_deref(),
+            usage: generation.usage.as_ref().map(|usage| UsageView {
+                input_tokens: usage.input_tokens,
+                output_tokens: usage.output_tokens,
+                total_tokens: usage.total_tokens,
+                cost_usd: number(usage.cost_usd),
+            }),
+            error: generation.error.as_ref().map(|error| ErrorView {
+                code: error.code.as_deref(),
+                message: error.message.as_deref(),
+                category: error.category().as_str(),
+            }),
+            latency_ms: generation.latency_ms,
+        }
+    }
+}
+
+pub(crate) fn generation(generation: &Generation) -> Value {
+    Value { text: json(&GenerationView::from(generation)), raw: Some(json(generation)) }
+}
+
+pub(crate) fn update(update: &Update) -> Value {
+    #[derive(Serialize)]
+    struct UpdateView<'a> {
+        generation: GenerationView<'a>,
+        elapsed: f64,
+        expected: f64,
+        via: &'a str,
+    }
+    let view = UpdateView {
+        generation: (&update.generation).into(),
+        elapsed: update.elapsed.as_secs_f64() * 1000.0,
+        expected: update.expected.as_secs_f64() * 1000.0,
+        via: update.via.as_str(),
+    };
+    Value { text: json(&view), raw: Some(json(&update.generation)) }
+}
+
+pub(crate) fn progress(progress: Progress) -> Value {
+    let view = json!({ "downloaded": progress.downloaded, "total": progress.total });
+    Value::text(view.to_string())
+}
+
+pub(crate) fn engines(catalog: &EngineCatalog) -> Value {
+    let engines = catalog.engines.iter().map(|engine| {
+        let models = engine.models.iter().map(|model| {
+            json!({
+                "id": model.id,
+                "inputPerMillionUsd": number(model.input_per_million_usd),
+                "outputPerMillionUsd": number(model.output_per_million_usd),
+            })
+        });
+        json!({ "id": engine.id, "models": models.collect::<Json>() })
+    });
+    let view = json!({ "engines": engines.collect::<Json>() });
+    Value { text: view.to_string(), raw: Some(catalog.raw.to_string()) }
+}
+
+pub(crate) fn usage(usage: &AccountUsage) -> Value {
+    let totals = &usage.totals;
+    let days = usage.daily_usage.iter().map(|day| {
+        json!({
+            "date": day.date,
+            "requestCount": day.request_count,
+            "completedCount": day.completed_count,
+            "failedCount": day.failed_count,
+            "totalCostCents": number(day.total_cost_cents),
+            "totalDurationSeconds": number(day.total_duration_seconds),
+        })
+    });
+    let by_route = usage.daily_usage_by_route.iter().map(|day| {
+        let routes = day.routes.iter().map(|route| {
+            json!({
+                "engine": route.engine,
+                "model": route.model,
+                "provider": route.provider,
+                "requestCount": route.request_count,
+                "completedCount": route.completed_count,
+                "failedCount": route.failed_count,
+                "totalCostCents": number(route.total_cost_cents),
+                "totalPromptTokens": route.total_prompt_tokens,
+                "totalCompletionTokens": route.total_completion_tokens,
+                "avgLatencyMs": number(route.avg_latency_ms),
+            })
+        });
+        json!({ "date": day.date, "routes": routes.collect::<Json>() })
+    });
+    let view = json!({
+        "creditBalance": number(usage.credit_balance),
+        "totals": {
+            "totalRequests": totals.total_requests,
+            "completedRequests": totals.completed_requests,
+            "failedRequests": totals.failed_requests,
+            "totalCostCents": number(totals.total_cost_cents),
+        },
+        "dailyUsage": days.collect::<Json>(),
+        "dailyUsageByRoute": by_route.collect::<Json>(),
+        "recentRequests": recent(&usage.recent_requests),
+    });
+    Value { text: view.to_string(), raw: Some(usage.raw.to_string()) }
+}
+
+pub(crate) fn candidates(found: &[RecentRequest]) -> Value {
+    Value::text(json!({ "recentRequests": recent(found) }).to_string())
+}
+
+fn recent(requests: &[RecentRequest]) -> Json {
+    let view = requests.iter().map(|request| {
+        json!({
+            "id": request.id,
+            "status": request.status.as_ref().map(|status| status.as_str()),
+            "modelName": request.model_name,
+            "engine": request.engine,
+            "costCents": number(request.cost_cents),
+            "latencyMs": request.latency_ms,
+            "createdAt": millis(request.created_at),
+            "completedAt": millis(request.completed_at),
+        })
+    });
+    view.collect()
+}
+
+pub(crate) fn event(event: &WebhookEvent) -> String {
+    let view = json!({
+        "id": event.id,
+        "timestamp": millis(Some(event.timestamp)),
+        "type": event.event_type,
+        "generationId": event.generation_id,
+        "status": event.status.as_ref().map(|status| status.as_str()),
+        "outputVideoUrl": event.output_video_url,
+        "errorMessage": event.error_message,
+        "duplicate": event.duplicate,
+    });
+    view.to_string()
+}

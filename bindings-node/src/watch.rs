@@ -1,0 +1,50 @@
+//! A generation's updates, one after another.
+
+use std::sync::Arc;
+
+use napi::Result;
+use napi_derive::napi;
+use tokio::sync::Mutex;
+
+use crate::bridge::Channel;
+use crate::values::{self, Value};
+
+type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
+
+/// What `watch` returns stands on this. Dropping it stops following, never the generation.
+#[napi]
+pub struct Watch {
+    stream: Option<Stream>,
+    channel: Arc<Channel>,
+}
+
+impl Watch {
+    pub(crate) fn new(watch: pipevideo::Watch, channel: Arc<Channel>) -> Self {
+        Self { stream: Some(Arc::new(Mutex::new(Some(watch)))), channel }
+    }
+}
+
+#[napi]
+impl Watch {
+    /// The call that yields the next update, or null at the end.
+    #[napi]
+    pub fn next(&self, call: u32) -> Result<()> {
+        let stream = self.stream.clone();
+        self.channel.begin(call, async move {
+            let Some(stream) = stream else { return Ok(Value::none()) };
+            let mut stream = stream.lock().await;
+            let Some(watch) = stream.as_mut() else { return Ok(Value::none()) };
+            let next = watch.next().await;
+            if !matches!(next, Some(Ok(_))) {
+                *stream = None;
+            }
+            Ok(next.transpose()?.map_or_else(Value::none, |update| values::update(&update)))
+        })
+    }
+
+    /// Stops following.
+    #[napi]
+    pub fn close(&mut self) {
+        self.stream = None;
+    }
+}
