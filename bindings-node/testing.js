@@ -1,5 +1,3 @@
-'use strict';
-
 const { NativeEmulator } = require('./lib/native.js');
 const { object } = require('./lib/check.js');
 
@@ -52,7 +50,8 @@ class Emulator {
   }
 
   settle(id, settlement = 'completed') {
-    const { status = 'completed', ...rest } = typeof settlement === 'string' ? { status: settlement } : settlement;
+    const { status = 'completed', ...rest } =
+      typeof settlement === 'string' ? { status: settlement } : settlement;
     this.#native.settle(id, members({ status, ...rest }));
   }
 

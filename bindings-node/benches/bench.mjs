@@ -66,25 +66,29 @@ const measures = {
     const authorization = `Bearer ${apiKey}`;
     const headers = { authorization, 'content-type': 'application/json' };
     const body = JSON.stringify({ model: MODEL, input: 'A cat' });
-    return [await cost(async () => {
-      const created = await fetch(`${baseURL}/v1/responses`, { method: 'POST', headers, body });
-      let generation = await created.json();
-      for (let i = 0; i < 4; i += 1) {
-        const url = `${baseURL}/v1/responses/${generation.id}`;
-        generation = await (await fetch(url, { headers: { authorization } })).json();
-      }
-      if (generation.status !== 'completed') throw new Error(generation.status);
-    }, LIFECYCLES / 2)];
+    return [
+      await cost(async () => {
+        const created = await fetch(`${baseURL}/v1/responses`, { method: 'POST', headers, body });
+        let generation = await created.json();
+        for (let i = 0; i < 4; i += 1) {
+          const url = `${baseURL}/v1/responses/${generation.id}`;
+          generation = await (await fetch(url, { headers: { authorization } })).json();
+        }
+        if (generation.status !== 'completed') throw new Error(generation.status);
+      }, LIFECYCLES / 2),
+    ];
   },
 
   async openai(baseURL, apiKey) {
     const { default: OpenAI } = await import('openai');
     const client = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey });
-    return [await cost(async () => {
-      let generation = await client.responses.create({ model: MODEL, input: 'A cat' });
-      for (let i = 0; i < 4; i += 1) generation = await client.responses.retrieve(generation.id);
-      if (generation.status !== 'completed') throw new Error(generation.status);
-    }, LIFECYCLES / 4)];
+    return [
+      await cost(async () => {
+        let generation = await client.responses.create({ model: MODEL, input: 'A cat' });
+        for (let i = 0; i < 4; i += 1) generation = await client.responses.retrieve(generation.id);
+        if (generation.status !== 'completed') throw new Error(generation.status);
+      }, LIFECYCLES / 4),
+    ];
   },
 
   /** Bytes for each of many generates that wait, their promises included. */
@@ -96,9 +100,15 @@ const measures = {
     const request = { model: MODEL, input: 'A cat' };
     const start = async (number) => {
       for (let i = 0; i < number; i += AT_ONCE) {
-        await Promise.all(Array.from({ length: AT_ONCE }, () => new Promise((created) => {
-          client.generate(request, { onUpdate: created }).catch(() => {});
-        })));
+        await Promise.all(
+          Array.from(
+            { length: AT_ONCE },
+            () =>
+              new Promise((created) => {
+                client.generate(request, { onUpdate: created }).catch(() => {});
+              }),
+          ),
+        );
       }
       globalThis.gc();
     };
@@ -110,9 +120,13 @@ const measures = {
 };
 
 async function inChild(name, ...given) {
-  const child = spawn(process.execPath, ['--expose-gc', FILE, name, ...given], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--expose-gc', FILE, name, ...given], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
-  child.stdout.on('data', (data) => { output += data; });
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
   await once(child, 'close');
   return JSON.parse(output);
 }
@@ -121,7 +135,10 @@ async function inChild(name, ...given) {
 function loading(script) {
   const code = `const begun = process.hrtime.bigint(); ${script}; console.log(Number(process.hrtime.bigint() - begun) / 1e6)`;
   const times = Array.from({ length: 15 }, () => {
-    const { stdout } = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8', cwd: new URL('.', import.meta.url) });
+    const { stdout } = spawnSync(process.execPath, ['-e', code], {
+      encoding: 'utf8',
+      cwd: new URL('.', import.meta.url),
+    });
     return Number(stdout);
   });
   return times.sort((a, b) => a - b)[7];
@@ -141,15 +158,27 @@ async function main() {
   const [each] = await inChild('waiting', ...at);
   server.stdin.end();
   const ms = (figure) => `${figure.toFixed(3)} ms`;
-  console.log(`CPU per lifecycle: ours ${ms(awaited)}, one generate ${ms(generate)}, fetch ${ms(bare)}, openai ${ms(peer)}`);
+  console.log(
+    `CPU per lifecycle: ours ${ms(awaited)}, one generate ${ms(generate)}, fetch ${ms(bare)}, openai ${ms(peer)}`,
+  );
   show('awaited lifecycle / fetch', (awaited / bare).toFixed(3), 'at most 0.14', awaited / bare <= 0.14);
-  show('awaited lifecycle / openai', `1/${(peer / awaited).toFixed(1)}`, 'at most 1/10', peer / awaited >= 10);
+  show(
+    'awaited lifecycle / openai',
+    `1/${(peer / awaited).toFixed(1)}`,
+    'at most 1/10',
+    peer / awaited >= 10,
+  );
   show('one generate / fetch', (generate / bare).toFixed(3), 'at most 0.1', generate / bare <= 0.1);
   show('a waiting generate', `${(each / 1024).toFixed(1)} KB`, '', true);
   const ours = loading("require('../index.js')");
   const theirs = loading("require('openai')");
   show('loading pipevideo', `${ours.toFixed(1)} ms`, 'at most 10 ms', ours <= 10);
-  show('loading pipevideo / loading openai', `1/${(theirs / ours).toFixed(1)}`, 'at most 1/5', theirs / ours >= 5);
+  show(
+    'loading pipevideo / loading openai',
+    `1/${(theirs / ours).toFixed(1)}`,
+    'at most 1/5',
+    theirs / ours >= 5,
+  );
 }
 
 const [name, ...given] = process.argv.slice(2);

@@ -1,5 +1,3 @@
-'use strict';
-
 // Calls under way: promises, signals and callbacks on one side, numbers and events on the other.
 
 const { AsyncResource } = require('node:async_hooks');
@@ -129,7 +127,15 @@ function run(options, read, begin, readTold) {
     Error.captureStackTrace(site, run);
     last = (last + 1) >>> 0;
     const call = {
-      number: last, resolve, reject, read, readTold, told: options.told, site, signal, onAbort: undefined,
+      number: last,
+      resolve,
+      reject,
+      read,
+      readTold,
+      told: options.told,
+      site,
+      signal,
+      onAbort: undefined,
     };
     begin(call.number, options.native);
     pending.set(call.number, call);

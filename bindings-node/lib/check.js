@@ -1,5 +1,3 @@
-'use strict';
-
 // What arguments and options must be. Wrong types are a TypeError that names the option.
 
 const { ConfigurationError, InvalidRequestError } = require('./errors.js');
@@ -83,7 +81,8 @@ function headerPairs(name, headers) {
       for (const one of value) add(key, one);
       return;
     }
-    if (ArrayBuffer.isView(value)) value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+    if (ArrayBuffer.isView(value))
+      value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
     if (typeof key !== 'string' || !['string', 'number'].includes(typeof value)) {
       throw wrong(name, 'headers: names and values that are strings', value);
     }
@@ -111,17 +110,29 @@ function rawBody(body) {
   if (body instanceof Uint8Array) return body;
   if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
   if (Object.prototype.toString.call(body) === '[object ArrayBuffer]') return new Uint8Array(body);
-  const why = typeof body?.then === 'function'
-    ? 'a promise (await it first)'
-    : `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
+  const why =
+    typeof body?.then === 'function'
+      ? 'a promise (await it first)'
+      : `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
   throw new TypeError(
     "option 'body' must be the raw body as it came (a Buffer, Uint8Array, ArrayBuffer or string), " +
-    `not ${why}. In Express, give the route express.raw({ type: '*/*' }) and pass req.body, before any ` +
-    'express.json(). In Next.js, pass await request.text(). The parsed event is what is returned.',
+      `not ${why}. In Express, give the route express.raw({ type: '*/*' }) and pass req.body, before any ` +
+      'express.json(). In Next.js, pass await request.text(). The parsed event is what is returned.',
   );
 }
 
 module.exports = {
-  InvalidRequestError, callable, count, flag, headerPairs, integer, kindOf, members, milliseconds, object, rawBody,
-  text, wrong,
+  InvalidRequestError,
+  callable,
+  count,
+  flag,
+  headerPairs,
+  integer,
+  kindOf,
+  members,
+  milliseconds,
+  object,
+  rawBody,
+  text,
+  wrong,
 };

@@ -1,5 +1,3 @@
-'use strict';
-
 const native = require('./native.js');
 const check = require('./check.js');
 const values = require('./values.js');
@@ -41,10 +39,17 @@ class Pipevideo {
   }
 
   generate(given, options) {
-    return settled(() => run(callOptions(options, WAIT), values.generation, (call, own) => {
-      const { json, sources } = request(given);
-      this.#open().generate(call, own, json, sources);
-    }, values.update));
+    return settled(() =>
+      run(
+        callOptions(options, WAIT),
+        values.generation,
+        (call, own) => {
+          const { json, sources } = request(given);
+          this.#open().generate(call, own, json, sources);
+        },
+        values.update,
+      ),
+    );
   }
 
   budgetLeft() {
@@ -79,22 +84,33 @@ class Responses {
   }
 
   create(given, options) {
-    return settled(() => run(callOptions(options, CALL), values.generation, (call, own) => {
-      const { json, sources } = request(given);
-      this.#open().create(call, own, json, sources);
-    }));
+    return settled(() =>
+      run(callOptions(options, CALL), values.generation, (call, own) => {
+        const { json, sources } = request(given);
+        this.#open().create(call, own, json, sources);
+      }),
+    );
   }
 
   retrieve(id, options) {
-    return settled(() => run(callOptions(options, CALL), values.generation, (call, own) => {
-      this.#open().retrieve(call, own, check.text('id', id));
-    }));
+    return settled(() =>
+      run(callOptions(options, CALL), values.generation, (call, own) => {
+        this.#open().retrieve(call, own, check.text('id', id));
+      }),
+    );
   }
 
   wait(id, options) {
-    return settled(() => run(callOptions(options, WAIT), values.generation, (call, own) => {
-      this.#open().wait(call, own, check.text('id', id));
-    }, values.update));
+    return settled(() =>
+      run(
+        callOptions(options, WAIT),
+        values.generation,
+        (call, own) => {
+          this.#open().wait(call, own, check.text('id', id));
+        },
+        values.update,
+      ),
+    );
   }
 
   watch(id, options) {
@@ -105,23 +121,35 @@ class Responses {
   }
 
   download(generation, path, options) {
-    return settled(() => run(callOptions(options, DOWNLOAD), values.json, (call, own) => {
-      const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
-      const id = isGeneration ? generation.id : check.text('generation', generation);
-      const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
-      const file = path instanceof URL ? require('node:url').fileURLToPath(path) : check.text('path', path);
-      this.#open().download(call, own, id, raw, file);
-    }, values.json));
+    return settled(() =>
+      run(
+        callOptions(options, DOWNLOAD),
+        values.json,
+        (call, own) => {
+          const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
+          const id = isGeneration ? generation.id : check.text('generation', generation);
+          const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
+          const file =
+            path instanceof URL ? require('node:url').fileURLToPath(path) : check.text('path', path);
+          this.#open().download(call, own, id, raw, file);
+        },
+        values.json,
+      ),
+    );
   }
 
   reconcile(error, options) {
-    return settled(() => run(callOptions(options, CALL), values.candidates, (call, own) => {
-      const sentAt = new Date(error?.sentAt ?? NaN).getTime();
-      if (typeof error?.model !== 'string' || Number.isNaN(sentAt)) {
-        throw new InvalidRequestError('reconcile takes the error of an uncertain create (SubmissionUncertainError).');
-      }
-      this.#open().reconcile(call, own, error.model, sentAt);
-    }));
+    return settled(() =>
+      run(callOptions(options, CALL), values.candidates, (call, own) => {
+        const sentAt = new Date(error?.sentAt ?? NaN).getTime();
+        if (typeof error?.model !== 'string' || Number.isNaN(sentAt)) {
+          throw new InvalidRequestError(
+            'reconcile takes the error of an uncertain create (SubmissionUncertainError).',
+          );
+        }
+        this.#open().reconcile(call, own, error.model, sentAt);
+      }),
+    );
   }
 }
 
@@ -133,9 +161,11 @@ class Engines {
   }
 
   list(options) {
-    return settled(() => run(callOptions(options, CALL), values.engines, (call, own) => {
-      this.#open().engines(call, own);
-    }));
+    return settled(() =>
+      run(callOptions(options, CALL), values.engines, (call, own) => {
+        this.#open().engines(call, own);
+      }),
+    );
   }
 }
 
@@ -147,9 +177,11 @@ class Usage {
   }
 
   retrieve(options) {
-    return settled(() => run(callOptions(options, CALL), values.usage, (call, own) => {
-      this.#open().usage(call, own);
-    }));
+    return settled(() =>
+      run(callOptions(options, CALL), values.usage, (call, own) => {
+        this.#open().usage(call, own);
+      }),
+    );
   }
 }
 

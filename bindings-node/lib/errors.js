@@ -1,5 +1,3 @@
-'use strict';
-
 // The errors, one class for each kind. `make` makes them of what the native module says.
 
 const { getSystemErrorName } = require('node:util');
@@ -35,31 +33,85 @@ function hidden(error, name, value) {
   Object.defineProperty(error, name, { value, writable: true, configurable: true });
 }
 
-class ConfigurationError extends PipevideoError { static kind = 'configuration'; }
-class InvalidRequestError extends PipevideoError { static kind = 'invalid_request'; }
-class APIStatusError extends PipevideoError { static kind = 'api_status'; }
-class BadRequestError extends APIStatusError { static kind = 'bad_request'; }
-class InsufficientCreditsError extends BadRequestError { static kind = 'insufficient_credits'; }
-class AuthenticationError extends APIStatusError { static kind = 'authentication'; }
-class PermissionDeniedError extends APIStatusError { static kind = 'permission_denied'; }
-class NotFoundError extends APIStatusError { static kind = 'not_found'; }
-class RateLimitError extends APIStatusError { static kind = 'rate_limited'; }
-class ServerError extends APIStatusError { static kind = 'server'; }
-class APIConnectionError extends PipevideoError { static kind = 'connection'; }
-class APITimeoutError extends APIConnectionError { static kind = 'timeout'; }
-class ResponseDecodeError extends PipevideoError { static kind = 'decode'; }
-class SubmissionUncertainError extends PipevideoError { static kind = 'submission_uncertain'; }
-class GenerationFailedError extends PipevideoError { static kind = 'generation_failed'; }
-class WaitTimeoutError extends PipevideoError { static kind = 'wait_timeout'; }
-class DownloadError extends PipevideoError { static kind = 'download'; }
-class WebhookVerificationError extends PipevideoError { static kind = 'webhook_verification'; }
-class SpendLimitError extends PipevideoError { static kind = 'spend_limit'; }
+class ConfigurationError extends PipevideoError {
+  static kind = 'configuration';
+}
+class InvalidRequestError extends PipevideoError {
+  static kind = 'invalid_request';
+}
+class APIStatusError extends PipevideoError {
+  static kind = 'api_status';
+}
+class BadRequestError extends APIStatusError {
+  static kind = 'bad_request';
+}
+class InsufficientCreditsError extends BadRequestError {
+  static kind = 'insufficient_credits';
+}
+class AuthenticationError extends APIStatusError {
+  static kind = 'authentication';
+}
+class PermissionDeniedError extends APIStatusError {
+  static kind = 'permission_denied';
+}
+class NotFoundError extends APIStatusError {
+  static kind = 'not_found';
+}
+class RateLimitError extends APIStatusError {
+  static kind = 'rate_limited';
+}
+class ServerError extends APIStatusError {
+  static kind = 'server';
+}
+class APIConnectionError extends PipevideoError {
+  static kind = 'connection';
+}
+class APITimeoutError extends APIConnectionError {
+  static kind = 'timeout';
+}
+class ResponseDecodeError extends PipevideoError {
+  static kind = 'decode';
+}
+class SubmissionUncertainError extends PipevideoError {
+  static kind = 'submission_uncertain';
+}
+class GenerationFailedError extends PipevideoError {
+  static kind = 'generation_failed';
+}
+class WaitTimeoutError extends PipevideoError {
+  static kind = 'wait_timeout';
+}
+class DownloadError extends PipevideoError {
+  static kind = 'download';
+}
+class WebhookVerificationError extends PipevideoError {
+  static kind = 'webhook_verification';
+}
+class SpendLimitError extends PipevideoError {
+  static kind = 'spend_limit';
+}
 
 const classes = {
-  PipevideoError, ConfigurationError, InvalidRequestError, APIStatusError, BadRequestError,
-  InsufficientCreditsError, AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError,
-  ServerError, APIConnectionError, APITimeoutError, ResponseDecodeError, SubmissionUncertainError,
-  GenerationFailedError, WaitTimeoutError, DownloadError, WebhookVerificationError, SpendLimitError,
+  PipevideoError,
+  ConfigurationError,
+  InvalidRequestError,
+  APIStatusError,
+  BadRequestError,
+  InsufficientCreditsError,
+  AuthenticationError,
+  PermissionDeniedError,
+  NotFoundError,
+  RateLimitError,
+  ServerError,
+  APIConnectionError,
+  APITimeoutError,
+  ResponseDecodeError,
+  SubmissionUncertainError,
+  GenerationFailedError,
+  WaitTimeoutError,
+  DownloadError,
+  WebhookVerificationError,
+  SpendLimitError,
 };
 
 const byKind = new Map();

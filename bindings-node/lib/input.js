@@ -1,5 +1,3 @@
-'use strict';
-
 // A request's arguments: parts, messages, and the rest, as JSON for the native module.
 
 const { flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
@@ -55,15 +53,19 @@ function video(value) {
 
 function media(name, value) {
   if (value instanceof URL) {
-    return value.protocol === 'file:' ? { content: require('node:url').fileURLToPath(value) } : { url: value.href };
+    return value.protocol === 'file:'
+      ? { content: require('node:url').fileURLToPath(value) }
+      : { url: value.href };
   }
   if (typeof value === 'string') {
     const isUrl = value.includes('://') || /^data:/i.test(value);
     return isUrl ? { url: value } : { content: value };
   }
   if (value instanceof Uint8Array) return { content: value };
-  if (ArrayBuffer.isView(value)) return { content: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
-  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]') return { content: new Uint8Array(value) };
+  if (ArrayBuffer.isView(value))
+    return { content: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
+  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]')
+    return { content: new Uint8Array(value) };
   throw wrong(name, 'a URL, a path or bytes', value);
 }
 
@@ -81,7 +83,8 @@ const FIELDS = {
 };
 
 function provider(name, value) {
-  if (typeof value !== 'object' || value === null) throw wrong(name, 'an array of slugs, or an object', value);
+  if (typeof value !== 'object' || value === null)
+    throw wrong(name, 'an array of slugs, or an object', value);
   if (Array.isArray(value)) value.forEach((slug) => string(name, slug));
   return value;
 }
@@ -93,7 +96,7 @@ function request(given) {
     if (!Object.hasOwn(FIELDS, name)) {
       throw new TypeError(
         `there is no option '${name}'; there are ${Object.keys(FIELDS).join(', ')}. Fields that this ` +
-        'library does not know yet go into extraBody',
+          'library does not know yet go into extraBody',
       );
     }
     const value = given[name];
@@ -121,8 +124,14 @@ function request(given) {
 function input(value, sources) {
   if (typeof value === 'string') return value;
   const entries = Array.isArray(value) ? value : [value];
-  if (typeof value !== 'object' || value === null || entries.some((entry) => typeof entry !== 'object' || entry === null)) {
-    const found = Array.isArray(value) ? entries.find((entry) => typeof entry !== 'object' || entry === null) : value;
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    entries.some((entry) => typeof entry !== 'object' || entry === null)
+  ) {
+    const found = Array.isArray(value)
+      ? entries.find((entry) => typeof entry !== 'object' || entry === null)
+      : value;
     throw wrong('input', 'a string, parts (text(…), image(…), video(…)), or messages', found);
   }
   return entries.map((entry) => {
@@ -136,7 +145,9 @@ function content(value, sources) {
   const parts = Array.isArray(value) ? value : [value];
   return parts.map((one) => {
     if (typeof one !== 'object' || one === null) {
-      throw new TypeError(`option 'input': a message's content must be a string or parts, not ${kindOf(one)}`);
+      throw new TypeError(
+        `option 'input': a message's content must be a string or parts, not ${kindOf(one)}`,
+      );
     }
     return part(one, sources);
   });

@@ -1,10 +1,13 @@
-'use strict';
-
 // The native module: from the package of this platform, or as it was built in the repository.
 
 const PLATFORMS = [
-  'linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-arm64-musl',
-  'darwin-x64', 'darwin-arm64', 'win32-x64-msvc',
+  'linux-x64-gnu',
+  'linux-x64-musl',
+  'linux-arm64-gnu',
+  'linux-arm64-musl',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64-msvc',
 ];
 
 /** Loads the first that there is. npm installs that of the right C library; where it has installed
@@ -33,12 +36,16 @@ function message(here, candidates, failures) {
   }
   if (candidates.length > 0) {
     const packages = candidates.map((name) => `pipevideo-${name}`).join(' or ');
-    return `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
+    return (
+      `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +
-      `where it is to run. ${platforms}`;
+      `where it is to run. ${platforms}`
+    );
   }
-  return `pipevideo: there is no native module for ${here}. ${platforms} Where none can run, as in ` +
-    'browsers and edge runtimes, call your own backend, and use pipevideo there.';
+  return (
+    `pipevideo: there is no native module for ${here}. ${platforms} Where none can run, as in ` +
+    'browsers and edge runtimes, call your own backend, and use pipevideo there.'
+  );
 }
 
 module.exports = load();

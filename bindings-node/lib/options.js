@@ -1,11 +1,12 @@
-'use strict';
-
 // A client's options: their types, and their JSON for the native module.
 
 const check = require('./check.js');
 
 const POLLING = {
-  minIntervalMs: ms, maxIntervalMs: ms, safetyIntervalMs: ms, typicalMs: ms,
+  minIntervalMs: ms,
+  maxIntervalMs: ms,
+  safetyIntervalMs: ms,
+  typicalMs: ms,
 };
 
 const OPTIONS = {

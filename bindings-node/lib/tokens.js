@@ -1,5 +1,3 @@
-'use strict';
-
 // Keys that are functions: asked for a token before each request.
 
 const native = require('./native.js');

@@ -1,5 +1,3 @@
-'use strict';
-
 const { run } = require('./calls.js');
 const values = require('./values.js');
 

@@ -1,5 +1,3 @@
-'use strict';
-
 // Webhooks without a client, and what both have in common.
 
 const native = require('./native.js');
@@ -20,9 +18,12 @@ function unwrapped(body, headers, verify) {
 
 /** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
 function millisecondsOf(timestamp) {
-  const ms = timestamp instanceof Date
-    ? timestamp.getTime()
-    : Math.abs(timestamp) < 1e11 ? timestamp * 1000 : timestamp;
+  const ms =
+    timestamp instanceof Date
+      ? timestamp.getTime()
+      : Math.abs(timestamp) < 1e11
+        ? timestamp * 1000
+        : timestamp;
   if (typeof ms !== 'number') throw check.wrong('timestamp', 'a Date or Unix seconds', timestamp);
   if (!(ms >= 0)) throw new InvalidRequestError('timestamp must be after 1970.');
   return ms;

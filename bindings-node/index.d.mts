@@ -1,0 +1,2 @@
+export * from './index.js';
+export { Pipevideo as default } from './index.js';

@@ -1,0 +1,33 @@
+// What the tests have in common.
+
+import { Emulator } from 'pipevideo/testing';
+
+export const MODEL = 'moonshotai/kimi-k2.5';
+
+/** An emulator that ends with the test. */
+export async function started(context, options = {}) {
+  const emulator = await Emulator.start({
+    rateLimit: null,
+    polls: ['queued', 'in_progress', 'completed'],
+    ...options,
+  });
+  context.after(() => emulator.stop());
+  return emulator;
+}
+
+/** Options of a client that is told everything at once. */
+export function options(emulator, more = {}) {
+  const polling = { minIntervalMs: 2, maxIntervalMs: 2 };
+  return { baseURL: emulator.baseURL, apiKey: emulator.apiKey, polling, rateLimit: null, ...more };
+}
+
+/** Waits for a condition, for so long; then it is for the caller to find that it did not come. */
+export async function until(condition, limit = 20_000) {
+  const end = Date.now() + limit;
+  while (!condition() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 1));
+  return condition();
+}
+
+export function polls(emulator, id) {
+  return emulator.requests().filter((request) => request.path.endsWith(id)).length;
+}

@@ -1,0 +1,374 @@
+// From a scenario's words to calls of the library, and back: emulator/scenarios says what they are.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { image, PipevideoError, text, video, Webhook } from 'pipevideo';
+import { Emulator } from 'pipevideo/testing';
+
+export const ROOT = new URL('../../emulator/', import.meta.url);
+export const SURFACE = JSON.parse(readFileSync(new URL('surface.json', ROOT), 'utf8'));
+export const EXCUSED = SURFACE.excuses.node ?? {};
+const MEMBERS = new Set([
+  'about',
+  'emulator',
+  'generations',
+  'faults',
+  'delivery_faults',
+  'files',
+  'client',
+  'first',
+  'call',
+  'outcome',
+  'requests',
+  'events',
+  'files_after',
+]);
+
+export function load(name) {
+  const scenario = JSON.parse(readFileSync(new URL(`scenarios/${name}.json`, ROOT), 'utf8'));
+  for (const member of Object.keys(scenario)) {
+    if (!MEMBERS.has(member)) throw new Error(`this runner does not know ${member}`);
+  }
+  return scenario;
+}
+
+export function camel(name) {
+  return name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+}
+
+function snake(name) {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A loopback address where nothing listens. */
+export async function refused() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
+/** A scenario under way: its emulator, its folder, and what the first calls have returned. */
+export class Run {
+  results = new Map();
+
+  constructor(scenario, folder, emulator) {
+    this.scenario = scenario;
+    this.folder = folder;
+    this.emulator = emulator;
+  }
+
+  static async start(scenario, folder) {
+    const options = { rate_limit: null, polls: ['queued', 'in_progress', 'completed'] };
+    const emulator = await Emulator.start({ ...options, ...scenario.emulator });
+    for (const generation of scenario.generations ?? []) emulator.addGeneration(generation);
+    for (const fault of scenario.faults ?? []) emulator.fault(fault);
+    for (const fault of scenario.delivery_faults ?? []) emulator.deliveryFault(fault);
+    const run = new Run(scenario, folder, emulator);
+    for (const [name, content] of Object.entries(scenario.files ?? {})) {
+      if (content === 'directory') await mkdir(join(folder, name));
+      else await writeFile(join(folder, name), run.content(content));
+    }
+    return run;
+  }
+
+  /** The client's options, from the scenarios' spelling to Node's. */
+  async options() {
+    const given = {
+      base_url: '{base_url}',
+      api_key: '{api_key}',
+      polling: { min_interval: 0, max_interval: 0 },
+      rate_limit: null,
+      ...this.scenario.client,
+    };
+    const options = {};
+    const ms = (seconds) => seconds * 1000;
+    for (const [name, value] of Object.entries(given)) {
+      if (name === 'base_url') {
+        options.baseURL =
+          value === 'refused' ? await refused() : value.replace('{base_url}', this.emulator.baseURL);
+      } else if (name === 'api_key') {
+        options.apiKey = value?.replace('{api_key}', this.emulator.apiKey);
+      } else if (['request_timeout', 'connect_timeout', 'deadline'].includes(name)) {
+        options[`${camel(name)}Ms`] = ms(value);
+      } else if (name === 'polling') {
+        const members = Object.entries(value).map(([key, seconds]) => [`${camel(key)}Ms`, ms(seconds)]);
+        options.polling = Object.fromEntries(members);
+      } else if (name === 'rate_limit') {
+        options.rateLimit = value && { requests: value[0], perMs: ms(value[1]) };
+      } else {
+        options[camel(name)] = value;
+      }
+    }
+    return options;
+  }
+
+  content(content) {
+    if (content === 'video') return this.emulator.video;
+    if ('video_bytes' in content) return this.emulator.video.subarray(0, content.video_bytes);
+    return 'text' in content ? Buffer.from(content.text) : Buffer.from(content.base64, 'base64');
+  }
+
+  input(value) {
+    if (typeof value === 'string') return value;
+    const parts = (list) => list.map((part) => this.part(part));
+    if (value.length > 0 && value.every((entry) => 'role' in entry)) {
+      return value.map((item) => ({ role: item.role, content: parts(item.content) }));
+    }
+    return parts(value);
+  }
+
+  part(part) {
+    if ('text' in part) return text(part.text);
+    if ('video' in part) return video(this.media(part.video));
+    if ('detail' in part) return image(this.media(part.image), { detail: part.detail });
+    return image(this.media(part.image));
+  }
+
+  media(source) {
+    if (typeof source === 'string') return source;
+    return 'path' in source ? join(this.folder, source.path) : Buffer.from(source.base64, 'base64');
+  }
+
+  /** Makes a call; a watch to its end. */
+  async call(client, { operation, args }) {
+    const { id, generation, error, path, deadline, ...rest } = args;
+    const named = (reference) => this.results.get(reference.slice(1));
+    const options = deadline === undefined ? undefined : { deadlineMs: deadline * 1000 };
+    const request = () => {
+      const members = Object.entries({ ...rest, input: this.input(rest.input) });
+      return Object.fromEntries(members.map(([name, value]) => [camel(name), value]));
+    };
+    switch (operation) {
+      case 'responses.create':
+        return client.responses.create(request());
+      case 'generate':
+        return client.generate(request(), options);
+      case 'responses.retrieve':
+        return client.responses.retrieve(id);
+      case 'responses.wait':
+        return client.responses.wait(id, options);
+      case 'responses.watch':
+        return Array.fromAsync?.(client.responses.watch(id)) ?? all(client.responses.watch(id));
+      case 'responses.download': {
+        return client.responses.download(generation ? named(generation) : id, join(this.folder, path));
+      }
+      case 'responses.reconcile':
+        return client.responses.reconcile(named(error));
+      case 'engines.list':
+        return client.engines.list();
+      case 'usage.retrieve':
+        return client.usage.retrieve();
+      case 'webhook.sign':
+        return new Webhook(rest.secrets).sign(rest.body, { id, timestamp: rest.timestamp });
+      case 'webhook.unwrap':
+        return new Webhook(rest.secrets).unwrap(rest.body, moved(rest, rest.secrets));
+      case 'webhooks.unwrap': {
+        return client.webhooks.unwrap(rest.body, moved(rest, this.scenario.client?.webhook_secrets ?? []));
+      }
+      default:
+        throw new Error(`this runner does not know the operation ${operation}`);
+    }
+  }
+
+  async checkFiles() {
+    for (const [name, expected] of Object.entries(this.scenario.files_after ?? {})) {
+      const path = join(this.folder, name);
+      const found = await stat(path).catch(() => null);
+      let fine;
+      if (expected === null) fine = found === null;
+      else if (expected === 'directory') fine = found?.isDirectory();
+      else fine = found !== null && (await readFile(path)).equals(this.content(expected));
+      if (!fine) throw new Error(`the file ${name} is not ${inspect(expected)}`);
+    }
+  }
+}
+
+async function all(updates) {
+  const found = [];
+  for await (const update of updates) found.push(update);
+  return found;
+}
+
+/** The headers as if `now` were the present: the timestamp moved, and what was rightly signed for it by
+ * one of the secrets signed anew. */
+function moved({ body, headers: given, now }, secrets) {
+  const headers = { ...given };
+  for (const family of ['svix', 'webhook']) {
+    const find = (part) => Object.keys(headers).find((name) => name.toLowerCase() === `${family}-${part}`);
+    const [id, timestamp, signature] = ['id', 'timestamp', 'signature'].map(find);
+    if (id === undefined || timestamp === undefined || signature === undefined) continue;
+    if (!/^\d+$/.test(headers[timestamp])) continue;
+    const before = Number(headers[timestamp]);
+    const present = Math.floor(Date.now() / 1000) - now + before;
+    for (const secret of secrets) {
+      let webhook;
+      try {
+        webhook = new Webhook(secret);
+      } catch {
+        continue; // Secrets that are none sign nothing.
+      }
+      const sign = (at) =>
+        webhook.sign(body, { id: headers[id], timestamp: new Date(at * 1000) })['svix-signature'];
+      headers[signature] = headers[signature].replace(sign(before), sign(present));
+    }
+    headers[timestamp] = String(present);
+  }
+  return headers;
+}
+
+/** A server whose handler does what everybody's does, and keeps what came of it. */
+export class Receiver {
+  events = [];
+  #server;
+
+  static async start(client) {
+    const receiver = new Receiver();
+    receiver.#server = createHttpServer(async (request, response) => {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      let status = 204;
+      try {
+        receiver.events.push(client.webhooks.unwrap(Buffer.concat(chunks), request.headers));
+      } catch (error) {
+        receiver.events.push(error);
+        status = 400;
+      }
+      response.writeHead(status).end();
+    }).listen(0, '127.0.0.1');
+    await once(receiver.#server, 'listening');
+    receiver.url = `http://127.0.0.1:${receiver.#server.address().port}/webhooks`;
+    return receiver;
+  }
+
+  stop() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** A result as the scenarios write it. */
+export function shown(value) {
+  if (Array.isArray(value)) return value.map(shown);
+  if (typeof value !== 'object' || value === null) return value;
+  if ('isFinal' in value) return shownGeneration(value);
+  if ('generation' in value) {
+    const { generation, elapsed, expected, via } = value;
+    return { generation: shown(generation), elapsed: elapsed / 1000, expected: expected / 1000, via };
+  }
+  if ('engines' in value) return plain(value.engines);
+  if ('duplicate' in value)
+    return {
+      ...value.raw,
+      ...plain({ ...value, raw: undefined, timestamp: value.timestamp.getTime() / 1000 }),
+    };
+  return plain(value);
+}
+
+/** Names in the scenarios' spelling; times in milliseconds. */
+function plain(value) {
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Date) return value.getTime();
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), plain(inner)]));
+}
+
+function shownGeneration(generation) {
+  const { raw, createdAt, usage, error, ...typed } = generation;
+  return {
+    ...raw,
+    ...plain({ ...typed, output: undefined }),
+    output: generation.output,
+    created_at: createdAt === null ? null : createdAt.getTime() / 1000,
+    usage: usage && { ...raw.usage, ...plain(usage) },
+    error: error && { ...raw.error, ...plain(error) },
+  };
+}
+
+export function shownError(error) {
+  const found = {};
+  for (const name of SURFACE.error_fields) {
+    const value = error[camel(name)];
+    if (name === 'retry_after') found[name] = value === null ? null : value / 1000;
+    else found[name] = value?.isFinal === undefined ? value : shownGeneration(value);
+  }
+  return found;
+}
+
+/** Matches values, and remembers what `$names` are bound to. */
+export class Matcher {
+  #bound = new Map();
+
+  outcome(expected, result) {
+    const failed = result instanceof PipevideoError;
+    if (expected.error === undefined) {
+      if (result instanceof Error) throw result;
+      const wanted = expected.updates ?? expected.value;
+      if (wanted !== undefined) this.value(wanted, shown(result), 'result');
+      return;
+    }
+    if (!failed) throw new Error(`it succeeded, or failed otherwise: ${inspect(result)}`);
+    this.value(expected.error, shownError(result), 'error');
+    const printed = `${result.message} ${result} ${result.stack} ${inspect(result, { depth: 9 })} ${JSON.stringify(result)}`;
+    for (const secret of expected.lacks ?? []) {
+      if (printed.includes(secret)) throw new Error(`${secret} stands in ${printed}`);
+    }
+  }
+
+  value(expected, found, at) {
+    if (Array.isArray(expected)) {
+      if (!Array.isArray(found) || found.length !== expected.length) {
+        throw new Error(`${at} is ${inspect(found)}, expected ${inspect(expected)}`);
+      }
+      expected.forEach((inner, index) => this.value(inner, found[index], `${at}[${index}]`));
+    } else if (typeof expected === 'object' && expected !== null) {
+      if (typeof found !== 'object' || found === null) throw new Error(`${at} is ${inspect(found)}`);
+      for (const [name, inner] of Object.entries(expected)) this.value(inner, found[name], `${at}.${name}`);
+    } else if (!this.#scalar(expected, found)) {
+      throw new Error(`${at} is ${inspect(found)}, expected ${inspect(expected)}`);
+    }
+  }
+
+  #scalar(expected, found) {
+    if (expected === null) return found === null || found === undefined;
+    if (expected === '<any>') return found !== null && found !== undefined;
+    if (typeof expected === 'string' && expected.startsWith('$')) {
+      if (typeof found !== 'string') return false;
+      if (!this.#bound.has(expected)) this.#bound.set(expected, found);
+      return this.#bound.get(expected) === found;
+    }
+    if (typeof expected === 'string' && typeof found === 'number') return Number(expected) === found;
+    return expected === found;
+  }
+
+  requests(expected, found, key) {
+    if (JSON.stringify(found).includes(key)) throw new Error('the log shows the key');
+    if (!Array.isArray(expected)) {
+      for (const [pattern, count] of Object.entries(expected.counts)) {
+        const [method, path] = pattern.split(' ');
+        const fits = (request) =>
+          request.method === method &&
+          (path.endsWith('*') ? request.path.startsWith(path.slice(0, -1)) : request.path === path);
+        const number = found.filter(fits).length;
+        if (number !== count) throw new Error(`${number} of ${pattern}, expected ${count}`);
+      }
+      return;
+    }
+    const lines = found.map(({ origin, method, path }) => `${origin} ${method} ${path}`);
+    if (found.length !== expected.length)
+      throw new Error(`${expected.length} expected, these came: ${lines.join(', ')}`);
+    let before = -Infinity;
+    expected.forEach(({ gap = -Infinity, ...wanted }, index) => {
+      if (found[index].at - before < gap) throw new Error(`request ${index} came too soon`);
+      this.value({ origin: 'api', ...wanted }, found[index], `request ${index}`);
+      before = found[index].at;
+    });
+  }
+}

@@ -1,0 +1,124 @@
+// The shared scenarios. `SCENARIO=download node --test test/scenarios.test.mjs` runs those whose names
+// begin so.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import * as pipevideo from 'pipevideo';
+import { until } from './common.mjs';
+import { camel, EXCUSED, load, Matcher, Receiver, ROOT, Run, SURFACE } from './scenarios.mjs';
+
+for (const name of [
+  'PIPEVIDEO_API_KEY',
+  'PIPEVIDEO_BASE_URL',
+  'PIPEVIDEO_WEBHOOK_SECRET',
+  'NODE_EXTRA_CA_CERTS',
+]) {
+  delete process.env[name];
+}
+for (const name of ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy']) {
+  delete process.env[name];
+  delete process.env[name.toUpperCase()];
+}
+
+const names = readdirSync(new URL('scenarios', ROOT))
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => file.slice(0, -'.json'.length))
+  .filter((name) => name.startsWith(process.env.SCENARIO ?? ''));
+assert.ok(names.length > 0, 'there are scenarios');
+
+async function outcome(run, client, call) {
+  try {
+    return await run.call(client, call);
+  } catch (error) {
+    return error;
+  }
+}
+
+async function play(scenario, folder) {
+  const run = await Run.start(scenario, folder);
+  const matcher = new Matcher();
+  let receiver;
+  try {
+    let client;
+    try {
+      client = new pipevideo.Pipevideo(await run.options());
+    } catch (error) {
+      return matcher.outcome(scenario.outcome, error);
+    }
+    if (scenario.events !== undefined) {
+      receiver = await Receiver.start(client);
+      run.emulator.setWebhook(receiver.url);
+    }
+    for (const first of scenario.first ?? []) {
+      const result = await outcome(run, client, first);
+      matcher.outcome(first.outcome ?? {}, result);
+      if (first.as !== undefined) run.results.set(first.as, result);
+    }
+    matcher.outcome(scenario.outcome, await outcome(run, client, scenario.call));
+    if (scenario.requests !== undefined) {
+      matcher.requests(scenario.requests, run.emulator.requests(), run.emulator.apiKey);
+    }
+    if (receiver !== undefined) {
+      await until(() => receiver.events.length >= scenario.events.length, 10_000);
+      assert.equal(receiver.events.length, scenario.events.length, 'so many events came');
+      scenario.events.forEach((expected, index) => matcher.outcome(expected, receiver.events[index]));
+    }
+    await run.checkFiles();
+  } finally {
+    receiver?.stop();
+    await run.emulator.stop();
+  }
+}
+
+describe('scenarios', { concurrency: 16 }, () => {
+  for (const name of names) {
+    const scenario = load(name);
+    const excuse = EXCUSED[name] ?? EXCUSED[scenario.call.operation];
+    const skip = excuse && `excused: ${excuse}`;
+    test(`${name}: ${scenario.about}`, { skip, timeout: 60_000 }, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'pipevideo-'));
+      try {
+        await play(scenario, folder);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    });
+  }
+});
+
+test('every kind has its class', () => {
+  const classes = Object.values(pipevideo).filter(
+    (value) => value.prototype instanceof pipevideo.PipevideoError,
+  );
+  assert.deepEqual(classes.map((Class) => Class.kind).sort(), [...SURFACE.error_kinds].sort());
+});
+
+test('every operation and option is there or excused', async () => {
+  const client = new pipevideo.Pipevideo({ apiKey: 'pv_example' });
+  const webhook = new pipevideo.Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+  for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
+    const target = { webhook, generate: client.generate.bind(client), ...client };
+    target.responses = client.responses;
+    const found = operation.split('.').reduce((object, name) => object?.[name], target);
+    assert.equal(typeof found, 'function', operation);
+  }
+  const spelled = {
+    base_url: 'baseURL',
+    request_timeout: 'requestTimeoutMs',
+    connect_timeout: 'connectTimeoutMs',
+    deadline: 'deadlineMs',
+  };
+  for (const option of SURFACE.options.filter((name) => !EXCUSED[name])) {
+    const name = spelled[option] ?? camel(option);
+    // An option that is there is refused for its value, not for its name.
+    const given = Symbol('no option takes it');
+    assert.throws(() => new pipevideo.Pipevideo({ [name]: given }), {
+      name: 'TypeError',
+      message: new RegExp(`^option '${name}' must be`),
+    });
+  }
+});
