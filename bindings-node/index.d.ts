@@ -263,7 +263,7 @@ export interface ClientOptions {
 }
 
 /** The changes of a generation, one after another; leaving the loop stops following it. */
-export interface Updates extends AsyncIterableIterator<Update, undefined, unknown>, AsyncDisposable {
+export interface Updates extends AsyncIterableIterator<Update>, AsyncDisposable {
   [Symbol.asyncIterator](): Updates;
 }
 
@@ -504,7 +504,7 @@ export type ErrorKind =
 
 /** The base of every error of this library. Its message is safe to log. */
 export class PipevideoError extends Error {
-  private constructor();
+  protected constructor(message: string);
   readonly kind: ErrorKind;
   /** The HTTP status of the answer, if there was one. */
   readonly status: number | null;

@@ -1,7 +1,7 @@
 const { Pipevideo } = require('./lib/client.js');
 const { Webhook } = require('./lib/webhook.js');
 const { image, text, video } = require('./lib/input.js');
-const { keepReason, make, ...errors } = require('./lib/errors.js');
+const { classes } = require('./lib/errors.js');
 const { version } = require('./package.json');
 
 // `require('pipevideo')` is the client's class, with everything else as its properties, so that
@@ -15,5 +15,5 @@ module.exports = Object.assign(Pipevideo, {
   text,
   version,
   video,
-  ...errors,
+  ...classes,
 });

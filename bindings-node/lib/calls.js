@@ -48,7 +48,7 @@ function take(events) {
 
 function tell(call, text, raw) {
   try {
-    const returned = call.told(call.readTold(text, raw));
+    const returned = call.options.told(call.readTold(text, raw));
     // An async callback's rejection ends the call as an exception does.
     if (typeof returned?.then === 'function') returned.then(undefined, (reason) => cancel(call, reason));
   } catch (thrown) {
@@ -58,7 +58,7 @@ function tell(call, text, raw) {
 
 function finish(call) {
   pending.delete(call.number);
-  call.signal?.removeEventListener('abort', call.onAbort);
+  call.options.signal?.removeEventListener('abort', call.onAbort);
 }
 
 /** Ends a call from this side. */
@@ -132,9 +132,10 @@ function run(options, read, begin, readTold) {
       reject,
       read,
       readTold,
-      told: options.told,
+      options,
+      // Also keeps the client alive, which may have to yield a token.
+      begin,
       site,
-      signal,
       onAbort: undefined,
     };
     begin(call.number, options.native);

@@ -17,15 +17,12 @@ const DOWNLOAD = [...CALL, 'onProgress'];
 class Pipevideo {
   /** What the client stands on; null when it is closed. */
   #core;
-  // Kept as long as the client: the native module asks it by number.
-  #apiKey;
 
   constructor(options) {
     const { json, apiKey } = clientOptions(options);
-    const core = native.open(bridge, json, apiKey && tokens.register(apiKey));
+    const core = native.open(bridge, json, apiKey && tokens.register(this, apiKey));
     if (typeof core === 'string') throw make(core);
     this.#core = core;
-    this.#apiKey = apiKey;
     const open = () => this.#open();
     this.responses = new Responses(open);
     this.engines = new Engines(open);
@@ -59,7 +56,6 @@ class Pipevideo {
   close() {
     this.#core?.close();
     this.#core = null;
-    this.#apiKey = undefined;
   }
 
   async [Symbol.asyncDispose]() {
@@ -114,7 +110,7 @@ class Responses {
   }
 
   watch(id, options) {
-    const checked = callOptions(options, WATCH);
+    const checked = { ...callOptions(options, WATCH), owner: this };
     const stream = this.#open().watch(checked.native, check.text('id', id));
     if (typeof stream === 'string') throw make(stream);
     return new Updates(stream, checked);

@@ -171,4 +171,4 @@ function make(text, site) {
   return error;
 }
 
-module.exports = { ...classes, keepReason, make };
+module.exports = { ...classes, classes, keepReason, make };

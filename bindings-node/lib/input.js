@@ -71,7 +71,7 @@ function media(name, value) {
 
 const FIELDS = {
   model: string,
-  input: (name, value) => value,
+  input: (_, value) => value,
   instructions: string,
   width: integer,
   height: integer,
@@ -85,7 +85,7 @@ const FIELDS = {
 function provider(name, value) {
   if (typeof value !== 'object' || value === null)
     throw wrong(name, 'an array of slugs, or an object', value);
-  if (Array.isArray(value)) value.forEach((slug) => string(name, slug));
+  for (const slug of Array.isArray(value) ? value : []) string(name, slug);
   return value;
 }
 

@@ -4,23 +4,26 @@ const native = require('./native.js');
 const { keepReason } = require('./errors.js');
 const { kindOf } = require('./check.js');
 
-/** The functions by their client's number, kept alive by the clients themselves. */
-const functions = new Map();
-const gone = new FinalizationRegistry((client) => functions.delete(client));
+/** The owners of functions by number, and their functions. Neither keeps an owner alive: a call under way
+ * does. */
+const owners = new Map();
+const functions = new WeakMap();
+const gone = new FinalizationRegistry((number) => owners.delete(number));
 let last = 0;
 
-/** A number for a function. */
-function register(apiKey) {
+/** The number that the native module is to ask with. */
+function register(owner, apiKey) {
   last += 1;
-  functions.set(last, new WeakRef(apiKey));
-  gone.register(apiKey, last);
+  owners.set(last, new WeakRef(owner));
+  functions.set(owner, apiKey);
+  gone.register(owner, last);
   return last;
 }
 
-async function answer(client, request) {
+async function answer(number, request) {
   let token;
   try {
-    token = await functions.get(client)?.deref()?.();
+    token = await functions.get(owners.get(number)?.deref())?.();
     if (typeof token !== 'string') {
       throw new TypeError(`the apiKey function must return a string, not ${kindOf(token)}`);
     }

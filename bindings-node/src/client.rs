@@ -245,6 +245,6 @@ impl Core {
         options: &CallOptions,
     ) -> Option<impl Fn(Value) + Send + Sync + 'static> {
         let channel = self.channel.clone();
-        options.told().then(|| move |value| channel.push(call, Event::Told(value)))
+        options.told().then_some(move |value| channel.push(call, Event::Told(value)))
     }
 }

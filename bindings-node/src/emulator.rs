@@ -156,4 +156,3 @@ impl NativeEmulator {
         let _ = thread.ended.join();
     }
 }
-

@@ -90,7 +90,10 @@ pub(crate) fn configuration(message: &str) -> String {
 /// An error that the binding itself finds in a request, whose text may be a prompt.
 pub(crate) fn invalid(error: &serde_json::Error) -> Failure {
     let what = error.to_string();
-    Failure(own(ErrorKind::InvalidRequest, &format!("the request has not the form of one: {what}.")))
+    Failure(own(
+        ErrorKind::InvalidRequest,
+        &format!("the request has not the form of one: {what}."),
+    ))
 }
 
 fn own(kind: ErrorKind, message: &str) -> String {

@@ -4,6 +4,7 @@
 //! converts arguments, makes one call of the core, and maps one error. The runtime's thread never
 //! calls into Node but to wake an event loop: `bridge` is the border. Nothing here is public: the
 //! two halves are built and released together.
+#![cfg_attr(test, allow(dead_code, reason = "napi-rs exports nothing to tests"))]
 #![allow(missing_docs, reason = "what is exported is for lib/ alone, and the macros add more")]
 
 mod bridge;

@@ -72,10 +72,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// A client by these options, or the error as text.
-pub(crate) fn client(
-    options: &str,
-    token: Option<(Arc<Channel>, u32)>,
-) -> Result<Client, String> {
+pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
     let options: Options =
         serde_json::from_str(options).map_err(|error| errors::configuration(&error.to_string()))?;
     let mut builder = Client::builder();

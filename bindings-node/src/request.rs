@@ -36,10 +36,7 @@ struct Arguments {
 }
 
 /// The request, with its sources read.
-pub(crate) async fn read(
-    text: String,
-    sources: Vec<Source>,
-) -> Result<GenerationRequest, Failure> {
+pub(crate) async fn read(text: String, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {
     if text.len() <= LONG && sources.is_empty() {
         return read_here(&text, sources);
     }

@@ -327,7 +327,7 @@ export class Matcher {
       if (!Array.isArray(found) || found.length !== expected.length) {
         throw new Error(`${at} is ${inspect(found)}, expected ${inspect(expected)}`);
       }
-      expected.forEach((inner, index) => this.value(inner, found[index], `${at}[${index}]`));
+      for (const [index, inner] of expected.entries()) this.value(inner, found[index], `${at}[${index}]`);
     } else if (typeof expected === 'object' && expected !== null) {
       if (typeof found !== 'object' || found === null) throw new Error(`${at} is ${inspect(found)}`);
       for (const [name, inner] of Object.entries(expected)) this.value(inner, found[name], `${at}.${name}`);

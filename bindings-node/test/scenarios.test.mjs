@@ -65,7 +65,9 @@ async function play(scenario, folder) {
     if (receiver !== undefined) {
       await until(() => receiver.events.length >= scenario.events.length, 10_000);
       assert.equal(receiver.events.length, scenario.events.length, 'so many events came');
-      scenario.events.forEach((expected, index) => matcher.outcome(expected, receiver.events[index]));
+      for (const [index, expected] of scenario.events.entries()) {
+        matcher.outcome(expected, receiver.events[index]);
+      }
     }
     await run.checkFiles();
   } finally {

@@ -4,6 +4,7 @@
 //! they need; `cargo xtask test rust` those of one. A language is a file here and a line in
 //! [`LANGUAGES`].
 
+mod node;
 mod python;
 mod redis;
 mod rust;
@@ -21,8 +22,11 @@ struct Language {
     test: fn(&mut Steps),
 }
 
-const LANGUAGES: [Language; 2] =
-    [Language { name: "rust", test: rust::test }, Language { name: "python", test: python::test }];
+const LANGUAGES: [Language; 3] = [
+    Language { name: "rust", test: rust::test },
+    Language { name: "python", test: python::test },
+    Language { name: "node", test: node::test },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -103,7 +107,7 @@ mod tests {
         assert!(
             names(&["test", "cobol"])
                 .unwrap_err()
-                .contains("\"cobol\"; there are of: rust, python")
+                .contains("\"cobol\"; there are of: rust, python, node")
         );
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());

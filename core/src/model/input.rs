@@ -75,9 +75,7 @@ impl<'de> Deserialize<'de> for Input {
         }
         let parts: Result<Vec<InputPart>, _> =
             entries.into_iter().map(serde_json::from_value).collect();
-        parts
-            .map(Self::from)
-            .map_err(|_| refuse("a part of the input has not the form of one"))
+        parts.map(Self::from).map_err(|_| refuse("a part of the input has not the form of one"))
     }
 }
 

@@ -1,0 +1,119 @@
+// Deliberate uses: they compile as they are, and where `@ts-expect-error` stands, the next line must not.
+
+import Default, {
+  APIStatusError,
+  type Generation,
+  GenerationFailedError,
+  type GenerationRequest,
+  image,
+  NotFoundError,
+  Pipevideo,
+  PipevideoError,
+  SubmissionUncertainError,
+  text,
+  type Update,
+  video,
+  WaitTimeoutError,
+  Webhook,
+  type WebhookEvent,
+} from 'pipevideo';
+import { Emulator } from 'pipevideo/testing';
+
+export async function everything(signal: AbortSignal, headers: Headers): Promise<string | null> {
+  await using client = new Pipevideo({
+    apiKey: async () => 'token',
+    baseURL: 'http://127.0.0.1:1',
+    rateLimit: null,
+    polling: { minIntervalMs: 0, typicalMs: 1000 },
+    webhookSecrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+    app: { url: 'https://example.com', title: 'Example' },
+    headers: { 'x-team': 'video' },
+    caFile: new URL('file:///ca.pem'),
+  });
+  new Default({ apiKey: process.env.SOME_KEY, rateLimit: { requests: 50, perMs: 60_000 } });
+
+  const request: GenerationRequest = {
+    model: 'moonshotai/kimi-k2.5',
+    input: [
+      text('Make it walk'),
+      image(new Uint8Array(), { detail: 'high' }),
+      video('https://example.com/a.mp4'),
+    ],
+    aspectRatio: '16:9',
+    provider: ['framerate'],
+    extraBody: { seed: 1 },
+  };
+  const created: Generation = await client.responses.create(request, { signal, timeoutMs: 1000 });
+  await client.generate({ model: 'm', input: [{ role: 'user', content: 'A cat' }] });
+  const done = await client.generate(request, {
+    deadlineMs: 1000,
+    onUpdate: ({ generation, elapsed, expected, via }: Update) => {
+      const share: number = elapsed / expected;
+      const how: 'poll' | 'webhook' = via;
+      return [generation.status, share, how];
+    },
+  });
+  const completed: 'completed' = done.status;
+
+  for await (const { generation } of client.responses.watch(created.id, { signal })) {
+    if (!generation.isFinal) continue;
+    // Final: one of two.
+    if (generation.status === 'failed') return generation.error?.category ?? null;
+    const end: 'completed' = generation.status;
+    console.log(end, completed);
+  }
+  const path: string = await client.responses.download(done, 'cat.mp4', {
+    onProgress: ({ downloaded, total }) => console.log(total === null ? downloaded : downloaded / total),
+  });
+  const rate: number | null | undefined = (await client.engines.list()).engines[0]?.models[0]
+    ?.inputPerMillionUsd;
+  const balance: number | null = (await client.usage.retrieve()).creditBalance;
+  const event: WebhookEvent = client.webhooks.unwrap(await new Request('http://a').text(), headers);
+  client.webhooks.wake(event.generationId ?? '');
+  const signed = new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw').sign('{}', {
+    id: 'msg_1',
+    timestamp: new Date(),
+  });
+  new Webhook(['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']).unwrap(Buffer.from('{}'), signed);
+
+  await using emulator = await Emulator.start({ polls: ['queued', 'completed'], rateLimit: null });
+  emulator.settle(created.id, 'failed');
+  emulator.fault({ match: { method: 'POST' }, drop: 'after_reading' });
+  console.log(path, rate, balance, emulator.requests()[0]?.path);
+
+  try {
+    await client.responses.wait(created.id);
+  } catch (error) {
+    if (error instanceof GenerationFailedError) return error.generation.error?.message ?? error.category;
+    if (error instanceof SubmissionUncertainError)
+      return (await client.responses.reconcile(error))[0]?.id ?? null;
+    if (error instanceof WaitTimeoutError) return error.last?.status ?? null;
+    if (error instanceof NotFoundError) return error.generationId;
+    if (error instanceof APIStatusError && error.status !== null && error.status >= 500)
+      return error.requestId;
+    if (error instanceof PipevideoError && error.kind === 'rate_limited') return String(error.retryAfterMs);
+    throw error;
+  }
+  return null;
+}
+
+export function mistakes(client: Pipevideo, generation: Generation): void {
+  // @ts-expect-error: the input is missing
+  client.responses.create({ model: 'm' });
+  // @ts-expect-error: it is spelled aspectRatio
+  client.responses.create({ model: 'm', input: 'A cat', aspect_ratio: '16:9' });
+  // @ts-expect-error: a create is not watched
+  client.responses.create({ model: 'm', input: 'A cat' }, { onUpdate: () => {} });
+  // @ts-expect-error: there is no such option
+  new Pipevideo({ baseUrl: 'https://example.com' });
+  // @ts-expect-error: milliseconds are a number
+  new Pipevideo({ deadlineMs: '900' });
+  // @ts-expect-error: a generation does not change
+  generation.status = 'completed';
+  // @ts-expect-error: a parsed body cannot be verified
+  client.webhooks.unwrap({ eventType: 'video.generation.completed' }, {});
+  // @ts-expect-error: there is no such detail
+  image('cat.png', { detail: 'sharp' });
+  // @ts-expect-error: errors are made by the library
+  new PipevideoError('message');
+}
