@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from examples import end, start
 from pipevideo.testing import Emulator
 
 MODEL = "moonshotai/kimi-k2.5"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`test_many` comes last: see `many`."""
+    items.sort(key=lambda item: item.name == "test_many")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Emulator, subprocess.Popen[str]] | None]:
+    """The example `many.py`, if it is tested, under way beside all other tests: the limit of requests
+    holds it up for a minute of real time."""
+    if request.session.items[-1].name != "test_many":
+        yield None
+        return
+    with Emulator(speed=60, sigma=0.1) as emulator:
+        process = start(emulator, "many.py", folder=tmp_path_factory.mktemp("many"))
+        yield emulator, process
+        end(process)
 
 
 @pytest.fixture

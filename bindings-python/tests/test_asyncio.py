@@ -10,14 +10,16 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+import trio
+import uvloop
 
 import pipevideo
 from conftest import MODEL, options, polls
 from pipevideo import AsyncPipevideo, Update
 from pipevideo.testing import Emulator
 
-uvloop = pytest.importorskip("uvloop")
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -235,7 +237,6 @@ def test_a_call_that_is_never_awaited_is_told(emulator: Emulator) -> None:
 
 
 def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
-    trio = pytest.importorskip("trio")
     client = AsyncPipevideo(**options(emulator))
     with pytest.raises(RuntimeError, match="event loop|trio"):
         client.engines.list().send(None)
@@ -245,4 +246,20 @@ def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
 
     with pytest.raises(RuntimeError, match="not on trio"):
         trio.run(main)
+    with pytest.raises(RuntimeError, match="not on trio"):
+        anyio.run(main, backend="trio")
     assert emulator.requests() == []
+
+
+def test_on_anyio_over_asyncio(emulator: Emulator, still: str) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        with anyio.move_on_after(0.05) as scope:
+            await client.responses.wait(still)
+        assert scope.cancelled_caught
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.responses.wait, still)
+            emulator.settle(still)
+
+    anyio.run(main)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from examples import EXAMPLES, end, start
 from pipevideo.testing import Emulator
 
-EXAMPLES = Path(__file__).parents[2] / "examples/python"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
 Ended = subprocess.CompletedProcess
 
 
-def run(folder: Path, emulator: Emulator | None, *arguments: str) -> Ended[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
-    if emulator is not None:
-        environment["PIPEVIDEO_BASE_URL"] = emulator.base_url
-        environment["PIPEVIDEO_API_KEY"] = emulator.api_key
-    command = [sys.executable, str(EXAMPLES / arguments[0]), *arguments[1:]]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120
-    )
+def run(folder: Path, emulator: Emulator | None, *command: str) -> Ended[str]:
+    return end(start(emulator, *command, folder=folder))
 
 
 @pytest.fixture
@@ -71,12 +62,12 @@ def test_resume(tmp_path: Path, quick: Emulator) -> None:
     assert run(tmp_path, None, "resume.py", "start", "A cat").returncode == 1
 
 
-def test_many(tmp_path: Path, quick: Emulator) -> None:
-    with quick:
-        ended = run(tmp_path, quick, "many.py")
-        assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
-        # The emulator allows 100 requests a minute, and has turned none away.
-        assert len(quick.requests()) <= 100
+def test_many(many: tuple[Emulator, subprocess.Popen[str]]) -> None:
+    emulator, process = many
+    ended = end(process)
+    assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
+    # The emulator allows 100 requests a minute, and has turned none away.
+    assert len(emulator.requests()) <= 100
 
 
 def test_notebook(tmp_path: Path, quick: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import until
+from examples import start
 from pipevideo.testing import Emulator
 
-EXAMPLES = Path(__file__).parents[2] / "examples/python"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -30,28 +27,13 @@ def telling() -> Iterator[Emulator]:
         yield emulator
 
 
-def start(emulator: Emulator, *command: str, **environment: str) -> subprocess.Popen[str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
-    return subprocess.Popen(
-        [sys.executable, str(EXAMPLES / command[0]), *command[1:]],
-        env={
-            **inherited,
-            "PIPEVIDEO_BASE_URL": emulator.base_url,
-            "PIPEVIDEO_API_KEY": emulator.api_key,
-            "PIPEVIDEO_WEBHOOK_SECRET": SECRET,
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @contextmanager
 def serving(emulator: Emulator, *command: str, **environment: str) -> Iterator[Any]:
     """A server that the emulator tells: its address, and what it prints: so many lines, and then, once
     it is stopped, the rest with its errors."""
-    with start(emulator, *command, **environment) as server:
+    with start(
+        emulator, *command, PIPEVIDEO_WEBHOOK_SECRET=SECRET, **environment
+    ) as server:
         assert server.stdout is not None
         stdout = server.stdout
         limit = threading.Timer(60, server.kill)
@@ -104,11 +86,13 @@ def test_several_processes_over_redis(telling: Emulator) -> None:
     if "PIPEVIDEO_TEST_REDIS_URL" not in os.environ:
         pytest.skip("PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test python starts one")
     redis = {"REDIS_URL": os.environ["PIPEVIDEO_TEST_REDIS_URL"]}
+    secret = {"PIPEVIDEO_WEBHOOK_SECRET": SECRET}
     telling.delivery_fault(wrong_signature=True)
     telling.delivery_fault(twice=True)
     with serving(telling, "webhook_redis.py", "receive", "0", **redis) as (_, printed):
         waiting = [
-            start(telling, "webhook_redis.py", "generate", f"Cat {n}", **redis) for n in range(3)
+            start(telling, "webhook_redis.py", "generate", f"Cat {n}", **redis, **secret)
+            for n in range(3)
         ]
         ended = [process.communicate(timeout=60) for process in waiting]
         assert [process.returncode for process in waiting] == [0, 0, 0], ended

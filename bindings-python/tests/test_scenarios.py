@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,30 @@ from pipevideo import AsyncPipevideo, Pipevideo, PipevideoError, Webhook, Webhoo
 from scenarios import EXCUSED, SURFACE, Matcher, Run, load, names, shown, shown_error
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+AT_ONCE = 8
+
+
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """The scenarios that are tested, several at once: most of what they take is pauses."""
+    environment = pytest.MonkeyPatch()
     for name in ("PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL", "PIPEVIDEO_WEBHOOK_SECRET"):
-        monkeypatch.delenv(name, raising=False)
+        environment.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+        environment.delenv(name, raising=False)
+        environment.delenv(name.upper(), raising=False)
+    found = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for item in request.session.items:
+            if isinstance(item, pytest.Function) and item.originalname in RUNNERS:
+                run = RUNNERS[item.originalname]
+                folder = tmp_path_factory.mktemp("scenario")
+                found[item.name] = pool.submit(run, item.callspec.params["name"], folder)
+        yield found
+        pool.shutdown(cancel_futures=True)
+    environment.undo()
 
 
 def check(matcher: Matcher, expected: dict[str, Any], result: Any) -> None:
@@ -58,11 +77,10 @@ def finish(run: Run, matcher: Matcher, taken: list[WebhookEvent | PipevideoError
     run.check_files()
 
 
-@pytest.mark.parametrize("name", names())
-def test_blocking(name: str, tmp_path: Path) -> None:
+def blocking(name: str, folder: Path) -> None:
     scenario = load(name)
     excused(scenario, name)
-    run = Run(scenario, tmp_path)
+    run = Run(scenario, folder)
     matcher = Matcher()
 
     def outcome(client: Pipevideo, call: dict[str, Any]) -> Any:
@@ -92,11 +110,10 @@ def test_blocking(name: str, tmp_path: Path) -> None:
         finish(run, matcher, main())
 
 
-@pytest.mark.parametrize("name", names())
-def test_asyncio(name: str, tmp_path: Path) -> None:
+def asynchronous(name: str, folder: Path) -> None:
     scenario = load(name)
     excused(scenario, name)
-    run = Run(scenario, tmp_path)
+    run = Run(scenario, folder)
     matcher = Matcher()
 
     async def outcome(client: AsyncPipevideo, call: dict[str, Any]) -> Any:
@@ -126,6 +143,23 @@ def test_asyncio(name: str, tmp_path: Path) -> None:
 
     with run.emulator:
         finish(run, matcher, asyncio.run(asyncio.wait_for(main(), 60)))
+
+
+RUNNERS = {"test_blocking": blocking, "test_asyncio": asynchronous}
+
+
+@pytest.mark.parametrize("name", names())
+def test_blocking(
+    name: str, running: dict[str, Future[None]], request: pytest.FixtureRequest
+) -> None:
+    running[request.node.name].result(120)
+
+
+@pytest.mark.parametrize("name", names())
+def test_asyncio(
+    name: str, running: dict[str, Future[None]], request: pytest.FixtureRequest
+) -> None:
+    running[request.node.name].result(120)
 
 
 def test_every_kind_has_its_class() -> None:

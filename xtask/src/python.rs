@@ -69,7 +69,7 @@ fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
         steps.run("environment", &format!("python{version} -m venv {environment}"));
     }
     let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
-    steps.run("tools", &format!("{pip} pytest trio uvloop"));
+    steps.run("tools", &format!("{pip} anyio pytest trio uvloop"));
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
     let tests = ["asyncio", "blocking", "fork", "logging", "scenarios", "values", "webhooks"];
     let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
