@@ -1,51 +1,21 @@
 //! The emulator in this process, on a thread of its own.
 
-use std::io;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-
-use pipevideo_emulator as emulator;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pipevideo_emulator::{self as emulator, EmulatorThread};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
 
 use crate::ending;
 use crate::json;
-use crate::runtime::{self, lock};
+use crate::runtime;
 
 /// What `pipevideo.testing.Emulator` stands on.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Emulator {
-    emulator: Arc<emulator::Emulator>,
-    thread: Mutex<Option<Thread>>,
+    emulator: EmulatorThread,
     process: u64,
-}
-
-struct Thread {
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
-}
-
-type Started = io::Result<Arc<emulator::Emulator>>;
-
-/// Serves until it is told to stop.
-fn serve(
-    options: emulator::Options,
-    started: &mpsc::Sender<Started>,
-    stop: oneshot::Receiver<()>,
-) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let emulator = emulator::Emulator::start(options).await.map(Arc::new);
-        // Whoever asked waits for this.
-        let _ = started.send(emulator);
-        let _ = stop.await;
-    });
-    Ok(())
 }
 
 fn read<T: DeserializeOwned>(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<T> {
@@ -79,18 +49,8 @@ impl Emulator {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: emulator::Options = read(options, "options")?;
-        let (starting, started) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let run = move || {
-            if let Err(error) = serve(options, &starting, stopped) {
-                let _ = starting.send(Err(error));
-            }
-        };
-        let ended = std::thread::Builder::new().name("pipevideo-emulator".to_owned()).spawn(run)?;
-        let emulator = ending::detached(py, move || started.recv())
-            .map_err(|_| PyOSError::new_err("the emulator has not started"))??;
-        let thread = Mutex::new(Some(Thread { stop, ended }));
-        Ok(Self { emulator, thread, process: runtime::process() })
+        let emulator = ending::detached(py, move || EmulatorThread::start(options))?;
+        Ok(Self { emulator, process: runtime::process() })
     }
 
     #[getter]
@@ -160,13 +120,8 @@ impl Emulator {
 
     /// Stops the servers; when it returns their ports are free.
     fn stop(&self, py: Python<'_>) {
-        let thread = lock(&self.thread).take();
-        let Some(thread) = thread else { return };
-        if self.process != runtime::process() {
-            return std::mem::forget(thread);
+        if self.process == runtime::process() {
+            ending::detached(py, || self.emulator.stop());
         }
-        // It ends with its runtime, whose tasks are the servers and their connections.
-        let _ = thread.stop.send(());
-        let _ = ending::detached(py, || thread.ended.join());
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pipevideo::{Client, GenerationRequest, Polling};
-use pipevideo_emulator::{Emulator, Options};
+use pipevideo_emulator::{Emulator, EmulatorThread, Options};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -18,19 +18,14 @@ const ROUNDS: usize = 41;
 const MODEL: &str = "moonshotai/kimi-k2.5";
 
 fn main() {
-    // The server has threads of its own, so that this thread's CPU is the client's alone.
-    let server = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime for the server");
+    // The server has a thread of its own, so that this thread's CPU is the client's alone.
     let options: Options = serde_json::from_value(json!({
         "rate_limit": null,
         "balance_cents": 1_000_000_000,
         "polls": ["queued", "in_progress", "in_progress", "completed"],
     }))
     .expect("options of the emulator");
-    let emulator = server.block_on(Emulator::start(options)).expect("a loopback server");
+    let emulator = EmulatorThread::start(options).expect("a loopback server");
 
     let local = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use pipevideo::blocking::Client;
 use pipevideo::{ErrorKind, GenerationRequest, Polling};
-use pipevideo_emulator::{Emulator, Options};
+use pipevideo_emulator::{EmulatorThread, Options};
 use serde_json::json;
 
 #[test]
 fn every_operation() {
-    let server = tokio::runtime::Runtime::new().unwrap();
     let options = json!({"rate_limit": null, "polls": ["queued", "in_progress", "completed"]});
     let options: Options = serde_json::from_value(options).unwrap();
-    let emulator = server.block_on(Emulator::start(options)).unwrap();
+    let emulator = EmulatorThread::start(options).unwrap();
     let zero = Polling {
         min_interval: Duration::ZERO,
         max_interval: Duration::ZERO,
@@ -63,10 +62,9 @@ fn every_operation() {
 
 #[test]
 fn many_threads_share_one_client() {
-    let server = tokio::runtime::Runtime::new().unwrap();
     let options = json!({"rate_limit": null, "polls": ["in_progress", "completed"]});
     let options: Options = serde_json::from_value(options).unwrap();
-    let emulator = server.block_on(Emulator::start(options)).unwrap();
+    let emulator = EmulatorThread::start(options).unwrap();
     let zero = Polling {
         min_interval: Duration::ZERO,
         max_interval: Duration::ZERO,

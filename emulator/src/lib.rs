@@ -58,6 +58,7 @@ mod server;
 mod service;
 mod shared;
 mod signer;
+mod thread;
 mod usage;
 mod validate;
 mod video;
@@ -69,6 +70,7 @@ pub use handle::Emulator;
 pub use log::ReceivedRequest;
 pub use options::{Options, RateLimit};
 pub use script::{GenerationError, NewGeneration, PollStep, Refused, Settlement, Tokens};
+pub use thread::EmulatorThread;
 pub use webhook::{WebhookEndpoint, WebhookFamily};
 
 /// How long the video is.
