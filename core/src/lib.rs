@@ -33,7 +33,8 @@
 //! # Features
 //! `client` (on by default) is all that does I/O; without it the crate is the models, errors and
 //! rules, pure and without tokio or reqwest. `blocking` adds `blocking::Client`, the same operations
-//! for programs without async.
+//! for programs without async. `uniffi` is for the Swift package: it lets the models cross UniFFI's
+//! border.
 #![cfg_attr(
     not(feature = "client"),
     allow(dead_code, unused_imports, reason = "the I/O half uses it")
@@ -44,12 +45,17 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "client")]
 mod client;
 mod error;
 mod follow;
+#[cfg(feature = "uniffi")]
+mod foreign;
 mod model;
 mod retry;
 mod webhook;

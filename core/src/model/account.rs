@@ -22,6 +22,7 @@ use super::generation::Status;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
 pub struct AccountUsage {
@@ -41,6 +42,7 @@ pub struct AccountUsage {
 
 /// Sums over all requests.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct UsageTotals {
     /// All of them.
@@ -55,6 +57,7 @@ pub struct UsageTotals {
 
 /// One day.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct DailyUsage {
     /// The day, as the service writes it.
@@ -73,6 +76,7 @@ pub struct DailyUsage {
 
 /// One day, by route.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct DailyRoutes {
     /// The day, as the service writes it.
@@ -83,6 +87,7 @@ pub struct DailyRoutes {
 
 /// The use of one engine, model and provider together.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct RouteUsage {
     /// The engine.
@@ -109,6 +114,7 @@ pub struct RouteUsage {
 
 /// One of the latest generations.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct RecentRequest {
     /// The generation's id: all that is needed to go on with it.

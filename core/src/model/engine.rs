@@ -23,6 +23,7 @@ use super::fields;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
 pub struct EngineCatalog {
@@ -34,6 +35,7 @@ pub struct EngineCatalog {
 
 /// An engine that renders videos.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct Engine {
     /// Its name in a request, such as `hyperframes`.
@@ -44,6 +46,7 @@ pub struct Engine {
 
 /// An orchestration model and its rates.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct EngineModel {
     /// Its name in a request, such as `moonshotai/kimi-k2.5`.

@@ -18,6 +18,7 @@ use super::fields::{self, Fields, Nulls, Writer};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Fields")]
 #[non_exhaustive]
 pub struct GenerationError {

@@ -4,6 +4,7 @@
 //! last case its value stays among the unknown fields. So an answer never fails for a detail, and
 //! what is read and written again keeps every field.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for Fields {
 /// The typed fields that were null on the wire, so that they are written as null again. Null and
 /// absent mean the same, so this takes no part in equality.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Nulls(Vec<&'static str>);
+pub(crate) struct Nulls(pub(crate) Vec<Cow<'static, str>>);
 
 impl PartialEq for Nulls {
     fn eq(&self, _: &Self) -> bool {
@@ -76,7 +77,7 @@ impl Fields {
         read: impl FnOnce(Value) -> Result<T, Value>,
     ) -> Option<T> {
         match remove(&mut self.values, name)? {
-            (_, Value::Null) => nulls.0.push(name),
+            (_, Value::Null) => nulls.0.push(name.into()),
             (name, value) => match read(value) {
                 Ok(value) => return Some(value),
                 Err(value) => self.values.push((name, value)),
@@ -93,7 +94,7 @@ impl Fields {
         read: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Option<T> {
         match remove(&mut self.exact, name)? {
-            (_, raw) if raw.get() == "null" => nulls.0.push(name),
+            (_, raw) if raw.get() == "null" => nulls.0.push(name.into()),
             (name, raw) => match read(&raw) {
                 Some(value) => return Some(value),
                 None => self.exact.push((name, raw)),
@@ -116,7 +117,7 @@ impl Fields {
         }
         let mut older_nulls = Nulls::default();
         let found = self.take(older, &mut older_nulls, count);
-        nulls.0.extend(older_nulls.0.iter().map(|_| name));
+        nulls.0.extend(older_nulls.0.iter().map(|_| name.into()));
         found
     }
 
@@ -257,7 +258,7 @@ impl<'a, M: SerializeMap> Writer<'a, M> {
     ) -> Result<(), M::Error> {
         match value {
             Some(value) => self.map.serialize_entry(name, &value),
-            None if self.nulls.0.contains(&name) => self.map.serialize_entry(name, &()),
+            None if self.nulls.0.iter().any(|null| null == name) => self.map.serialize_entry(name, &()),
             None => Ok(()),
         }
     }

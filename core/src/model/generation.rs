@@ -30,6 +30,7 @@ use super::fields::{self, Fields, Nulls, Number, UnixSeconds, Writer};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct Generation {
@@ -207,6 +208,7 @@ impl Serialize for Status {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Fields")]
 #[non_exhaustive]
 pub struct TokenUsage {

@@ -14,6 +14,8 @@ pub use account::{AccountUsage, DailyRoutes, DailyUsage, RecentRequest, RouteUsa
 pub use engine::{Engine, EngineCatalog, EngineModel};
 pub(crate) use failure::mentions_credits;
 pub use failure::{FailureCategory, GenerationError};
+#[cfg(feature = "uniffi")]
+pub(crate) use fields::Nulls;
 pub use generation::{Generation, Status, TokenUsage};
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};
 pub use media::Media;

@@ -7,6 +7,7 @@ use super::generation::Generation;
 
 /// A change of a generation, as [`watch`](crate::Responses::watch) tells it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct Update {
     /// The generation as it is now.

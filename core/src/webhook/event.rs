@@ -13,6 +13,7 @@ use crate::model::Status;
 /// An event of a type that this library does not know is an event all the same. Deliveries come
 /// more than once and in any order: tell them apart by [`id`](Self::id).
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct WebhookEvent {
     /// The delivery's id, the same each time that it is tried.
