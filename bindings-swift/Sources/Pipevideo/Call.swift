@@ -1,0 +1,68 @@
+import Foundation
+internal import PipevideoFFI
+
+/// Makes one call of the core. Cancelling the task drops the call's request at once.
+func call<Value: Sendable>(
+    _ operation: @Sendable (Cancel) async throws -> Value
+) async throws -> Value {
+    let cancel = Cancel()
+    do {
+        return try await withTaskCancellationHandler {
+            try await operation(cancel)
+        } onCancel: {
+            cancel.cancel()
+        }
+    } catch let failure as Failure {
+        throw failure.thrown
+    }
+}
+
+/// As ``call(_:)``, for what does not take long enough to be cancelled.
+func callAtOnce<Value>(_ operation: () throws -> Value) throws -> Value {
+    do {
+        return try operation()
+    } catch let failure as Failure {
+        throw failure.thrown
+    }
+}
+
+extension Failure {
+    /// What the caller gets. What its token function has thrown it gets as it was thrown, unless
+    /// the generation's id would be lost with that.
+    var thrown: any Error {
+        switch self {
+        case .Cancelled:
+            return CancellationError()
+        case .Failed(let details, let thrown):
+            let cause = (thrown as? Caught)?.error
+            if let cause, details.generationId == nil { return cause }
+            return PipevideoError(details, cause: cause)
+        }
+    }
+}
+
+/// What a token function has thrown, on its way through the core and back.
+final class Caught: Thrown {
+    let error: any Error
+
+    init(_ error: any Error) {
+        self.error = error
+    }
+
+    func name() -> String { String(describing: type(of: error)) }
+}
+
+extension Duration {
+    /// The core's unit.
+    var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}
+
+extension Decimal {
+    /// The core writes decimals as plain text.
+    init?(exact text: String?) {
+        guard let text else { return nil }
+        self.init(string: text, locale: Locale(identifier: "en_US_POSIX"))
+    }
+}

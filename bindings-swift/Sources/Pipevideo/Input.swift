@@ -1,0 +1,163 @@
+import Foundation
+internal import PipevideoFFI
+
+/// What a video is made from: one text, parts of one message, or messages.
+///
+/// ```swift
+/// let text: Input = "A cat walking on a beach"
+/// let parts: Input = [.text("Let it walk"), .image(url: "https://example.com/cat.png")]
+/// let items: Input = .items([InputItem(role: .system, content: [.text("Keep it calm.")])])
+/// ```
+public struct Input: Hashable, Sendable, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
+    private enum Form: Hashable {
+        case text(String)
+        case parts([InputPart])
+        case items([InputItem])
+    }
+
+    private let form: Form
+
+    /// One text.
+    public static func text(_ text: String) -> Input { Input(form: .text(text)) }
+
+    /// The parts of one message of the user.
+    public static func parts(_ parts: [InputPart]) -> Input { Input(form: .parts(parts)) }
+
+    /// Messages, in order.
+    public static func items(_ items: [InputItem]) -> Input { Input(form: .items(items)) }
+
+    private init(form: Form) {
+        self.form = form
+    }
+
+    /// One text.
+    public init(stringLiteral text: String) {
+        self.init(form: .text(text))
+    }
+
+    /// The parts of one message of the user.
+    public init(arrayLiteral parts: InputPart...) {
+        self.init(form: .parts(parts))
+    }
+
+    var core: PipevideoFFI.Input {
+        switch form {
+        case .text(let text): .text(text: text)
+        case .parts(let parts): .parts(parts: parts.map(\.core))
+        case .items(let items): .items(items: items.map(\.core))
+        }
+    }
+}
+
+/// One message of the input.
+public struct InputItem: Hashable, Sendable {
+    /// Who speaks.
+    public var role: Role
+    /// What is said, in order.
+    public var content: [InputPart]
+
+    /// A message of several parts.
+    public init(role: Role, content: [InputPart]) {
+        self.role = role
+        self.content = content
+    }
+
+    var core: Item { Item(role: role.rawValue, content: content.map(\.core)) }
+}
+
+/// One part of a message: a text, an image or a video.
+///
+/// Files and data travel inside the request. They are read when it is made, their type is taken from
+/// their first bytes, and at most 20 MB are taken of each.
+public struct InputPart: Hashable, Sendable {
+    let core: Part
+
+    private init(_ core: Part) {
+        self.core = core
+    }
+
+    /// A text.
+    public static func text(_ text: String) -> InputPart {
+        InputPart(.text(text: text))
+    }
+
+    /// An image by its address: an HTTPS URL or a `data:image/…` URI.
+    public static func image(url: String, detail: Detail? = nil) -> InputPart {
+        InputPart(.image(source: .url(url: url), detail: detail?.rawValue))
+    }
+
+    /// An image by its address: an HTTPS URL or a `data:image/…` URI.
+    public static func image(url: URL, detail: Detail? = nil) -> InputPart {
+        image(url: url.absoluteString, detail: detail)
+    }
+
+    /// An image in a file.
+    public static func image(file: URL, detail: Detail? = nil) -> InputPart {
+        InputPart(.image(source: .file(path: file.path), detail: detail?.rawValue))
+    }
+
+    /// An image's content.
+    public static func image(data: Data, detail: Detail? = nil) -> InputPart {
+        InputPart(.image(source: .bytes(bytes: data), detail: detail?.rawValue))
+    }
+
+    /// A video by its address: an HTTPS URL or a `data:video/…` URI.
+    public static func video(url: String) -> InputPart {
+        InputPart(.video(source: .url(url: url)))
+    }
+
+    /// A video by its address: an HTTPS URL or a `data:video/…` URI.
+    public static func video(url: URL) -> InputPart {
+        video(url: url.absoluteString)
+    }
+
+    /// A video in a file.
+    public static func video(file: URL) -> InputPart {
+        InputPart(.video(source: .file(path: file.path)))
+    }
+
+    /// A video's content.
+    public static func video(data: Data) -> InputPart {
+        InputPart(.video(source: .bytes(bytes: data)))
+    }
+}
+
+/// Which providers may render a generation.
+public struct ProviderPreference: Hashable, Sendable, ExpressibleByArrayLiteral {
+    let core: Provider
+
+    /// Slugs by preference; the first that supports the engine and model is taken.
+    public static func order(_ slugs: [String]) -> ProviderPreference {
+        ProviderPreference(core: .order(slugs: slugs))
+    }
+
+    /// The service's own object.
+    public static func object(_ object: [String: JSONValue]) -> ProviderPreference {
+        ProviderPreference(core: .object(json: JSONValue.object(object).text))
+    }
+
+    private init(core: Provider) {
+        self.core = core
+    }
+
+    /// Slugs by preference.
+    public init(arrayLiteral slugs: String...) {
+        self.init(core: .order(slugs: slugs))
+    }
+}
+
+extension Arguments {
+    init(
+        model: String, input: Input, instructions: String?, width: Int?, height: Int?,
+        aspectRatio: String?, provider: ProviderPreference?, engine: String?, expandPrompt: Bool?,
+        extraBody: [String: JSONValue]
+    ) throws {
+        self.init(
+            model: model, input: input.core, instructions: instructions,
+            width: width.map(Int64.init), height: height.map(Int64.init),
+            aspectRatio: aspectRatio, provider: provider?.core, engine: engine,
+            expandPrompt: expandPrompt,
+            extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
+        )
+    }
+}

@@ -1,0 +1,73 @@
+internal import PipevideoFFI
+
+/// How many requests a key may make in how long a time.
+public struct RateLimit: Hashable, Sendable {
+    /// How many requests, and in how long a time; `nil` leaves it to the core.
+    private let limit: Limit?
+
+    private struct Limit: Hashable {
+        let requests: Int
+        let per: Duration
+    }
+
+    /// The service's own limit: 100 requests in 60 seconds.
+    public static let standard = RateLimit(limit: nil)
+
+    private init(limit: Limit?) {
+        self.limit = limit
+    }
+
+    /// A limit of so many requests in any stretch of time of this length.
+    public init(requests: Int, per: Duration) {
+        limit = Limit(requests: requests, per: per)
+    }
+
+    static func core(_ option: RateLimit?) -> PipevideoFFI.Limit {
+        guard let option else { return .off }
+        guard let limit = option.limit else { return .standard }
+        return .own(requests: Int64(limit.requests), per: limit.per.inSeconds)
+    }
+}
+
+/// How often generations are looked at. What is `nil` is as the core has it.
+public struct Polling: Hashable, Sendable {
+    /// Never more often than this; 2 seconds by default. Zero is allowed, for tests.
+    public var minInterval: Duration?
+    /// At most this far apart, while the budget allows; 5 seconds by default.
+    public var maxInterval: Duration?
+    /// So far apart where waits rest on webhooks, a minute by default: what a lost delivery costs.
+    public var safetyInterval: Duration?
+    /// A first guess at the time that half of the generations take; 90 seconds by default, and
+    /// learned from what is seen.
+    public var typical: Duration?
+
+    /// Polling that differs from the default in what is given.
+    public init(
+        minInterval: Duration? = nil,
+        maxInterval: Duration? = nil,
+        safetyInterval: Duration? = nil,
+        typical: Duration? = nil
+    ) {
+        self.minInterval = minInterval
+        self.maxInterval = maxInterval
+        self.safetyInterval = safetyInterval
+        self.typical = typical
+    }
+}
+
+/// Who uses the service, for its statistics; all of it optional.
+public struct App: Hashable, Sendable {
+    /// The application's address: http or https, at most 2048 characters.
+    public var url: String?
+    /// The application's title, at most 256 characters.
+    public var title: String?
+    /// The application's name, at most 256 characters.
+    public var name: String?
+
+    /// An application with what is given.
+    public init(url: String? = nil, title: String? = nil, name: String? = nil) {
+        self.url = url
+        self.title = title
+        self.name = name
+    }
+}

@@ -1,0 +1,177 @@
+//! The client: each operation is one call of the core.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use pipevideo::{
+    AccountUsage, Client, DownloadSource, EngineCatalog, Generation, RecentRequest, Update,
+    WebhookEvent,
+};
+
+use crate::call::{Cancel, runtime};
+use crate::errors::Failure;
+use crate::options::{self, Options};
+use crate::request::Arguments;
+use crate::token::TokenSource;
+use crate::watch::Watch;
+use crate::webhook::Header;
+
+/// Told of each change of a generation.
+#[uniffi::export(foreign)]
+pub(crate) trait UpdateListener: Send + Sync {
+    fn updated(&self, update: Update);
+}
+
+/// Told each time that bytes have arrived.
+#[uniffi::export(foreign)]
+pub(crate) trait DownloadListener: Send + Sync {
+    fn progressed(&self, downloaded: u64, total: Option<u64>);
+}
+
+#[derive(uniffi::Enum)]
+pub(crate) enum Video {
+    Id { id: String },
+    Generation { generation: Box<Generation> },
+}
+
+#[derive(uniffi::Object)]
+pub(crate) struct Core(Client);
+
+#[uniffi::export]
+impl Core {
+    #[uniffi::constructor]
+    pub(crate) fn new(
+        options: Options,
+        tokens: Option<Arc<dyn TokenSource>>,
+    ) -> Result<Self, Failure> {
+        let client = options.client(tokens)?;
+        runtime()?;
+        Ok(Self(client))
+    }
+
+    pub(crate) fn budget_left(&self) -> Option<u64> {
+        self.0.budget_left().map(|left| left as u64)
+    }
+
+    pub(crate) async fn create(
+        &self,
+        arguments: Arguments,
+        cancel: Arc<Cancel>,
+    ) -> Result<Generation, Failure> {
+        let client = self.0.clone();
+        let work = async move {
+            let request = arguments.request().await?;
+            Ok(client.responses().create(request).await?)
+        };
+        cancel.run(work).await
+    }
+
+    pub(crate) async fn retrieve(
+        &self,
+        id: String,
+        cancel: Arc<Cancel>,
+    ) -> Result<Generation, Failure> {
+        let client = self.0.clone();
+        cancel.run(async move { Ok(client.responses().retrieve(id).await?) }).await
+    }
+
+    pub(crate) async fn wait(
+        &self,
+        id: String,
+        deadline: Option<f64>,
+        listener: Option<Arc<dyn UpdateListener>>,
+        cancel: Arc<Cancel>,
+    ) -> Result<Generation, Failure> {
+        let mut wait = self.0.responses().wait(id);
+        if let Some(deadline) = options::deadline(deadline)? {
+            wait = wait.deadline(deadline);
+        }
+        if let Some(listener) = listener {
+            wait = wait.on_update(move |update| listener.updated(update.clone()));
+        }
+        let wait = wait.into_future();
+        cancel.run(async move { Ok(wait.await?) }).await
+    }
+
+    pub(crate) async fn generate(
+        &self,
+        arguments: Arguments,
+        deadline: Option<f64>,
+        listener: Option<Arc<dyn UpdateListener>>,
+        cancel: Arc<Cancel>,
+    ) -> Result<Generation, Failure> {
+        let client = self.0.clone();
+        let deadline = options::deadline(deadline)?;
+        let work = async move {
+            let mut generate = client.generate(arguments.request().await?);
+            drop(client);
+            if let Some(deadline) = deadline {
+                generate = generate.deadline(deadline);
+            }
+            if let Some(listener) = listener {
+                generate = generate.on_update(move |update| listener.updated(update.clone()));
+            }
+            Ok(generate.await?)
+        };
+        cancel.run(work).await
+    }
+
+    pub(crate) fn watch(&self, id: String, deadline: Option<f64>) -> Watch {
+        Watch::new(self.0.responses().watch(id), deadline)
+    }
+
+    pub(crate) async fn download(
+        &self,
+        video: Video,
+        path: String,
+        listener: Option<Arc<dyn DownloadListener>>,
+        cancel: Arc<Cancel>,
+    ) -> Result<(), Failure> {
+        let source: DownloadSource = match video {
+            Video::Id { id } => id.into(),
+            Video::Generation { generation } => (*generation).into(),
+        };
+        let mut download = self.0.responses().download(source, path);
+        if let Some(listener) = listener {
+            download = download.on_progress(move |progress| {
+                listener.progressed(progress.downloaded, progress.total);
+            });
+        }
+        let download = download.into_future();
+        cancel.run(async move { Ok(download.await.map(drop)?) }).await
+    }
+
+    pub(crate) async fn reconcile(
+        &self,
+        model: String,
+        sent_at: SystemTime,
+        cancel: Arc<Cancel>,
+    ) -> Result<Vec<RecentRequest>, Failure> {
+        let client = self.0.clone();
+        let work = async move { Ok(client.responses().reconcile_since(&model, sent_at).await?) };
+        cancel.run(work).await
+    }
+
+    pub(crate) async fn engines(&self, cancel: Arc<Cancel>) -> Result<EngineCatalog, Failure> {
+        let client = self.0.clone();
+        cancel.run(async move { Ok(client.engines().list().await?) }).await
+    }
+
+    pub(crate) async fn usage(&self, cancel: Arc<Cancel>) -> Result<AccountUsage, Failure> {
+        let client = self.0.clone();
+        cancel.run(async move { Ok(client.usage().retrieve().await?) }).await
+    }
+
+    pub(crate) fn unwrap_webhook(
+        &self,
+        body: Vec<u8>,
+        headers: Vec<Header>,
+    ) -> Result<WebhookEvent, Failure> {
+        Ok(self.0.webhooks().unwrap(body, Header::pairs(headers))?)
+    }
+
+    pub(crate) fn wake(&self, generation_id: String) {
+        self.0.webhooks().wake(&generation_id);
+    }
+}

@@ -1,0 +1,63 @@
+//! The models' JSON, for `Codable`: read and written by the core, as leniently and as faithfully.
+
+use pipevideo::{
+    AccountUsage, EngineCatalog, FailureCategory, Generation, GenerationError, Status, TokenUsage,
+};
+use serde::Serialize;
+
+fn json(model: &impl Serialize) -> String {
+    serde_json::to_string(model).expect("a model has string keys and is written without an error")
+}
+
+#[uniffi::export]
+fn generation_json(generation: Generation) -> String {
+    json(&generation)
+}
+
+#[uniffi::export]
+fn generation_from_json(json: &str) -> Option<Generation> {
+    serde_json::from_str(json).ok()
+}
+
+#[uniffi::export]
+fn token_usage_json(usage: TokenUsage) -> String {
+    json(&usage)
+}
+
+#[uniffi::export]
+fn token_usage_from_json(json: &str) -> Option<TokenUsage> {
+    serde_json::from_str(json).ok()
+}
+
+#[uniffi::export]
+fn generation_error_json(error: GenerationError) -> String {
+    json(&error)
+}
+
+#[uniffi::export]
+fn generation_error_from_json(json: &str) -> Option<GenerationError> {
+    serde_json::from_str(json).ok()
+}
+
+#[uniffi::export]
+fn engine_catalog_from_json(json: &str) -> Option<EngineCatalog> {
+    serde_json::from_str(json).ok()
+}
+
+#[uniffi::export]
+fn account_usage_from_json(json: &str) -> Option<AccountUsage> {
+    serde_json::from_str(json).ok()
+}
+
+/// The category of a generation's failure.
+#[uniffi::export]
+fn category(error: GenerationError) -> String {
+    let category: FailureCategory = error.category();
+    category.as_str().to_owned()
+}
+
+/// Whether a status is an end.
+#[uniffi::export]
+fn is_final(status: Status) -> bool {
+    status.is_final()
+}

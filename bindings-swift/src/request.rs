@@ -1,0 +1,148 @@
+//! A create's arguments, from Swift's to the core's.
+
+use pipevideo::{Detail, GenerationRequest, InputItem, InputPart, Media, ProviderPreference, Role};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::errors::Failure;
+
+#[derive(uniffi::Record)]
+pub(crate) struct Arguments {
+    model: String,
+    input: Input,
+    instructions: Option<String>,
+    width: Option<i64>,
+    height: Option<i64>,
+    aspect_ratio: Option<String>,
+    provider: Option<Provider>,
+    engine: Option<String>,
+    expand_prompt: Option<bool>,
+    /// An object, as JSON.
+    extra_body: Option<String>,
+}
+
+#[derive(uniffi::Enum)]
+pub(crate) enum Input {
+    Text { text: String },
+    Parts { parts: Vec<Part> },
+    Items { items: Vec<Item> },
+}
+
+#[derive(uniffi::Record)]
+pub(crate) struct Item {
+    role: String,
+    content: Vec<Part>,
+}
+
+#[derive(uniffi::Enum)]
+pub(crate) enum Part {
+    Text { text: String },
+    Image { source: Source, detail: Option<String> },
+    Video { source: Source },
+}
+
+#[derive(uniffi::Enum)]
+pub(crate) enum Source {
+    Url { url: String },
+    File { path: String },
+    Bytes { bytes: Vec<u8> },
+}
+
+#[derive(uniffi::Enum)]
+pub(crate) enum Provider {
+    Order {
+        slugs: Vec<String>,
+    },
+    /// The wire's own object, as JSON.
+    Object {
+        json: String,
+    },
+}
+
+impl Arguments {
+    /// The request; files are read where it does not keep others waiting.
+    pub(crate) async fn request(self) -> Result<GenerationRequest, Failure> {
+        if matches!(self.input, Input::Text { .. }) {
+            return self.read();
+        }
+        let read = tokio::task::spawn_blocking(|| self.read()).await;
+        read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+    }
+
+    fn read(self) -> Result<GenerationRequest, Failure> {
+        let mut request = GenerationRequest::new(self.model, self.input.read()?);
+        request.instructions = self.instructions;
+        request.width = self.width;
+        request.height = self.height;
+        request.aspect_ratio = self.aspect_ratio;
+        request.engine = self.engine;
+        request.expand_prompt = self.expand_prompt;
+        request.provider = self.provider.map(Provider::read).transpose()?;
+        if let Some(json) = self.extra_body {
+            request.extra_body = object("extraBody", &json)?;
+        }
+        Ok(request)
+    }
+}
+
+impl Input {
+    fn read(self) -> Result<pipevideo::Input, Failure> {
+        let parts = |parts: Vec<Part>| -> Result<Vec<InputPart>, Failure> {
+            parts.into_iter().map(Part::read).collect()
+        };
+        match self {
+            Self::Text { text } => Ok(text.into()),
+            Self::Parts { parts: list } => Ok(parts(list)?.into()),
+            Self::Items { items } => {
+                let items = items.into_iter().map(|item| {
+                    let role: Role = word("an item's role", item.role)?;
+                    Ok(InputItem::new(role, parts(item.content)?))
+                });
+                Ok(items.collect::<Result<Vec<_>, Failure>>()?.into())
+            }
+        }
+    }
+}
+
+impl Part {
+    fn read(self) -> Result<InputPart, Failure> {
+        Ok(match self {
+            Self::Text { text } => InputPart::text(text),
+            Self::Image { source, detail: None } => InputPart::image(source.read()?),
+            Self::Image { source, detail: Some(detail) } => {
+                let detail: Detail = word("an image's detail", detail)?;
+                InputPart::image_with_detail(source.read()?, detail)
+            }
+            Self::Video { source } => InputPart::video(source.read()?),
+        })
+    }
+}
+
+impl Source {
+    fn read(self) -> Result<Media, Failure> {
+        Ok(match self {
+            Self::Url { url } => url.into(),
+            Self::File { path } => Media::file(path)?,
+            Self::Bytes { bytes } => Media::bytes(bytes)?,
+        })
+    }
+}
+
+impl Provider {
+    fn read(self) -> Result<ProviderPreference, Failure> {
+        Ok(match self {
+            Self::Order { slugs } => slugs.into(),
+            Self::Object { json } => object("provider", &json)?.into(),
+        })
+    }
+}
+
+/// One of the words that the service knows.
+fn word<T: DeserializeOwned>(what: &str, word: String) -> Result<T, Failure> {
+    serde_json::from_value(word.into())
+        .map_err(|_| Failure::invalid(&format!("{what} is not one that the service knows.")))
+}
+
+fn object(name: &str, json: &str) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_str(json).map_err(|_| Failure::invalid(&format!("{name} is no object.")))
+}
