@@ -5,7 +5,7 @@ internal import PipevideoFFI
 ///
 /// ```swift
 /// let text: Input = "A cat walking on a beach"
-/// let parts: Input = [.text("Let it walk"), .image(url: "https://example.com/cat.png")]
+/// let parts: Input = ["Let it walk", .image(url: "https://example.com/cat.png")]
 /// let items: Input = .items([InputItem(role: .system, content: [.text("Keep it calm.")])])
 /// ```
 public struct Input: Hashable, Sendable, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
@@ -69,11 +69,16 @@ public struct InputItem: Hashable, Sendable {
 ///
 /// Files and data travel inside the request. They are read when it is made, their type is taken from
 /// their first bytes, and at most 20 MB are taken of each.
-public struct InputPart: Hashable, Sendable {
+public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
     let core: Part
 
     private init(_ core: Part) {
         self.core = core
+    }
+
+    /// A text.
+    public init(stringLiteral text: String) {
+        self.init(.text(text: text))
     }
 
     /// A text.

@@ -506,7 +506,7 @@ void ffi_pipevideo_rust_future_complete_void(uint64_t handle, RustCallStatus *_N
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_UNIFFI_CONTRACT_VERSION
 #define UNIFFI_FFIDEF_FFI_PIPEVIDEO_UNIFFI_CONTRACT_VERSION
 uint32_t ffi_pipevideo_uniffi_contract_version(void
-    
+
 );
 #endif
 

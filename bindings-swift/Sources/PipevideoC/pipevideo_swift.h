@@ -245,28 +245,28 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_DOWNLOAD_LISTENER_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_DOWNLOAD_LISTENER_METHOD0
-typedef void (*UniffiCallbackInterfaceDownloadListenerMethod0)(uint64_t, uint64_t, RustBuffer, void* _Nonnull, 
+typedef void (*UniffiCallbackInterfaceDownloadListenerMethod0)(uint64_t, uint64_t, RustBuffer, void* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_UPDATE_LISTENER_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_UPDATE_LISTENER_METHOD0
-typedef void (*UniffiCallbackInterfaceUpdateListenerMethod0)(uint64_t, RustBuffer, void* _Nonnull, 
+typedef void (*UniffiCallbackInterfaceUpdateListenerMethod0)(uint64_t, RustBuffer, void* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
-typedef void (*UniffiCallbackInterfaceThrownMethod0)(uint64_t, RustBuffer* _Nonnull, 
+typedef void (*UniffiCallbackInterfaceThrownMethod0)(uint64_t, RustBuffer* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_TOKEN_SOURCE_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_TOKEN_SOURCE_METHOD0
-typedef void (*UniffiCallbackInterfaceTokenSourceMethod0)(uint64_t, uint64_t, void* _Nonnull, 
+typedef void (*UniffiCallbackInterfaceTokenSourceMethod0)(uint64_t, uint64_t, void* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
@@ -320,7 +320,7 @@ void uniffi_pipevideo_swift_fn_free_cancel(uint64_t handle, RustCallStatus *_Non
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_CANCEL_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_CANCEL_NEW
 uint64_t uniffi_pipevideo_swift_fn_constructor_cancel_new(RustCallStatus *_Nonnull out_status
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_CANCEL_CANCEL
@@ -856,217 +856,217 @@ void ffi_pipevideo_swift_rust_future_complete_void(uint64_t handle, RustCallStat
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_ACCOUNT_USAGE_FROM_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_ACCOUNT_USAGE_FROM_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_account_usage_from_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_CATEGORY
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_CATEGORY
 uint16_t uniffi_pipevideo_swift_checksum_func_category(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_ENGINE_CATALOG_FROM_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_ENGINE_CATALOG_FROM_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_engine_catalog_from_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_ERROR_FROM_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_ERROR_FROM_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_generation_error_from_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_ERROR_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_ERROR_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_generation_error_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_FROM_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_FROM_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_generation_from_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_GENERATION_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_generation_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_IS_FINAL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_IS_FINAL
 uint16_t uniffi_pipevideo_swift_checksum_func_is_final(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_FROM_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_FROM_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_from_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_json(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CANCEL_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CANCEL_CANCEL
 uint16_t uniffi_pipevideo_swift_checksum_method_cancel_cancel(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_BUDGET_LEFT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_BUDGET_LEFT
 uint16_t uniffi_pipevideo_swift_checksum_method_core_budget_left(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_CREATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_CREATE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_create(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_DOWNLOAD
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_DOWNLOAD
 uint16_t uniffi_pipevideo_swift_checksum_method_core_download(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_ENGINES
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_ENGINES
 uint16_t uniffi_pipevideo_swift_checksum_method_core_engines(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_GENERATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_GENERATE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_generate(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_RECONCILE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_RECONCILE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_reconcile(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_RETRIEVE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_RETRIEVE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_retrieve(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_UNWRAP_WEBHOOK
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_UNWRAP_WEBHOOK
 uint16_t uniffi_pipevideo_swift_checksum_method_core_unwrap_webhook(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_USAGE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_USAGE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_usage(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WAIT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WAIT
 uint16_t uniffi_pipevideo_swift_checksum_method_core_wait(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WAKE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WAKE
 uint16_t uniffi_pipevideo_swift_checksum_method_core_wake(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WATCH
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CORE_WATCH
 uint16_t uniffi_pipevideo_swift_checksum_method_core_watch(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADLISTENER_PROGRESSED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADLISTENER_PROGRESSED
 uint16_t uniffi_pipevideo_swift_checksum_method_downloadlistener_progressed(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 uint16_t uniffi_pipevideo_swift_checksum_method_updatelistener_updated(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_THROWN_NAME
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_THROWN_NAME
 uint16_t uniffi_pipevideo_swift_checksum_method_thrown_name(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENREPLY_FAIL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENREPLY_FAIL
 uint16_t uniffi_pipevideo_swift_checksum_method_tokenreply_fail(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENREPLY_SUCCEED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENREPLY_SUCCEED
 uint16_t uniffi_pipevideo_swift_checksum_method_tokenreply_succeed(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENSOURCE_ASK
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENSOURCE_ASK
 uint16_t uniffi_pipevideo_swift_checksum_method_tokensource_ask(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_WATCH_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_WATCH_NEXT
 uint16_t uniffi_pipevideo_swift_checksum_method_watch_next(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VERIFIER_SIGN
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VERIFIER_SIGN
 uint16_t uniffi_pipevideo_swift_checksum_method_verifier_sign(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VERIFIER_UNWRAP
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VERIFIER_UNWRAP
 uint16_t uniffi_pipevideo_swift_checksum_method_verifier_unwrap(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_CANCEL_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_CANCEL_NEW
 uint16_t uniffi_pipevideo_swift_checksum_constructor_cancel_new(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_CORE_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_CORE_NEW
 uint16_t uniffi_pipevideo_swift_checksum_constructor_core_new(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_VERIFIER_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_VERIFIER_NEW
 uint16_t uniffi_pipevideo_swift_checksum_constructor_verifier_new(void
-    
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_SWIFT_UNIFFI_CONTRACT_VERSION
 #define UNIFFI_FFIDEF_FFI_PIPEVIDEO_SWIFT_UNIFFI_CONTRACT_VERSION
 uint32_t ffi_pipevideo_swift_uniffi_contract_version(void
-    
+
 );
 #endif
 

@@ -398,7 +398,7 @@ private func uniffiTraitInterfaceCallWithError<T, E>(
         callStatus.pointee.errorBuf = FfiConverterString.lower(String(describing: error))
     }
 }
-// Initial value and increment amount for handles. 
+// Initial value and increment amount for handles.
 // These ensure that SWIFT handles always have the lowest bit set
 fileprivate let UNIFFI_HANDLEMAP_INITIAL: UInt64 = 1
 fileprivate let UNIFFI_HANDLEMAP_DELTA: UInt64 = 2
@@ -665,19 +665,19 @@ public struct AccountUsage: Equatable, Hashable {
     public init(
         /**
          * What is left, in cents.
-         */creditBalance: ExactDecimal?, 
+         */creditBalance: ExactDecimal?,
         /**
          * The sums.
-         */totals: UsageTotals, 
+         */totals: UsageTotals,
         /**
          * Each day.
-         */dailyUsage: [DailyUsage], 
+         */dailyUsage: [DailyUsage],
         /**
          * Each day, by engine, model and provider.
-         */dailyUsageByRoute: [DailyRoutes], 
+         */dailyUsageByRoute: [DailyRoutes],
         /**
          * The latest generations; the only list of them that the service offers.
-         */recentRequests: [RecentRequest], 
+         */recentRequests: [RecentRequest],
         /**
          * The answer as it came.
          */raw: Json) {
@@ -689,9 +689,9 @@ public struct AccountUsage: Equatable, Hashable {
         self.raw = raw
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -705,11 +705,11 @@ public struct FfiConverterTypeAccountUsage: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AccountUsage {
         return
             try AccountUsage(
-                creditBalance: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
-                totals: FfiConverterTypeUsageTotals.read(from: &buf), 
-                dailyUsage: FfiConverterSequenceTypeDailyUsage.read(from: &buf), 
-                dailyUsageByRoute: FfiConverterSequenceTypeDailyRoutes.read(from: &buf), 
-                recentRequests: FfiConverterSequenceTypeRecentRequest.read(from: &buf), 
+                creditBalance: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                totals: FfiConverterTypeUsageTotals.read(from: &buf),
+                dailyUsage: FfiConverterSequenceTypeDailyUsage.read(from: &buf),
+                dailyUsageByRoute: FfiConverterSequenceTypeDailyRoutes.read(from: &buf),
+                recentRequests: FfiConverterSequenceTypeRecentRequest.read(from: &buf),
                 raw: FfiConverterTypeJson.read(from: &buf)
         )
     }
@@ -758,7 +758,7 @@ public struct DailyRoutes: Equatable, Hashable {
     public init(
         /**
          * The day, as the service writes it.
-         */date: String, 
+         */date: String,
         /**
          * Each route that was used.
          */routes: [RouteUsage]) {
@@ -766,9 +766,9 @@ public struct DailyRoutes: Equatable, Hashable {
         self.routes = routes
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -782,7 +782,7 @@ public struct FfiConverterTypeDailyRoutes: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DailyRoutes {
         return
             try DailyRoutes(
-                date: FfiConverterString.read(from: &buf), 
+                date: FfiConverterString.read(from: &buf),
                 routes: FfiConverterSequenceTypeRouteUsage.read(from: &buf)
         )
     }
@@ -843,19 +843,19 @@ public struct DailyUsage: Equatable, Hashable {
     public init(
         /**
          * The day, as the service writes it.
-         */date: String, 
+         */date: String,
         /**
          * All requests.
-         */requestCount: UInt64?, 
+         */requestCount: UInt64?,
         /**
          * The completed ones.
-         */completedCount: UInt64?, 
+         */completedCount: UInt64?,
         /**
          * The failed ones.
-         */failedCount: UInt64?, 
+         */failedCount: UInt64?,
         /**
          * What they cost, in cents.
-         */totalCostCents: ExactDecimal?, 
+         */totalCostCents: ExactDecimal?,
         /**
          * How much video was made, in seconds.
          */totalDurationSeconds: ExactDecimal?) {
@@ -867,9 +867,9 @@ public struct DailyUsage: Equatable, Hashable {
         self.totalDurationSeconds = totalDurationSeconds
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -883,11 +883,11 @@ public struct FfiConverterTypeDailyUsage: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DailyUsage {
         return
             try DailyUsage(
-                date: FfiConverterString.read(from: &buf), 
-                requestCount: FfiConverterOptionUInt64.read(from: &buf), 
-                completedCount: FfiConverterOptionUInt64.read(from: &buf), 
-                failedCount: FfiConverterOptionUInt64.read(from: &buf), 
-                totalCostCents: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
+                date: FfiConverterString.read(from: &buf),
+                requestCount: FfiConverterOptionUInt64.read(from: &buf),
+                completedCount: FfiConverterOptionUInt64.read(from: &buf),
+                failedCount: FfiConverterOptionUInt64.read(from: &buf),
+                totalCostCents: FfiConverterOptionTypeExactDecimal.read(from: &buf),
                 totalDurationSeconds: FfiConverterOptionTypeExactDecimal.read(from: &buf)
         )
     }
@@ -936,7 +936,7 @@ public struct Engine: Equatable, Hashable {
     public init(
         /**
          * Its name in a request, such as `hyperframes`.
-         */id: String, 
+         */id: String,
         /**
          * The orchestration models that it supports.
          */models: [EngineModel]) {
@@ -944,9 +944,9 @@ public struct Engine: Equatable, Hashable {
         self.models = models
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -960,7 +960,7 @@ public struct FfiConverterTypeEngine: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Engine {
         return
             try Engine(
-                id: FfiConverterString.read(from: &buf), 
+                id: FfiConverterString.read(from: &buf),
                 models: FfiConverterSequenceTypeEngineModel.read(from: &buf)
         )
     }
@@ -1020,7 +1020,7 @@ public struct EngineCatalog: Equatable, Hashable {
     public init(
         /**
          * Each engine that could be made out.
-         */engines: [Engine], 
+         */engines: [Engine],
         /**
          * The answer as it came.
          */raw: Json) {
@@ -1028,9 +1028,9 @@ public struct EngineCatalog: Equatable, Hashable {
         self.raw = raw
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1044,7 +1044,7 @@ public struct FfiConverterTypeEngineCatalog: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineCatalog {
         return
             try EngineCatalog(
-                engines: FfiConverterSequenceTypeEngine.read(from: &buf), 
+                engines: FfiConverterSequenceTypeEngine.read(from: &buf),
                 raw: FfiConverterTypeJson.read(from: &buf)
         )
     }
@@ -1093,10 +1093,10 @@ public struct EngineModel: Equatable, Hashable {
     public init(
         /**
          * Its name in a request, such as `moonshotai/kimi-k2.5`.
-         */id: String, 
+         */id: String,
         /**
          * US dollars per million input tokens.
-         */inputPerMillionUsd: ExactDecimal?, 
+         */inputPerMillionUsd: ExactDecimal?,
         /**
          * US dollars per million output tokens.
          */outputPerMillionUsd: ExactDecimal?) {
@@ -1105,9 +1105,9 @@ public struct EngineModel: Equatable, Hashable {
         self.outputPerMillionUsd = outputPerMillionUsd
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1121,8 +1121,8 @@ public struct FfiConverterTypeEngineModel: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineModel {
         return
             try EngineModel(
-                id: FfiConverterString.read(from: &buf), 
-                inputPerMillionUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
+                id: FfiConverterString.read(from: &buf),
+                inputPerMillionUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf),
                 outputPerMillionUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf)
         )
     }
@@ -1227,37 +1227,37 @@ public struct Generation: Equatable, Hashable {
     public init(
         /**
          * The service's id, `gen_…`.
-         */id: String, 
+         */id: String,
         /**
          * How far it is.
-         */status: Status, 
+         */status: Status,
         /**
          * The orchestration model.
-         */model: String?, 
+         */model: String?,
         /**
          * The engine that renders, such as `hyperframes`.
-         */engine: String?, 
+         */engine: String?,
         /**
          * The slug of the provider that the service chose.
-         */provider: String?, 
+         */provider: String?,
         /**
          * When the service took it (Unix seconds on the wire).
-         */createdAt: Date?, 
+         */createdAt: Date?,
         /**
          * Where the video is, once completed: a signed URL that expires. Treat it as a secret.
-         */outputVideoUrl: String?, 
+         */outputVideoUrl: String?,
         /**
          * Tokens and cost, once known.
-         */usage: TokenUsage?, 
+         */usage: TokenUsage?,
         /**
          * Why it failed, if it did.
-         */error: GenerationError?, 
+         */error: GenerationError?,
         /**
          * How long it took end to end, in milliseconds, once completed.
-         */latencyMs: UInt64?, 
+         */latencyMs: UInt64?,
         /**
          * The service's `output` as JSON; its content is not documented.
-         */output: Json?, 
+         */output: Json?,
         /**
          * Every field that this library does not know, or could not read.
          */extra: JsonObject, nulls: Nulls) {
@@ -1276,9 +1276,9 @@ public struct Generation: Equatable, Hashable {
         self.nulls = nulls
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1292,18 +1292,18 @@ public struct FfiConverterTypeGeneration: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Generation {
         return
             try Generation(
-                id: FfiConverterString.read(from: &buf), 
-                status: FfiConverterTypeStatus.read(from: &buf), 
-                model: FfiConverterOptionString.read(from: &buf), 
-                engine: FfiConverterOptionString.read(from: &buf), 
-                provider: FfiConverterOptionString.read(from: &buf), 
-                createdAt: FfiConverterOptionTimestamp.read(from: &buf), 
-                outputVideoUrl: FfiConverterOptionString.read(from: &buf), 
-                usage: FfiConverterOptionTypeTokenUsage.read(from: &buf), 
-                error: FfiConverterOptionTypeGenerationError.read(from: &buf), 
-                latencyMs: FfiConverterOptionUInt64.read(from: &buf), 
-                output: FfiConverterOptionTypeJson.read(from: &buf), 
-                extra: FfiConverterTypeJsonObject.read(from: &buf), 
+                id: FfiConverterString.read(from: &buf),
+                status: FfiConverterTypeStatus.read(from: &buf),
+                model: FfiConverterOptionString.read(from: &buf),
+                engine: FfiConverterOptionString.read(from: &buf),
+                provider: FfiConverterOptionString.read(from: &buf),
+                createdAt: FfiConverterOptionTimestamp.read(from: &buf),
+                outputVideoUrl: FfiConverterOptionString.read(from: &buf),
+                usage: FfiConverterOptionTypeTokenUsage.read(from: &buf),
+                error: FfiConverterOptionTypeGenerationError.read(from: &buf),
+                latencyMs: FfiConverterOptionUInt64.read(from: &buf),
+                output: FfiConverterOptionTypeJson.read(from: &buf),
+                extra: FfiConverterTypeJsonObject.read(from: &buf),
                 nulls: FfiConverterTypeNulls.read(from: &buf)
         )
     }
@@ -1373,10 +1373,10 @@ public struct GenerationError: Equatable, Hashable {
     public init(
         /**
          * The service's code; its values are not documented.
-         */code: String?, 
+         */code: String?,
         /**
          * The service's message. It may quote the prompt: think before logging it.
-         */message: String?, 
+         */message: String?,
         /**
          * Every field that this library does not know, or could not read.
          */extra: JsonObject, nulls: Nulls) {
@@ -1386,9 +1386,9 @@ public struct GenerationError: Equatable, Hashable {
         self.nulls = nulls
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1402,9 +1402,9 @@ public struct FfiConverterTypeGenerationError: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> GenerationError {
         return
             try GenerationError(
-                code: FfiConverterOptionString.read(from: &buf), 
-                message: FfiConverterOptionString.read(from: &buf), 
-                extra: FfiConverterTypeJsonObject.read(from: &buf), 
+                code: FfiConverterOptionString.read(from: &buf),
+                message: FfiConverterOptionString.read(from: &buf),
+                extra: FfiConverterTypeJsonObject.read(from: &buf),
                 nulls: FfiConverterTypeNulls.read(from: &buf)
         )
     }
@@ -1475,25 +1475,25 @@ public struct RecentRequest: Equatable, Hashable {
     public init(
         /**
          * The generation's id: all that is needed to go on with it.
-         */id: String, 
+         */id: String,
         /**
          * How far it is.
-         */status: Status?, 
+         */status: Status?,
         /**
          * The orchestration model.
-         */modelName: String?, 
+         */modelName: String?,
         /**
          * The engine.
-         */engine: String?, 
+         */engine: String?,
         /**
          * What it cost, in cents.
-         */costCents: ExactDecimal?, 
+         */costCents: ExactDecimal?,
         /**
          * How long it took end to end, in milliseconds.
-         */latencyMs: UInt64?, 
+         */latencyMs: UInt64?,
         /**
          * When the service took it (Unix milliseconds on the wire).
-         */createdAt: Date?, 
+         */createdAt: Date?,
         /**
          * When it ended (Unix milliseconds on the wire).
          */completedAt: Date?) {
@@ -1507,9 +1507,9 @@ public struct RecentRequest: Equatable, Hashable {
         self.completedAt = completedAt
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1523,13 +1523,13 @@ public struct FfiConverterTypeRecentRequest: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RecentRequest {
         return
             try RecentRequest(
-                id: FfiConverterString.read(from: &buf), 
-                status: FfiConverterOptionTypeStatus.read(from: &buf), 
-                modelName: FfiConverterOptionString.read(from: &buf), 
-                engine: FfiConverterOptionString.read(from: &buf), 
-                costCents: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
-                latencyMs: FfiConverterOptionUInt64.read(from: &buf), 
-                createdAt: FfiConverterOptionTimestamp.read(from: &buf), 
+                id: FfiConverterString.read(from: &buf),
+                status: FfiConverterOptionTypeStatus.read(from: &buf),
+                modelName: FfiConverterOptionString.read(from: &buf),
+                engine: FfiConverterOptionString.read(from: &buf),
+                costCents: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                latencyMs: FfiConverterOptionUInt64.read(from: &buf),
+                createdAt: FfiConverterOptionTimestamp.read(from: &buf),
                 completedAt: FfiConverterOptionTimestamp.read(from: &buf)
         )
     }
@@ -1612,31 +1612,31 @@ public struct RouteUsage: Equatable, Hashable {
     public init(
         /**
          * The engine.
-         */engine: String?, 
+         */engine: String?,
         /**
          * The orchestration model.
-         */model: String?, 
+         */model: String?,
         /**
          * The provider's slug.
-         */provider: String?, 
+         */provider: String?,
         /**
          * All requests.
-         */requestCount: UInt64?, 
+         */requestCount: UInt64?,
         /**
          * The completed ones.
-         */completedCount: UInt64?, 
+         */completedCount: UInt64?,
         /**
          * The failed ones.
-         */failedCount: UInt64?, 
+         */failedCount: UInt64?,
         /**
          * What they cost, in cents.
-         */totalCostCents: ExactDecimal?, 
+         */totalCostCents: ExactDecimal?,
         /**
          * Tokens read.
-         */totalPromptTokens: UInt64?, 
+         */totalPromptTokens: UInt64?,
         /**
          * Tokens written.
-         */totalCompletionTokens: UInt64?, 
+         */totalCompletionTokens: UInt64?,
         /**
          * The mean time end to end, in milliseconds.
          */avgLatencyMs: ExactDecimal?) {
@@ -1652,9 +1652,9 @@ public struct RouteUsage: Equatable, Hashable {
         self.avgLatencyMs = avgLatencyMs
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1668,15 +1668,15 @@ public struct FfiConverterTypeRouteUsage: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RouteUsage {
         return
             try RouteUsage(
-                engine: FfiConverterOptionString.read(from: &buf), 
-                model: FfiConverterOptionString.read(from: &buf), 
-                provider: FfiConverterOptionString.read(from: &buf), 
-                requestCount: FfiConverterOptionUInt64.read(from: &buf), 
-                completedCount: FfiConverterOptionUInt64.read(from: &buf), 
-                failedCount: FfiConverterOptionUInt64.read(from: &buf), 
-                totalCostCents: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
-                totalPromptTokens: FfiConverterOptionUInt64.read(from: &buf), 
-                totalCompletionTokens: FfiConverterOptionUInt64.read(from: &buf), 
+                engine: FfiConverterOptionString.read(from: &buf),
+                model: FfiConverterOptionString.read(from: &buf),
+                provider: FfiConverterOptionString.read(from: &buf),
+                requestCount: FfiConverterOptionUInt64.read(from: &buf),
+                completedCount: FfiConverterOptionUInt64.read(from: &buf),
+                failedCount: FfiConverterOptionUInt64.read(from: &buf),
+                totalCostCents: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                totalPromptTokens: FfiConverterOptionUInt64.read(from: &buf),
+                totalCompletionTokens: FfiConverterOptionUInt64.read(from: &buf),
                 avgLatencyMs: FfiConverterOptionTypeExactDecimal.read(from: &buf)
         )
     }
@@ -1751,16 +1751,16 @@ public struct TokenUsage: Equatable, Hashable {
     public init(
         /**
          * Tokens read (`input_tokens` or `prompt_tokens` on the wire).
-         */inputTokens: UInt64?, 
+         */inputTokens: UInt64?,
         /**
          * Tokens written (`output_tokens` or `completion_tokens` on the wire).
-         */outputTokens: UInt64?, 
+         */outputTokens: UInt64?,
         /**
          * Both together, as the service counts them.
-         */totalTokens: UInt64?, 
+         */totalTokens: UInt64?,
         /**
          * What was charged, in US dollars, exactly.
-         */costUsd: ExactDecimal?, 
+         */costUsd: ExactDecimal?,
         /**
          * Every field that this library does not know, or could not read.
          */extra: JsonObject, nulls: Nulls) {
@@ -1772,9 +1772,9 @@ public struct TokenUsage: Equatable, Hashable {
         self.nulls = nulls
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1788,11 +1788,11 @@ public struct FfiConverterTypeTokenUsage: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TokenUsage {
         return
             try TokenUsage(
-                inputTokens: FfiConverterOptionUInt64.read(from: &buf), 
-                outputTokens: FfiConverterOptionUInt64.read(from: &buf), 
-                totalTokens: FfiConverterOptionUInt64.read(from: &buf), 
-                costUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf), 
-                extra: FfiConverterTypeJsonObject.read(from: &buf), 
+                inputTokens: FfiConverterOptionUInt64.read(from: &buf),
+                outputTokens: FfiConverterOptionUInt64.read(from: &buf),
+                totalTokens: FfiConverterOptionUInt64.read(from: &buf),
+                costUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                extra: FfiConverterTypeJsonObject.read(from: &buf),
                 nulls: FfiConverterTypeNulls.read(from: &buf)
         )
     }
@@ -1849,13 +1849,13 @@ public struct Update: Equatable, Hashable {
     public init(
         /**
          * The generation as it is now.
-         */generation: Generation, 
+         */generation: Generation,
         /**
          * The time since it was created, as far as this process knows.
-         */elapsed: TimeInterval, 
+         */elapsed: TimeInterval,
         /**
          * What such generations have taken, for a progress bar: half of them took less.
-         */expected: TimeInterval, 
+         */expected: TimeInterval,
         /**
          * How the change was learned of.
          */via: Via) {
@@ -1865,9 +1865,9 @@ public struct Update: Equatable, Hashable {
         self.via = via
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1881,9 +1881,9 @@ public struct FfiConverterTypeUpdate: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Update {
         return
             try Update(
-                generation: FfiConverterTypeGeneration.read(from: &buf), 
-                elapsed: FfiConverterDuration.read(from: &buf), 
-                expected: FfiConverterDuration.read(from: &buf), 
+                generation: FfiConverterTypeGeneration.read(from: &buf),
+                elapsed: FfiConverterDuration.read(from: &buf),
+                expected: FfiConverterDuration.read(from: &buf),
                 via: FfiConverterTypeVia.read(from: &buf)
         )
     }
@@ -1938,13 +1938,13 @@ public struct UsageTotals: Equatable, Hashable {
     public init(
         /**
          * All of them.
-         */totalRequests: UInt64?, 
+         */totalRequests: UInt64?,
         /**
          * The completed ones.
-         */completedRequests: UInt64?, 
+         */completedRequests: UInt64?,
         /**
          * The failed ones.
-         */failedRequests: UInt64?, 
+         */failedRequests: UInt64?,
         /**
          * What they cost, in cents.
          */totalCostCents: ExactDecimal?) {
@@ -1954,9 +1954,9 @@ public struct UsageTotals: Equatable, Hashable {
         self.totalCostCents = totalCostCents
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -1970,9 +1970,9 @@ public struct FfiConverterTypeUsageTotals: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageTotals {
         return
             try UsageTotals(
-                totalRequests: FfiConverterOptionUInt64.read(from: &buf), 
-                completedRequests: FfiConverterOptionUInt64.read(from: &buf), 
-                failedRequests: FfiConverterOptionUInt64.read(from: &buf), 
+                totalRequests: FfiConverterOptionUInt64.read(from: &buf),
+                completedRequests: FfiConverterOptionUInt64.read(from: &buf),
+                failedRequests: FfiConverterOptionUInt64.read(from: &buf),
                 totalCostCents: FfiConverterOptionTypeExactDecimal.read(from: &buf)
         )
     }
@@ -2051,29 +2051,29 @@ public struct WebhookEvent: Equatable, Hashable {
     public init(
         /**
          * The delivery's id, the same each time that it is tried.
-         */id: String, 
+         */id: String,
         /**
          * When it was signed.
-         */timestamp: Date, 
+         */timestamp: Date,
         /**
          * What happened: `video.generation.completed`, for both outcomes.
-         */eventType: String, 
+         */eventType: String,
         /**
          * The generation that it is about.
-         */generationId: String?, 
+         */generationId: String?,
         /**
          * How it ended, as the delivery claims.
-         */status: Status?, 
+         */status: Status?,
         /**
          * Where the video is, if it completed. Treat it as a secret.
-         */outputVideoUrl: String?, 
+         */outputVideoUrl: String?,
         /**
          * Why it failed, if it did. It may quote the prompt.
-         */errorMessage: String?, 
+         */errorMessage: String?,
         /**
          * Whether the client has had this delivery before; it changed nothing this time. Always false
          * where a delivery is verified without a client.
-         */duplicate: Bool, 
+         */duplicate: Bool,
         /**
          * Every field that this library does not know, or could not read.
          */extra: JsonObject) {
@@ -2088,9 +2088,9 @@ public struct WebhookEvent: Equatable, Hashable {
         self.extra = extra
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2104,14 +2104,14 @@ public struct FfiConverterTypeWebhookEvent: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> WebhookEvent {
         return
             try WebhookEvent(
-                id: FfiConverterString.read(from: &buf), 
-                timestamp: FfiConverterTimestamp.read(from: &buf), 
-                eventType: FfiConverterString.read(from: &buf), 
-                generationId: FfiConverterOptionString.read(from: &buf), 
-                status: FfiConverterOptionTypeStatus.read(from: &buf), 
-                outputVideoUrl: FfiConverterOptionString.read(from: &buf), 
-                errorMessage: FfiConverterOptionString.read(from: &buf), 
-                duplicate: FfiConverterBool.read(from: &buf), 
+                id: FfiConverterString.read(from: &buf),
+                timestamp: FfiConverterTimestamp.read(from: &buf),
+                eventType: FfiConverterString.read(from: &buf),
+                generationId: FfiConverterOptionString.read(from: &buf),
+                status: FfiConverterOptionTypeStatus.read(from: &buf),
+                outputVideoUrl: FfiConverterOptionString.read(from: &buf),
+                errorMessage: FfiConverterOptionString.read(from: &buf),
+                duplicate: FfiConverterBool.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf)
         )
     }

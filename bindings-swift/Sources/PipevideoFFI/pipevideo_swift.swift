@@ -398,7 +398,7 @@ private func uniffiTraitInterfaceCallWithError<T, E>(
         callStatus.pointee.errorBuf = FfiConverterString.lower(String(describing: error))
     }
 }
-// Initial value and increment amount for handles. 
+// Initial value and increment amount for handles.
 // These ensure that SWIFT handles always have the lowest bit set
 fileprivate let UNIFFI_HANDLEMAP_INITIAL: UInt64 = 1
 fileprivate let UNIFFI_HANDLEMAP_DELTA: UInt64 = 2
@@ -714,12 +714,12 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
  * What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
  */
 public protocol CancelProtocol: AnyObject, Sendable {
-    
+
     /**
      * Stops the call, also one that has not begun yet.
      */
-    func cancel() 
-    
+    func cancel()
+
 }
 /**
  * What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
@@ -782,9 +782,9 @@ public convenience init() {
         try! rustCall { uniffi_pipevideo_swift_fn_free_cancel(handle, $0) }
     }
 
-    
 
-    
+
+
     /**
      * Stops the call, also one that has not begun yet.
      */
@@ -795,9 +795,9 @@ open func cancel()  {try! rustCall() {
     )
 }
 }
-    
 
-    
+
+
 }
 
 
@@ -847,31 +847,31 @@ public func FfiConverterTypeCancel_lower(_ value: Cancel) -> UInt64 {
 
 
 public protocol CoreProtocol: AnyObject, Sendable {
-    
+
     func budgetLeft()  -> UInt64?
-    
+
     func create(arguments: Arguments, cancel: Cancel) async throws  -> Generation
-    
-    func download(video: Video, path: String, listener: DownloadListener?, cancel: Cancel) async throws 
-    
+
+    func download(video: Video, path: String, listener: DownloadListener?, cancel: Cancel) async throws
+
     func engines(cancel: Cancel) async throws  -> EngineCatalog
-    
+
     func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: Cancel) async throws  -> Generation
-    
+
     func reconcile(model: String, sentAt: Date, cancel: Cancel) async throws  -> [RecentRequest]
-    
+
     func retrieve(id: String, cancel: Cancel) async throws  -> Generation
-    
+
     func unwrapWebhook(body: Data, headers: [Header]) throws  -> WebhookEvent
-    
+
     func usage(cancel: Cancel) async throws  -> AccountUsage
-    
+
     func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: Cancel) async throws  -> Generation
-    
-    func wake(generationId: String) 
-    
+
+    func wake(generationId: String)
+
     func watch(id: String, deadline: Double?)  -> Watch
-    
+
 }
 open class Core: CoreProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -933,9 +933,9 @@ public convenience init(options: Options, tokens: TokenSource?)throws  {
         try! rustCall { uniffi_pipevideo_swift_fn_free_core(handle, $0) }
     }
 
-    
 
-    
+
+
 open func budgetLeft() -> UInt64?  {
     return try!  FfiConverterOptionUInt64.lift(try! rustCall() {
         uniffiCallStatus in
@@ -944,7 +944,7 @@ open func budgetLeft() -> UInt64?  {
     )
 })
 }
-    
+
 open func create(arguments: Arguments, cancel: Cancel)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
@@ -960,7 +960,7 @@ open func create(arguments: Arguments, cancel: Cancel)async throws  -> Generatio
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func download(video: Video, path: String, listener: DownloadListener?, cancel: Cancel)async throws   {
     return
         try  await uniffiRustCallAsync(
@@ -976,7 +976,7 @@ open func download(video: Video, path: String, listener: DownloadListener?, canc
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func engines(cancel: Cancel)async throws  -> EngineCatalog  {
     return
         try  await uniffiRustCallAsync(
@@ -992,7 +992,7 @@ open func engines(cancel: Cancel)async throws  -> EngineCatalog  {
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: Cancel)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
@@ -1008,7 +1008,7 @@ open func generate(arguments: Arguments, deadline: Double?, listener: UpdateList
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func reconcile(model: String, sentAt: Date, cancel: Cancel)async throws  -> [RecentRequest]  {
     return
         try  await uniffiRustCallAsync(
@@ -1024,7 +1024,7 @@ open func reconcile(model: String, sentAt: Date, cancel: Cancel)async throws  ->
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func retrieve(id: String, cancel: Cancel)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
@@ -1040,7 +1040,7 @@ open func retrieve(id: String, cancel: Cancel)async throws  -> Generation  {
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
     return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
         uniffiCallStatus in
@@ -1051,7 +1051,7 @@ open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
     )
 })
 }
-    
+
 open func usage(cancel: Cancel)async throws  -> AccountUsage  {
     return
         try  await uniffiRustCallAsync(
@@ -1067,7 +1067,7 @@ open func usage(cancel: Cancel)async throws  -> AccountUsage  {
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: Cancel)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
@@ -1083,7 +1083,7 @@ open func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel:
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
+
 open func wake(generationId: String)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_core_wake(
@@ -1092,7 +1092,7 @@ open func wake(generationId: String)  {try! rustCall() {
     )
 }
 }
-    
+
 open func watch(id: String, deadline: Double?) -> Watch  {
     return try!  FfiConverterTypeWatch_lift(try! rustCall() {
         uniffiCallStatus in
@@ -1103,9 +1103,9 @@ open func watch(id: String, deadline: Double?) -> Watch  {
     )
 })
 }
-    
 
-    
+
+
 }
 
 
@@ -1158,9 +1158,9 @@ public func FfiConverterTypeCore_lower(_ value: Core) -> UInt64 {
  * Told each time that bytes have arrived.
  */
 public protocol DownloadListener: AnyObject, Sendable {
-    
-    func progressed(downloaded: UInt64, total: UInt64?) 
-    
+
+    func progressed(downloaded: UInt64, total: UInt64?)
+
 }
 /**
  * Told each time that bytes have arrived.
@@ -1215,9 +1215,9 @@ open class DownloadListenerImpl: DownloadListener, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_downloadlistener(handle, $0) }
     }
 
-    
 
-    
+
+
 open func progressed(downloaded: UInt64, total: UInt64?)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_downloadlistener_progressed(
@@ -1227,9 +1227,9 @@ open func progressed(downloaded: UInt64, total: UInt64?)  {try! rustCall() {
     )
 }
 }
-    
 
-    
+
+
 }
 
 
@@ -1274,7 +1274,7 @@ fileprivate struct UniffiCallbackInterfaceDownloadListener {
                 )
             }
 
-            
+
             let writeReturn = { () }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
@@ -1365,12 +1365,12 @@ public func FfiConverterTypeDownloadListener_lower(_ value: DownloadListener) ->
  * What a token function has thrown, which only Swift looks into.
  */
 public protocol Thrown: AnyObject, Sendable {
-    
+
     /**
      * The name of its type.
      */
     func name()  -> String
-    
+
 }
 /**
  * What a token function has thrown, which only Swift looks into.
@@ -1425,9 +1425,9 @@ open class ThrownImpl: Thrown, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_thrown(handle, $0) }
     }
 
-    
 
-    
+
+
     /**
      * The name of its type.
      */
@@ -1439,9 +1439,9 @@ open func name() -> String  {
     )
 })
 }
-    
 
-    
+
+
 }
 
 
@@ -1482,7 +1482,7 @@ fileprivate struct UniffiCallbackInterfaceThrown {
                 )
             }
 
-            
+
             let writeReturn = { uniffiOutReturn.pointee = FfiConverterString.lower($0) }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
@@ -1573,11 +1573,11 @@ public func FfiConverterTypeThrown_lower(_ value: Thrown) -> UInt64 {
  * Where the answer goes. One that is dropped without an answer is a failure.
  */
 public protocol TokenReplyProtocol: AnyObject, Sendable {
-    
-    func fail(error: Thrown) 
-    
-    func succeed(token: String) 
-    
+
+    func fail(error: Thrown)
+
+    func succeed(token: String)
+
 }
 /**
  * Where the answer goes. One that is dropped without an answer is a failure.
@@ -1632,9 +1632,9 @@ open class TokenReply: TokenReplyProtocol, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_tokenreply(handle, $0) }
     }
 
-    
 
-    
+
+
 open func fail(error: Thrown)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_tokenreply_fail(
@@ -1643,7 +1643,7 @@ open func fail(error: Thrown)  {try! rustCall() {
     )
 }
 }
-    
+
 open func succeed(token: String)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_tokenreply_succeed(
@@ -1652,9 +1652,9 @@ open func succeed(token: String)  {try! rustCall() {
     )
 }
 }
-    
 
-    
+
+
 }
 
 
@@ -1707,9 +1707,9 @@ public func FfiConverterTypeTokenReply_lower(_ value: TokenReply) -> UInt64 {
  * Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
  */
 public protocol TokenSource: AnyObject, Sendable {
-    
-    func ask(reply: TokenReply) 
-    
+
+    func ask(reply: TokenReply)
+
 }
 /**
  * Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
@@ -1764,9 +1764,9 @@ open class TokenSourceImpl: TokenSource, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_tokensource(handle, $0) }
     }
 
-    
 
-    
+
+
 open func ask(reply: TokenReply)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_tokensource_ask(
@@ -1775,9 +1775,9 @@ open func ask(reply: TokenReply)  {try! rustCall() {
     )
 }
 }
-    
 
-    
+
+
 }
 
 
@@ -1820,7 +1820,7 @@ fileprivate struct UniffiCallbackInterfaceTokenSource {
                 )
             }
 
-            
+
             let writeReturn = { () }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
@@ -1911,9 +1911,9 @@ public func FfiConverterTypeTokenSource_lower(_ value: TokenSource) -> UInt64 {
  * Told of each change of a generation.
  */
 public protocol UpdateListener: AnyObject, Sendable {
-    
-    func updated(update: Update) 
-    
+
+    func updated(update: Update)
+
 }
 /**
  * Told of each change of a generation.
@@ -1968,9 +1968,9 @@ open class UpdateListenerImpl: UpdateListener, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_updatelistener(handle, $0) }
     }
 
-    
 
-    
+
+
 open func updated(update: Update)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_updatelistener_updated(
@@ -1979,9 +1979,9 @@ open func updated(update: Update)  {try! rustCall() {
     )
 }
 }
-    
 
-    
+
+
 }
 
 
@@ -2024,7 +2024,7 @@ fileprivate struct UniffiCallbackInterfaceUpdateListener {
                 )
             }
 
-            
+
             let writeReturn = { () }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
@@ -2115,11 +2115,11 @@ public func FfiConverterTypeUpdateListener_lower(_ value: UpdateListener) -> UIn
  * Verifies deliveries without a client.
  */
 public protocol VerifierProtocol: AnyObject, Sendable {
-    
+
     func sign(body: Data, id: String, timestamp: Date)  -> [Header]
-    
+
     func unwrap(body: Data, headers: [Header], now: Date?) throws  -> WebhookEvent
-    
+
 }
 /**
  * Verifies deliveries without a client.
@@ -2183,9 +2183,9 @@ public convenience init(secrets: [String])throws  {
         try! rustCall { uniffi_pipevideo_swift_fn_free_verifier(handle, $0) }
     }
 
-    
 
-    
+
+
 open func sign(body: Data, id: String, timestamp: Date) -> [Header]  {
     return try!  FfiConverterSequenceTypeHeader.lift(try! rustCall() {
         uniffiCallStatus in
@@ -2197,7 +2197,7 @@ open func sign(body: Data, id: String, timestamp: Date) -> [Header]  {
     )
 })
 }
-    
+
 open func unwrap(body: Data, headers: [Header], now: Date?)throws  -> WebhookEvent  {
     return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
         uniffiCallStatus in
@@ -2209,9 +2209,9 @@ open func unwrap(body: Data, headers: [Header], now: Date?)throws  -> WebhookEve
     )
 })
 }
-    
 
-    
+
+
 }
 
 
@@ -2264,12 +2264,12 @@ public func FfiConverterTypeVerifier_lower(_ value: Verifier) -> UInt64 {
  * Dropping it stops following, never the generation.
  */
 public protocol WatchProtocol: AnyObject, Sendable {
-    
+
     /**
      * The next update, or none at the end. One that is cancelled ends it.
      */
     func next(cancel: Cancel) async throws  -> Update?
-    
+
 }
 /**
  * Dropping it stops following, never the generation.
@@ -2324,9 +2324,9 @@ open class Watch: WatchProtocol, @unchecked Sendable {
         try! rustCall { uniffi_pipevideo_swift_fn_free_watch(handle, $0) }
     }
 
-    
 
-    
+
+
     /**
      * The next update, or none at the end. One that is cancelled ends it.
      */
@@ -2345,9 +2345,9 @@ open func next(cancel: Cancel)async throws  -> Update?  {
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
-    
 
-    
+
+
 }
 
 
@@ -2411,7 +2411,7 @@ public struct Arguments: Equatable, Hashable {
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
-    public init(model: String, input: Input, instructions: String?, width: Int64?, height: Int64?, aspectRatio: String?, provider: Provider?, engine: String?, expandPrompt: Bool?, 
+    public init(model: String, input: Input, instructions: String?, width: Int64?, height: Int64?, aspectRatio: String?, provider: Provider?, engine: String?, expandPrompt: Bool?,
         /**
          * An object, as JSON.
          */extraBody: String?) {
@@ -2427,9 +2427,9 @@ public struct Arguments: Equatable, Hashable {
         self.extraBody = extraBody
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2443,15 +2443,15 @@ public struct FfiConverterTypeArguments: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Arguments {
         return
             try Arguments(
-                model: FfiConverterString.read(from: &buf), 
-                input: FfiConverterTypeInput.read(from: &buf), 
-                instructions: FfiConverterOptionString.read(from: &buf), 
-                width: FfiConverterOptionInt64.read(from: &buf), 
-                height: FfiConverterOptionInt64.read(from: &buf), 
-                aspectRatio: FfiConverterOptionString.read(from: &buf), 
-                provider: FfiConverterOptionTypeProvider.read(from: &buf), 
-                engine: FfiConverterOptionString.read(from: &buf), 
-                expandPrompt: FfiConverterOptionBool.read(from: &buf), 
+                model: FfiConverterString.read(from: &buf),
+                input: FfiConverterTypeInput.read(from: &buf),
+                instructions: FfiConverterOptionString.read(from: &buf),
+                width: FfiConverterOptionInt64.read(from: &buf),
+                height: FfiConverterOptionInt64.read(from: &buf),
+                aspectRatio: FfiConverterOptionString.read(from: &buf),
+                provider: FfiConverterOptionTypeProvider.read(from: &buf),
+                engine: FfiConverterOptionString.read(from: &buf),
+                expandPrompt: FfiConverterOptionBool.read(from: &buf),
                 extraBody: FfiConverterOptionString.read(from: &buf)
         )
     }
@@ -2514,7 +2514,7 @@ public struct ErrorDetails: Equatable, Hashable {
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
-    public init(kind: String, message: String, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?, 
+    public init(kind: String, message: String, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?,
         /**
          * The error that caused this one, or none. Swift's values hold none of their own kind but in a
          * list.
@@ -2538,9 +2538,9 @@ public struct ErrorDetails: Equatable, Hashable {
         self.causes = causes
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2554,22 +2554,22 @@ public struct FfiConverterTypeErrorDetails: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ErrorDetails {
         return
             try ErrorDetails(
-                kind: FfiConverterString.read(from: &buf), 
-                message: FfiConverterString.read(from: &buf), 
-                status: FfiConverterOptionUInt16.read(from: &buf), 
-                code: FfiConverterOptionString.read(from: &buf), 
-                requestId: FfiConverterOptionString.read(from: &buf), 
-                generationId: FfiConverterOptionString.read(from: &buf), 
-                retryable: FfiConverterBool.read(from: &buf), 
-                retryAfter: FfiConverterOptionDuration.read(from: &buf), 
-                attempts: FfiConverterUInt32.read(from: &buf), 
-                model: FfiConverterOptionString.read(from: &buf), 
-                sentAt: FfiConverterOptionTimestamp.read(from: &buf), 
-                generation: FfiConverterOptionTypeGeneration.read(from: &buf), 
-                category: FfiConverterOptionString.read(from: &buf), 
-                last: FfiConverterOptionTypeGeneration.read(from: &buf), 
-                polls: FfiConverterOptionUInt32.read(from: &buf), 
-                reason: FfiConverterOptionString.read(from: &buf), 
+                kind: FfiConverterString.read(from: &buf),
+                message: FfiConverterString.read(from: &buf),
+                status: FfiConverterOptionUInt16.read(from: &buf),
+                code: FfiConverterOptionString.read(from: &buf),
+                requestId: FfiConverterOptionString.read(from: &buf),
+                generationId: FfiConverterOptionString.read(from: &buf),
+                retryable: FfiConverterBool.read(from: &buf),
+                retryAfter: FfiConverterOptionDuration.read(from: &buf),
+                attempts: FfiConverterUInt32.read(from: &buf),
+                model: FfiConverterOptionString.read(from: &buf),
+                sentAt: FfiConverterOptionTimestamp.read(from: &buf),
+                generation: FfiConverterOptionTypeGeneration.read(from: &buf),
+                category: FfiConverterOptionString.read(from: &buf),
+                last: FfiConverterOptionTypeGeneration.read(from: &buf),
+                polls: FfiConverterOptionUInt32.read(from: &buf),
+                reason: FfiConverterOptionString.read(from: &buf),
                 causes: FfiConverterSequenceTypeErrorDetails.read(from: &buf)
         )
     }
@@ -2622,9 +2622,9 @@ public struct Header: Equatable, Hashable {
         self.value = value
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2638,7 +2638,7 @@ public struct FfiConverterTypeHeader: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Header {
         return
             try Header(
-                name: FfiConverterString.read(from: &buf), 
+                name: FfiConverterString.read(from: &buf),
                 value: FfiConverterString.read(from: &buf)
         )
     }
@@ -2676,9 +2676,9 @@ public struct Item: Equatable, Hashable {
         self.content = content
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2692,7 +2692,7 @@ public struct FfiConverterTypeItem: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Item {
         return
             try Item(
-                role: FfiConverterString.read(from: &buf), 
+                role: FfiConverterString.read(from: &buf),
                 content: FfiConverterSequenceTypePart.read(from: &buf)
         )
     }
@@ -2767,9 +2767,9 @@ public struct Options: Equatable, Hashable {
         self.caFile = caFile
     }
 
-    
 
-    
+
+
 }
 
 #if compiler(>=6)
@@ -2783,24 +2783,24 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Options {
         return
             try Options(
-                apiKey: FfiConverterOptionString.read(from: &buf), 
-                baseUrl: FfiConverterOptionString.read(from: &buf), 
-                allowInsecure: FfiConverterOptionBool.read(from: &buf), 
-                requestTimeout: FfiConverterOptionDouble.read(from: &buf), 
-                connectTimeout: FfiConverterOptionDouble.read(from: &buf), 
-                maxRetries: FfiConverterOptionInt64.read(from: &buf), 
-                rateLimit: FfiConverterTypeLimit.read(from: &buf), 
-                minInterval: FfiConverterOptionDouble.read(from: &buf), 
-                maxInterval: FfiConverterOptionDouble.read(from: &buf), 
-                safetyInterval: FfiConverterOptionDouble.read(from: &buf), 
-                typical: FfiConverterOptionDouble.read(from: &buf), 
-                deadline: FfiConverterOptionDouble.read(from: &buf), 
-                webhookSecrets: FfiConverterOptionSequenceString.read(from: &buf), 
-                appUrl: FfiConverterOptionString.read(from: &buf), 
-                appTitle: FfiConverterOptionString.read(from: &buf), 
-                appName: FfiConverterOptionString.read(from: &buf), 
-                headers: FfiConverterDictionaryStringString.read(from: &buf), 
-                proxy: FfiConverterOptionString.read(from: &buf), 
+                apiKey: FfiConverterOptionString.read(from: &buf),
+                baseUrl: FfiConverterOptionString.read(from: &buf),
+                allowInsecure: FfiConverterOptionBool.read(from: &buf),
+                requestTimeout: FfiConverterOptionDouble.read(from: &buf),
+                connectTimeout: FfiConverterOptionDouble.read(from: &buf),
+                maxRetries: FfiConverterOptionInt64.read(from: &buf),
+                rateLimit: FfiConverterTypeLimit.read(from: &buf),
+                minInterval: FfiConverterOptionDouble.read(from: &buf),
+                maxInterval: FfiConverterOptionDouble.read(from: &buf),
+                safetyInterval: FfiConverterOptionDouble.read(from: &buf),
+                typical: FfiConverterOptionDouble.read(from: &buf),
+                deadline: FfiConverterOptionDouble.read(from: &buf),
+                webhookSecrets: FfiConverterOptionSequenceString.read(from: &buf),
+                appUrl: FfiConverterOptionString.read(from: &buf),
+                appTitle: FfiConverterOptionString.read(from: &buf),
+                appName: FfiConverterOptionString.read(from: &buf),
+                headers: FfiConverterDictionaryStringString.read(from: &buf),
+                proxy: FfiConverterOptionString.read(from: &buf),
                 caFile: FfiConverterOptionString.read(from: &buf)
         )
     }
@@ -2847,11 +2847,11 @@ public func FfiConverterTypeOptions_lower(_ value: Options) -> RustBuffer {
 /**
  * How a call has failed.
  */
-public 
+public
 enum Failure: Swift.Error {
 
-    
-    
+
+
     /**
      * The core's error, and what the token function has thrown if that is its cause.
      */
@@ -2862,11 +2862,11 @@ enum Failure: Swift.Error {
      */
     case Cancelled
 
-    
 
-    
 
-    
+
+
+
 }
 
 #if compiler(>=6)
@@ -2883,11 +2883,11 @@ public struct FfiConverterTypeFailure: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
-        
 
-        
+
+
         case 1: return .Failed(
-            details: try FfiConverterTypeErrorDetails.read(from: &buf), 
+            details: try FfiConverterTypeErrorDetails.read(from: &buf),
             thrown: try FfiConverterOptionTypeThrown.read(from: &buf)
             )
         case 2: return .Cancelled
@@ -2899,19 +2899,19 @@ public struct FfiConverterTypeFailure: FfiConverterRustBuffer {
     public static func write(_ value: Failure, into buf: inout [UInt8]) {
         switch value {
 
-        
 
-        
-        
+
+
+
         case let .Failed(details,thrown):
             writeInt(&buf, Int32(1))
             FfiConverterTypeErrorDetails.write(details, into: &buf)
             FfiConverterOptionTypeThrown.write(thrown, into: &buf)
-            
-        
+
+
         case .Cancelled:
             writeInt(&buf, Int32(2))
-        
+
         }
     }
 }
@@ -2934,7 +2934,7 @@ public func FfiConverterTypeFailure_lower(_ value: Failure) -> RustBuffer {
 
 
 public enum Input: Equatable, Hashable {
-    
+
     case text(text: String
     )
     case parts(parts: [Part]
@@ -2961,38 +2961,38 @@ public struct FfiConverterTypeInput: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Input {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .text(text: try FfiConverterString.read(from: &buf)
         )
-        
+
         case 2: return .parts(parts: try FfiConverterSequenceTypePart.read(from: &buf)
         )
-        
+
         case 3: return .items(items: try FfiConverterSequenceTypeItem.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Input, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case let .text(text):
             writeInt(&buf, Int32(1))
             FfiConverterString.write(text, into: &buf)
-            
-        
+
+
         case let .parts(parts):
             writeInt(&buf, Int32(2))
             FfiConverterSequenceTypePart.write(parts, into: &buf)
-            
-        
+
+
         case let .items(items):
             writeInt(&buf, Int32(3))
             FfiConverterSequenceTypeItem.write(items, into: &buf)
-            
+
         }
     }
 }
@@ -3016,7 +3016,7 @@ public func FfiConverterTypeInput_lower(_ value: Input) -> RustBuffer {
 
 
 public enum Limit: Equatable, Hashable {
-    
+
     case standard
     case off
     case own(requests: Int64, per: Double
@@ -3041,35 +3041,35 @@ public struct FfiConverterTypeLimit: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Limit {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .standard
-        
+
         case 2: return .off
-        
+
         case 3: return .own(requests: try FfiConverterInt64.read(from: &buf), per: try FfiConverterDouble.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Limit, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case .standard:
             writeInt(&buf, Int32(1))
-        
-        
+
+
         case .off:
             writeInt(&buf, Int32(2))
-        
-        
+
+
         case let .own(requests,per):
             writeInt(&buf, Int32(3))
             FfiConverterInt64.write(requests, into: &buf)
             FfiConverterDouble.write(per, into: &buf)
-            
+
         }
     }
 }
@@ -3093,7 +3093,7 @@ public func FfiConverterTypeLimit_lower(_ value: Limit) -> RustBuffer {
 
 
 public enum Part: Equatable, Hashable {
-    
+
     case text(text: String
     )
     case image(source: Source, detail: String?
@@ -3120,39 +3120,39 @@ public struct FfiConverterTypePart: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Part {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .text(text: try FfiConverterString.read(from: &buf)
         )
-        
+
         case 2: return .image(source: try FfiConverterTypeSource.read(from: &buf), detail: try FfiConverterOptionString.read(from: &buf)
         )
-        
+
         case 3: return .video(source: try FfiConverterTypeSource.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Part, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case let .text(text):
             writeInt(&buf, Int32(1))
             FfiConverterString.write(text, into: &buf)
-            
-        
+
+
         case let .image(source,detail):
             writeInt(&buf, Int32(2))
             FfiConverterTypeSource.write(source, into: &buf)
             FfiConverterOptionString.write(detail, into: &buf)
-            
-        
+
+
         case let .video(source):
             writeInt(&buf, Int32(3))
             FfiConverterTypeSource.write(source, into: &buf)
-            
+
         }
     }
 }
@@ -3176,7 +3176,7 @@ public func FfiConverterTypePart_lower(_ value: Part) -> RustBuffer {
 
 
 public enum Provider: Equatable, Hashable {
-    
+
     case order(slugs: [String]
     )
     /**
@@ -3204,30 +3204,30 @@ public struct FfiConverterTypeProvider: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Provider {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .order(slugs: try FfiConverterSequenceString.read(from: &buf)
         )
-        
+
         case 2: return .object(json: try FfiConverterString.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Provider, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case let .order(slugs):
             writeInt(&buf, Int32(1))
             FfiConverterSequenceString.write(slugs, into: &buf)
-            
-        
+
+
         case let .object(json):
             writeInt(&buf, Int32(2))
             FfiConverterString.write(json, into: &buf)
-            
+
         }
     }
 }
@@ -3251,7 +3251,7 @@ public func FfiConverterTypeProvider_lower(_ value: Provider) -> RustBuffer {
 
 
 public enum Source: Equatable, Hashable {
-    
+
     case url(url: String
     )
     case file(path: String
@@ -3278,38 +3278,38 @@ public struct FfiConverterTypeSource: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Source {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .url(url: try FfiConverterString.read(from: &buf)
         )
-        
+
         case 2: return .file(path: try FfiConverterString.read(from: &buf)
         )
-        
+
         case 3: return .bytes(bytes: try FfiConverterData.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Source, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case let .url(url):
             writeInt(&buf, Int32(1))
             FfiConverterString.write(url, into: &buf)
-            
-        
+
+
         case let .file(path):
             writeInt(&buf, Int32(2))
             FfiConverterString.write(path, into: &buf)
-            
-        
+
+
         case let .bytes(bytes):
             writeInt(&buf, Int32(3))
             FfiConverterData.write(bytes, into: &buf)
-            
+
         }
     }
 }
@@ -3333,7 +3333,7 @@ public func FfiConverterTypeSource_lower(_ value: Source) -> RustBuffer {
 
 
 public enum Video: Equatable, Hashable {
-    
+
     case id(id: String
     )
     case generation(generation: Generation
@@ -3358,30 +3358,30 @@ public struct FfiConverterTypeVideo: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Video {
         let variant: Int32 = try readInt(&buf)
         switch variant {
-        
+
         case 1: return .id(id: try FfiConverterString.read(from: &buf)
         )
-        
+
         case 2: return .generation(generation: try FfiConverterTypeGeneration.read(from: &buf)
         )
-        
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
     public static func write(_ value: Video, into buf: inout [UInt8]) {
         switch value {
-        
-        
+
+
         case let .id(id):
             writeInt(&buf, Int32(1))
             FfiConverterString.write(id, into: &buf)
-            
-        
+
+
         case let .generation(generation):
             writeInt(&buf, Int32(2))
             FfiConverterTypeGeneration.write(generation, into: &buf)
-            
+
         }
     }
 }

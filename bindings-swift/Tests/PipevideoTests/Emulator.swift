@@ -7,9 +7,15 @@ import Pipevideo
 
 /// What the tests find in the repository.
 enum Repository {
-    static let root = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
+    static let root: URL = {
+        var folder = URL(filePath: #filePath).deletingLastPathComponent()
+        let mark = "emulator/surface.json"
+        while !FileManager.default.fileExists(atPath: folder.appending(path: mark).path) {
+            precondition(folder.path != "/", "the tests run in the repository")
+            folder.deleteLastPathComponent()
+        }
+        return folder
+    }()
 
     static func data(_ path: String) throws -> Data {
         try Data(contentsOf: root.appending(path: path))
@@ -19,6 +25,9 @@ enum Repository {
         try JSONDecoder().decode(JSONValue.self, from: data(path))
     }
 }
+
+/// A model that the emulator knows.
+let kimi = "moonshotai/kimi-k2.5"
 
 struct Broken: Error, CustomStringConvertible {
     let description: String

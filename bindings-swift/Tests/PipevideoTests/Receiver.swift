@@ -13,46 +13,15 @@ final class Receiver: Sendable {
     typealias Handler = @Sendable (_ body: Data, _ headers: [(String, String)]) -> Int
 
     let url: String
-    private let listener: Int32
+    private let listener: Listener
 
     init(_ handler: @escaping Handler) throws {
-        let listener = socket(AF_INET, Int32(Self.stream), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> UInt16? in
-                guard bind(listener, pointer, length) == 0, listen(listener, 16) == 0,
-                    getsockname(listener, pointer, &length) == 0
-                else { return nil }
-                return UInt16(bigEndian: UnsafeRawPointer(pointer).load(as: sockaddr_in.self).sin_port)
-            }
+        listener = try Listener { connection in
+            Self.serve(connection, handler)
+            close(connection)
         }
-        guard let port else { throw Broken("no port for a receiver") }
-        self.listener = listener
-        url = "http://127.0.0.1:\(port)/webhooks"
-        Thread.detachNewThread {
-            while true {
-                let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
-                Self.serve(connection, handler)
-                close(connection)
-            }
-        }
+        url = "http://127.0.0.1:\(listener.port)/webhooks"
     }
-
-    deinit {
-        // Wakes `accept`.
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
-
-    #if canImport(Glibc)
-        private static let stream = SOCK_STREAM.rawValue
-    #else
-        private static let stream = SOCK_STREAM
-    #endif
 
     private static func serve(_ connection: Int32, _ handler: Handler) {
         var received = Data()
@@ -81,12 +50,12 @@ final class Receiver: Sendable {
             received += buffer[..<count]
         }
     }
+}
 
-    /// A loopback address where nothing listens.
-    static func refused() throws -> String {
-        let closed = try Receiver { _, _ in 500 }
-        return closed.url.replacingOccurrences(of: "/webhooks", with: "")
-    }
+/// A loopback address where nothing listens.
+func refused() throws -> String {
+    let closed = try Listener { close($0) }
+    return "http://127.0.0.1:\(closed.port)"
 }
 
 /// Results as they come, and who waits for so many of them.

@@ -136,7 +136,7 @@ final class ScenarioRun {
         let client = try Pipevideo(
             apiKey: apiKey?.replacingOccurrences(of: "{api_key}", with: emulator.apiKey),
             baseURL: baseURL == "refused"
-                ? Receiver.refused()
+                ? refused()
                 : baseURL?.replacingOccurrences(of: "{base_url}", with: emulator.baseURL),
             allowInsecure: take("allow_insecure")?.boolValue,
             requestTimeout: take("request_timeout")?.duration,

@@ -1,0 +1,89 @@
+import Foundation
+import Pipevideo
+import Testing
+
+/// A function in place of a key.
+@Suite(.timeLimit(.minutes(1))) struct TokenTests {
+    struct NoSession: Error, Equatable {
+        let user: Int
+    }
+
+    actor Counter {
+        var count = 0
+        func next() -> Int {
+            count += 1
+            return count
+        }
+    }
+
+    @Test func itIsAskedBeforeEachRequest() async throws {
+        let emulator = try await Emulator.start()
+        let (counter, key) = (Counter(), emulator.apiKey)
+        let client = try Pipevideo(
+            apiKey: {
+                _ = await counter.next()
+                return key
+            },
+            baseURL: emulator.baseURL, rateLimit: nil,
+            polling: Polling(minInterval: .zero, maxInterval: .zero)
+        )
+        let generation = try await client.generate(model: kimi, input: "A cat")
+        #expect(generation.status == .completed)
+        let requests = try await emulator.requests()
+        #expect(requests.count == 4)
+        #expect(await counter.count == 4)
+        #expect(requests.allSatisfy { $0["headers"]?["authorization"] == "Bearer <key>" })
+    }
+
+    @Test func whatItThrowsReachesTheCaller() async throws {
+        let emulator = try await Emulator.start()
+        let client = try Pipevideo(apiKey: { throw NoSession(user: 7) }, baseURL: emulator.baseURL)
+        await #expect(throws: NoSession(user: 7)) {
+            try await client.responses.create(model: kimi, input: "A cat")
+        }
+        await #expect(throws: NoSession(user: 7)) { try await client.usage.retrieve() }
+        #expect(try await emulator.count() == 0)
+    }
+
+    /// What was paid for is not lost: the error has the id, and the function's error as its cause.
+    @Test func aGenerationIsNotLostWithIt() async throws {
+        let emulator = try await Emulator.start()
+        let (counter, key) = (Counter(), emulator.apiKey)
+        let client = try Pipevideo(
+            apiKey: {
+                guard await counter.next() < 3 else { throw NoSession(user: 7) }
+                return key
+            },
+            baseURL: emulator.baseURL, polling: Polling(minInterval: .zero, maxInterval: .zero)
+        )
+        let error = await failure {
+            try await client.generate(model: kimi, input: "A cat")
+        }
+        #expect(error?.kind == .authentication && error?.retryable == false)
+        #expect(error?.cause as? NoSession == NoSession(user: 7))
+        let id = try #require(error?.generationID)
+        #expect(try await emulator.client().responses.wait(for: id).status == .completed)
+    }
+
+    @Test func oneThatNeverAnswersIsBoundByTheRequestTimeout() async throws {
+        let emulator = try await Emulator.start()
+        let client = try Pipevideo(
+            apiKey: {
+                try await Task.sleep(for: .seconds(3600))
+                return ""
+            },
+            baseURL: emulator.baseURL, requestTimeout: .milliseconds(50), maxRetries: 0
+        )
+        let error = await failure {
+            try await client.responses.create(model: kimi, input: "A cat")
+        }
+        #expect(error?.kind == .timeout && error?.retryable == true)
+        #expect(try await emulator.count() == 0)
+    }
+
+    @Test func aTokenThatIsNoneIsRefused() async throws {
+        let client = try Pipevideo(apiKey: { "two words" }, baseURL: "http://127.0.0.1:1")
+        let error = await failure { try await client.usage.retrieve() }
+        #expect(error?.kind == .configuration && error?.message.contains("two words") == false)
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Pipevideo
+import Testing
+
+/// Generations and the rest as values.
+@Suite struct ValueTests {
+    static let wire = """
+        {"id":"gen_1","object":"response","status":"completed","model":"moonshotai/kimi-k2.5",\
+        "engine":null,"provider":"framerate","created_at":1709827200,"latency_ms":45000,\
+        "output":[{"type":"message","content":[]}],"output_video_url":"https://v.example/1?sig=SECRET",\
+        "usage":{"prompt_tokens":12,"completion_tokens":3400,"cost_usd":0.12345678901234567890,"tier":null},\
+        "error":null,"colour":{"deep":[1,2.5,true,null,"é"]},"huge":1e300}
+        """
+
+    func generation(_ text: String = wire) throws -> Generation {
+        try JSONDecoder().decode(Generation.self, from: Data(text.utf8))
+    }
+
+    @Test func everyFieldIsThereAndExact() throws {
+        let generation = try generation()
+        #expect(generation.id == "gen_1" && generation.status == .completed && generation.isFinal)
+        #expect(generation.createdAt == Date(timeIntervalSince1970: 1_709_827_200))
+        #expect(generation.outputVideoURL == URL(string: "https://v.example/1?sig=SECRET"))
+        #expect(generation.engine == nil && generation.latencyMs == 45000)
+        #expect(generation.usage?.inputTokens == 12 && generation.usage?.outputTokens == 3400)
+        #expect(generation.usage?.costUSD == Decimal(string: "0.12345678901234567890"))
+        #expect(generation.extra["colour"]?["deep"] == [1, 2.5, true, nil, "é"])
+        #expect(generation.extra["huge"] == .double(1e300))
+        #expect(generation.output == [["type": "message", "content": []]])
+    }
+
+    @Test func codableKeepsEverything() throws {
+        let generation = try generation()
+        for encoder in [JSONEncoder(), snakeCased()] {
+            let data = try encoder.encode(generation)
+            let again = try JSONDecoder().decode(Generation.self, from: data)
+            #expect(again == generation && again.hashValue == generation.hashValue)
+            let members = try JSONDecoder().decode(JSONValue.self, from: data).members
+            // Null and absent are told apart on the way.
+            #expect(members["engine"] == .null && members["width"] == nil)
+            #expect(members["object"] == "response" && members["output_video_url"] != nil)
+            #expect(members["usage"]?["cost_usd"] == .number(Decimal(string: "0.1234567890123456789")!))
+        }
+        let list = try PropertyListEncoder().encode(["kept": generation.id])
+        #expect(try PropertyListDecoder().decode([String: String].self, from: list)["kept"] == "gen_1")
+    }
+
+    private func snakeCased() -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        return encoder
+    }
+
+    @Test func equalityAndHashAreThoseOfTheValue() throws {
+        let one = try generation(#"{"id":"gen_1","status":"queued","model":null}"#)
+        let same = try generation(#"{"status":"queued","id":"gen_1"}"#)
+        let other = try generation(#"{"status":"queued","id":"gen_1","x":1}"#)
+        #expect(one == same && Set([one, same, other]).count == 2)
+        #expect(one.status != .failed && !one.isFinal)
+    }
+
+    @Test func readingIsLenientAndNoMore() throws {
+        let odd = try generation(#"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
+        #expect(odd.status == .queued && odd.createdAt == nil && odd.usage == nil)
+        #expect(odd.extra["created_at"] == "soon" && odd.extra["usage"] == 7)
+        let unknown = try generation(#"{"id":"gen_1","status":"dreaming"}"#)
+        #expect(unknown.status == Status(rawValue: "dreaming") && !unknown.isFinal)
+        for none in ["{}", "[]", "null", "7", #"{"id":"","status":"queued"}"#] {
+            #expect(throws: DecodingError.self) { try generation(none) }
+        }
+    }
+
+    @Test func whatIsPrintedShowsNoSecret() throws {
+        let generation = try generation()
+        var dumped = ""
+        dump(generation, to: &dumped)
+        for text in ["\(generation)", String(reflecting: generation), dumped] {
+            #expect(!text.contains("SECRET") && text.contains("gen_1"))
+        }
+        let failed = try self.generation(
+            #"{"id":"gen_1","status":"failed","error":{"code":"e","message":"SECRET prompt"}}"#
+        )
+        #expect(!"\(failed)".contains("SECRET") && failed.error?.message == "SECRET prompt")
+    }
+
+    @Test func theRestIsCodableToo() throws {
+        func again<Value: Codable & Equatable>(_ value: Value) throws {
+            let data = try JSONEncoder().encode(value)
+            #expect(try JSONDecoder().decode(Value.self, from: data) == value)
+        }
+        let generation = try generation()
+        try again(try #require(generation.usage))
+        try again(
+            try JSONDecoder().decode(
+                GenerationError.self, from: Data(#"{"code":"render_failed","hint":[1]}"#.utf8)
+            )
+        )
+        let catalog = try JSONDecoder().decode(
+            EngineCatalog.self,
+            from: Data(#"{"engines":[{"id":"e","models":[{"id":"m","input":"0.60"}]}],"x":1}"#.utf8)
+        )
+        #expect(catalog.engines[0].models[0].inputPerMillionUSD == Decimal(string: "0.6"))
+        try again(catalog)
+        try again(catalog.engines)
+        let usage = try JSONDecoder().decode(
+            AccountUsage.self,
+            from: Data(
+                """
+                {"credit_balance":1250.5,"totals":{"total_requests":3},"recent_requests":[{"id":"gen_1",\
+                "status":"queued","cost_cents":"0.1","created_at":1709827200123}],"new":true}
+                """.utf8
+            )
+        )
+        #expect(usage.creditBalance == Decimal(string: "1250.5") && usage.raw["new"] == true)
+        try again(usage)
+        try again(usage.recentRequests)
+        try again(usage.totals)
+        try again(PipevideoError.Kind.rateLimited)
+    }
+
+    @Test func jsonIsWhatItWas() throws {
+        let text = #"{"a":[null,true,1,-2.50,18446744073709551615,"x"],"b":{}}"#
+        let value = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        #expect(value["a"] == [nil, true, 1, -2.5, .number(Decimal(string: "18446744073709551615")!), "x"])
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let again = try encoder.encode(value)
+        #expect(
+            String(decoding: again, as: UTF8.self)
+                == #"{"a":[null,true,1,-2.5,18446744073709551615,"x"],"b":{}}"#
+        )
+        #expect(value["c"] == nil && value["a"]?["b"] == nil && value.stringValue == nil)
+    }
+}

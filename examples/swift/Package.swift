@@ -1,0 +1,21 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let pipevideo: Target.Dependency = .product(name: "Pipevideo", package: "bindings-swift")
+
+let package = Package(
+    name: "PipevideoExamples",
+    platforms: [.iOS(.v17), .macOS(.v14)],
+    products: [.library(name: "VideoStudio", targets: ["VideoStudio"])],
+    dependencies: [.package(path: "../../bindings-swift")],
+    targets: [
+        .executableTarget(name: "Quickstart", dependencies: [pipevideo]),
+        .target(name: "WebhookFunction", dependencies: [pipevideo]),
+        .target(name: "VideoStudio", dependencies: [pipevideo]),
+        .testTarget(
+            name: "ExampleTests",
+            dependencies: ["Quickstart", "WebhookFunction", "VideoStudio", pipevideo]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
