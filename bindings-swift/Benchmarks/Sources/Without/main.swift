@@ -1,0 +1,3 @@
+import Foundation
+
+print(URL(filePath: CommandLine.arguments[0]).lastPathComponent)

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What calls cost, and what the package adds to a program. Needs swift, Rust, and what
+# ../scripts/build-library.sh has built.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+target=${CARGO_TARGET_DIR:-../../target}
+scratch=$(realpath -m "$target")/swift/benchmarks
+swift=swift
+command -v swift >/dev/null || swift=$(realpath "$target")/swift-toolchain/bin/swift
+enter=$(dirname "$swift")/swift-env
+[ -x "$enter" ] || enter=
+
+cargo build --release --locked -p pipevideo-emulator
+"$swift" build -c release --scratch-path "$scratch" -Xlinker --gc-sections
+built=$scratch/release
+
+options='{"rate_limit": null, "balance_cents": 1000000000000,
+  "polls": ["queued", "in_progress", "in_progress", "completed"]}'
+coproc emulator { "$target/release/pipevideo-emulator" --options "$options"; }
+read -r line <&"${emulator[0]}"
+PIPEVIDEO_BASE_URL=$(sed 's/.*"base_url":"\([^"]*\)".*/\1/' <<<"$line")
+PIPEVIDEO_API_KEY=$(sed 's/.*"api_key":"\([^"]*\)".*/\1/' <<<"$line")
+export PIPEVIDEO_BASE_URL PIPEVIDEO_API_KEY
+$enter "$built/Lifecycle"
+
+size() {
+  cp "$built/$1" "$scratch/stripped"
+  strip "$scratch/stripped"
+  stat -c %s "$scratch/stripped"
+}
+with=$(size With)
+without=$(size Without)
+echo "a stripped program: $with bytes with the package, $without without: $((with - without)) more"
