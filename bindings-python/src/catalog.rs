@@ -5,7 +5,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::json;
-use crate::values::decimal;
 
 /// Makes the Python objects of one answer.
 struct Values<'py>(Bound<'py, PyAny>);
@@ -46,8 +45,8 @@ pub(crate) fn engines<'py>(
         let models = tuple(py, &engine.models, |model| {
             let fields = fields!(py,
                 "id": &model.id,
-                "input_per_million_usd": decimal(py, model.input_per_million_usd)?,
-                "output_per_million_usd": decimal(py, model.output_per_million_usd)?,
+                "input_per_million_usd": model.input_per_million_usd,
+                "output_per_million_usd": model.output_per_million_usd,
             );
             values.make("EngineModel", &fields)
         })?;
@@ -64,7 +63,7 @@ pub(crate) fn usage<'py>(py: Python<'py>, usage: &AccountUsage) -> PyResult<Boun
         "total_requests": totals.total_requests,
         "completed_requests": totals.completed_requests,
         "failed_requests": totals.failed_requests,
-        "total_cost_cents": decimal(py, totals.total_cost_cents)?,
+        "total_cost_cents": totals.total_cost_cents,
     );
     let days = tuple(py, &usage.daily_usage, |day| {
         let fields = fields!(py,
@@ -72,8 +71,8 @@ pub(crate) fn usage<'py>(py: Python<'py>, usage: &AccountUsage) -> PyResult<Boun
             "request_count": day.request_count,
             "completed_count": day.completed_count,
             "failed_count": day.failed_count,
-            "total_cost_cents": decimal(py, day.total_cost_cents)?,
-            "total_duration_seconds": decimal(py, day.total_duration_seconds)?,
+            "total_cost_cents": day.total_cost_cents,
+            "total_duration_seconds": day.total_duration_seconds,
         );
         values.make("DailyUsage", &fields)
     })?;
@@ -83,7 +82,7 @@ pub(crate) fn usage<'py>(py: Python<'py>, usage: &AccountUsage) -> PyResult<Boun
     })?;
     let recent = tuple(py, &usage.recent_requests, |request| recent(py, &values, request))?;
     let fields = fields!(py,
-        "credit_balance": decimal(py, usage.credit_balance)?,
+        "credit_balance": usage.credit_balance,
         "totals": values.make("UsageTotals", &totals)?,
         "daily_usage": days,
         "daily_usage_by_route": by_route,
@@ -105,10 +104,10 @@ fn route<'py>(
         "request_count": route.request_count,
         "completed_count": route.completed_count,
         "failed_count": route.failed_count,
-        "total_cost_cents": decimal(py, route.total_cost_cents)?,
+        "total_cost_cents": route.total_cost_cents,
         "total_prompt_tokens": route.total_prompt_tokens,
         "total_completion_tokens": route.total_completion_tokens,
-        "avg_latency_ms": decimal(py, route.avg_latency_ms)?,
+        "avg_latency_ms": route.avg_latency_ms,
     );
     values.make("RouteUsage", &fields)
 }
@@ -123,7 +122,7 @@ fn recent<'py>(
         "status": request.status.as_ref().map(|status| status.as_str()),
         "model_name": &request.model_name,
         "engine": &request.engine,
-        "cost_cents": decimal(py, request.cost_cents)?,
+        "cost_cents": request.cost_cents,
         "latency_ms": request.latency_ms,
         "created_at": request.created_at,
         "completed_at": request.completed_at,

@@ -71,6 +71,7 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
+    #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let (builder, tokens) = options::builder(options)?;
         let client =
@@ -97,6 +98,7 @@ impl Core {
         Ok(self.client(py)?.budget_left())
     }
 
+    #[pyo3(signature = (arguments: "dict[str, Any]") -> "Pending[Generation]")]
     fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let client = self.client(py)?;
@@ -105,6 +107,7 @@ impl Core {
         }))
     }
 
+    #[pyo3(signature = (id: "str") -> "Pending[Generation]")]
     fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client(py)?;
@@ -113,7 +116,11 @@ impl Core {
         }))
     }
 
-    #[pyo3(signature = (id, deadline, on_update))]
+    #[pyo3(signature = (
+        id: "str",
+        deadline: "Seconds | None",
+        on_update: "Callable[[Update], object] | None",
+    ) -> "Pending[Generation]")]
     fn wait(
         &self,
         py: Python<'_>,
@@ -137,7 +144,11 @@ impl Core {
         }))
     }
 
-    #[pyo3(signature = (arguments, deadline, on_update))]
+    #[pyo3(signature = (
+        arguments: "dict[str, Any]",
+        deadline: "Seconds | None",
+        on_update: "Callable[[Update], object] | None",
+    ) -> "Pending[Generation]")]
     fn generate(
         &self,
         py: Python<'_>,
@@ -161,7 +172,7 @@ impl Core {
         }))
     }
 
-    #[pyo3(signature = (id, deadline))]
+    #[pyo3(signature = (id: "str", deadline: "Seconds | None"))]
     fn watch(
         &self,
         py: Python<'_>,
@@ -176,7 +187,11 @@ impl Core {
         Ok(Watch::new(watch, self.tokens.clone()))
     }
 
-    #[pyo3(signature = (generation, path, on_progress))]
+    #[pyo3(signature = (
+        generation: "Generation | str",
+        path: "Path",
+        on_progress: "Callable[[Progress], object] | None",
+    ) -> "Pending[PathResult]")]
     fn download(
         &self,
         py: Python<'_>,
@@ -203,6 +218,7 @@ impl Core {
         }))
     }
 
+    #[pyo3(signature = (model, sent_at: "float") -> "Pending[list[RecentRequest]]")]
     fn reconcile(&self, py: Python<'_>, model: String, sent_at: f64) -> PyResult<Call> {
         let sent_at = Duration::try_from_secs_f64(sent_at).unwrap_or_default();
         let sent_at = SystemTime::UNIX_EPOCH + sent_at;
@@ -214,6 +230,7 @@ impl Core {
         }))
     }
 
+    #[pyo3(signature = () -> "Pending[EngineCatalog]")]
     fn engines(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
         Ok(self.call(None, |_| {
@@ -223,6 +240,7 @@ impl Core {
         }))
     }
 
+    #[pyo3(signature = (body: "Body", headers: "Headers"))]
     fn unwrap_webhook<'py>(
         &self,
         py: Python<'py>,
@@ -233,12 +251,14 @@ impl Core {
         webhook::unwrap(body, headers, |body, headers| client.webhooks().unwrap(body, headers))
     }
 
+    #[pyo3(signature = (generation_id: "str"))]
     fn wake(&self, py: Python<'_>, generation_id: &Bound<'_, PyAny>) -> PyResult<()> {
         let id: String = argument(generation_id, "generation_id", "str")?;
         self.client(py)?.webhooks().wake(&id);
         Ok(())
     }
 
+    #[pyo3(signature = () -> "Pending[AccountUsage]")]
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
         Ok(self.call(None, |_| {

@@ -47,6 +47,7 @@ impl Emulator {
 #[pymethods]
 impl Emulator {
     #[new]
+    #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: emulator::Options = read(options, "options")?;
         let emulator = ending::detached(py, move || EmulatorThread::start(options))?;
@@ -73,6 +74,7 @@ impl Emulator {
         PyBytes::new(py, self.emulator.video())
     }
 
+    #[pyo3(signature = () -> "list[dict[str, Any]]")]
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         listed(py, &self.own()?.requests())
     }
@@ -82,14 +84,17 @@ impl Emulator {
         Ok(())
     }
 
+    #[pyo3(signature = (generation: "dict[str, Any]"))]
     fn add_generation(&self, generation: &Bound<'_, PyAny>) -> PyResult<String> {
         self.own()?.add_generation(read(generation, "generation")?).map_err(refused)
     }
 
+    #[pyo3(signature = (id, settlement: "dict[str, Any]"))]
     fn settle(&self, id: &str, settlement: &Bound<'_, PyAny>) -> PyResult<()> {
         self.own()?.settle(id, read(settlement, "settlement")?).map_err(refused)
     }
 
+    #[pyo3(signature = (fault: "dict[str, Any]"))]
     fn fault(&self, fault: &Bound<'_, PyAny>) -> PyResult<()> {
         self.own()?.fault(read(fault, "fault")?);
         Ok(())
@@ -100,19 +105,23 @@ impl Emulator {
         Ok(())
     }
 
+    #[pyo3(signature = (endpoint: "dict[str, Any]"))]
     fn set_webhook(&self, endpoint: &Bound<'_, PyAny>) -> PyResult<()> {
         self.own()?.set_webhook(read(endpoint, "endpoint")?).map_err(refused)
     }
 
+    #[pyo3(signature = (fault: "dict[str, Any]"))]
     fn delivery_fault(&self, fault: &Bound<'_, PyAny>) -> PyResult<()> {
         self.own()?.delivery_fault(read(fault, "fault")?);
         Ok(())
     }
 
+    #[pyo3(signature = () -> "list[dict[str, Any]]")]
     fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         listed(py, &self.own()?.deliveries())
     }
 
+    #[pyo3(signature = (cents: "int"))]
     fn set_balance(&self, cents: i64) -> PyResult<()> {
         self.own()?.set_balance(cents);
         Ok(())

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::ending;
 use crate::errors;
 use crate::json;
+use crate::values::Reduced;
 
 /// A part of an input, made by `text`, `image` or `video`.
 #[pyclass(frozen, eq, module = "pipevideo")]
@@ -33,6 +34,8 @@ impl Part {
         part.map(Self).map_err(|_| PyValueError::new_err("this is not the JSON of a part"))
     }
 
+    /// The wire's JSON.
+    #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json::to_python(py, &self.json()?)
     }
@@ -51,19 +54,22 @@ impl Part {
         Ok(hasher.finish())
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        let restore = this.get_type().getattr("_from_json")?;
-        (restore, (this.get().json()?.to_string(),)).into_pyobject(this.py())
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
+        Ok((this.get_type().getattr("_from_json")?, (this.get().json()?.to_string(),)))
     }
 }
 
+/// A text.
 #[pyfunction]
 pub(crate) fn text(text: String) -> Part {
     Part(InputPart::text(text))
 }
 
+/// An image: an HTTPS or data URL, a path, or bytes; and how closely to look at it.
+///
+/// A file travels inside the request, as a data URI. Its type is taken from its first bytes.
 #[pyfunction]
-#[pyo3(signature = (image, detail = None))]
+#[pyo3(signature = (image: "Media", detail: "Detail | None" = None))]
 pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&str>) -> PyResult<Part> {
     let media = media(image, "image")?;
     Ok(Part(match detail {
@@ -72,7 +78,9 @@ pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&str>) -> PyResult<
     }))
 }
 
+/// A video: an HTTPS or data URL, a path, or bytes.
 #[pyfunction]
+#[pyo3(signature = (video: "Media"))]
 pub(crate) fn video(video: &Bound<'_, PyAny>) -> PyResult<Part> {
     Ok(Part(InputPart::video(media(video, "video")?)))
 }

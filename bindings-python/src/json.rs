@@ -1,5 +1,7 @@
 //! JSON to Python's own values, and back.
 
+use std::collections::BTreeMap;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -36,6 +38,17 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             dict.into_any()
         }
     })
+}
+
+/// A JSON object as Python has it.
+pub(crate) type Object<'a, 'py> = BTreeMap<&'a str, Bound<'py, PyAny>>;
+
+/// The fields of a JSON object as Python has them.
+pub(crate) fn object<'a, 'py>(
+    py: Python<'py>,
+    fields: &'a Map<String, Value>,
+) -> PyResult<Object<'a, 'py>> {
+    fields.iter().map(|(name, value)| Ok((name.as_str(), to_python(py, value)?))).collect()
 }
 
 /// A Python value as JSON; parts of an input count as their JSON.

@@ -24,6 +24,7 @@ mod update;
 mod values;
 mod watch;
 mod webhook;
+mod word;
 
 use pyo3::prelude::*;
 

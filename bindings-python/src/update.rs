@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pipevideo::Generation as Core;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 
-use crate::values::{Generation, hash, wire};
+use crate::values::{Generation, Reduced, hash, wire};
+use crate::word::Via;
 
 pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
     Bound::new(
@@ -30,6 +31,7 @@ pub(crate) fn progress(
     class.call1((progress.downloaded, progress.total))
 }
 
+/// A change of a generation, as `watch` and `on_update` tell it.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct Update {
@@ -42,30 +44,37 @@ pub(crate) struct Update {
 #[pymethods]
 impl Update {
     #[new]
+    #[pyo3(signature = (generation, elapsed: "float", expected: "float", via: "Via"))]
     fn new(generation: &Generation, elapsed: f64, expected: f64, via: String) -> Self {
         Self { generation: generation.0.clone(), elapsed, expected, via }
     }
 
+    /// The generation as it is now.
     #[getter]
     fn generation(&self) -> Generation {
         Generation(self.generation.clone())
     }
 
+    /// Seconds since it was created, as far as this process knows.
     #[getter]
     fn elapsed(&self) -> f64 {
         self.elapsed
     }
 
+    /// What such generations have taken, in seconds, for a progress bar: half took less.
     #[getter]
     fn expected(&self) -> f64 {
         self.expected
     }
 
+    /// How the change was learned of.
     #[getter]
-    fn via(&self) -> &str {
-        &self.via
+    fn via(&self) -> Via<'_> {
+        Via(&self.via)
     }
 
+    /// As plain JSON.
+    #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let dict = PyDict::new(py);
         dict.set_item("generation", wire(py, &*self.generation)?)?;
@@ -90,9 +99,9 @@ impl Update {
         hash((&self.generation.id, &self.generation.status, self.elapsed.to_bits()))
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> Reduced<'py, (Generation, f64, f64, String)> {
         let own = this.get();
-        let arguments = (own.generation(), own.elapsed, own.expected, &own.via);
-        (this.get_type(), arguments).into_pyobject(this.py())
+        let arguments = (own.generation(), own.elapsed, own.expected, own.via.clone());
+        (this.get_type().into_any(), arguments)
     }
 }

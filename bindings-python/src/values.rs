@@ -8,26 +8,16 @@ use std::time::SystemTime;
 use pipevideo::{Generation as Core, GenerationError as CoreError, TokenUsage as CoreUsage};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::json;
+use crate::json::{self, Object};
+use crate::word::FailureCategory;
 
 pub(crate) fn generation(py: Python<'_>, core: Core) -> PyResult<Bound<'_, Generation>> {
     Bound::new(py, Generation(Arc::new(core)))
-}
-
-/// An exact amount as `decimal.Decimal`.
-pub(crate) fn decimal(py: Python<'_>, amount: Option<Decimal>) -> PyResult<Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    match amount {
-        Some(amount) => CLASS.import(py, "decimal", "Decimal")?.call1((amount.to_string(),)),
-        None => Ok(py.None().into_bound(py)),
-    }
 }
 
 fn text(value: &impl Serialize) -> PyResult<String> {
@@ -46,10 +36,6 @@ fn read<T: DeserializeOwned>(class: &str, text: &str) -> PyResult<T> {
         .map_err(|_| PyValueError::new_err(format!("this is not the JSON of a {class}")))
 }
 
-pub(crate) fn extra(extra: &serde_json::Map<String, Value>) -> Value {
-    Value::Object(extra.clone())
-}
-
 pub(crate) fn hash(parts: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     parts.hash(&mut hasher);
@@ -57,10 +43,12 @@ pub(crate) fn hash(parts: impl Hash) -> u64 {
 }
 
 /// `Class._from_json` and the JSON text: what pickle keeps.
-fn reduced<'py>(this: &Bound<'py, PyAny>, text: String) -> PyResult<Bound<'py, PyTuple>> {
-    let restore = this.get_type().getattr("_from_json")?;
-    (restore, (text,)).into_pyobject(this.py())
+fn reduced<'py>(this: &Bound<'py, PyAny>, text: String) -> PyResult<Reduced<'py, (String,)>> {
+    Ok((this.get_type().getattr("_from_json")?, (text,)))
 }
+
+/// What pickle keeps: a function, and its arguments.
+pub(crate) type Reduced<'py, A> = (Bound<'py, PyAny>, A);
 
 /// A text as Python would write it, cut where it gets long.
 fn quoted(text: &str) -> String {
@@ -70,6 +58,9 @@ fn quoted(text: &str) -> String {
     }
 }
 
+/// One video request as the service last told it: a plain, immutable snapshot.
+///
+/// Its `id` is all that is needed to go on with it in another process, language or machine.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct Generation(pub(crate) Arc<Core>);
@@ -82,7 +73,9 @@ impl Generation {
 
 #[pymethods]
 impl Generation {
+    /// Reads the wire's JSON, as `to_dict` gives it.
     #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
     fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::_from_json(&json::from_python(value, "value")?.to_string())
     }
@@ -92,71 +85,86 @@ impl Generation {
         read("generation", text).map(|core| Self(Arc::new(core)))
     }
 
+    /// The service's id, `gen_...`.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
     }
 
+    /// `queued`, `in_progress`, `completed`, `failed`, or the service's own text.
     #[getter]
     fn status(&self) -> &str {
         self.0.status.as_str()
     }
 
+    /// Whether it has ended: completed or failed, and will not change any more.
     #[getter]
     fn is_final(&self) -> bool {
         self.0.is_final()
     }
 
+    /// The orchestration model.
     #[getter]
     fn model(&self) -> Option<&str> {
         self.0.model.as_deref()
     }
 
+    /// The engine that renders, such as `hyperframes`.
     #[getter]
     fn engine(&self) -> Option<&str> {
         self.0.engine.as_deref()
     }
 
+    /// The slug of the provider that the service chose.
     #[getter]
     fn provider(&self) -> Option<&str> {
         self.0.provider.as_deref()
     }
 
+    /// When the service took it, in UTC.
     #[getter]
     fn created_at(&self) -> Option<SystemTime> {
         self.0.created_at
     }
 
+    /// Where the video is, once completed: a signed URL that expires. Treat it as a secret.
     #[getter]
     fn output_video_url(&self) -> Option<&str> {
         self.0.output_video_url.as_deref()
     }
 
+    /// Tokens and cost, once known.
     #[getter]
     fn usage(&self) -> Option<TokenUsage> {
         self.0.usage.clone().map(TokenUsage)
     }
 
+    /// Why it failed, if it did.
     #[getter]
     fn error(&self) -> Option<GenerationError> {
         self.0.error.clone().map(GenerationError)
     }
 
+    /// How long it took end to end, in milliseconds, once completed.
     #[getter]
     fn latency_ms(&self) -> Option<u64> {
         self.0.latency_ms
     }
 
+    /// The service's `output` as JSON; its content is not documented.
     #[getter]
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json::to_python(py, self.0.output.as_ref().unwrap_or(&Value::Null))
     }
 
+    /// Every field that this library does not know, or could not read.
     #[getter]
-    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::to_python(py, &extra(&self.0.extra))
+    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
+        json::object(py, &self.0.extra)
     }
 
+    /// The wire's JSON, unknown fields included.
+    #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wire(py, &*self.0)
     }
@@ -195,7 +203,7 @@ impl Generation {
         hash((&self.0.id, &self.0.status))
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
         reduced(this.as_any(), text(&*this.get().0)?)
     }
 
@@ -217,6 +225,7 @@ fn escaped(text: &str) -> String {
         .replace('\'', "&#x27;")
 }
 
+/// Tokens and cost of a generation, as far as the service has told them.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct TokenUsage(CoreUsage);
@@ -228,31 +237,38 @@ impl TokenUsage {
         read("token usage", text).map(Self)
     }
 
+    /// Tokens read.
     #[getter]
     fn input_tokens(&self) -> Option<u64> {
         self.0.input_tokens
     }
 
+    /// Tokens written.
     #[getter]
     fn output_tokens(&self) -> Option<u64> {
         self.0.output_tokens
     }
 
+    /// Both together, as the service counts them.
     #[getter]
     fn total_tokens(&self) -> Option<u64> {
         self.0.total_tokens
     }
 
+    /// What was charged, in US dollars, exactly.
     #[getter]
-    fn cost_usd<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py, self.0.cost_usd)
+    fn cost_usd(&self) -> Option<Decimal> {
+        self.0.cost_usd
     }
 
+    /// Every field that this library does not know, or could not read.
     #[getter]
-    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::to_python(py, &extra(&self.0.extra))
+    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
+        json::object(py, &self.0.extra)
     }
 
+    /// The wire's JSON, unknown fields included.
+    #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wire(py, &self.0)
     }
@@ -272,11 +288,12 @@ impl TokenUsage {
         hash((self.0.input_tokens, self.0.output_tokens, self.0.cost_usd))
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
         reduced(this.as_any(), text(&this.get().0)?)
     }
 }
 
+/// Why a generation failed, in the service's words and as a category.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct GenerationError(CoreError);
@@ -288,26 +305,32 @@ impl GenerationError {
         read("generation's error", text).map(Self)
     }
 
+    /// The service's code; its values are not documented.
     #[getter]
     fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
+    /// The service's message. It may quote the prompt: think before logging it.
     #[getter]
     fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
 
+    /// The failure sorted by its code and message.
     #[getter]
-    fn category(&self) -> &'static str {
-        self.0.category().as_str()
+    fn category(&self) -> FailureCategory<'static> {
+        FailureCategory(self.0.category().as_str())
     }
 
+    /// Every field that this library does not know, or could not read.
     #[getter]
-    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::to_python(py, &extra(&self.0.extra))
+    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
+        json::object(py, &self.0.extra)
     }
 
+    /// The wire's JSON, unknown fields included.
+    #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wire(py, &self.0)
     }
@@ -315,14 +338,14 @@ impl GenerationError {
     /// The message may quote the prompt, and is left out.
     fn __repr__(&self) -> String {
         let code = self.0.code.as_deref().map_or("None".to_owned(), quoted);
-        format!("GenerationError(code={code}, category={:?})", self.category())
+        format!("GenerationError(code={code}, category={:?})", self.0.category().as_str())
     }
 
     fn __hash__(&self) -> u64 {
         hash((&self.0.code, &self.0.message))
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
         reduced(this.as_any(), text(&this.get().0)?)
     }
 }

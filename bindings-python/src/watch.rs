@@ -14,7 +14,7 @@ use crate::token::TokenHost;
 
 type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
 
-/// What `watch` returns stands on this. Dropping it stops following, never the generation.
+/// What `watch` returns stands on this.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Watch {
     stream: std::sync::Mutex<Option<Stream>>,
@@ -31,7 +31,8 @@ impl Watch {
 
 #[pymethods]
 impl Watch {
-    /// The call that yields the next update, or `None` at the end.
+    /// The call that yields the next update, or None (awaited: StopAsyncIteration) at the end.
+    #[pyo3(signature = () -> "Pending[Update | None]")]
     fn next(&self) -> PyResult<Call> {
         if self.process != runtime::process() {
             return Err(PyRuntimeError::new_err(

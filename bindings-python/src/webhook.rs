@@ -14,18 +14,27 @@ use crate::event::WebhookEvent;
 use crate::input::{argument, type_error};
 
 /// Verifies deliveries without a client.
+///
+/// `secrets`: one `whsec_...` or several. After a rotation the old one signs for another day.
 #[pyclass(frozen, module = "pipevideo")]
 pub(crate) struct Webhook(pipevideo::Webhook);
 
 #[pymethods]
 impl Webhook {
     #[new]
+    #[pyo3(signature = (secrets: "str | Sequence[str]"))]
     fn new(secrets: &Bound<'_, PyAny>) -> PyResult<Self> {
         let webhook = pipevideo::Webhook::new(self::secrets(secrets, "secrets")?);
         webhook.map(Self).map_err(|error| errors::raise(secrets.py(), &error))
     }
 
-    #[pyo3(signature = (body, headers, *, now = None))]
+    /// Verifies a delivery, and reads its event.
+    ///
+    /// `body` has to be the raw bytes as they came: one that was parsed and written again does not
+    /// verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment.
+    /// Answer with 2xx at once, and with 400 on `WebhookVerificationError`. `now` is another time
+    /// than the present, for tests: an aware datetime, or Unix seconds.
+    #[pyo3(signature = (body: "Body", headers: "Headers", *, now: "Instant | None" = None))]
     fn unwrap<'py>(
         &self,
         body: &Bound<'py, PyAny>,
@@ -39,7 +48,9 @@ impl Webhook {
         })
     }
 
-    #[pyo3(signature = (body, *, id, timestamp))]
+    /// Signs a body as the service would, for tests: the headers. `timestamp` is an aware datetime,
+    /// or Unix seconds.
+    #[pyo3(signature = (body: "Body", *, id: "str", timestamp: "Instant") -> "dict[str, str]")]
     fn sign<'py>(
         &self,
         body: &Bound<'py, PyAny>,

@@ -38,6 +38,7 @@ pub(crate) fn test(steps: &mut Steps) {
              bindings-python/Cargo.toml --out {wheels}"
         ),
     );
+    steps.run("stubs", &format!("{python} bindings-python/stubs.py --check"));
     let only_ours = format!("--no-index --no-deps --force-reinstall --find-links {wheels}");
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
     if cfg!(target_os = "linux") {

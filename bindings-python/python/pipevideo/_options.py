@@ -7,9 +7,9 @@ from . import _native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from datetime import timedelta
-    from typing import Any, Literal, TypedDict, Union
+    from typing import Any, Literal, TypedDict, TypeVar, Union
 
     from typing_extensions import NotRequired, TypeAlias
 
@@ -44,6 +44,16 @@ if TYPE_CHECKING:
     Input: TypeAlias = Union[str, _native.Part, Sequence[PartLike], Sequence[Item]]
     Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
     Path: TypeAlias = Union[str, os.PathLike[str]]
+    Media: TypeAlias = Union[str, bytes, bytearray, os.PathLike[str]]
+    Detail: TypeAlias = Literal["auto", "low", "high", "original"]
+    Via: TypeAlias = Literal["poll", "webhook"]
+
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Pending(Coroutine[Any, Any, T_co]):
+        """A call of the native half, by what it yields: it is awaited, or run."""
+
+        def run(self) -> T_co: ...
 
 
 class _NotGiven:
