@@ -17,14 +17,7 @@ let rounds = 5
 
 /// Seconds of CPU that this process has used, all threads.
 func cpu() -> Double {
-    var usage = rusage()
-    #if canImport(Glibc)
-        getrusage(RUSAGE_SELF, &usage)
-    #else
-        getrusage(RUSAGE_SELF, &usage)
-    #endif
-    let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-    return seconds + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+    Double(clock()) / Double(CLOCKS_PER_SEC)
 }
 
 /// Milliseconds of CPU for one lifecycle, with so many at once: the best of several rounds.
