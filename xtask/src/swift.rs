@@ -1,4 +1,4 @@
-//! Swift: the native library, what is written from it, the package, its examples.
+//! Swift: the native library, what is written from it, the package, its documentation and examples.
 
 use std::path::Path;
 
@@ -13,22 +13,39 @@ pub(crate) fn test(steps: &mut Steps) {
         let missing = "swift (6.0 or later) is missing; on Debian, root could have it installed";
         return steps.skip("all", missing);
     };
+    steps.run(
+        "lints",
+        &format!(
+            "{swift} format lint --strict --recursive --configuration {PACKAGE}/.swift-format \
+             {PACKAGE}/Package.swift {PACKAGE}/Sources/Pipevideo {PACKAGE}/Tests \
+             {PACKAGE}/Benchmarks {EXAMPLES}"
+        ),
+    );
     steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh"));
     steps.run("what is generated", &format!("{PACKAGE}/scripts/generate.sh --check"));
     steps.run("emulator", "cargo build -p pipevideo-emulator --locked");
 
     let emulator = target().join("debug/pipevideo-emulator").display().to_string();
     for (step, package) in [("tests", PACKAGE), ("examples", EXAMPLES)] {
-        let scratch = target().join("swift").join(step).display().to_string();
         steps.run_with(
             step,
             &[("PIPEVIDEO_EMULATOR", &emulator)],
             &format!(
-                "{swift} test --package-path {package} --scratch-path {scratch} \
-                 -Xswiftc -warnings-as-errors"
+                "{swift} test --package-path {package} --scratch-path {} \
+                 -Xswiftc -warnings-as-errors",
+                scratch(step)
             ),
         );
     }
+    steps.run(
+        "documentation",
+        &format!("{PACKAGE}/scripts/documentation.sh {swift} {}", scratch("tests")),
+    );
+}
+
+/// Where SwiftPM puts what it builds.
+fn scratch(step: &str) -> String {
+    target().join("swift").join(step).display().to_string()
 }
 
 /// The `swift` of the machine, else one that is installed under `target/`.

@@ -89,7 +89,9 @@ extension Generation: CustomStringConvertible, CustomDebugStringConvertible, Cus
     public var debugDescription: String { description }
 
     /// What `dump` shows: no more than ``description``.
-    public var customMirror: Mirror { Mirror(self, children: ["id": id, "status": status.rawValue]) }
+    public var customMirror: Mirror {
+        Mirror(self, children: ["id": id, "status": status.rawValue])
+    }
 }
 
 /// Tokens and cost of a generation, as far as the service has told them.

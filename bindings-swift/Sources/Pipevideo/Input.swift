@@ -8,7 +8,7 @@ internal import PipevideoFFI
 /// let parts: Input = ["Let it walk", .image(url: "https://example.com/cat.png")]
 /// let items: Input = .items([InputItem(role: .system, content: [.text("Keep it calm.")])])
 /// ```
-public struct Input: Hashable, Sendable, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
+public struct Input: Hashable, Sendable {
     private enum Form: Hashable {
         case text(String)
         case parts([InputPart])
@@ -30,6 +30,16 @@ public struct Input: Hashable, Sendable, ExpressibleByStringInterpolation, Expre
         self.form = form
     }
 
+    var core: PipevideoFFI.Input {
+        switch form {
+        case .text(let text): .text(text: text)
+        case .parts(let parts): .parts(parts: parts.map(\.core))
+        case .items(let items): .items(items: items.map(\.core))
+        }
+    }
+}
+
+extension Input: ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
     /// One text.
     public init(stringLiteral text: String) {
         self.init(form: .text(text))
@@ -38,14 +48,6 @@ public struct Input: Hashable, Sendable, ExpressibleByStringInterpolation, Expre
     /// The parts of one message of the user.
     public init(arrayLiteral parts: InputPart...) {
         self.init(form: .parts(parts))
-    }
-
-    var core: PipevideoFFI.Input {
-        switch form {
-        case .text(let text): .text(text: text)
-        case .parts(let parts): .parts(parts: parts.map(\.core))
-        case .items(let items): .items(items: items.map(\.core))
-        }
     }
 }
 

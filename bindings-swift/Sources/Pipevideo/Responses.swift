@@ -205,7 +205,9 @@ public struct Updates: AsyncSequence, Sendable {
         /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
         public mutating func next() async throws -> Update? {
             let watch = watch
-            return try await call { cancel in try await watch.next(cancel: cancel).map(Update.init) }
+            return try await call { cancel in
+                try await watch.next(cancel: cancel).map(Update.init)
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ public struct Status: RawRepresentable, Hashable, Sendable, Codable, CustomStrin
 }
 
 /// What kind of failure ended a generation.
-public struct FailureCategory: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+public struct FailureCategory: RawRepresentable, Hashable, Sendable, Codable {
     /// The name that every language uses.
     public let rawValue: String
 
@@ -31,9 +31,6 @@ public struct FailureCategory: RawRepresentable, Hashable, Sendable, Codable, Cu
     public init(rawValue: String) {
         self.rawValue = rawValue
     }
-
-    /// The name that every language uses.
-    public var description: String { rawValue }
 
     /// The balance was zero, or the charge failed.
     public static let insufficientCredits = FailureCategory(rawValue: "insufficient_credits")
@@ -45,6 +42,11 @@ public struct FailureCategory: RawRepresentable, Hashable, Sendable, Codable, Cu
     public static let invalidPrompt = FailureCategory(rawValue: "invalid_prompt")
     /// Nothing that this library can tell.
     public static let other = FailureCategory(rawValue: "other")
+}
+
+extension FailureCategory: CustomStringConvertible {
+    /// The name that every language uses.
+    public var description: String { rawValue }
 }
 
 /// How a change was learned of.

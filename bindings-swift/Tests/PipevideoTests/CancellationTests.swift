@@ -129,7 +129,9 @@ import Testing
         #expect(kept > 0)
         try await client.responses.download(id, to: file)
         #expect(try Data(contentsOf: file).count == 40_000_000)
-        let ranges = try await emulator.requests().compactMap { $0["headers"]?["range"]?.stringValue }
+        let ranges = try await emulator.requests().compactMap {
+            $0["headers"]?["range"]?.stringValue
+        }
         #expect(ranges == ["bytes=\(kept)-"])
     }
 }

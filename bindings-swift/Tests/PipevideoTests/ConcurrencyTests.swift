@@ -88,7 +88,8 @@ import Testing
 
     @Test func theDeadlineIsTheCalls() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client(polling: Polling(minInterval: .zero, maxInterval: .milliseconds(20)))
+        let client = try emulator.client(
+            polling: Polling(minInterval: .zero, maxInterval: .milliseconds(20)))
         let id = try await emulator.addGeneration()
         let error = await failure {
             try await client.responses.wait(for: id, deadline: .milliseconds(100))

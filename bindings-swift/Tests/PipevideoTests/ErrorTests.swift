@@ -102,13 +102,16 @@ func failure(
         let errors = [
             await failure { try await responses.create(model: "", input: "A cat") },
             await failure { try await responses.create(model: kimi, input: "") },
-            await failure { try await responses.create(model: kimi, input: [.image(url: "https://a.b")]) },
+            await failure {
+                try await responses.create(model: kimi, input: [.image(url: "https://a.b")])
+            },
             await failure {
                 try await responses.create(
                     model: kimi, input: ["A cat", .image(file: URL(filePath: "/nowhere.png"))])
             },
             await failure {
-                try await responses.create(model: kimi, input: [.text("A"), .image(data: Data("no".utf8))])
+                try await responses.create(
+                    model: kimi, input: [.text("A"), .image(data: Data("no".utf8))])
             },
             await failure {
                 let item = InputItem(role: Role(rawValue: "judge"), content: [.text("A cat")])
@@ -119,7 +122,9 @@ func failure(
             },
             await failure { try await responses.wait(for: "gen_1", deadline: .seconds(-1)) },
             await failure { try await responses.retrieve("") },
-            await failure { try await responses.download("gen_1", to: URL(string: "https://a.b/c")!) },
+            await failure {
+                try await responses.download("gen_1", to: URL(string: "https://a.b/c")!)
+            },
         ]
         for error in errors { #expect(error?.kind == .invalidRequest && error?.attempts == 0) }
     }

@@ -35,7 +35,8 @@ struct Matcher {
         let log = String(decoding: try JSONEncoder().encode(found), as: UTF8.self)
         guard !log.contains(key) else { throw Broken("the log shows the key") }
         let lines = found.map { request in
-            ["origin", "method", "path"].map { request[$0]?.stringValue ?? "" }.joined(separator: " ")
+            ["origin", "method", "path"].map { request[$0]?.stringValue ?? "" }.joined(
+                separator: " ")
         }
         if case .object(let counts) = expected["counts"] {
             for (pattern, count) in counts {
@@ -55,7 +56,8 @@ struct Matcher {
             expected["origin"] = expected["origin"] ?? "api"
             let at = found["at"]?.doubleValue ?? 0
             if let gap = expected.removeValue(forKey: "gap")?.doubleValue, at - before < gap {
-                throw Broken("request \(index) came \(at - before) s after the one before: \(lines)")
+                throw Broken(
+                    "request \(index) came \(at - before) s after the one before: \(lines)")
             }
             try value(.object(expected), found, "request \(index) of \(lines)")
             before = at

@@ -40,7 +40,8 @@ final class Receiver: Sendable {
                 let body = received[head.upperBound...]
                 if body.count >= length.flatMap({ Int($0.1) }) ?? 0 {
                     let status = handler(Data(body), headers)
-                    let answer = "HTTP/1.1 \(status) -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    let answer =
+                        "HTTP/1.1 \(status) -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                     _ = send(connection, answer, answer.utf8.count, 0)
                     return
                 }
@@ -69,14 +70,14 @@ final class Collected<Element: Sendable>: @unchecked Sendable {
             elements.append(element)
             return takeReady { $0 <= elements.count }
         }
-        ready.forEach { $0.resume() }
+        for continuation in ready { continuation.resume() }
     }
 
     /// What has come when it is so many, or after the time.
     func first(_ count: Int, within time: Duration = .seconds(10)) async -> [Element] {
         let late = Task {
             try await Task.sleep(for: time)
-            lock.withLock { takeReady { _ in true } }.forEach { $0.resume() }
+            for continuation in lock.withLock({ takeReady { _ in true } }) { continuation.resume() }
         }
         await withCheckedContinuation { continuation in
             let there = lock.withLock {

@@ -46,7 +46,8 @@ final class ScenarioRun {
         for (name, content) in scenario["files"]?.members ?? [:] {
             let file = folder.appending(path: name)
             if content == "directory" {
-                try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+                try FileManager.default.createDirectory(
+                    at: file, withIntermediateDirectories: false)
             } else {
                 try self.content(content).write(to: file)
             }
@@ -279,7 +280,8 @@ private struct Given {
 
     init(_ args: JSONValue, _ folder: URL) throws {
         let known: Set<String> = [
-            "model", "input", "instructions", "width", "height", "aspect_ratio", "provider", "engine",
+            "model", "input", "instructions", "width", "height", "aspect_ratio", "provider",
+            "engine",
             "expand_prompt", "extra_body", "deadline",
         ]
         let unknown = Set(args.members.keys).subtracting(known)

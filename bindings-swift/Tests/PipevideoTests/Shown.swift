@@ -12,7 +12,8 @@ extension Shown {
         var dumped = ""
         dump(error, to: &dumped)
         let text = [
-            error.message, error.localizedDescription, "\(error)", String(reflecting: error), dumped,
+            error.message, error.localizedDescription, "\(error)", String(reflecting: error),
+            dumped,
         ]
         self = .error(shown(error), text: text.joined(separator: "\n"))
     }
@@ -149,7 +150,8 @@ func shown(_ event: WebhookEvent) -> JSONValue {
 
 func shown(_ error: PipevideoError) -> JSONValue {
     [
-        "kind": json(error.kind.rawValue), "message": json(error.message), "status": json(error.status),
+        "kind": json(error.kind.rawValue), "message": json(error.message),
+        "status": json(error.status),
         "code": json(error.code), "request_id": json(error.requestID),
         "generation_id": json(error.generationID), "retryable": .bool(error.retryable),
         "retry_after": error.retryAfter.map { json($0) } ?? .null, "attempts": json(error.attempts),

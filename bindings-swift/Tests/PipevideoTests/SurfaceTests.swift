@@ -31,11 +31,14 @@ import Testing
             #expect(text.contains("        \(spelled): "), "\(spelled)")
         }
         // Each operation is called by a scenario, or by its name excused.
-        let used = try Set(ScenarioTests.names.map { name in
-            try Repository.json("emulator/scenarios/\(name).json")["call"]?["operation"]?.stringValue
-        })
+        let used = try Set(
+            ScenarioTests.names.map { name in
+                try Repository.json("emulator/scenarios/\(name).json")["call"]?["operation"]?
+                    .stringValue
+            })
         for operation in surface["operations"]?.members.keys ?? [:].keys {
-            #expect(used.contains(operation) || ScenarioTests.excused[operation] != nil, "\(operation)")
+            #expect(
+                used.contains(operation) || ScenarioTests.excused[operation] != nil, "\(operation)")
         }
     }
 
@@ -44,11 +47,13 @@ import Testing
         for (name, lines) in try Self.sources() {
             for (index, line) in lines.enumerated() {
                 let code = line.trimmingCharacters(in: .whitespaces)
-                let isCase = code.hasPrefix("case ") && !code.hasSuffix(":") && name == "JSONValue.swift"
+                let isCase =
+                    code.hasPrefix("case ") && !code.hasSuffix(":") && name == "JSONValue.swift"
                     && !code.contains(": try")
                 guard code.hasPrefix("public ") || isCase else { continue }
                 count += 1
-                let before = lines[..<index].reversed()
+                let before =
+                    lines[..<index].reversed()
                     .map { $0.trimmingCharacters(in: .whitespaces) }
                     .first { !$0.hasPrefix("@") } ?? ""
                 #expect(before.hasPrefix("///"), "\(name):\(index + 1): \(code)")

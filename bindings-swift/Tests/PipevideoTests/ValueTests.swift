@@ -39,10 +39,12 @@ import Testing
             // Null and absent are told apart on the way.
             #expect(members["engine"] == .null && members["width"] == nil)
             #expect(members["object"] == "response" && members["output_video_url"] != nil)
-            #expect(members["usage"]?["cost_usd"] == .number(Decimal(string: "0.1234567890123456789")!))
+            #expect(
+                members["usage"]?["cost_usd"] == .number(Decimal(string: "0.1234567890123456789")!))
         }
         let list = try PropertyListEncoder().encode(["kept": generation.id])
-        #expect(try PropertyListDecoder().decode([String: String].self, from: list)["kept"] == "gen_1")
+        #expect(
+            try PropertyListDecoder().decode([String: String].self, from: list)["kept"] == "gen_1")
     }
 
     private func snakeCased() -> JSONEncoder {
@@ -61,7 +63,8 @@ import Testing
     }
 
     @Test func readingIsLenientAndNoMore() throws {
-        let odd = try generation(#"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
+        let odd = try generation(
+            #"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
         #expect(odd.status == .queued && odd.createdAt == nil && odd.usage == nil)
         #expect(odd.extra["created_at"] == "soon" && odd.extra["usage"] == 7)
         let unknown = try generation(#"{"id":"gen_1","status":"dreaming"}"#)
@@ -122,7 +125,10 @@ import Testing
     @Test func jsonIsWhatItWas() throws {
         let text = #"{"a":[null,true,1,-2.50,18446744073709551615,"x"],"b":{}}"#
         let value = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
-        #expect(value["a"] == [nil, true, 1, -2.5, .number(Decimal(string: "18446744073709551615")!), "x"])
+        #expect(
+            value["a"] == [
+                nil, true, 1, -2.5, .number(Decimal(string: "18446744073709551615")!), "x",
+            ])
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let again = try encoder.encode(value)

@@ -7,12 +7,14 @@ import Testing
     static let vectors = try! Repository.json("core/tests/vectors/svix.json")
     static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     static let body = Data(
-        #"{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed"}"#.utf8
+        #"{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed"}"#
+            .utf8
     )
 
     /// Why a delivery of a vector's body, which is genuine but no event, is refused.
     func reason(
-        _ vector: JSONValue, timestamp: String, signature: String, now: Double, family: String = "svix"
+        _ vector: JSONValue, timestamp: String, signature: String, now: Double,
+        family: String = "svix"
     ) throws -> PipevideoError.Reason? {
         let webhook = try Webhook(secrets: [vector["secret"]!.stringValue!])
         let headers = [
@@ -91,7 +93,8 @@ import Testing
             try webhook.unwrap(Array(Self.body), headers: upper),
             try webhook.unwrap(Self.body[...], headers: labelled.map { ($0.name, $0.value) }),
         ] {
-            #expect(event.id == "msg_1" && event.generationID == "gen_1" && event.status == .completed)
+            #expect(
+                event.id == "msg_1" && event.generationID == "gen_1" && event.status == .completed)
             #expect(event.type == "video.generation.completed" && !event.duplicate)
             let data = try JSONEncoder().encode(event)
             #expect(try JSONDecoder().decode(WebhookEvent.self, from: data) == event)
@@ -113,7 +116,8 @@ import Testing
     ) async throws -> (client: Pipevideo, id: String, wait: Task<Generation, any Error>) {
         let client = try Pipevideo(
             apiKey: emulator.apiKey, baseURL: emulator.baseURL,
-            polling: Polling(minInterval: .zero, maxInterval: .zero, safetyInterval: .seconds(3600)),
+            polling: Polling(
+                minInterval: .zero, maxInterval: .zero, safetyInterval: .seconds(3600)),
             webhookSecrets: secrets
         )
         let seen = Collected<Update>()
@@ -128,7 +132,9 @@ import Testing
         let (client, id, wait) = try await resting(emulator, [Self.secret])
         let events = Collected<WebhookEvent>()
         let receiver = try Receiver { body, headers in
-            guard let event = try? client.webhooks.unwrap(body, headers: headers) else { return 400 }
+            guard let event = try? client.webhooks.unwrap(body, headers: headers) else {
+                return 400
+            }
             events.add(event)
             return 204
         }

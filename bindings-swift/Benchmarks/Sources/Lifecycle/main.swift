@@ -42,22 +42,34 @@ func cost(_ lifecycle: @escaping @Sendable () async throws -> Void) async throws
 
 struct Answer: Codable, Sendable {
     struct Usage: Codable {
-        let cost_usd: Decimal?
+        let cost: Decimal?
+
+        enum CodingKeys: String, CodingKey {
+            case cost = "cost_usd"
+        }
     }
 
     let id: String
     let status: String
     let model: String
-    let created_at: Int
-    let output_video_url: String?
+    let createdAt: Int
+    let outputVideoURL: String?
     let usage: Usage?
+
+    enum CodingKeys: String, CodingKey {
+        case id, status, model, usage
+        case createdAt = "created_at"
+        case outputVideoURL = "output_video_url"
+    }
 }
 
 let configuration = URLSessionConfiguration.ephemeral
 configuration.httpMaximumConnectionsPerHost = atOnce
 let session = URLSession(configuration: configuration)
 
-@Sendable func bare(_ method: String, _ path: String, _ body: [String: String]?) async throws -> Answer {
+@Sendable func bare(_ method: String, _ path: String, _ body: [String: String]?) async throws
+    -> Answer
+{
     var request = URLRequest(url: URL(string: "\(baseURL)/v1/responses\(path)")!)
     request.httpMethod = method
     request.setValue("Bearer \(key)", forHTTPHeaderField: "Authorization")
@@ -84,7 +96,8 @@ let calls = try await cost {
 let generate = try await cost { _ = try await client.generate(model: model, input: "A cat") }
 
 func show(_ what: String, _ milliseconds: Double) {
-    let shown = String(format: "%.3f ms, %.3f of URLSession", milliseconds, milliseconds / urlSession)
+    let shown = String(
+        format: "%.3f ms, %.3f of URLSession", milliseconds, milliseconds / urlSession)
     print("\(what): \(shown)")
 }
 show("bare URLSession, create and four retrieves", urlSession)
