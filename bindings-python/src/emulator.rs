@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ending;
+use crate::input::{argument, whole};
 use crate::json;
 use crate::runtime;
 
@@ -89,9 +90,10 @@ impl Emulator {
         self.own()?.add_generation(read(generation, "generation")?).map_err(refused)
     }
 
-    #[pyo3(signature = (id, settlement: "dict[str, Any]"))]
-    fn settle(&self, id: &str, settlement: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.own()?.settle(id, read(settlement, "settlement")?).map_err(refused)
+    #[pyo3(signature = (id: "str", settlement: "dict[str, Any]"))]
+    fn settle(&self, id: &Bound<'_, PyAny>, settlement: &Bound<'_, PyAny>) -> PyResult<()> {
+        let id: String = argument(id, "id", "str")?;
+        self.own()?.settle(&id, read(settlement, "settlement")?).map_err(refused)
     }
 
     #[pyo3(signature = (fault: "dict[str, Any]"))]
@@ -122,8 +124,8 @@ impl Emulator {
     }
 
     #[pyo3(signature = (cents: "int"))]
-    fn set_balance(&self, cents: i64) -> PyResult<()> {
-        self.own()?.set_balance(cents);
+    fn set_balance(&self, cents: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.own()?.set_balance(whole(cents, "cents")?);
         Ok(())
     }
 

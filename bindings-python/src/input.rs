@@ -7,7 +7,7 @@ use pipevideo::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use serde_json::Value;
 
 use crate::ending;
@@ -61,8 +61,10 @@ impl Part {
 
 /// A text.
 #[pyfunction]
-pub(crate) fn text(text: String) -> Part {
-    Part(InputPart::text(text))
+#[pyo3(signature = (text: "str"))]
+pub(crate) fn text(text: &Bound<'_, PyAny>) -> PyResult<Part> {
+    let text: String = argument(text, "text", "str")?;
+    Ok(Part(InputPart::text(text)))
 }
 
 /// An image: an HTTPS or data URL, a path, or bytes; and how closely to look at it.
@@ -70,11 +72,11 @@ pub(crate) fn text(text: String) -> Part {
 /// A file travels inside the request, as a data URI. Its type is taken from its first bytes.
 #[pyfunction]
 #[pyo3(signature = (image: "Media", detail: "Detail | None" = None))]
-pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&str>) -> PyResult<Part> {
+pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&Bound<'_, PyAny>>) -> PyResult<Part> {
     let media = media(image, "image")?;
     Ok(Part(match detail {
         None => InputPart::image(media),
-        Some(detail) => InputPart::image_with_detail(media, self::detail(image.py(), detail)?),
+        Some(detail) => InputPart::image_with_detail(media, self::detail(detail)?),
     }))
 }
 
@@ -85,9 +87,13 @@ pub(crate) fn video(video: &Bound<'_, PyAny>) -> PyResult<Part> {
     Ok(Part(InputPart::video(media(video, "video")?)))
 }
 
-fn detail(py: Python<'_>, detail: &str) -> PyResult<Detail> {
-    serde_json::from_value(detail.into()).map_err(|_| {
-        errors::invalid(py, "detail is not one that the service knows: auto, low, high, original.")
+fn detail(detail: &Bound<'_, PyAny>) -> PyResult<Detail> {
+    let word: String = argument(detail, "detail", "str")?;
+    serde_json::from_value(word.into()).map_err(|_| {
+        errors::invalid(
+            detail.py(),
+            "detail is not one that the service knows: auto, low, high, original.",
+        )
     })
 }
 
@@ -139,8 +145,8 @@ pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationReques
     let model: String = argument(&given.model, "model", "str")?;
     let mut request = GenerationRequest::new(model, input(&given.input)?);
     request.instructions = argument(&given.instructions, "instructions", "str")?;
-    request.width = argument(&given.width, "width", "int")?;
-    request.height = argument(&given.height, "height", "int")?;
+    request.width = whole(&given.width, "width")?;
+    request.height = whole(&given.height, "height")?;
     request.aspect_ratio = argument(&given.aspect_ratio, "aspect_ratio", "str")?;
     request.engine = argument(&given.engine, "engine", "str")?;
     request.expand_prompt = argument(&given.expand_prompt, "expand_prompt", "bool")?;
@@ -161,6 +167,17 @@ where
     T: for<'a> FromPyObject<'a, 'py>,
 {
     value.extract().map_err(|_| type_error(name, kind, value))
+}
+
+/// A whole number, or None. Python counts a bool as one; here it is a mistake.
+pub(crate) fn whole<'py, T>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    match value.is_instance_of::<PyBool>() {
+        true => Err(type_error(name, "int", value)),
+        false => argument(value, name, "int"),
+    }
 }
 
 pub(crate) fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {

@@ -88,7 +88,8 @@ fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<V
         let mut object = Map::new();
         for (name, value) in dict.iter() {
             let name: String = name.extract().map_err(|_| wrong(argument, &name, "a key"))?;
-            object.insert(name, convert(&value, argument, depth)?);
+            let value = convert(&value, &format!("{argument}.{name}"), depth)?;
+            object.insert(name, value);
         }
         return Ok(Value::Object(object));
     }

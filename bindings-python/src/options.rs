@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::errors;
-use crate::input::{argument, type_error};
+use crate::input::{argument, type_error, whole};
 use crate::token::TokenHost;
 use crate::webhook;
 
@@ -85,7 +85,7 @@ pub(crate) fn deadline(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dura
 }
 
 fn max_retries(value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let number: i64 = argument(value, "max_retries", "an int")?;
+    let number: i64 = whole(value, "max_retries")?;
     u32::try_from(number)
         .map_err(|_| errors::configuration(value.py(), "max_retries must be 0 or more."))
 }
@@ -103,14 +103,13 @@ fn rate_limit(value: &Bound<'_, PyAny>) -> PyResult<Option<RateLimit>> {
 }
 
 fn polling(value: &Bound<'_, PyAny>) -> PyResult<Polling> {
+    const NAMES: [&str; 4] = ["min_interval", "max_interval", "safety_interval", "typical"];
     let mut polling = Polling::default();
     let mapping = value.cast::<PyMapping>().ok();
-    if let Some(mapping) = mapping {
-        known_keys(
-            mapping,
-            "polling",
-            &["min_interval", "max_interval", "safety_interval", "typical"],
-        )?;
+    match mapping {
+        Some(mapping) => known_keys(mapping, "polling", &NAMES)?,
+        None if NAMES.iter().any(|name| value.hasattr(*name).unwrap_or(false)) => {}
+        None => return Err(type_error("polling", "a mapping, or an object, of intervals", value)),
     }
     let fields = [
         ("min_interval", &mut polling.min_interval),

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::input::argument;
 use crate::values::{Generation, Reduced, hash, wire};
 use crate::word::Via;
 
@@ -44,9 +45,25 @@ pub(crate) struct Update {
 #[pymethods]
 impl Update {
     #[new]
-    #[pyo3(signature = (generation, elapsed: "float", expected: "float", via: "Via"))]
-    fn new(generation: &Generation, elapsed: f64, expected: f64, via: String) -> Self {
-        Self { generation: generation.0.clone(), elapsed, expected, via }
+    #[pyo3(signature = (
+        generation: "Generation",
+        elapsed: "float",
+        expected: "float",
+        via: "Via",
+    ))]
+    fn new(
+        generation: &Bound<'_, PyAny>,
+        elapsed: &Bound<'_, PyAny>,
+        expected: &Bound<'_, PyAny>,
+        via: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let of: PyRef<'_, Generation> = argument(generation, "generation", "a Generation")?;
+        Ok(Self {
+            generation: of.0.clone(),
+            elapsed: argument(elapsed, "elapsed", "a number")?,
+            expected: argument(expected, "expected", "a number")?,
+            via: argument(via, "via", "str")?,
+        })
     }
 
     /// The generation as it is now.
