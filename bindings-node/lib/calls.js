@@ -13,6 +13,8 @@ const TOLD = 2;
 const TOKEN = 3;
 
 const pending = new Map();
+/** The calls that go by a signal. It has one listener for all of them: with many Node would warn of a leak. */
+const bySignal = new WeakMap();
 let last = 0;
 let held = false;
 
@@ -58,7 +60,28 @@ function tell(call, text, raw) {
 
 function finish(call) {
   pending.delete(call.number);
-  call.options.signal?.removeEventListener('abort', call.onAbort);
+  const { signal } = call.options;
+  if (signal !== undefined) ignore(signal, call);
+}
+
+function listen(signal, call) {
+  let listening = bySignal.get(signal);
+  if (listening === undefined) {
+    const calls = new Set();
+    const onAbort = () => {
+      for (const aborted of [...calls]) cancel(aborted, reasonOf(signal));
+    };
+    listening = { calls, onAbort };
+    bySignal.set(signal, listening);
+  }
+  if (listening.calls.size === 0) signal.addEventListener('abort', listening.onAbort);
+  listening.calls.add(call);
+}
+
+function ignore(signal, call) {
+  const { calls, onAbort } = bySignal.get(signal);
+  calls.delete(call);
+  if (calls.size === 0) signal.removeEventListener('abort', onAbort);
 }
 
 /** Ends a call from this side. */
@@ -136,14 +159,10 @@ function run(options, read, begin, readTold) {
       // Also keeps the client alive, which may have to yield a token.
       begin,
       site,
-      onAbort: undefined,
     };
     begin(call.number, options.native);
     pending.set(call.number, call);
-    if (signal !== undefined) {
-      call.onAbort = () => cancel(call, reasonOf(signal));
-      signal.addEventListener('abort', call.onAbort, { once: true });
-    }
+    if (signal !== undefined) listen(signal, call);
     if (!held) {
       held = true;
       bridge.hold();

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::bridge::{Channel, Event};
 use crate::runtime::lock;
 
-type Answer = oneshot::Sender<Result<String, Rejected>>;
+type Answer = oneshot::Sender<Result<String, Failed>>;
 
 /// The requests that have not been answered yet, of all environments.
 static WAITING: LazyLock<Mutex<HashMap<u32, Answer>>> = LazyLock::new(Mutex::default);
@@ -28,6 +28,22 @@ impl std::fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
+
+/// A rejection on its way through the core, which passes on an error's source.
+#[derive(Debug)]
+struct Failed(Rejected);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
 
 /// Forgets a request whose answer nobody waits for any more.
 struct Asked(u32);
@@ -53,6 +69,6 @@ pub(crate) fn answer_token(request: u32, token: Option<String>) {
     let answer = lock(&WAITING).remove(&request);
     if let Some(answer) = answer {
         // Nobody waits for it if the call has been cancelled.
-        let _ = answer.send(token.ok_or(Rejected(request)));
+        let _ = answer.send(token.ok_or(Failed(Rejected(request))));
     }
 }

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Pipevideo } from 'pipevideo';
+import { MODEL, options, polls, started, until } from './common.mjs';
+
+const request = { model: MODEL, input: 'A cat' };
+
+/** The calls that take a signal, each as it is made. */
+function calls(client, id, folder) {
+  return {
+    create: (given) => client.responses.create(request, given),
+    generate: (given) => client.generate(request, given),
+    retrieve: (given) => client.responses.retrieve(id, given),
+    wait: (given) => client.responses.wait(id, given),
+    watch: (given) => client.responses.watch(id, given).next(),
+    download: (given) => client.responses.download(id, join(folder, 'a.mp4'), given),
+    reconcile: (given) => client.responses.reconcile({ model: MODEL, sentAt: new Date() }, given),
+    engines: (given) => client.engines.list(given),
+    usage: (given) => client.usage.retrieve(given),
+  };
+}
+
+test('a signal that is already aborted: nothing is sent', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const reason = new Error('changed my mind');
+  for (const [name, call] of Object.entries(calls(client, 'gen_1', tmpdir()))) {
+    await assert.rejects(call({ signal: AbortSignal.abort(reason) }), (error) => error === reason, name);
+    await assert.rejects(call({ signal: AbortSignal.abort() }), { name: 'AbortError' }, name);
+    await assert.rejects(call({ signal: AbortSignal.abort('a string') }), (error) => error === 'a string', name);
+  }
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('during a request: rejected at once, and the request is dropped', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const id = emulator.addGeneration({ polls: ['completed'] });
+  const folder = await mkdtemp(join(tmpdir(), 'pipevideo-'));
+  emulator.fault({ delay_ms: 600_000, times: null });
+  for (const [name, call] of Object.entries(calls(client, id, folder))) {
+    emulator.clearRequests();
+    const controller = new AbortController();
+    let owner = 0;
+    controller.signal.onabort = () => {
+      owner += 1;
+    };
+    const promise = call({ signal: controller.signal });
+    promise.catch(() => {});
+    await until(() => emulator.requests().length > 0);
+    const begun = performance.now();
+    controller.abort();
+    await assert.rejects(promise, (error) => error === controller.signal.reason, name);
+    assert.ok(performance.now() - begun < 1000, name);
+    assert.equal(owner, 1, 'the caller’s onabort is left alone');
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 1, 'only onabort is left');
+    assert.equal(emulator.requests().length, 1, name);
+  }
+});
+
+test('between polls: no more polls', async (context) => {
+  const emulator = await started(context);
+  const polling = { minIntervalMs: 50, maxIntervalMs: 50 };
+  const client = new Pipevideo(options(emulator, { polling }));
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  const controller = new AbortController();
+  const wait = client.responses.wait(id, { signal: controller.signal });
+  wait.catch(() => {});
+  await until(() => polls(emulator, id) >= 2);
+  controller.abort(new TypeError('mine'));
+  await assert.rejects(wait, new TypeError('mine'));
+  // A poll that was under way may have arrived; another wait shows that the loop goes on without it.
+  const seen = polls(emulator, id);
+  const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'completed'] });
+  await client.responses.wait(other);
+  assert.ok(polls(emulator, id) <= seen + 1);
+});
+
+test('during a download: what has arrived stays, and the next goes on from there', async (context) => {
+  const emulator = await started(context, { video_bytes: 32 << 20 });
+  const client = new Pipevideo(options(emulator));
+  const id = emulator.addGeneration({ polls: ['completed'] });
+  const path = join(await mkdtemp(join(tmpdir(), 'pipevideo-')), 'cat.mp4');
+  const controller = new AbortController();
+  const onProgress = () => controller.abort();
+  await assert.rejects(client.responses.download(id, path, { signal: controller.signal, onProgress }), {
+    name: 'AbortError',
+  });
+  assert.ok(!existsSync(path));
+  await until(() => existsSync(`${path}.part`));
+  assert.equal(await client.responses.download(id, path), path);
+  const ranges = emulator.requests().filter(({ origin }) => origin === 'video');
+  assert.equal(ranges.length, 2);
+  assert.match(ranges[1].headers.range ?? '', /^bytes=[1-9]/);
+});
+
+test('listeners are removed when a call is over', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const { signal } = new AbortController();
+  const { id } = await client.generate(request, { signal });
+  await assert.rejects(client.responses.retrieve('gen_nope', { signal }));
+  for await (const update of client.responses.watch(id, { signal })) assert.ok(update);
+  assert.throws(() => client.responses.watch(7, { signal }), TypeError);
+  await assert.rejects(client.responses.retrieve(7, { signal }), TypeError);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('one signal for many calls', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const ids = Array.from({ length: 200 }, () => emulator.addGeneration({ polls: ['queued'] }));
+  const controller = new AbortController();
+  const waits = ids.map((id) => client.responses.wait(id, { signal: controller.signal }));
+  const ended = Promise.allSettled(waits);
+  const warnings = [];
+  const onWarning = (warning) => warnings.push(warning);
+  process.on('warning', onWarning);
+  await until(() => new Set(emulator.requests().map(({ path }) => path)).size === ids.length);
+  controller.abort();
+  for (const { reason } of await ended) assert.equal(reason, controller.signal.reason);
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, [], 'no leak is suspected');
+});
+
+test('leaving a loop stops following', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const id = emulator.addGeneration({ polls: ['queued', 'in_progress'] });
+  for await (const { generation } of client.responses.watch(id)) {
+    if (generation.status === 'in_progress') break;
+  }
+  const seen = polls(emulator, id);
+  const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
+  await client.responses.wait(other);
+  assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was under way may have arrived');
+});
+
+test('a watch that was aborted or left is over', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  const controller = new AbortController();
+  const updates = client.responses.watch(id, { signal: controller.signal });
+  assert.equal((await updates.next()).value.generation.status, 'queued');
+  const next = updates.next();
+  controller.abort();
+  await assert.rejects(next, { name: 'AbortError' });
+  assert.deepEqual(await updates.next(), { done: true, value: undefined });
+
+  const left = client.responses.watch(id);
+  await left.next();
+  assert.deepEqual(await left.return('x'), { done: true, value: 'x' });
+  assert.deepEqual(await left.next(), { done: true, value: undefined });
+  const thrown = client.responses.watch(id);
+  await assert.rejects(thrown.throw(new RangeError('mine')), RangeError);
+});
+
+test('aborted while the key’s function is asked', async (context) => {
+  const emulator = await started(context);
+  let asked = 0;
+  const apiKey = () => {
+    asked += 1;
+    return new Promise(() => {});
+  };
+  const client = new Pipevideo(options(emulator, { apiKey }));
+  const controller = new AbortController();
+  const call = client.responses.retrieve('gen_1', { signal: controller.signal });
+  call.catch(() => {});
+  await until(() => asked > 0);
+  controller.abort();
+  await assert.rejects(call, { name: 'AbortError' });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('AbortSignal.timeout and any', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  await assert.rejects(client.responses.wait(id, { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+  const controller = new AbortController();
+  const wait = client.responses.wait(id, { signal: AbortSignal.any([controller.signal, new AbortController().signal]) });
+  controller.abort();
+  await assert.rejects(wait, { name: 'AbortError' });
+});

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { Pipevideo } from 'pipevideo';
+import { MODEL, options, polls, started, until } from './common.mjs';
+
+const PACKAGE = new URL('../index.mjs', import.meta.url).href;
+
+/** Runs a script in a process of its own, with a client's options as `options`. */
+async function script(body, given, limit = 20_000) {
+  const head = `import { Pipevideo } from '${PACKAGE}'; const options = ${JSON.stringify(given)};`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${head}\n${body}`]);
+  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  child.stderr.on('data', (data) => (output += data));
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  return { code, signal, output };
+}
+
+const fine = (output = '') => ({ code: 0, signal: null, output });
+
+test('a process ends with an idle client, and with a finished one', async (context) => {
+  const emulator = await started(context);
+  const given = options(emulator);
+  assert.deepEqual(await script('new Pipevideo(options);', given), fine());
+  const finished = `
+    const client = new Pipevideo(options);
+    await client.generate({ model: '${MODEL}', input: 'A cat' });
+    for await (const update of client.responses.watch((await client.usage.retrieve()).recentRequests[0].id)) break;
+    console.log('done');`;
+  assert.deepEqual(await script(finished, given), fine('done\n'));
+});
+
+test('a pending wait keeps the process alive, an aborted one does not', async (context) => {
+  const emulator = await started(context, { polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
+  const given = options(emulator, { polling: { minIntervalMs: 50, maxIntervalMs: 50 } });
+  const id = emulator.addGeneration();
+  // Nothing awaits it at the top level, and nothing else is there to do.
+  const pending = `new Pipevideo(options).responses.wait('${id}').then(({ status }) => console.log(status));`;
+  assert.deepEqual(await script(pending, given), fine('completed\n'));
+  const still = emulator.addGeneration({ polls: ['queued'] });
+  const aborted = `
+    const controller = new AbortController();
+    new Pipevideo(options).responses.wait('${still}', { signal: controller.signal }).catch(() => console.log('aborted'));
+    setTimeout(() => controller.abort(), 20);`;
+  assert.deepEqual(await script(aborted, given), fine('aborted\n'));
+});
+
+test('an emulator that is not stopped lets the process end', async () => {
+  const testing = new URL('../testing.mjs', import.meta.url).href;
+  const body = `const { Emulator } = await import('${testing}'); await Emulator.start(); console.log('up');`;
+  assert.deepEqual(await script(body, {}), fine('up\n'));
+});
+
+test('process.exit and uncaught errors in the middle of waits', async (context) => {
+  const emulator = await started(context, { polls: ['queued'] });
+  const body = (end) => `
+    const client = new Pipevideo(options);
+    for (let i = 0; i < 50; i += 1) client.generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate: end }).catch(() => {});
+    function end() { ${end} }`;
+  for (let run = 0; run < 5; run += 1) {
+    assert.deepEqual(await script(body('process.exit(7);'), options(emulator)), { ...fine(), code: 7 });
+  }
+  const thrown = await script(body("setImmediate(() => { throw new Error('mine'); });"), options(emulator));
+  assert.equal(thrown.code, 1);
+  assert.match(thrown.output, /Error: mine/);
+});
+
+test('worker threads, each with the module, work and end by themselves', async (context) => {
+  const emulator = await started(context);
+  const body = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { Pipevideo } = require(workerData.module);
+    new Pipevideo(workerData.options)
+      .generate({ model: '${MODEL}', input: 'A cat' })
+      .then(({ status }) => parentPort.postMessage(status));`;
+  const module = new URL('../index.js', import.meta.url).pathname;
+  const workers = Array.from({ length: 8 }, () => {
+    return new Worker(body, { eval: true, workerData: { module, options: options(emulator) } });
+  });
+  const ended = workers.map(async (worker) => {
+    const [[status], [code]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+    return [status, code];
+  });
+  for (const end of await Promise.all(ended)) assert.deepEqual(end, ['completed', 0]);
+});
+
+test('worker threads that are ended in the middle of waits', { timeout: 120_000 }, async (context) => {
+  const emulator = await started(context, { polls: ['queued', 'in_progress'] });
+  const body = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { Pipevideo } = require(workerData.module);
+    const client = new Pipevideo({ ...workerData.options, apiKey: async () => workerData.options.apiKey });
+    for (let i = 0; i < 20; i += 1) {
+      client.generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate: () => {} }).catch(() => {});
+    }
+    client.responses.retrieve('gen_nope').catch(() => parentPort.postMessage('begun'));`;
+  const module = new URL('../index.js', import.meta.url).pathname;
+  const one = async (pause) => {
+    const worker = new Worker(body, { eval: true, workerData: { module, options: options(emulator) } });
+    await once(worker, 'message');
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    await worker.terminate();
+  };
+  for (let round = 0; round < 15; round += 1) await Promise.all([one(0), one(round % 5), one(round)]);
+  // The main thread is as it was.
+  const id = emulator.addGeneration({ polls: ['completed'] });
+  assert.equal((await new Pipevideo(options(emulator)).responses.wait(id)).status, 'completed');
+});
+
+test('many clients, some of them forgotten in the middle of a call', async (context) => {
+  const emulator = await started(context);
+  const statuses = Array.from({ length: 200 }, async (_, index) => {
+    const apiKey = index % 2 ? async () => emulator.apiKey : emulator.apiKey;
+    const promise = new Pipevideo(options(emulator, { apiKey })).generate({ model: MODEL, input: 'A cat' });
+    if (index % 50 === 0) globalThis.gc?.();
+    return (await promise).status;
+  });
+  assert.deepEqual([...new Set(await Promise.all(statuses))], ['completed']);
+});
+
+test('a large answer does not hold up the event loop', async (context) => {
+  const output = Array.from({ length: 200_000 }, (_, index) => ({ id: index, text: 'é'.repeat(50), list: [1, 2, 3] }));
+  const text = JSON.stringify({ id: 'gen_1', status: 'completed', output });
+  assert.ok(text.length > 15e6);
+  const server = createServer((_, response) => response.end(text)).listen(0, '127.0.0.1');
+  context.after(() => server.close());
+  await once(server, 'listening');
+  // The server is in this process, and has to have written it all before the clock is looked at.
+  const client = new Pipevideo({ baseURL: `http://127.0.0.1:${server.address().port}`, apiKey: 'pv_x' });
+  let longest = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 1);
+  const generation = await client.responses.retrieve('gen_1');
+  longest = Math.max(longest, performance.now() - last);
+  clearInterval(timer);
+  const begun = performance.now();
+  assert.equal(generation.output.length, 200_000);
+  const parsing = performance.now() - begun;
+  assert.ok(longest < parsing, `held up for ${longest} ms, where parsing it takes ${parsing} ms`);
+  assert.equal(generation.output, generation.raw.output, 'it is read once');
+});
+
+test('callbacks run where the call was made', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const storage = new AsyncLocalStorage();
+  const seen = new Set();
+  await storage.run('the call', () => {
+    return client.generate({ model: MODEL, input: 'A cat' }, { onUpdate: () => seen.add(storage.getStore()) });
+  });
+  assert.deepEqual([...seen], ['the call']);
+});
+
+test('a client that was forgotten is collected, also one with a function', async (context) => {
+  const emulator = await started(context);
+  const body = `
+    let collected = 0;
+    const registry = new FinalizationRegistry(() => { collected += 1; });
+    (function () {
+      for (let i = 0; i < 100; i += 1) {
+        const client = new Pipevideo({ ...options, apiKey: () => String(client) });
+        registry.register(client);
+      }
+    })();
+    for (let i = 0; i < 100 && collected < 90; i += 1) { gc(); await new Promise((r) => setTimeout(r, 1)); }
+    console.log(collected >= 90);`;
+  const head = `const { gc } = await (async () => { const v8 = await import('node:v8'); v8.setFlagsFromString('--expose-gc'); return { gc: (await import('node:vm')).runInNewContext('gc') }; })();`;
+  assert.deepEqual(await script(head + body, options(emulator)), fine('true\n'));
+});
+
+test('a failed start leaves nothing behind', async (context) => {
+  const emulator = await started(context);
+  const body = `
+    const client = new Pipevideo(options);
+    await client.responses.retrieve(7).catch((error) => console.log(error.name));
+    await client.responses.retrieve('gen_1', { signal: AbortSignal.abort() }).catch((error) => console.log(error.name));
+    const fake = { aborted: false, addEventListener() { throw new Error('fake'); }, removeEventListener() {} };
+    await client.responses.retrieve('gen_1', { signal: fake }).catch((error) => console.log(error.message));`;
+  assert.deepEqual(await script(body, options(emulator)), fine('TypeError\nAbortError\nfake\n'));
+  await until(() => emulator.requests().length >= 0);
+  assert.equal(polls(emulator, 'gen_2'), 0);
+});

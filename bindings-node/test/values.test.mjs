@@ -1,0 +1,326 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { image, InvalidRequestError, Pipevideo, text, version, video } from 'pipevideo';
+import { MODEL, options, started } from './common.mjs';
+
+const request = { model: MODEL, input: 'A cat' };
+const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+
+/** What a retrieve yields for an answer of the service. */
+async function read(context, answer) {
+  const emulator = await started(context);
+  emulator.fault({ status: 200, body: answer });
+  return new Pipevideo(options(emulator)).responses.retrieve('gen_1');
+}
+
+test('a generation is a plain object', async (context) => {
+  const wire = {
+    id: 'gen_1',
+    status: 'completed',
+    model: MODEL,
+    created_at: 1709827200,
+    usage: { prompt_tokens: 12, cost_usd: '0.10', cached: true },
+    error: null,
+    output: [{ type: 'message' }],
+    colour: 'red',
+  };
+  const generation = await read(context, wire);
+  const expected = {
+    id: 'gen_1',
+    status: 'completed',
+    isFinal: true,
+    model: MODEL,
+    engine: null,
+    provider: null,
+    createdAt: new Date(1709827200000),
+    outputVideoUrl: null,
+    usage: { inputTokens: 12, outputTokens: null, totalTokens: null, costUsd: 0.1 },
+    error: null,
+    latencyMs: null,
+    output: [{ type: 'message' }],
+    raw: { ...wire, usage: { prompt_tokens: 12, cost_usd: '0.10', cached: true } },
+  };
+  assert.equal(generation.raw.colour, 'red');
+  assert.deepEqual(Object.keys(generation), Object.keys(expected));
+  const { raw, ...typed } = { ...generation };
+  assert.deepEqual(typed, (({ raw: _, ...rest }) => rest)(expected));
+  assert.equal(raw.usage.cached, true);
+  assert.equal(Object.getPrototypeOf(generation), Object.prototype);
+  assert.deepEqual(structuredClone(generation), { ...generation });
+  assert.equal(JSON.parse(JSON.stringify(generation)).createdAt, '2024-03-07T16:00:00.000Z');
+  assert.equal(generation.raw, generation.raw);
+});
+
+test('keys of the wire that mean something in JavaScript are plain keys', async (context) => {
+  const emulator = await started(context);
+  const body = JSON.parse('{"id":"gen_1","status":"queued","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":5}');
+  emulator.fault({ status: 200, body });
+  const generation = await new Pipevideo(options(emulator)).responses.retrieve('gen_1');
+  assert.equal({}.polluted, undefined);
+  assert.equal(generation.polluted, undefined);
+  assert.equal(generation.raw.polluted, undefined);
+  assert.deepEqual(Object.getOwnPropertyDescriptor(generation.raw, '__proto__').value, { polluted: 1 });
+  assert.equal(generation.raw.toString, 5);
+});
+
+test('every field reaches the service under its own name', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const extraBody = JSON.parse('{"seed":7,"nested":{"__proto__":1},"text":"\\ud83d\\ude00"}');
+  await client.responses.create({
+    ...request,
+    instructions: 'Keep it calm',
+    width: 1920,
+    height: 1080,
+    aspectRatio: '16:9',
+    provider: { order: ['framerate'] },
+    engine: 'hyperframes',
+    expandPrompt: false,
+    extraBody,
+  });
+  assert.deepEqual(emulator.requests()[0].body, {
+    model: MODEL,
+    input: 'A cat',
+    instructions: 'Keep it calm',
+    width: 1920,
+    height: 1080,
+    aspectRatio: '16:9',
+    provider: { order: ['framerate'] },
+    engine: 'hyperframes',
+    expand_prompt: false,
+    ...extraBody,
+  });
+  assert.equal(emulator.requests()[0].headers['user-agent'], `pipevideo-node/${version}`);
+});
+
+test('images and videos: URLs, paths and bytes of every kind', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const path = join(await mkdtemp(join(tmpdir(), 'pipevideo-')), 'cat.png');
+  await writeFile(path, PNG);
+  const data = `data:image/png;base64,${PNG.toString('base64')}`;
+  const buffer = new Uint8Array(PNG).buffer;
+  const view = new Uint8Array(new Uint8Array([0, ...PNG, 0]).buffer, 1, PNG.length);
+  const sources = [path, pathToFileURL(path), PNG, buffer, view, new DataView(buffer), data];
+  await client.responses.create({ model: MODEL, input: [text('Go'), ...sources.map((source) => image(source))] });
+  const [message] = emulator.requests()[0].body.input;
+  assert.deepEqual(message.content.slice(1), sources.map(() => ({ type: 'input_image', image_url: { url: data } })));
+
+  emulator.clearRequests();
+  const https = 'https://example.com/a.mp4';
+  const mp4 = Buffer.from('000000186674797069736f6d', 'hex');
+  await client.responses.create({
+    model: MODEL,
+    input: [
+      { role: 'system', content: 'Be kind' },
+      { role: 'user', content: [video(new URL(https)), video(mp4), image(path, { detail: 'low' })] },
+      { role: 'user', content: text('Go') },
+    ],
+  });
+  const [system, user, last] = emulator.requests()[0].body.input;
+  assert.deepEqual(system, { role: 'system', content: [{ type: 'input_text', text: 'Be kind' }] });
+  assert.deepEqual(user.content[0], { type: 'input_video', video_url: { url: https } });
+  assert.match(user.content[1].video_url.url, /^data:video\/mp4;base64,/);
+  assert.deepEqual(user.content[2], { type: 'input_image', image_url: { url: data, detail: 'low' } });
+  assert.deepEqual(last.content, [{ type: 'input_text', text: 'Go' }]);
+});
+
+test('what cannot be an input is refused before anything is sent', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const refused = async (given, expected) => {
+    await assert.rejects(client.responses.create({ ...request, ...given }), expected, JSON.stringify(given));
+  };
+  const invalid = { kind: 'invalid_request' };
+  await refused({ input: '' }, invalid);
+  await refused({ input: [] }, invalid);
+  await refused({ input: [image('https://example.com/a.png')] }, invalid);
+  await refused({ input: [text('Go'), image('/nowhere/cat.png')] }, invalid);
+  await refused({ input: [text('Go'), image(Buffer.from('no image'))] }, invalid);
+  await refused({ input: [text('Go'), image('http://example.com/a.png')] }, invalid);
+  await refused({ input: [text('Go'), image('pipevideo-source:0')] }, invalid);
+  await refused({ input: [text('Go'), image(PNG), { type: 'input_image', image_url: { url: 'pipevideo-source:9' } }] }, invalid);
+  await refused({ input: [{ role: 'nobody', content: 'SECRET words' }] }, (error) => {
+    return error instanceof InvalidRequestError && /system, assistant/.test(error.message) && !error.message.includes('SECRET');
+  });
+  await refused({ model: ' ' }, invalid);
+  await refused({ width: -1 }, invalid);
+  await refused({ extraBody: { model: 'other' } }, invalid);
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('wrong types are a TypeError that names the option', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const names = async (promise, name) => {
+    await assert.rejects(promise, (error) => error instanceof TypeError && error.message.includes(`'${name}'`), name);
+  };
+  const wrong = {
+    model: [7, {}, Symbol('x')],
+    input: [7, true, [7], ['A cat'], [null], [{ role: 'user', content: 7 }], [{ role: 'user', content: [null] }]],
+    instructions: [7],
+    width: ['1920', NaN, Infinity, 1.5, 2 ** 60, 10n],
+    height: [[]],
+    aspectRatio: [16 / 9],
+    provider: ['framerate', [7]],
+    engine: [true],
+    expandPrompt: ['no', 0],
+    extraBody: ['{}', [1]],
+    aspect_ratio: ['16:9'],
+    key: ['x'],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) await names(client.responses.create({ ...request, [name]: value }), name);
+  }
+  await names(client.responses.create({ model: MODEL }), 'input');
+  await names(client.responses.create({ input: 'A cat' }), 'model');
+  for (const given of [undefined, null, 'A cat', 7, []]) await names(client.generate(given), 'request');
+  for (const id of [undefined, null, 7, {}, ['gen_1']]) {
+    await names(client.responses.retrieve(id), 'id');
+    await names(client.responses.wait(id), 'id');
+    assert.throws(() => client.responses.watch(id), TypeError);
+  }
+  await names(client.responses.download(7, 'a.mp4'), 'generation');
+  await names(client.responses.download('gen_1', 7), 'path');
+  await names(client.responses.wait('gen_1', { deadlineMs: '9' }), 'deadlineMs');
+  await names(client.responses.wait('gen_1', { onUpdate: 'log' }), 'onUpdate');
+  await names(client.responses.wait('gen_1', { signal: {} }), 'signal');
+  await names(client.responses.wait('gen_1', { deadline: 9 }), 'deadline');
+  await names(client.responses.retrieve('gen_1', { deadlineMs: 9 }), 'deadlineMs');
+  await names(client.responses.retrieve('gen_1', new AbortController().signal.aborted), 'options');
+  for (const value of [NaN, -1, Infinity]) {
+    await assert.rejects(client.responses.wait('gen_1', { deadlineMs: value }), { kind: 'invalid_request' });
+    await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: value }), { kind: 'invalid_request' });
+  }
+  assert.throws(() => image(7), { name: 'TypeError', message: /'image'/ });
+  assert.throws(() => image('a.png', { detail: 7 }), { name: 'TypeError', message: /'detail'/ });
+  assert.throws(() => image('a.png', { size: 7 }), { name: 'TypeError', message: /'size'/ });
+  assert.throws(() => text(7), { name: 'TypeError', message: /'text'/ });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('wrong options of a client', () => {
+  const make = (given) => new Pipevideo({ apiKey: 'pv_x', ...given });
+  const typed = {
+    apiKey: 7,
+    baseURL: 7,
+    deadlineMs: '9',
+    requestTimeoutMs: 10n,
+    maxRetries: 1.5,
+    rateLimit: [100, 60],
+    polling: 5,
+    webhookSecrets: [7],
+    app: 'mine',
+    headers: { 'x-a': {} },
+    proxy: 7,
+    caFile: 7,
+    allowInsecure: 'yes',
+    baseUrl: 'https://example.com',
+    base_url: 'https://example.com',
+  };
+  for (const [name, value] of Object.entries(typed)) {
+    assert.throws(() => make({ [name]: value }), (error) => error instanceof TypeError && error.message.includes(`'${name}`), name);
+  }
+  for (const given of ['pv_x', 7, null, []]) assert.throws(() => new Pipevideo(given), TypeError);
+  assert.throws(() => make({ polling: { minInterval: 1 } }), { name: 'TypeError', message: /'polling.minInterval'/ });
+  assert.throws(() => make({ rateLimit: { requests: 5 } }), { name: 'TypeError', message: /'rateLimit.perMs'/ });
+  const wrong = [
+    { apiKey: ' ' },
+    { apiKey: 'pv\nx' },
+    { deadlineMs: NaN },
+    { requestTimeoutMs: -1 },
+    { requestTimeoutMs: 0 },
+    { maxRetries: -1 },
+    { rateLimit: { requests: 0, perMs: 1000 } },
+    { polling: { typicalMs: Infinity } },
+    { webhookSecrets: ['swordfish!'] },
+    { headers: { 'x a': 'b' } },
+    { headers: { 'x-a': 'b\nc' } },
+    { headers: { authorization: 'mine' } },
+    { caFile: '/nowhere/ca.pem' },
+    { proxy: ':' },
+    { app: { url: 'ftp://example.com' } },
+  ];
+  for (const given of wrong) assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
+  // What was not given may be there as undefined or null.
+  make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
+  const throwing = {
+    apiKey: 'pv_x',
+    get baseURL() {
+      throw new RangeError('mine');
+    },
+  };
+  assert.throws(() => new Pipevideo(throwing), RangeError);
+});
+
+test('a key that is a function', async (context) => {
+  const emulator = await started(context);
+  let asked = 0;
+  const client = new Pipevideo(options(emulator, { apiKey: () => ((asked += 1), emulator.apiKey) }));
+  await client.generate(request);
+  assert.equal(asked, emulator.requests().length, 'before each request');
+  const later = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return emulator.apiKey;
+  };
+  assert.equal((await new Pipevideo(options(emulator, { apiKey: later })).generate(request)).status, 'completed');
+
+  const reasons = [new Error('no session'), 'a string', undefined, { code: 7 }];
+  for (const reason of reasons) {
+    for (const apiKey of [() => Promise.reject(reason), () => { throw reason; }]) {
+      const refused = new Pipevideo(options(emulator, { apiKey }));
+      await assert.rejects(refused.responses.retrieve('gen_1'), (error) => error.kind === 'authentication' && error.cause === reason);
+      await assert.rejects(refused.responses.wait('gen_1'), (error) => error.cause === reason);
+    }
+  }
+  const wrong = new Pipevideo(options(emulator, { apiKey: () => 7 }));
+  await assert.rejects(wrong.responses.retrieve('gen_1'), (error) => error.cause instanceof TypeError);
+  const broken = new Pipevideo(options(emulator, { apiKey: () => 'a\nb' }));
+  await assert.rejects(broken.responses.retrieve('gen_1'), { kind: 'configuration' });
+});
+
+test('a call’s own timeout', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
+  emulator.fault({ delay_ms: 600_000, times: null });
+  await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: 20 }), { kind: 'timeout' });
+  await assert.rejects(client.responses.create(request, { timeoutMs: 20 }), { kind: 'submission_uncertain' });
+  await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: 0 }), { kind: 'configuration' });
+});
+
+test('a download takes a generation, and one that came over a wire', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const generation = await client.generate(request);
+  const path = join(await mkdtemp(join(tmpdir(), 'pipevideo-')), 'cat.mp4');
+  const before = emulator.requests().length;
+  for (const given of [generation, { ...generation }, JSON.parse(JSON.stringify(generation))]) {
+    assert.equal(await client.responses.download(given, pathToFileURL(path)), path);
+    assert.deepEqual(await readFile(path), emulator.video);
+  }
+  assert.equal(emulator.requests().length, before + 3, 'only the video is fetched');
+  const progress = [];
+  await client.responses.download({ id: generation.id }, path, { onProgress: (step) => progress.push(step) });
+  assert.deepEqual(progress.at(-1), { downloaded: emulator.video.length, total: emulator.video.length });
+});
+
+test('engines, usage and what is left of the budget', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator, { rateLimit: { requests: 50, perMs: 60_000 } }));
+  assert.equal(client.budgetLeft(), 50);
+  const { engines, raw } = await client.engines.list();
+  assert.equal(typeof engines[0].models[0].inputPerMillionUsd, 'number');
+  assert.ok(raw !== undefined);
+  const { id } = await client.responses.create(request);
+  const usage = await client.usage.retrieve();
+  assert.equal(usage.totals.totalRequests, 1);
+  assert.equal(usage.recentRequests[0].id, id);
+  assert.ok(usage.recentRequests[0].createdAt instanceof Date);
+  assert.equal(usage.raw.totals.total_requests, 1);
+  assert.equal(client.budgetLeft(), 48);
+  assert.equal(new Pipevideo(options(emulator)).budgetLeft(), null);
+});
