@@ -1,5 +1,7 @@
 import js from '@eslint/js';
 
+// It is run in the repository's root, for the examples as well.
+
 const node = [
   'AbortController',
   'AbortSignal',
@@ -9,6 +11,7 @@ const node = [
   'Request',
   'Response',
   'URL',
+  'URLSearchParams',
   'console',
   'fetch',
   'performance',
@@ -22,7 +25,7 @@ const node = [
 ];
 
 export default [
-  { ignores: ['node_modules', 'benches/node_modules', 'npm'] },
+  { ignores: ['**/node_modules', '**/*.mts'] },
   js.configs.recommended,
   {
     languageOptions: { globals: Object.fromEntries(node.map((name) => [name, 'readonly'])) },

@@ -18,14 +18,13 @@ function unwrapped(body, headers, verify) {
 
 /** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
 function millisecondsOf(timestamp) {
-  const ms =
-    timestamp instanceof Date
-      ? timestamp.getTime()
-      : Math.abs(timestamp) < 1e11
-        ? timestamp * 1000
-        : timestamp;
-  if (typeof ms !== 'number') throw check.wrong('timestamp', 'a Date or Unix seconds', timestamp);
-  if (!(ms >= 0)) throw new InvalidRequestError('timestamp must be after 1970.');
+  const isDate = timestamp instanceof Date;
+  if (!isDate && typeof timestamp !== 'number') {
+    throw check.wrong('timestamp', 'a Date or Unix seconds', timestamp);
+  }
+  const number = Number(timestamp);
+  const ms = isDate || number >= 1e11 ? number : number * 1000;
+  if (!(ms >= 0 && ms < Infinity)) throw new InvalidRequestError('timestamp must be a time after 1970.');
   return ms;
 }
 

@@ -6,6 +6,7 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 
 const PACKAGE: &str = "bindings-node";
+const EXAMPLES: &str = "examples/node";
 
 /// Runs everything.
 pub(crate) fn test(steps: &mut Steps) {
@@ -16,7 +17,9 @@ pub(crate) fn test(steps: &mut Steps) {
         return steps.skip("all", "there is no package for this platform");
     };
     let npm = "npm --no-audit --no-fund --loglevel=error";
-    steps.run("tools", &format!("{npm} --prefix {PACKAGE} ci"));
+    for folder in [PACKAGE, EXAMPLES] {
+        steps.run(&format!("what {folder} needs"), &format!("{npm} --prefix {folder} ci"));
+    }
     steps.run("native module", "cargo build --release --locked -p pipevideo-node");
     steps.run("the module's place", &place(platform));
     let run = |tool: &str| format!("{npm} --prefix {PACKAGE} run {tool}");

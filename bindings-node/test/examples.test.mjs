@@ -1,0 +1,219 @@
+// Each example as its user runs it: a process, its output, its files.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Emulator } from 'pipevideo/testing';
+import { EXAMPLES, run, serve, start } from './examples.mjs';
+import { until } from './common.mjs';
+
+const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+
+async function quick(context) {
+  const emulator = await Emulator.start({ speed: 60, sigma: 0.1 });
+  context.after(() => emulator.stop());
+  return emulator;
+}
+
+async function folder(context) {
+  const path = await mkdtemp(join(tmpdir(), 'pipevideo-'));
+  context.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+describe('examples', { concurrency: 4 }, () => {
+  for (const own of [false, true]) {
+    test(`quickstart, ${own ? 'with a service of its own' : 'with a key'}`, async (context) => {
+      const emulator = await quick(context);
+      const cwd = await folder(context);
+      const ended = await run(own ? null : emulator, cwd, 'quickstart.mjs');
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(ended.stdout, 'generation.mp4\n');
+      assert.deepEqual(await readFile(join(cwd, 'generation.mp4')), emulator.video);
+      assert.match(ended.stderr, / is queued\n[^]*cost: \$0\./);
+      assert.equal(ended.stderr.includes('PIPEVIDEO_API_KEY is not set'), own);
+    });
+  }
+
+  test('watch-progress', async (context) => {
+    const ended = await run(await quick(context), await folder(context), 'watch-progress.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /^gen_\S+ completed\n$/);
+    assert.match(ended.stderr, /░ gen_\S+ queued[^]*█ gen_\S+ completed\n$/);
+  });
+
+  test('image-to-video', async (context) => {
+    const emulator = await quick(context);
+    const cwd = await folder(context);
+    await writeFile(join(cwd, 'cat.png'), PNG);
+    const ended = await run(emulator, cwd, 'image-to-video.mjs', 'cat.png', 'Make it walk');
+    assert.deepEqual([ended.code, ended.stdout], [0, 'generation.mp4\n'], ended.stderr);
+    const [{ content }] = emulator.requests().find(({ method }) => method === 'POST').body.input;
+    assert.deepEqual(
+      content.map(({ type }) => type),
+      ['input_text', 'input_image'],
+    );
+    await writeFile(join(cwd, 'cat.png'), 'no image');
+    const refused = await run(emulator, cwd, 'image-to-video.mjs', 'cat.png', 'Make it walk');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /neither an image nor a video/);
+  });
+
+  test('resume', async (context) => {
+    const emulator = await quick(context);
+    const cwd = await folder(context);
+    const begun = await run(emulator, cwd, 'resume.mjs', 'start', 'A cat');
+    assert.equal(begun.code, 0, begun.stderr);
+    const ended = await run(emulator, cwd, 'resume.mjs', 'finish', begun.stdout.trim());
+    assert.deepEqual([ended.code, ended.stdout], [0, 'generation.mp4\n'], ended.stderr);
+    assert.deepEqual(await readFile(join(cwd, 'generation.mp4')), emulator.video);
+    assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
+  });
+
+  test('many', async (context) => {
+    const emulator = await quick(context);
+    const ended = await run(emulator, await folder(context), 'many.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /40 of 40 completed/);
+    assert.ok(emulator.requests().length <= 100, 'the emulator has turned none away');
+  });
+
+  test('typed', async (context) => {
+    // It is compiled into the examples' folder, so that it finds what it imports.
+    const compiled = join(EXAMPLES, 'typed.mjs');
+    context.after(() => rm(compiled, { force: true }));
+    const tsc = fileURLToPath(import.meta.resolve('typescript/lib/tsc.js'));
+    const flags = ['--strict', '--module', 'node16', '--target', 'es2022', '--types', 'node'];
+    const roots = ['--typeRoots', fileURLToPath(new URL('../node_modules/@types', import.meta.url))];
+    execFileSync(process.execPath, [tsc, join(EXAMPLES, 'typed.mts'), ...flags, ...roots], {
+      stdio: 'inherit',
+    });
+    const ended = await run(await quick(context), await folder(context), 'typed.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /^gen_\S+ completed after \d/);
+  });
+});
+
+/** A generation takes 300 ms, and what is refused is delivered again after 5. */
+async function telling(context) {
+  const options = { medianSeconds: 300, sigma: 0, speed: 1000, rateLimit: null, webhookSecrets: [SECRET] };
+  const emulator = await Emulator.start(options);
+  context.after(() => emulator.stop());
+  return emulator;
+}
+
+/** What a receiver must do: refuse the forged delivery, take what comes twice, and tell of it once. */
+async function told(emulator, url, output) {
+  emulator.setWebhook(`${url}/webhooks`);
+  emulator.deliveryFault({ wrong_signature: true });
+  emulator.deliveryFault({ twice: true });
+  const headers = { 'content-type': 'text/plain' };
+  const answer = await fetch(`${url}/videos`, { method: 'POST', headers, body: 'A cat' });
+  const shown = await answer.text();
+  await until(() => emulator.deliveries().length >= 3);
+  assert.deepEqual(
+    emulator.deliveries().map(({ answered }) => answered),
+    [400, 204, 204],
+  );
+  const id = emulator.deliveries()[0].body.generationId;
+  assert.ok(shown.startsWith(`${emulator.videoBase}/videos/${id}`), shown);
+  assert.deepEqual(
+    emulator.requests().map(({ method }) => method),
+    ['POST', 'GET'],
+  );
+  await until(() => output().stdout.includes('told of'));
+  assert.equal(output().stdout.split(`told of ${id}\n`).length, 2, output().stdout);
+  assert.equal(
+    output().stderr.split("refused: no secret made the delivery's signature.").length,
+    2,
+    output().stderr,
+  );
+}
+
+describe('receivers of webhooks', () => {
+  for (const framework of ['express', 'fastify']) {
+    test(framework, async (context) => {
+      const emulator = await telling(context);
+      const server = await serve(
+        context,
+        emulator,
+        { PIPEVIDEO_WEBHOOK_SECRET: SECRET },
+        `webhook-${framework}.mjs`,
+        '0',
+      );
+      await told(emulator, server.url, server.output);
+    });
+  }
+
+  test('Next.js’ route handlers', async (context) => {
+    const emulator = await telling(context);
+    const { Pipevideo, Webhook } = await import('pipevideo');
+    const client = new Pipevideo({
+      baseURL: emulator.baseURL,
+      apiKey: emulator.apiKey,
+      webhookSecrets: SECRET,
+    });
+    globalThis.pipevideoClient = client;
+    const routes = {
+      '/webhooks': await import('../../examples/node/webhook-next/webhooks-route.mjs'),
+      '/videos': await import('../../examples/node/webhook-next/videos-route.mjs'),
+    };
+    const printed = { stdout: '', stderr: '' };
+    context.mock.method(console, 'log', (line) => (printed.stdout += `${line}\n`));
+    context.mock.method(console, 'error', (line) => (printed.stderr += `${line}\n`));
+    // As Next.js does: a standard Request from what Node has received, and its Response written back.
+    const server = createServer(async (incoming, outgoing) => {
+      const body = Readable.toWeb(incoming);
+      const { method, headers, url } = incoming;
+      const request = new Request(`http://localhost${url}`, { method, headers, body, duplex: 'half' });
+      const response = await routes[url].POST(request);
+      outgoing.writeHead(response.status).end(await response.text());
+    }).listen(0, '127.0.0.1');
+    context.after(() => server.close());
+    await once(server, 'listening');
+    await told(emulator, `http://127.0.0.1:${server.address().port}`, () => printed);
+
+    const body = JSON.stringify({ eventType: 'video.generation.completed', generationId: 'gen_1' });
+    const post = (headers) =>
+      routes['/webhooks'].POST(new Request('http://localhost/webhooks', { method: 'POST', headers, body }));
+    assert.equal((await post(new Webhook(SECRET).sign(body))).status, 204);
+    assert.equal((await post({})).status, 400);
+  });
+
+  const url = process.env.PIPEVIDEO_TEST_REDIS_URL;
+  const skip =
+    url === undefined && 'PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test node starts one';
+  test('several processes over Redis', { skip }, async (context) => {
+    const emulator = await telling(context);
+    const environment = { PIPEVIDEO_WEBHOOK_SECRET: SECRET, REDIS_URL: url };
+    emulator.deliveryFault({ wrong_signature: true });
+    emulator.deliveryFault({ twice: true });
+    const receiver = await serve(context, emulator, environment, 'webhook-redis.mjs', 'receive', '0');
+    emulator.setWebhook(`${receiver.url}/webhooks`);
+    const generate = (n) =>
+      start(emulator, undefined, environment, 'webhook-redis.mjs', 'generate', `Cat ${n}`).ended;
+    const ended = await Promise.all([0, 1, 2].map(generate));
+    assert.deepEqual(
+      ended.map(({ code }) => code),
+      [0, 0, 0],
+      JSON.stringify(ended),
+    );
+    await until(() => emulator.deliveries().length >= 5);
+    const answers = emulator.deliveries().map(({ answered }) => answered);
+    assert.deepEqual(answers.sort(), [204, 204, 204, 204, 400]);
+    const created = emulator.deliveries().map(({ body }) => body.generationId);
+    const ready = ended.map(({ stdout }) => stdout.split(' is ready: ')[0]);
+    assert.deepEqual(new Set(ready), new Set(created));
+    // Each process looked once, when it was woken: a look at each safety interval takes a minute.
+    const methods = emulator.requests().map(({ method }) => method);
+    assert.deepEqual(methods.sort(), ['GET', 'GET', 'GET', 'POST', 'POST', 'POST']);
+  });
+});

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const CA = fileURLToPath(new URL('tls/ca.pem', import.meta.url));
+const read = (name) => readFileSync(new URL(`tls/${name}`, import.meta.url));
+const answer = JSON.stringify({ id: 'gen_1', status: 'completed' });
+
+describe('TLS', () => {
+  let server;
+  let baseURL;
+
+  before(async () => {
+    server = createServer({ cert: read('server.pem'), key: read('server.key') }, (_, response) =>
+      response.end(answer),
+    );
+    server.on('tlsClientError', () => {});
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    baseURL = `https://localhost:${server.address().port}`;
+  });
+
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+
+  /** What a retrieve in a process of its own yields: the status, or the kind of the error. */
+  async function retrieve(options = {}, env = {}) {
+    const body = `
+      import { Pipevideo } from '${new URL('../index.mjs', import.meta.url).href}';
+      try {
+        const client = new Pipevideo({ apiKey: 'pv_x', maxRetries: 0, ...${JSON.stringify({ baseURL, ...options })} });
+        console.log((await client.responses.retrieve('gen_1')).status);
+      } catch (error) {
+        console.log(error.kind);
+      }`;
+    const inherited = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(SSL_CERT|NODE_EXTRA)|proxy$/i.test(name)),
+    );
+    const child = spawn(process.execPath, ['--input-type=module', '-e', body], {
+      env: { ...inherited, ...env },
+    });
+    let output = '';
+    child.stdout.on('data', (data) => (output += data));
+    await once(child, 'close');
+    return output.trim();
+  }
+
+  test('an authority that nobody knows is not trusted', async () => {
+    assert.equal(await retrieve(), 'connection');
+  });
+
+  test('caFile, and NODE_EXTRA_CA_CERTS', async () => {
+    assert.equal(await retrieve({ caFile: CA }), 'completed');
+    assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: CA }), 'completed');
+    // Both count; and what Node itself only warns of keeps nobody from working.
+    assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: CA }), 'completed');
+    assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'completed');
+    assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'connection');
+  });
+
+  test('a machine without certificates', async () => {
+    // As in a slim image: what is built in is used, and calls fail or succeed by it.
+    const none = {
+      SSL_CERT_FILE: '/nowhere/ca.pem',
+      SSL_CERT_DIR: mkdtempSync(join(tmpdir(), 'pipevideo-')),
+    };
+    assert.equal(await retrieve({}, none), 'connection');
+    assert.equal(await retrieve({ caFile: CA }, none), 'completed');
+    assert.equal(await retrieve({}, { ...none, NODE_EXTRA_CA_CERTS: CA }), 'completed');
+  });
+});

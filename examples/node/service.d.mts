@@ -1,0 +1,3 @@
+import type { ClientOptions } from 'pipevideo';
+
+export function service(): Promise<ClientOptions>;

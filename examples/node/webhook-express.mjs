@@ -1,0 +1,53 @@
+// An Express server that makes videos, and is told by webhooks when they are ready.
+//
+//     npm install express
+//     node webhook-express.mjs 8000
+//     curl http://127.0.0.1:8000/videos -H "content-type: text/plain" -d "A cat walking on a beach"
+//
+// It needs PIPEVIDEO_API_KEY and PIPEVIDEO_WEBHOOK_SECRET. Without those of the real service, start the
+// emulator in another terminal, and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
+//
+//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
+//     cargo run -p pipevideo-emulator -- --speed 12 \
+//         --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+
+import express from 'express';
+import { Pipevideo, WebhookVerificationError } from 'pipevideo';
+
+// One client for both routes: what the one is told wakes the waits of the other.
+const client = new Pipevideo();
+const app = express();
+
+// The signature is over the body as it came: express.raw on this route, before any express.json().
+app.post('/webhooks', express.raw({ type: '*/*' }), (request, response) => {
+  let event;
+  try {
+    event = client.webhooks.unwrap(request.body, request.headers);
+  } catch (error) {
+    if (!(error instanceof WebhookVerificationError)) throw error;
+    console.error(`refused: ${error.message}`);
+    response.sendStatus(400);
+    return;
+  }
+  // The waits are awake, and the service wants its answer. What takes long is not done here, and nothing
+  // is done twice for a delivery that comes again.
+  response.sendStatus(204);
+  if (!event.duplicate) console.log(`told of ${event.generationId}`);
+});
+
+app.use(express.json());
+
+// Answers with the video's URL when there is one: a wait that costs two requests in all.
+app.post('/videos', express.text({ type: '*/*' }), async (request, response) => {
+  try {
+    const generation = await client.generate({ model: 'moonshotai/kimi-k2.5', input: request.body });
+    response.send(generation.outputVideoUrl);
+  } catch (error) {
+    response.status(502).send(error.message);
+  }
+});
+
+const [port = '8000'] = process.argv.slice(2);
+const server = app.listen(Number(port), '127.0.0.1', () => {
+  console.log(`listening on http://127.0.0.1:${server.address().port}`);
+});

@@ -1,0 +1,83 @@
+// Several processes: one is told by webhooks, others wait, and Redis is between them.
+//
+//     npm install redis
+//     node webhook-redis.mjs receive 8000
+//     node webhook-redis.mjs generate "A cat walking on a beach at sunset"    # as many as wished
+//
+// Both need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
+// generate PIPEVIDEO_API_KEY. Without those of the real service, start the emulator in another terminal,
+// and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
+//
+//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
+//     cargo run -p pipevideo-emulator -- --speed 12 \
+//         --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+
+import { createServer } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { Pipevideo, Webhook, WebhookVerificationError } from 'pipevideo';
+import { createClient } from 'redis';
+
+const CHANNEL = 'pipevideo:ended';
+
+/** A connection that comes back by itself. While Redis is away, the waits look for themselves once a
+ * minute: no video is lost, it is only noticed later. */
+async function connect() {
+  const redis = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379' });
+  redis.on('error', (error) => console.error(`redis: ${error.message}`));
+  return await redis.connect();
+}
+
+/** Verifies deliveries, and publishes which generation each is about. It needs no key. */
+async function receive(port) {
+  const webhook = new Webhook(process.env.PIPEVIDEO_WEBHOOK_SECRET.split(','));
+  const redis = await connect();
+
+  async function deliver(request) {
+    let event;
+    try {
+      event = webhook.unwrap(await buffer(request), request.headers);
+    } catch (error) {
+      if (!(error instanceof WebhookVerificationError)) throw error;
+      console.error(`refused: ${error.message}`);
+      return 400;
+    }
+    // If that fails this is a 500, and the service delivers again. One that is published twice does no harm.
+    if (event.generationId !== null) await redis.publish(CHANNEL, event.generationId);
+    return 204;
+  }
+
+  const server = createServer(async (request, response) => {
+    response.statusCode = await deliver(request).catch((error) => {
+      console.error(error);
+      return 500;
+    });
+    response.end();
+  });
+  server.listen(port, '127.0.0.1', () =>
+    console.log(`listening on http://127.0.0.1:${server.address().port}`),
+  );
+}
+
+/** Makes a video. Its wait is woken by what the receiver publishes. */
+async function generate(prompt) {
+  const client = new Pipevideo();
+  const redis = await connect();
+  await redis.subscribe(CHANNEL, (generationId) => client.webhooks.wake(generationId));
+  try {
+    const generation = await client.generate({ model: 'moonshotai/kimi-k2.5', input: prompt });
+    console.log(`${generation.id} is ready: ${generation.outputVideoUrl}`);
+  } catch (error) {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  } finally {
+    redis.destroy();
+  }
+}
+
+const [command, argument] = process.argv.slice(2);
+if (command === 'receive' && argument !== undefined) await receive(Number(argument));
+else if (command === 'generate' && argument !== undefined) await generate(argument);
+else {
+  console.error('usage: webhook-redis.mjs receive PORT | generate PROMPT');
+  process.exitCode = 2;
+}
