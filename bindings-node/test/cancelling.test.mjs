@@ -32,7 +32,11 @@ test('a signal that is already aborted: nothing is sent', async (context) => {
   for (const [name, call] of Object.entries(calls(client, 'gen_1', tmpdir()))) {
     await assert.rejects(call({ signal: AbortSignal.abort(reason) }), (error) => error === reason, name);
     await assert.rejects(call({ signal: AbortSignal.abort() }), { name: 'AbortError' }, name);
-    await assert.rejects(call({ signal: AbortSignal.abort('a string') }), (error) => error === 'a string', name);
+    await assert.rejects(
+      call({ signal: AbortSignal.abort('a string') }),
+      (error) => error === 'a string',
+      name,
+    );
   }
   assert.deepEqual(emulator.requests(), []);
 });
@@ -40,10 +44,12 @@ test('a signal that is already aborted: nothing is sent', async (context) => {
 test('during a request: rejected at once, and the request is dropped', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  const id = emulator.addGeneration({ polls: ['completed'] });
   const folder = await mkdtemp(join(tmpdir(), 'pipevideo-'));
   emulator.fault({ delay_ms: 600_000, times: null });
-  for (const [name, call] of Object.entries(calls(client, id, folder))) {
+  for (const name of Object.keys(calls(client))) {
+    // Each has a generation of its own: those of the same share their polls.
+    const id = emulator.addGeneration({ polls: ['completed'] });
+    const call = calls(client, id, folder)[name];
     emulator.clearRequests();
     const controller = new AbortController();
     let owner = 0;
@@ -182,9 +188,13 @@ test('AbortSignal.timeout and any', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['queued'] });
-  await assert.rejects(client.responses.wait(id, { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+  await assert.rejects(client.responses.wait(id, { signal: AbortSignal.timeout(20) }), {
+    name: 'TimeoutError',
+  });
   const controller = new AbortController();
-  const wait = client.responses.wait(id, { signal: AbortSignal.any([controller.signal, new AbortController().signal]) });
+  const wait = client.responses.wait(id, {
+    signal: AbortSignal.any([controller.signal, new AbortController().signal]),
+  });
   controller.abort();
   await assert.rejects(wait, { name: 'AbortError' });
 });
