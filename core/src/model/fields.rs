@@ -258,7 +258,9 @@ impl<'a, M: SerializeMap> Writer<'a, M> {
     ) -> Result<(), M::Error> {
         match value {
             Some(value) => self.map.serialize_entry(name, &value),
-            None if self.nulls.0.iter().any(|null| null == name) => self.map.serialize_entry(name, &()),
+            None if self.nulls.0.iter().any(|null| null == name) => {
+                self.map.serialize_entry(name, &())
+            }
             None => Ok(()),
         }
     }
