@@ -13,7 +13,9 @@ import PackageDescription
 #else
     // scripts/build-xcframework.sh makes it; scripts/release.sh puts a URL and a checksum here.
     let native: Target = .binaryTarget(name: "PipevideoC", path: "lib/Pipevideo.xcframework")
-    let linker: [LinkerSetting] = []
+    let linker: [LinkerSetting] = [
+        .linkedFramework("Security"), .linkedFramework("SystemConfiguration"),
+    ]
 #endif
 
 let package = Package(

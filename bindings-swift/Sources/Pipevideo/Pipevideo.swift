@@ -136,9 +136,8 @@ public struct Pipevideo: Sendable {
     /// Creates a generation and waits for its end.
     ///
     /// The deadline begins when the service has taken the request. Cancelling the task stops the wait,
-    /// not the generation: to have its id even then, look at the first update, or call
-    /// ``Responses/create(model:input:instructions:width:height:aspectRatio:provider:engine:expandPrompt:extraBody:)``
-    /// and ``Responses/wait(for:deadline:onUpdate:)`` apart.
+    /// not the generation: to have its id even then, look at the first update, or call `create` and
+    /// ``Responses/wait(for:deadline:onUpdate:)`` apart.
     ///
     /// - Parameters:
     ///   - model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.

@@ -240,6 +240,7 @@ final class DownloadObserver: DownloadListener {
     }
 
     func progressed(downloaded: UInt64, total: UInt64?) {
-        function(DownloadProgress(downloaded: Int(downloaded), total: total.map(Int.init)))
+        let total = total.map { Int(clamping: $0) }
+        function(DownloadProgress(downloaded: Int(clamping: downloaded), total: total))
     }
 }

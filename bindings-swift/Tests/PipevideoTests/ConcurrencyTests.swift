@@ -79,11 +79,16 @@ import Testing
         let emulator = try await Emulator.start()
         let client = try emulator.client()
         let seen = Collected<Update>()
-        let generation = try await client.generate(model: kimi, input: "A cat") { seen.add($0) }
+        let prompt = ["A", "cat"].joined(separator: " ")
+        let generation = try await client.generate(model: kimi, input: prompt) { seen.add($0) }
         let updates = await seen.first(3)
         #expect(updates.first?.generation.id == generation.id)
         #expect(updates.map(\.generation.status) == [.queued, .inProgress, .completed])
         #expect(updates.last?.generation == generation)
+        _ = try await client.responses.create(model: kimi, input: prompt)
+        for request in try await emulator.requests() where request["method"] == "POST" {
+            #expect(request["body"]?["input"] == "A cat")
+        }
     }
 
     @Test func theDeadlineIsTheCalls() async throws {

@@ -86,4 +86,24 @@ import Testing
         let error = await failure { try await client.usage.retrieve() }
         #expect(error?.kind == .configuration && error?.message.contains("two words") == false)
     }
+
+    final class Session: Sendable {
+        let token = "pv_test"
+    }
+
+    @Test func aClientThatIsGoneLetsGoOfItsFunction() async throws {
+        weak var kept: Session?
+        do {
+            let session = Session()
+            kept = session
+            let server = try SilentServer()
+            let client = try Pipevideo(apiKey: { session.token }, baseURL: server.url)
+            let task = Task { try await client.usage.retrieve() }
+            _ = await server.events.first(1)
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(kept != nil)
+        }
+        #expect(kept == nil)
+    }
 }

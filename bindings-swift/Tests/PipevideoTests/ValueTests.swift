@@ -4,7 +4,7 @@ import Testing
 
 /// Generations and the rest as values.
 @Suite struct ValueTests {
-    static let wire = """
+    static let full = """
         {"id":"gen_1","object":"response","status":"completed","model":"moonshotai/kimi-k2.5",\
         "engine":null,"provider":"framerate","created_at":1709827200,"latency_ms":45000,\
         "output":[{"type":"message","content":[]}],"output_video_url":"https://v.example/1?sig=SECRET",\
@@ -12,7 +12,7 @@ import Testing
         "error":null,"colour":{"deep":[1,2.5,true,null,"é"]},"huge":1e300}
         """
 
-    func generation(_ text: String = wire) throws -> Generation {
+    func generation(_ text: String = full) throws -> Generation {
         try JSONDecoder().decode(Generation.self, from: Data(text.utf8))
     }
 
@@ -52,6 +52,20 @@ import Testing
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         return encoder
+    }
+
+    @Test func timesAreWrittenAsTheyWereRead() throws {
+        for written in [
+            "0", "1709827200", "1709827200.5", "1709827200.123", "1709827200.999999",
+            "253402300799", "9223372036854775807", "18446744073709551615", "-1", "1e300",
+        ] {
+            let text = #"{"id":"gen_1","status":"completed","created_at":\#(written)}"#
+            let generation = try generation(text)
+            let again = String(decoding: try JSONEncoder().encode(generation), as: UTF8.self)
+            #expect(try self.generation(again) == generation, "\(again)")
+            let kept = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+            #expect(wire(generation)["created_at"] == kept["created_at"], "\(again)")
+        }
     }
 
     @Test func equalityAndHashAreThoseOfTheValue() throws {

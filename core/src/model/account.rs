@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::engine::decimal;
+use super::fields;
 use super::generation::Status;
 
 /// The account's usage: balance, totals, days and recent requests.
@@ -169,7 +170,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn millis(value: &Value) -> Option<SystemTime> {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(value.as_u64()?))
+    fields::time(Duration::from_millis(value.as_u64()?))
 }
 
 fn day(value: &Value) -> Option<DailyUsage> {

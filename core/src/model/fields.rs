@@ -178,7 +178,15 @@ pub(crate) fn seconds(value: Value) -> Result<SystemTime, Value> {
             (since.as_secs_f64() == seconds).then_some(since)
         }),
     };
-    since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or(value)
+    since.and_then(time).ok_or(value)
+}
+
+/// The end of the year 9999: the latest time that every language's calendar can show.
+const LATEST: Duration = Duration::from_secs(253_402_300_799);
+
+/// So long after the beginning of Unix time, if that is a time.
+pub(crate) fn time(since: Duration) -> Option<SystemTime> {
+    (since <= LATEST).then(|| SystemTime::UNIX_EPOCH + since)
 }
 
 /// Any type that serde reads.

@@ -15,7 +15,7 @@ struct Quickstart {
             let client = try Pipevideo()
             let generation = try await client.generate(
                 model: "moonshotai/kimi-k2.5",
-                input: .text(prompt),
+                input: prompt,
                 onUpdate: { update in
                     // The first update comes at once, with the id: all that is needed to go on with it.
                     say("\(update.generation.id) is \(update.generation.status)")

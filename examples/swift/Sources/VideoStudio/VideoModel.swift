@@ -44,7 +44,7 @@ public final class VideoModel {
     public func create(prompt: String) {
         begin { client in
             try await client.responses.create(
-                model: "moonshotai/kimi-k2.5", input: .text(prompt), aspectRatio: "9:16"
+                model: "moonshotai/kimi-k2.5", input: prompt, aspectRatio: "9:16"
             ).id
         }
     }
