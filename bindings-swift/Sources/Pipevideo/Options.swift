@@ -1,3 +1,4 @@
+import Foundation
 internal import PipevideoFFI
 
 /// How many requests a key may make in how long a time.
@@ -69,5 +70,27 @@ public struct App: Hashable, Sendable {
         self.url = url
         self.title = title
         self.name = name
+    }
+}
+
+extension Options {
+    /// A client's options, as the core takes them.
+    init(
+        apiKey: String?, baseURL: String?, allowInsecure: Bool?, requestTimeout: Duration?,
+        connectTimeout: Duration?, maxRetries: Int?, rateLimit: RateLimit?, polling: Polling,
+        deadline: Duration?, webhookSecrets: [String]?, app: App, headers: [String: String],
+        proxy: String?, caFile: URL?
+    ) {
+        self.init(
+            apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
+            requestTimeout: requestTimeout?.inSeconds, connectTimeout: connectTimeout?.inSeconds,
+            maxRetries: maxRetries.map(Int64.init), rateLimit: RateLimit.core(rateLimit),
+            minInterval: polling.minInterval?.inSeconds,
+            maxInterval: polling.maxInterval?.inSeconds,
+            safetyInterval: polling.safetyInterval?.inSeconds, typical: polling.typical?.inSeconds,
+            deadline: deadline?.inSeconds, webhookSecrets: webhookSecrets, appUrl: app.url,
+            appTitle: app.title, appName: app.name, headers: headers, proxy: proxy,
+            caFile: caFile?.path
+        )
     }
 }

@@ -59,15 +59,11 @@ public struct Pipevideo: Sendable {
         caFile: URL? = nil
     ) throws {
         let options = Options(
-            apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
-            requestTimeout: requestTimeout?.inSeconds, connectTimeout: connectTimeout?.inSeconds,
-            maxRetries: maxRetries.map(Int64.init), rateLimit: RateLimit.core(rateLimit),
-            minInterval: polling.minInterval?.inSeconds,
-            maxInterval: polling.maxInterval?.inSeconds,
-            safetyInterval: polling.safetyInterval?.inSeconds, typical: polling.typical?.inSeconds,
-            deadline: deadline?.inSeconds, webhookSecrets: webhookSecrets,
-            appUrl: app.url, appTitle: app.title, appName: app.name,
-            headers: headers, proxy: proxy, caFile: caFile?.path
+            apiKey: apiKey, baseURL: baseURL, allowInsecure: allowInsecure,
+            requestTimeout: requestTimeout, connectTimeout: connectTimeout, maxRetries: maxRetries,
+            rateLimit: rateLimit, polling: polling, deadline: deadline,
+            webhookSecrets: webhookSecrets, app: app, headers: headers, proxy: proxy,
+            caFile: caFile
         )
         core = try callAtOnce { try Core(options: options, tokens: nil) }
     }
@@ -104,15 +100,11 @@ public struct Pipevideo: Sendable {
         caFile: URL? = nil
     ) throws {
         let options = Options(
-            apiKey: nil, baseUrl: baseURL, allowInsecure: allowInsecure,
-            requestTimeout: requestTimeout?.inSeconds, connectTimeout: connectTimeout?.inSeconds,
-            maxRetries: maxRetries.map(Int64.init), rateLimit: RateLimit.core(rateLimit),
-            minInterval: polling.minInterval?.inSeconds,
-            maxInterval: polling.maxInterval?.inSeconds,
-            safetyInterval: polling.safetyInterval?.inSeconds, typical: polling.typical?.inSeconds,
-            deadline: deadline?.inSeconds, webhookSecrets: webhookSecrets,
-            appUrl: app.url, appTitle: app.title, appName: app.name,
-            headers: headers, proxy: proxy, caFile: caFile?.path
+            apiKey: nil, baseURL: baseURL, allowInsecure: allowInsecure,
+            requestTimeout: requestTimeout, connectTimeout: connectTimeout, maxRetries: maxRetries,
+            rateLimit: rateLimit, polling: polling, deadline: deadline,
+            webhookSecrets: webhookSecrets, app: app, headers: headers, proxy: proxy,
+            caFile: caFile
         )
         core = try callAtOnce { try Core(options: options, tokens: Tokens(apiKey)) }
     }
