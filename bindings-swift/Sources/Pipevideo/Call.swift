@@ -53,6 +53,12 @@ final class Caught: Thrown {
 }
 
 extension Duration {
+    /// A time on the wire; one that is no `Int64` is none.
+    init?(milliseconds: UInt64) {
+        guard let milliseconds = Int64(exactly: milliseconds) else { return nil }
+        self = .milliseconds(milliseconds)
+    }
+
     /// The core's unit.
     var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18

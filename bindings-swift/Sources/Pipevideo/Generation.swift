@@ -51,8 +51,8 @@ public struct Generation: Hashable, Sendable, Identifiable {
     /// Why it failed, if it did.
     public var error: GenerationError? { core.error.map(GenerationError.init) }
 
-    /// How long it took end to end, in milliseconds, once completed.
-    public var latencyMs: Int? { core.latencyMs.flatMap(Int.init(exactly:)) }
+    /// How long it took end to end, once completed.
+    public var latency: Duration? { core.latencyMs.flatMap(Duration.init(milliseconds:)) }
 
     /// The service's `output`; its content is not documented.
     public var output: JSONValue? { core.output.map(JSONValue.init(text:)) }

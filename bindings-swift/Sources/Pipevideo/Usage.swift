@@ -156,8 +156,8 @@ public struct RecentRequest: Hashable, Sendable, Codable, Identifiable {
     public let engine: String?
     /// What it cost, in US cents.
     public let costCents: Decimal?
-    /// How long it took end to end, in milliseconds.
-    public let latencyMs: Int?
+    /// How long it took end to end.
+    public let latency: Duration?
     /// When the service took it.
     public let createdAt: Date?
     /// When it ended.
@@ -169,7 +169,7 @@ public struct RecentRequest: Hashable, Sendable, Codable, Identifiable {
         modelName = core.modelName
         engine = core.engine
         costCents = Decimal(exact: core.costCents)
-        latencyMs = core.latencyMs.flatMap(Int.init(exactly:))
+        latency = core.latencyMs.flatMap(Duration.init(milliseconds:))
         createdAt = core.createdAt
         completedAt = core.completedAt
     }

@@ -26,6 +26,9 @@ private func json(_ time: Duration) -> JSONValue { .number(Decimal(time / .secon
 private func json(_ date: Date?) -> JSONValue {
     date.map { .number(Decimal($0.timeIntervalSince1970)) } ?? .null
 }
+private func millis(_ time: Duration?) -> JSONValue {
+    time.map { .number(Decimal($0 / .milliseconds(1))) } ?? .null
+}
 private func millis(_ date: Date?) -> JSONValue {
     date.map { .number(Decimal(($0.timeIntervalSince1970 * 1000).rounded())) } ?? .null
 }
@@ -46,7 +49,7 @@ func shown(_ generation: Generation) -> JSONValue {
     shown["created_at"] = generation.createdAt.map(json) ?? shown["created_at"]
     shown["output_video_url"] =
         generation.outputVideoURL.map { json($0.absoluteString) } ?? shown["output_video_url"]
-    shown["latency_ms"] = json(generation.latencyMs)
+    shown["latency_ms"] = millis(generation.latency)
     shown["output"] = generation.output ?? .null
     shown["is_final"] = .bool(generation.isFinal)
     shown.merge(generation.extra) { _, extra in extra }
@@ -133,7 +136,7 @@ func shown(_ request: RecentRequest) -> JSONValue {
     [
         "id": json(request.id), "status": json(request.status?.rawValue),
         "model_name": json(request.modelName), "engine": json(request.engine),
-        "cost_cents": json(request.costCents), "latency_ms": json(request.latencyMs),
+        "cost_cents": json(request.costCents), "latency_ms": millis(request.latency),
         "created_at": millis(request.createdAt), "completed_at": millis(request.completedAt),
     ]
 }

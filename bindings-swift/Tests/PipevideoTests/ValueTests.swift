@@ -21,7 +21,7 @@ import Testing
         #expect(generation.id == "gen_1" && generation.status == .completed && generation.isFinal)
         #expect(generation.createdAt == Date(timeIntervalSince1970: 1_709_827_200))
         #expect(generation.outputVideoURL == URL(string: "https://v.example/1?sig=SECRET"))
-        #expect(generation.engine == nil && generation.latencyMs == 45000)
+        #expect(generation.engine == nil && generation.latency == .seconds(45))
         #expect(generation.usage?.inputTokens == 12 && generation.usage?.outputTokens == 3400)
         #expect(generation.usage?.costUSD == Decimal(string: "0.12345678901234567890"))
         #expect(generation.extra["colour"]?["deep"] == [1, 2.5, true, nil, "é"])
