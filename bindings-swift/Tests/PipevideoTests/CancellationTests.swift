@@ -26,7 +26,11 @@ import Testing
     @Test(arguments: Endless.allCases)
     func cancellingClosesTheRequest(_ endless: Endless) async throws {
         let server = try SilentServer()
-        let client = try Pipevideo(apiKey: "pv_test", baseURL: server.url)
+        // If it were not cancelled, it would end all the same.
+        let client = try Pipevideo(
+            apiKey: "pv_test", baseURL: server.url, requestTimeout: .seconds(10), maxRetries: 0,
+            deadline: .seconds(10)
+        )
         let task = Task { try await endless.call(client) }
         #expect(await server.events.first(1) == [.request])
         task.cancel()
@@ -67,7 +71,7 @@ import Testing
 
     @Test func aCancelledWaitPollsNoMore() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client()
+        let client = try emulator.client(deadline: .seconds(10))
         let id = try await emulator.addGeneration()
         let seen = Collected<Update>()
         let task = Task { try await client.responses.wait(for: id) { seen.add($0) } }
@@ -79,7 +83,7 @@ import Testing
 
     @Test func leavingTheLoopStopsFollowing() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client()
+        let client = try emulator.client(deadline: .seconds(10))
         let id = try await emulator.addGeneration()
         for try await update in client.responses.updates(for: id) {
             #expect(update.generation.status == .inProgress)
@@ -90,7 +94,7 @@ import Testing
 
     @Test func cancellingOneWaitLeavesTheOther() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client()
+        let client = try emulator.client(deadline: .seconds(10))
         let id = try await emulator.addGeneration()
         let seen = Collected<Update>()
         let stays = Task { try await client.responses.wait(for: id) }
