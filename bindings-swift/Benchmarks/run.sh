@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-target=${CARGO_TARGET_DIR:-../../target}
-scratch=$(realpath -m "$target")/swift/benchmarks
+target=$(cd "${CARGO_TARGET_DIR:-../../target}" && pwd)
+scratch=$target/swift/benchmarks
 swift=swift
-command -v swift >/dev/null || swift=$(realpath "$target")/swift-toolchain/bin/swift
+command -v swift >/dev/null || swift=$target/swift-toolchain/bin/swift
 enter=$(dirname "$swift")/swift-env
 [ -x "$enter" ] || enter=
 
@@ -27,7 +27,7 @@ $enter "$built/Lifecycle"
 size() {
   cp "$built/$1" "$scratch/stripped"
   strip "$scratch/stripped"
-  stat -c %s "$scratch/stripped"
+  wc -c <"$scratch/stripped"
 }
 with=$(size With)
 without=$(size Without)

@@ -21,11 +21,12 @@ for file in "$written"/*; do
     *) place=Sources/PipevideoC ;;
   esac
   # Lines that end in spaces are no lines that git likes.
-  sed -i 's/[[:space:]]*$//' "$file"
+  name=$(basename "$file")
+  sed 's/[[:space:]]*$//' "$file" >"$file.trimmed"
   if [ "${1:-}" = --check ]; then
-    diff -u "$place/$(basename "$file")" "$file" ||
+    diff -u "$place/$name" "$file.trimmed" ||
       { echo "$place is not what the library says: run bindings-swift/scripts/generate.sh" >&2; exit 1; }
   else
-    cp "$file" "$place/"
+    cp "$file.trimmed" "$place/$name"
   fi
 done
