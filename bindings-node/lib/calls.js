@@ -37,13 +37,8 @@ function take(events) {
       continue;
     }
     finish(call);
-    if (kind === DONE) {
-      call.resolve(call.read(events[i + 2], events[i + 3]));
-    } else if (kind === FAILED) {
-      call.reject(make(events[i + 2], call.site));
-    } else {
-      call.reject(new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo.'));
-    }
+    if (kind === DONE) call.resolve(call.read(events[i + 2], events[i + 3]));
+    else call.resolve(new Failure(kind === FAILED ? events[i + 2] : null));
   }
   letGo();
 }
@@ -134,8 +129,23 @@ function callOptions(given, allowed) {
   return options;
 }
 
+/** How a call has failed. It becomes an error in the function that the caller awaits, so that the error's
+ * stack shows the caller: V8 adds who awaits, at no cost for what succeeds. */
+class Failure {
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+/** The value of a call that has ended. */
+function settle(outcome) {
+  if (!(outcome instanceof Failure)) return outcome;
+  if (outcome.text !== null) throw make(outcome.text, settle);
+  throw new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo.');
+}
+
 /**
- * Starts a call and promises what comes of it.
+ * Starts a call and promises what comes of it, for `settle`.
  *
  * @param options what `callOptions` made of the caller's
  * @param read makes the value from what the native module yields
@@ -143,31 +153,23 @@ function callOptions(given, allowed) {
  * @param readTold makes what the callback is told
  */
 function run(options, read, begin, readTold) {
-  return new Promise((resolve, reject) => {
-    const { signal } = options;
-    if (signal?.aborted) throw reasonOf(signal);
-    const site = {};
-    Error.captureStackTrace(site, run);
-    last = (last + 1) >>> 0;
-    const call = {
-      number: last,
-      resolve,
-      reject,
-      read,
-      readTold,
-      options,
-      // Also keeps the client alive, which may have to yield a token.
-      begin,
-      site,
-    };
-    begin(call.number, options.native);
-    pending.set(call.number, call);
-    if (signal !== undefined) listen(signal, call);
-    if (!held) {
-      held = true;
-      bridge.hold();
-    }
+  const { signal } = options;
+  if (signal?.aborted) throw reasonOf(signal);
+  last = (last + 1) >>> 0;
+  // `begin` also keeps the client alive, which may have to yield a token.
+  const call = { number: last, resolve: null, reject: null, read, readTold, options, begin };
+  const promise = new Promise((resolve, reject) => {
+    call.resolve = resolve;
+    call.reject = reject;
   });
+  begin(call.number, options.native);
+  pending.set(call.number, call);
+  if (signal !== undefined) listen(signal, call);
+  if (!held) {
+    held = true;
+    bridge.hold();
+  }
+  return promise;
 }
 
-module.exports = { bridge, callOptions, run };
+module.exports = { bridge, callOptions, run, settle };

@@ -3,7 +3,7 @@ const check = require('./check.js');
 const values = require('./values.js');
 const tokens = require('./tokens.js');
 const { InvalidRequestError, make } = require('./errors.js');
-const { bridge, callOptions, run } = require('./calls.js');
+const { bridge, callOptions, run, settle } = require('./calls.js');
 const { clientOptions } = require('./options.js');
 const { request } = require('./input.js');
 const { Updates } = require('./watch.js');
@@ -21,7 +21,7 @@ class Pipevideo {
   constructor(options) {
     const { json, apiKey } = clientOptions(options);
     const core = native.open(bridge, json, apiKey && tokens.register(this, apiKey));
-    if (typeof core === 'string') throw make(core);
+    if (typeof core === 'string') throw make(core, Pipevideo);
     this.#core = core;
     const open = () => this.#open();
     this.responses = new Responses(open);
@@ -35,9 +35,9 @@ class Pipevideo {
     return this.#core;
   }
 
-  generate(given, options) {
-    return settled(() =>
-      run(
+  async generate(given, options) {
+    return settle(
+      await run(
         callOptions(options, WAIT),
         values.generation,
         (call, own) => {
@@ -63,15 +63,6 @@ class Pipevideo {
   }
 }
 
-/** A mistake in the arguments is a rejection, as everything else that goes wrong with a call. */
-function settled(start) {
-  try {
-    return start();
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
 class Responses {
   #open;
 
@@ -79,26 +70,26 @@ class Responses {
     this.#open = open;
   }
 
-  create(given, options) {
-    return settled(() =>
-      run(callOptions(options, CALL), values.generation, (call, own) => {
+  async create(given, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.generation, (call, own) => {
         const { json, sources } = request(given);
         this.#open().create(call, own, json, sources);
       }),
     );
   }
 
-  retrieve(id, options) {
-    return settled(() =>
-      run(callOptions(options, CALL), values.generation, (call, own) => {
+  async retrieve(id, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.generation, (call, own) => {
         this.#open().retrieve(call, own, check.text('id', id));
       }),
     );
   }
 
-  wait(id, options) {
-    return settled(() =>
-      run(
+  async wait(id, options) {
+    return settle(
+      await run(
         callOptions(options, WAIT),
         values.generation,
         (call, own) => {
@@ -112,13 +103,13 @@ class Responses {
   watch(id, options) {
     const checked = { ...callOptions(options, WATCH), owner: this };
     const stream = this.#open().watch(checked.native, check.text('id', id));
-    if (typeof stream === 'string') throw make(stream);
+    if (typeof stream === 'string') throw make(stream, this.watch);
     return new Updates(stream, checked);
   }
 
-  download(generation, path, options) {
-    return settled(() =>
-      run(
+  async download(generation, path, options) {
+    return settle(
+      await run(
         callOptions(options, DOWNLOAD),
         values.json,
         (call, own) => {
@@ -134,9 +125,9 @@ class Responses {
     );
   }
 
-  reconcile(error, options) {
-    return settled(() =>
-      run(callOptions(options, CALL), values.candidates, (call, own) => {
+  async reconcile(error, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.candidates, (call, own) => {
         const sentAt = new Date(error?.sentAt ?? NaN).getTime();
         if (typeof error?.model !== 'string' || Number.isNaN(sentAt)) {
           throw new InvalidRequestError(
@@ -156,9 +147,9 @@ class Engines {
     this.#open = open;
   }
 
-  list(options) {
-    return settled(() =>
-      run(callOptions(options, CALL), values.engines, (call, own) => {
+  async list(options) {
+    return settle(
+      await run(callOptions(options, CALL), values.engines, (call, own) => {
         this.#open().engines(call, own);
       }),
     );
@@ -172,9 +163,9 @@ class Usage {
     this.#open = open;
   }
 
-  retrieve(options) {
-    return settled(() =>
-      run(callOptions(options, CALL), values.usage, (call, own) => {
+  async retrieve(options) {
+    return settle(
+      await run(callOptions(options, CALL), values.usage, (call, own) => {
         this.#open().usage(call, own);
       }),
     );

@@ -160,14 +160,10 @@ function fromView({ kind, message, cause: found, sentAt, generation, last, ...fi
   return error;
 }
 
-/** The error that the native module has written down, with the stack of the call if it is known. */
-function make(text, site) {
+/** The error that the native module has written down. Its stack begins at the caller of this function. */
+function make(text, caller) {
   const error = fromView(JSON.parse(text));
-  const frames = typeof site?.stack === 'string' ? site.stack.indexOf('\n') : -1;
-  if (frames >= 0) {
-    const stack = `${error.name}: ${error.message}${site.stack.slice(frames)}`;
-    Object.defineProperty(error, 'stack', { value: stack, writable: true, configurable: true });
-  }
+  Error.captureStackTrace(error, caller);
   return error;
 }
 

@@ -1,4 +1,4 @@
-const { run } = require('./calls.js');
+const { run, settle } = require('./calls.js');
 const values = require('./values.js');
 
 /** A generation's updates: an async iterable. Leaving the loop stops following, never the generation. */
@@ -16,7 +16,7 @@ class Updates {
     if (stream === null) return { done: true, value: undefined };
     try {
       const options = { ...this.#options, native: undefined };
-      return await run(options, values.step, (call) => stream.next(call));
+      return settle(await run(options, values.step, (call) => stream.next(call)));
     } catch (error) {
       this.#close();
       throw error;

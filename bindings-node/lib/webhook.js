@@ -11,9 +11,7 @@ function unwrapped(body, headers, verify) {
   const bytes = check.rawBody(body);
   const text = verify(bytes, check.headerPairs('headers', headers));
   if (!text.startsWith('[')) return values.event(text, bytes);
-  const site = {};
-  Error.captureStackTrace(site, unwrapped);
-  throw make(text.slice(1, -1), site);
+  throw make(text.slice(1, -1), unwrapped);
 }
 
 /** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
@@ -33,7 +31,7 @@ class Webhook {
 
   constructor(secrets) {
     const verifier = native.verifier(secretsOf('secrets', secrets));
-    if (typeof verifier === 'string') throw make(verifier);
+    if (typeof verifier === 'string') throw make(verifier, Webhook);
     this.#verifier = verifier;
   }
 
