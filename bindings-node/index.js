@@ -1,3 +1,5 @@
+'use strict';
+
 const { Pipevideo } = require('./lib/client.js');
 const { Webhook } = require('./lib/webhook.js');
 const { image, text, video } = require('./lib/input.js');

@@ -14,8 +14,8 @@ export interface EmulatorOptions {
   /** What half of the generations take less than; 90. */
   medianSeconds?: number;
   sigma?: number;
-  /** `{ requests, window_seconds }`, 100 in 60 s by default; null switches it off. */
-  rateLimit?: { requests: number; window_seconds: number } | null;
+  /** 100 requests in 60 s by default; null switches it off. */
+  rateLimit?: { requests: number; perMs: number } | null;
   balanceCents?: number;
   /** What the first, second, … look at a generation shows; the last stays. */
   polls?: readonly PollStep[] | null;

@@ -1,13 +1,37 @@
+'use strict';
+
 const { NativeEmulator } = require('./lib/native.js');
 const { object } = require('./lib/check.js');
 
 /** Members as the emulator names them: `medianSeconds` and `median_seconds` are the same. */
+function named(given) {
+  const rename = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const entries = Object.entries(object('options', given));
+  return Object.fromEntries(entries.map(([name, value]) => [rename(name), value]));
+}
+
 function members(given) {
-  const named = {};
-  for (const [name, value] of Object.entries(object('options', given))) {
-    named[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  return JSON.stringify(named(given));
+}
+
+/** The rate limit is spelled as a client's: `{ requests, perMs }`. */
+function options({ rateLimit, ...given }) {
+  if (rateLimit === undefined || rateLimit === null) return members({ rateLimit, ...given });
+  const { per_ms: ms, ...rest } = named(rateLimit);
+  const rate_limit = ms === undefined ? rest : { ...rest, window_seconds: ms / 1000 };
+  return members({ ...given, rate_limit });
+}
+
+/** What the emulator refuses is an Error of the caller's line. */
+function asked(ask) {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    const refused = new Error(`the emulator refuses: ${error.message}`);
+    Error.captureStackTrace(refused, asked);
+    throw refused;
   }
-  return JSON.stringify(named);
 }
 
 class Emulator {
@@ -17,8 +41,8 @@ class Emulator {
     this.#native = native;
   }
 
-  static async start(options = {}) {
-    return new Emulator(new NativeEmulator(members(options)));
+  static async start(given = {}) {
+    return new Emulator(asked(() => new NativeEmulator(options(given))));
   }
 
   get baseURL() {
@@ -46,17 +70,17 @@ class Emulator {
   }
 
   addGeneration(generation = {}) {
-    return this.#native.addGeneration(members(generation));
+    return asked(() => this.#native.addGeneration(members(generation)));
   }
 
   settle(id, settlement = 'completed') {
     const { status = 'completed', ...rest } =
       typeof settlement === 'string' ? { status: settlement } : settlement;
-    this.#native.settle(id, members({ status, ...rest }));
+    asked(() => this.#native.settle(id, members({ status, ...rest })));
   }
 
   fault(fault) {
-    this.#native.fault(members(fault));
+    asked(() => this.#native.fault(members(fault)));
   }
 
   clearFaults() {
@@ -68,11 +92,13 @@ class Emulator {
   }
 
   setWebhook(endpoint) {
-    this.#native.setWebhook(members(typeof endpoint === 'string' ? { url: endpoint } : endpoint));
+    asked(() =>
+      this.#native.setWebhook(members(typeof endpoint === 'string' ? { url: endpoint } : endpoint)),
+    );
   }
 
   deliveryFault(fault) {
-    this.#native.deliveryFault(members(fault));
+    asked(() => this.#native.deliveryFault(members(fault)));
   }
 
   deliveries() {

@@ -1,3 +1,5 @@
+'use strict';
+
 // Calls under way: promises, signals and callbacks on one side, numbers and events on the other.
 
 const { AsyncResource } = require('node:async_hooks');
@@ -97,7 +99,7 @@ function letGo() {
 }
 
 function reasonOf(signal) {
-  return signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
+  return signal.reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : signal.reason;
 }
 
 const NONE = Object.freeze({});

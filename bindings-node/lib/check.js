@@ -1,3 +1,5 @@
+'use strict';
+
 // What arguments and options must be. Wrong types are a TypeError that names the option.
 
 const { ConfigurationError, InvalidRequestError } = require('./errors.js');
@@ -15,7 +17,8 @@ function wrong(name, expected, value) {
 
 function text(name, value) {
   if (typeof value !== 'string') throw wrong(name, 'a string', value);
-  return value;
+  // A text that was cut in the middle of a character is sent as everywhere else: with U+FFFD.
+  return value.toWellFormed();
 }
 
 function flag(name, value) {

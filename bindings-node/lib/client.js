@@ -1,3 +1,5 @@
+'use strict';
+
 const native = require('./native.js');
 const check = require('./check.js');
 const values = require('./values.js');

@@ -1,3 +1,5 @@
+'use strict';
+
 // The errors, one class for each kind. `make` makes them of what the native module says.
 
 const { getSystemErrorName } = require('node:util');

@@ -1,3 +1,5 @@
+'use strict';
+
 // A request's arguments: parts, messages, and the rest, as JSON for the native module.
 
 const { flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
@@ -122,7 +124,7 @@ function request(given) {
 
 /** A string, one part, parts, or messages. */
 function input(value, sources) {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return string('input', value);
   const entries = Array.isArray(value) ? value : [value];
   if (
     typeof value !== 'object' ||

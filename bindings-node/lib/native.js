@@ -1,3 +1,5 @@
+'use strict';
+
 // The native module: from the package of this platform, or as it was built in the repository.
 
 const PLATFORMS = [

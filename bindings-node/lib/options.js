@@ -1,3 +1,5 @@
+'use strict';
+
 // A client's options: their types, and their JSON for the native module.
 
 const check = require('./check.js');

@@ -1,3 +1,5 @@
+'use strict';
+
 // Keys that are functions: asked for a token before each request.
 
 const native = require('./native.js');

@@ -1,3 +1,5 @@
+'use strict';
+
 // Plain objects, from the JSON of the native module. The wire's own JSON (`raw`) is read when somebody
 // looks at it: it may be large, and mostly nobody does.
 

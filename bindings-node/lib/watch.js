@@ -1,3 +1,5 @@
+'use strict';
+
 const { run, settle } = require('./calls.js');
 const values = require('./values.js');
 

@@ -1,3 +1,5 @@
+'use strict';
+
 // Webhooks without a client, and what both have in common.
 
 const native = require('./native.js');
@@ -14,6 +16,9 @@ function unwrapped(body, headers, verify) {
   throw make(text.slice(1, -1), unwrapped);
 }
 
+/** The latest time that a Date can be. */
+const LATEST = 8.64e15;
+
 /** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
 function millisecondsOf(timestamp) {
   const isDate = timestamp instanceof Date;
@@ -22,7 +27,7 @@ function millisecondsOf(timestamp) {
   }
   const number = Number(timestamp);
   const ms = isDate || number >= 1e11 ? number : number * 1000;
-  if (!(ms >= 0 && ms < Infinity)) throw new InvalidRequestError('timestamp must be a time after 1970.');
+  if (!(ms >= 0 && ms <= LATEST)) throw new InvalidRequestError('timestamp must be a time after 1970.');
   return ms;
 }
 

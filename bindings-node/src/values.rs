@@ -34,10 +34,13 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
+/// The latest time that JavaScript's `Date` can be.
+const LATEST_MS: i64 = 8_640_000_000_000_000;
+
 /// Milliseconds since 1970, as JavaScript's `Date` has it.
 pub(crate) fn millis(time: Option<SystemTime>) -> Option<i64> {
     let since = time?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
+    i64::try_from(since.as_millis()).ok().filter(|ms| *ms <= LATEST_MS)
 }
 
 /// JavaScript has no decimals: the nearest number.

@@ -95,6 +95,20 @@ describe('the packages', () => {
     assert.ok(size <= 12 * 2 ** 20, `the native module has ${size} bytes`);
   });
 
+  const glibc = process.env.PIPEVIDEO_TEST_GLIBC;
+  test('the module runs where Node does', {
+    skip: glibc === undefined && 'it was not linked for older systems',
+  }, () => {
+    const file = join(project, 'node_modules', `pipevideo-${built}`, `pipevideo.${built}.node`);
+    const versions = [...readFileSync(file, 'latin1').matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) =>
+      Number(minor),
+    );
+    assert.ok(
+      versions.length > 0 && Math.max(...versions) <= Number(glibc.split('.')[1]),
+      `glibc 2.${Math.max(...versions)}`,
+    );
+  });
+
   test('each platform has a package, with its C library', () => {
     const manifest = JSON.parse(readFileSync(join(project, 'node_modules/pipevideo/package.json'), 'utf8'));
     const { version } = manifest;

@@ -59,7 +59,9 @@ test('a generation is a plain object', async (context) => {
 
 test('keys of the wire that mean something in JavaScript are plain keys', async (context) => {
   const emulator = await started(context);
-  const body = JSON.parse('{"id":"gen_1","status":"queued","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":5}');
+  const body = JSON.parse(
+    '{"id":"gen_1","status":"queued","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":5}',
+  );
   emulator.fault({ status: 200, body });
   const generation = await new Pipevideo(options(emulator)).responses.retrieve('gen_1');
   assert.equal({}.polluted, undefined);
@@ -108,9 +110,15 @@ test('images and videos: URLs, paths and bytes of every kind', async (context) =
   const buffer = new Uint8Array(PNG).buffer;
   const view = new Uint8Array(new Uint8Array([0, ...PNG, 0]).buffer, 1, PNG.length);
   const sources = [path, pathToFileURL(path), PNG, buffer, view, new DataView(buffer), data];
-  await client.responses.create({ model: MODEL, input: [text('Go'), ...sources.map((source) => image(source))] });
+  await client.responses.create({
+    model: MODEL,
+    input: [text('Go'), ...sources.map((source) => image(source))],
+  });
   const [message] = emulator.requests()[0].body.input;
-  assert.deepEqual(message.content.slice(1), sources.map(() => ({ type: 'input_image', image_url: { url: data } })));
+  assert.deepEqual(
+    message.content.slice(1),
+    sources.map(() => ({ type: 'input_image', image_url: { url: data } })),
+  );
 
   emulator.clearRequests();
   const https = 'https://example.com/a.mp4';
@@ -145,9 +153,16 @@ test('what cannot be an input is refused before anything is sent', async (contex
   await refused({ input: [text('Go'), image(Buffer.from('no image'))] }, invalid);
   await refused({ input: [text('Go'), image('http://example.com/a.png')] }, invalid);
   await refused({ input: [text('Go'), image('pipevideo-source:0')] }, invalid);
-  await refused({ input: [text('Go'), image(PNG), { type: 'input_image', image_url: { url: 'pipevideo-source:9' } }] }, invalid);
+  await refused(
+    { input: [text('Go'), image(PNG), { type: 'input_image', image_url: { url: 'pipevideo-source:9' } }] },
+    invalid,
+  );
   await refused({ input: [{ role: 'nobody', content: 'SECRET words' }] }, (error) => {
-    return error instanceof InvalidRequestError && /system, assistant/.test(error.message) && !error.message.includes('SECRET');
+    return (
+      error instanceof InvalidRequestError &&
+      /system, assistant/.test(error.message) &&
+      !error.message.includes('SECRET')
+    );
   });
   await refused({ model: ' ' }, invalid);
   await refused({ width: -1 }, invalid);
@@ -159,11 +174,23 @@ test('wrong types are a TypeError that names the option', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const names = async (promise, name) => {
-    await assert.rejects(promise, (error) => error instanceof TypeError && error.message.includes(`'${name}'`), name);
+    await assert.rejects(
+      promise,
+      (error) => error instanceof TypeError && error.message.includes(`'${name}'`),
+      name,
+    );
   };
   const wrong = {
     model: [7, {}, Symbol('x')],
-    input: [7, true, [7], ['A cat'], [null], [{ role: 'user', content: 7 }], [{ role: 'user', content: [null] }]],
+    input: [
+      7,
+      true,
+      [7],
+      ['A cat'],
+      [null],
+      [{ role: 'user', content: 7 }],
+      [{ role: 'user', content: [null] }],
+    ],
     instructions: [7],
     width: ['1920', NaN, Infinity, 1.5, 2 ** 60, 10n],
     height: [[]],
@@ -196,7 +223,9 @@ test('wrong types are a TypeError that names the option', async (context) => {
   await names(client.responses.retrieve('gen_1', new AbortController().signal.aborted), 'options');
   for (const value of [NaN, -1, Infinity]) {
     await assert.rejects(client.responses.wait('gen_1', { deadlineMs: value }), { kind: 'invalid_request' });
-    await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: value }), { kind: 'invalid_request' });
+    await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: value }), {
+      kind: 'invalid_request',
+    });
   }
   assert.throws(() => image(7), { name: 'TypeError', message: /'image'/ });
   assert.throws(() => image('a.png', { detail: 7 }), { name: 'TypeError', message: /'detail'/ });
@@ -225,11 +254,21 @@ test('wrong options of a client', () => {
     base_url: 'https://example.com',
   };
   for (const [name, value] of Object.entries(typed)) {
-    assert.throws(() => make({ [name]: value }), (error) => error instanceof TypeError && error.message.includes(`'${name}`), name);
+    assert.throws(
+      () => make({ [name]: value }),
+      (error) => error instanceof TypeError && error.message.includes(`'${name}`),
+      name,
+    );
   }
   for (const given of ['pv_x', 7, null, []]) assert.throws(() => new Pipevideo(given), TypeError);
-  assert.throws(() => make({ polling: { minInterval: 1 } }), { name: 'TypeError', message: /'polling.minInterval'/ });
-  assert.throws(() => make({ rateLimit: { requests: 5 } }), { name: 'TypeError', message: /'rateLimit.perMs'/ });
+  assert.throws(() => make({ polling: { minInterval: 1 } }), {
+    name: 'TypeError',
+    message: /'polling.minInterval'/,
+  });
+  assert.throws(() => make({ rateLimit: { requests: 5 } }), {
+    name: 'TypeError',
+    message: /'rateLimit.perMs'/,
+  });
   const wrong = [
     { apiKey: ' ' },
     { apiKey: 'pv\nx' },
@@ -247,7 +286,8 @@ test('wrong options of a client', () => {
     { proxy: ':' },
     { app: { url: 'ftp://example.com' } },
   ];
-  for (const given of wrong) assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
+  for (const given of wrong)
+    assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
   // What was not given may be there as undefined or null.
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
   const throwing = {
@@ -269,13 +309,24 @@ test('a key that is a function', async (context) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     return emulator.apiKey;
   };
-  assert.equal((await new Pipevideo(options(emulator, { apiKey: later })).generate(request)).status, 'completed');
+  assert.equal(
+    (await new Pipevideo(options(emulator, { apiKey: later })).generate(request)).status,
+    'completed',
+  );
 
   const reasons = [new Error('no session'), 'a string', undefined, { code: 7 }];
   for (const reason of reasons) {
-    for (const apiKey of [() => Promise.reject(reason), () => { throw reason; }]) {
+    for (const apiKey of [
+      () => Promise.reject(reason),
+      () => {
+        throw reason;
+      },
+    ]) {
       const refused = new Pipevideo(options(emulator, { apiKey }));
-      await assert.rejects(refused.responses.retrieve('gen_1'), (error) => error.kind === 'authentication' && error.cause === reason);
+      await assert.rejects(
+        refused.responses.retrieve('gen_1'),
+        (error) => error.kind === 'authentication' && error.cause === reason,
+      );
       await assert.rejects(refused.responses.wait('gen_1'), (error) => error.cause === reason);
     }
   }
@@ -325,4 +376,51 @@ test('engines, usage and what is left of the budget', async (context) => {
   assert.equal(usage.raw.totals.total_requests, 1);
   assert.equal(client.budgetLeft(), 48);
   assert.equal(new Pipevideo(options(emulator)).budgetLeft(), null);
+});
+
+test('what a service or a caller can do at its worst', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  // A text that was cut in the middle of a character.
+  await client.responses.create({ ...request, input: 'A cat \ud83d', instructions: '\ude00' });
+  assert.equal(emulator.requests()[0].body.input, 'A cat \ufffd');
+  // Numbers that are none of ours.
+  const far = {
+    id: 'gen_1',
+    status: 'queued',
+    created_at: 1e14,
+    latency_ms: -5,
+    usage: { cost_usd: 1e308, input_tokens: 2 ** 63 },
+  };
+  emulator.fault({ status: 200, body: far });
+  const generation = await client.responses.retrieve('gen_1');
+  assert.equal(generation.createdAt, null);
+  assert.deepEqual(generation.raw.usage, far.usage);
+  // Times without end.
+  const endless = { deadlineMs: Number.MAX_VALUE, timeoutMs: 1e300 };
+  assert.equal((await client.generate(request, endless)).status, 'completed');
+  await assert.rejects(client.responses.retrieve('../usage'), { status: 404 });
+  await assert.rejects(client.responses.retrieve(''), { kind: 'invalid_request' });
+  // Reasons that are nothing.
+  const nothing = () => {
+    throw undefined;
+  };
+  await assert.rejects(client.generate(request, { onUpdate: nothing }), (error) => error === undefined);
+  const controller = new AbortController();
+  const onUpdate = () => controller.abort(null);
+  await assert.rejects(client.generate(request, { onUpdate, signal: controller.signal }));
+  // What the emulator refuses is an Error.
+  assert.throws(
+    () => emulator.fault({ nope: 1 }),
+    (error) => error.code === undefined && /emulator refuses: unknown field/.test(error.message),
+  );
+  assert.throws(() => emulator.settle('gen_none'), /There is no gen_none/);
+  assert.throws(() => emulator.fault(7), TypeError);
+});
+
+test('the emulator’s rate limit is spelled as a client’s', async (context) => {
+  const emulator = await started(context, { rateLimit: { requests: 1, perMs: 60_000 } });
+  const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
+  await client.usage.retrieve();
+  await assert.rejects(client.usage.retrieve(), { kind: 'rate_limited' });
 });

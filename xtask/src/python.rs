@@ -81,7 +81,7 @@ fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
 }
 
 /// The search path with an environment's programs first: maturin asks its `python3` for zig.
-fn with_programs_of(environment: &str) -> String {
+pub(crate) fn with_programs_of(environment: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let programs = root.join(environment).join("bin");
     let path = std::env::var("PATH").unwrap_or_default();
