@@ -56,6 +56,7 @@ mod error;
 mod follow;
 #[cfg(feature = "uniffi")]
 mod foreign;
+mod json;
 mod model;
 mod retry;
 mod webhook;

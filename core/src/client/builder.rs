@@ -332,7 +332,9 @@ impl ClientBuilder {
             return Err(configuration(&format!("headers may not set {name}: the library does.")));
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
-            return Err(configuration("rate_limit must allow a request; None switches it off."));
+            return Err(configuration(
+                "rate_limit must allow a request. To switch it off, pass none.",
+            ));
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Inner {
         let request = wire::retrieve(id)?;
         let looked = self.attempt(&request, Some(permit), &[]).await;
         looked
-            .map(|(generation, text)| Snapshot::new(generation, text))
+            .and_then(|(generation, text)| Ok(Snapshot::new(about(id, generation)?, text)))
             .map_err(|error| error.with_generation_id(id))
     }
 
@@ -163,6 +163,16 @@ impl Inner {
             None => Err(late("there was no answer", Sent::Maybe)),
         }
     }
+}
+
+/// The generation that is waited for, or none: a wait does not end with another one's video.
+fn about(id: &str, generation: Generation) -> Result<Generation, Error> {
+    if generation.id == id {
+        return Ok(generation);
+    }
+    let message = "the answer is about another generation than the one that was asked for. Check \
+                   the base URL, and whether a proxy or a cache answers in the service's place.";
+    Err(Error::new(ErrorKind::Decode, message))
 }
 
 /// Whether a create that ended so may have made a generation.

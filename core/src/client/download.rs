@@ -192,9 +192,9 @@ impl Transfer {
     async fn run(mut self) -> Result<PathBuf, Error> {
         let mut refreshed = false;
         let (mut attempts, mut failures) = (0, 0);
+        let mut furthest = self.writer.stored();
         while !self.writer.is_whole() {
             attempts += 1;
-            let before = self.writer.stored();
             match self.fetch().await.map_err(|error| self.named(error, attempts))? {
                 Fetched::Whole => break,
                 Fetched::Expired(_) if !refreshed => {
@@ -205,13 +205,16 @@ impl Transfer {
                 }
                 Fetched::Expired(error) => return Err(self.named(error, attempts)),
                 Fetched::Broken(error) => {
-                    // Progress earns new patience: a long download may break often.
-                    failures = if self.writer.stored() > before { 1 } else { failures + 1 };
-                    if failures > self.client.inner.config.max_retries {
+                    // Progress earns new patience: a long download may break often. What was stored
+                    // before and begun anew is no progress.
+                    let stored = self.writer.stored();
+                    failures = if stored > furthest { 1 } else { failures + 1 };
+                    furthest = furthest.max(stored);
+                    let asked = error.retry_after().unwrap_or_default();
+                    if failures > self.client.inner.config.max_retries || asked > retry::PATIENCE {
                         return Err(self.named(error, attempts));
                     }
-                    info!(stored = self.writer.stored(), "the download broke off");
-                    let asked = error.retry_after().unwrap_or_default().min(retry::PATIENCE);
+                    info!(stored, "the download broke off");
                     clock::sleep(asked + retry::backoff(failures, clock::entropy())).await;
                 }
             }

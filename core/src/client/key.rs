@@ -57,7 +57,7 @@ impl Key {
                 let token = function().await.map_err(|error| {
                     Error::new(
                         ErrorKind::Authentication,
-                        "the token function failed; nothing was sent. Its own error is the source.",
+                        "the token function failed; nothing was sent. Its own error is the cause.",
                     )
                     .with_source(TokenFailed(error))
                 })?;

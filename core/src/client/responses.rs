@@ -180,6 +180,16 @@ impl Responses<'_> {
         sent_at: SystemTime,
     ) -> Result<Vec<RecentRequest>, Error> {
         let usage: AccountUsage = self.client.inner.read(&wire::usage()).await?;
+        // An answer of another shape reads as an empty list, which would say that nothing was made.
+        let listed = usage.raw["recent_requests"].as_array().map(Vec::len);
+        if listed != Some(usage.recent_requests.len()) {
+            return Err(Error::new(
+                ErrorKind::Decode,
+                "the account's usage does not list its recent requests as the API says, so that \
+                 nothing is known of what the create has made. Look at the dashboard before you \
+                 create again.",
+            ));
+        }
         let created = lock(&self.client.inner.shared.created);
         let known = |id: &str| created.at(id).is_some();
         Ok(candidates(usage, model, sent_at, known))

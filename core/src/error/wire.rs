@@ -16,7 +16,7 @@ pub(crate) fn from_status(
     scrub: &Scrub<'_>,
     now: SystemTime,
 ) -> Error {
-    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let json: Option<Value> = crate::json::read(body).ok();
     let text = json.as_ref().and_then(message_of);
     let code = json.as_ref().and_then(code_of).map(|code| scrub.clean(&code));
     let text = text.map(|text| scrub.clean(&text)).filter(|text| !text.is_empty());

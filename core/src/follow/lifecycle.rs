@@ -57,7 +57,7 @@ struct Last(Bytes);
 
 impl Last {
     fn read(&self) -> Option<Arc<Generation>> {
-        serde_json::from_slice(&self.0).ok().map(Arc::new)
+        crate::json::read(&self.0).ok().map(Arc::new)
     }
 
     /// Whether a snapshot says the same, perhaps in other words.

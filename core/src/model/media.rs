@@ -127,9 +127,7 @@ pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
     let refuse = |what: &str| {
         Err(Error::new(
             ErrorKind::InvalidRequest,
-            format!(
-                "an input {kind}'s url {what}. Pass an HTTPS URL, or the content with Media::file or Media::bytes."
-            ),
+            format!("an input {kind}'s url {what}. Pass an HTTPS URL, or a file or its bytes."),
         ))
     };
     let Some((scheme, rest)) = url.split_once(':') else {

@@ -54,7 +54,7 @@ impl WebhookEvent {
     /// ```
     pub fn read(body: &[u8], id: impl Into<String>, timestamp: SystemTime) -> Result<Self, Error> {
         let bad = || refused(WebhookReason::BadPayload);
-        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(bad()) };
+        let Ok(Value::Object(fields)) = crate::json::read(body) else { return Err(bad()) };
         let (mut event_type, mut status) = (None, None);
         let mut event = Self {
             id: id.into(),

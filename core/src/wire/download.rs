@@ -66,8 +66,13 @@ pub(crate) fn range_answer(
             Some((start, length))
                 if start == stored && (part.length.is_none() || length == part.length) =>
             {
-                let part = Part { length: length.or(part.length), ..part.clone() };
-                RangeAnswer::From { start, part }
+                let known = part.validator.clone();
+                let told = || validator(text(header::ETAG), text(header::LAST_MODIFIED));
+                // A host that begins with a piece that nobody asked for tells here what vouches for it.
+                let validator = known.or_else(|| told().filter(|_| start == 0));
+                let length = length.or(part.length);
+                let generation_id = part.generation_id.clone();
+                RangeAnswer::From { start, part: Part { generation_id, validator, length } }
             }
             _ => RangeAnswer::Restart,
         },

@@ -17,6 +17,7 @@ pub(crate) use download::{Part, RangeAnswer, range_answer, range_headers};
 pub(crate) use endpoints::{create, engines, retrieve, usage};
 
 use crate::error::{self, Error, Scrub};
+use crate::json;
 
 /// A call of the API, before it has a host and a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +49,7 @@ impl Answer {
         if !self.status.is_success() {
             return Err(error::from_status(self.status, &self.headers, &self.body, scrub, now));
         }
-        serde_json::from_slice(&self.body).map_err(|reason| {
+        json::read(&self.body).map_err(|reason| {
             // serde's text quotes values of the body, its category does not.
             let reason = match reason.classify() {
                 serde_json::error::Category::Data => "JSON of another shape",
