@@ -1,5 +1,6 @@
 //! A call of the library: awaited on an event loop, or run by a thread that blocks.
 
+use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const SIGNALS: Duration = Duration::from_millis(50);
 /// A call that is awaited, as a coroutine is, or run. Dropping it stops what it does.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Call {
+    /// The operation, such as `responses.wait`.
+    name: &'static str,
     stage: Mutex<Stage>,
     /// What is called with updates or progress.
     callback: Option<Py<PyAny>>,
@@ -60,12 +63,13 @@ impl Drop for Ending {
 
 impl Call {
     pub(crate) fn new(
+        name: &'static str,
         work: Work,
         callback: Option<Py<PyAny>>,
         tokens: Option<Arc<TokenHost>>,
     ) -> Self {
         let stage = Mutex::new(Stage::New(work));
-        Self { stage, callback, tokens, process: runtime::process() }
+        Self { name, stage, callback, tokens, process: runtime::process() }
     }
 
     /// The call under way; it is started if it was not. None if it has ended.
@@ -212,6 +216,18 @@ impl Call {
         self.block(py).inspect_err(|_| self.stop())
     }
 
+    /// As a coroutine's: what a task is shown with.
+    #[getter]
+    fn __name__(&self) -> &'static str {
+        self.name
+    }
+
+    /// As a coroutine's: what a task is shown with.
+    #[getter]
+    fn __qualname__(&self) -> &'static str {
+        self.name
+    }
+
     fn __await__(this: Py<Self>) -> Py<Self> {
         this
     }
@@ -263,8 +279,10 @@ impl Drop for Call {
         if matches!(*lock(&self.stage), Stage::New(_)) {
             Python::try_attach(|py| {
                 let kind = py.get_type::<PyRuntimeWarning>();
-                let text = c"pipevideo: a call was never awaited, so nothing was sent";
-                if let Err(raised) = PyErr::warn(py, &kind, text, 1) {
+                let text =
+                    format!("pipevideo: {} was never awaited, so nothing was sent", self.name);
+                let text = CString::new(text).unwrap_or_default();
+                if let Err(raised) = PyErr::warn(py, &kind, &text, 1) {
                     raised.write_unraisable(py, None);
                 }
             });

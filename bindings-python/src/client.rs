@@ -61,10 +61,11 @@ impl Core {
 
     fn call(
         &self,
+        name: &'static str,
         callback: Option<Py<PyAny>>,
         work: impl FnOnce(Arc<Shared>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
     ) -> Call {
-        Call::new(Box::new(work) as Work, callback, self.tokens.clone())
+        Call::new(name, Box::new(work) as Work, callback, self.tokens.clone())
     }
 }
 
@@ -102,7 +103,7 @@ impl Core {
     fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let client = self.client(py)?;
-        Ok(self.call(None, |_| {
+        Ok(self.call("responses.create", None, |_| {
             async move { client.responses().create(request).await }.map_ok(generation).boxed()
         }))
     }
@@ -111,7 +112,7 @@ impl Core {
     fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client(py)?;
-        Ok(self.call(None, |_| {
+        Ok(self.call("responses.retrieve", None, |_| {
             async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
         }))
     }
@@ -136,7 +137,7 @@ impl Core {
             wait = wait.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(on_update, move |shared| {
+        Ok(self.call("responses.wait", on_update, move |shared| {
             if updates {
                 wait = wait.on_update(move |update| tell_update(&shared, update));
             }
@@ -164,7 +165,7 @@ impl Core {
             generate = generate.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(on_update, move |shared| {
+        Ok(self.call("generate", on_update, move |shared| {
             if updates {
                 generate = generate.on_update(move |update| tell_update(&shared, update));
             }
@@ -209,7 +210,7 @@ impl Core {
         let on_progress = callback(py, on_progress, "on_progress")?;
         let mut download = self.client(py)?.responses().download(source, path);
         let progress = on_progress.is_some();
-        Ok(self.call(on_progress, move |shared| {
+        Ok(self.call("responses.download", on_progress, move |shared| {
             if progress {
                 download =
                     download.on_progress(move |progress| shared.tell(Event::Progress(progress)));
@@ -223,7 +224,7 @@ impl Core {
         let sent_at = Duration::try_from_secs_f64(sent_at).unwrap_or_default();
         let sent_at = SystemTime::UNIX_EPOCH + sent_at;
         let client = self.client(py)?;
-        Ok(self.call(None, move |_| {
+        Ok(self.call("responses.reconcile", None, move |_| {
             async move { client.responses().reconcile_since(&model, sent_at).await }
                 .map_ok(Value::Candidates)
                 .boxed()
@@ -233,7 +234,7 @@ impl Core {
     #[pyo3(signature = () -> "Pending[EngineCatalog]")]
     fn engines(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call(None, |_| {
+        Ok(self.call("engines.list", None, |_| {
             async move { client.engines().list().await }
                 .map_ok(|catalog| Value::Engines(Box::new(catalog)))
                 .boxed()
@@ -261,7 +262,7 @@ impl Core {
     #[pyo3(signature = () -> "Pending[AccountUsage]")]
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call(None, |_| {
+        Ok(self.call("usage.retrieve", None, |_| {
             async move { client.usage().retrieve().await }
                 .map_ok(|usage| Value::Usage(Box::new(usage)))
                 .boxed()

@@ -53,7 +53,7 @@ impl Watch {
             }
             .boxed()
         };
-        Ok(Call::new(Box::new(work), None, self.tokens.clone()))
+        Ok(Call::new("responses.watch", Box::new(work), None, self.tokens.clone()))
     }
 
     /// Stops following.

@@ -97,6 +97,10 @@ def test_every_call_is_tried() -> None:
     assert found == set(CALLS)
 
 
+async def asynchronous(update: object) -> None:
+    """A callback that nobody would await."""
+
+
 @pytest.mark.parametrize(
     "argument, value",
     [
@@ -112,6 +116,7 @@ def test_every_call_is_tried() -> None:
         ("deadline", "3"),
         ("input", {"role": "user"}),
         ("input", [3]),
+        ("on_update", asynchronous),
     ],
 )
 def test_near_misses_are_told_as_well(argument: str, value: Any) -> None:
@@ -127,6 +132,7 @@ def test_near_misses_are_told_as_well(argument: str, value: Any) -> None:
         ("polling.typical", {"typical": "long"}),
         ("app.title", {"title": 3}),
         ("headers", {"x-one": 1}),
+        ("polling", {1: 2}),
     ],
 )
 def test_near_misses_of_options_are_told_as_well(option: str, value: Any) -> None:

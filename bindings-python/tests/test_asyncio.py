@@ -226,9 +226,38 @@ def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
     run(main())
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
+def test_tasks_may_begin_at_once(emulator: Emulator, still: str) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        tasks = [asyncio.create_task(client.generate(model=MODEL, input="A cat")) for _ in range(9)]
+        assert {generation.status for generation in await asyncio.gather(*tasks)} == {"completed"}
+        task = asyncio.create_task(client.responses.wait(still))
+        await seen(emulator, still)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def test_a_task_is_shown_with_its_call(emulator: Emulator, still: str) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        task = asyncio.ensure_future(client.responses.wait(still))
+        assert "responses.wait" in repr(task)
+        emulator.settle(still)
+        await task
+
+    asyncio.run(main(), debug=True)
+
+
 def test_a_call_that_is_never_awaited_is_told(emulator: Emulator) -> None:
     client = AsyncPipevideo(**options(emulator))
-    with pytest.warns(RuntimeWarning, match="never awaited"):
+    with pytest.warns(RuntimeWarning, match="responses.create was never awaited"):
         client.responses.create(model=MODEL, input="A cat")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

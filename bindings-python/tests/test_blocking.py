@@ -185,34 +185,6 @@ def test_times_may_be_timedelta(emulator: Emulator, still: str) -> None:
     assert caught.value.polls and caught.value.retryable
 
 
-def test_wrong_types_name_the_argument(emulator: Emulator) -> None:
-    client: Any = Pipevideo(**options(emulator))
-
-    async def update(_: object) -> None: ...
-
-    create = client.responses.create
-    for name, call in {
-        "model": lambda: create(model=3, input="A cat"),
-        "input": lambda: create(model=MODEL, input=3),
-        "width": lambda: create(model=MODEL, input="A cat", width="wide"),
-        "provider": lambda: create(model=MODEL, input="A cat", provider=3),
-        "extra_body": lambda: create(model=MODEL, input="A cat", extra_body=[1]),
-        "id": lambda: client.responses.retrieve(3),
-        "generation": lambda: client.responses.download(3, "x.mp4"),
-        "path": lambda: client.responses.download("gen_1", 3),
-        "deadline": lambda: client.responses.wait("gen_1", deadline="soon"),
-        "on_update": lambda: client.responses.wait("gen_1", on_update=update),
-        "error": lambda: client.responses.reconcile(ValueError()),
-        "image": lambda: pipevideo.image(3),  # type: ignore[arg-type]
-        "api_key": lambda: Pipevideo(api_key=3),  # type: ignore[arg-type]
-        "polling": lambda: Pipevideo(api_key="pv_example", polling={1: 2}),  # type: ignore[dict-item]
-        "headers": lambda: Pipevideo(api_key="pv_example", headers={"a": 1}),  # type: ignore[dict-item]
-    }.items():
-        with pytest.raises(TypeError, match=name):
-            call()
-    assert emulator.requests() == []
-
-
 def test_wrong_values_are_refused(emulator: Emulator) -> None:
     client: Any = Pipevideo(**options(emulator))
     for wrong in (-1, float("nan"), float("inf")):

@@ -19,7 +19,13 @@ class Call:
     """A call that is awaited, as a coroutine is, or run. Dropping it stops what it does."""
     def __await__(self, /) -> Call: ...
     def __iter__(self, /) -> Call: ...
+    @property
+    def __name__(self, /) -> str:
+        """As a coroutine's: what a task is shown with."""
     def __next__(self, /) -> Any: ...
+    @property
+    def __qualname__(self, /) -> str:
+        """As a coroutine's: what a task is shown with."""
     def close(self, /) -> None:
         """As a coroutine's: what is under way is stopped."""
     def run(self, /) -> Any | None:
