@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -19,6 +20,12 @@ MODEL = "moonshotai/kimi-k2.5"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`test_many` comes last: see `many`."""
     items.sort(key=lambda item: item.name == "test_many")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """In the background of a shell SIGINT is ignored, and what is started inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
