@@ -81,13 +81,18 @@ function ignore(signal, call) {
   if (calls.size === 0) signal.removeEventListener('abort', onAbort);
 }
 
-/** Ends a call from this side. */
-function cancel(call, reason) {
-  if (!pending.has(call.number)) return;
-  bridge.cancel(call.number);
+/** Ends a call from this side, with what `outcome` makes of its promise. */
+function end(number, outcome) {
+  const call = pending.get(number);
+  if (call === undefined) return;
+  bridge.cancel(number);
   finish(call);
-  call.reject(reason);
+  outcome(call);
   letGo();
+}
+
+function cancel(call, reason) {
+  end(call.number, ({ reject }) => reject(reason));
 }
 
 /** Lets the process end when no call is under way. */
@@ -174,4 +179,4 @@ function run(options, read, begin, readTold) {
   return promise;
 }
 
-module.exports = { bridge, callOptions, run, settle };
+module.exports = { bridge, callOptions, end, run, settle };

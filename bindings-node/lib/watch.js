@@ -1,12 +1,13 @@
 'use strict';
 
-const { run, settle } = require('./calls.js');
+const { end, run, settle } = require('./calls.js');
 const values = require('./values.js');
 
 /** A generation's updates: an async iterable. Leaving the loop stops following, never the generation. */
 class Updates {
   #stream;
   #options;
+  #pending = new Set();
 
   constructor(stream, options) {
     this.#stream = stream;
@@ -16,12 +17,20 @@ class Updates {
   async next() {
     const stream = this.#stream;
     if (stream === null) return { done: true, value: undefined };
+    let call;
+    const begin = (number) => {
+      stream.next(number);
+      this.#pending.add(number);
+      call = number;
+    };
     try {
       const options = { ...this.#options, native: undefined };
-      return settle(await run(options, values.step, (call) => stream.next(call)));
+      return settle(await run(options, values.step, begin));
     } catch (error) {
       this.#close();
       throw error;
+    } finally {
+      this.#pending.delete(call);
     }
   }
 
@@ -38,6 +47,8 @@ class Updates {
   #close() {
     this.#stream?.close();
     this.#stream = null;
+    // What is still asked for ends as the loop does, and its request is stopped.
+    for (const call of this.#pending) end(call, ({ resolve }) => resolve({ done: true, value: undefined }));
   }
 
   [Symbol.asyncIterator]() {

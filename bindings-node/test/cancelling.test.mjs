@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { Pipevideo } from 'pipevideo';
 import { MODEL, options, polls, started, until } from './common.mjs';
@@ -145,6 +146,32 @@ test('leaving a loop stops following', async (context) => {
   const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
   await client.responses.wait(other);
   assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was under way may have arrived');
+});
+
+test('leaving ends what is still asked for, and its requests', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  for (const leave of [(updates) => updates.return(), (updates) => updates[Symbol.asyncDispose]()]) {
+    const id = emulator.addGeneration({ polls: ['queued'] });
+    const updates = client.responses.watch(id);
+    await updates.next();
+    const asked = [updates.next(), updates.next()];
+    await leave(updates);
+    for (const next of asked) assert.deepEqual(await next, { done: true, value: undefined });
+    const seen = polls(emulator, id);
+    const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
+    await client.responses.wait(other);
+    assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was under way may have arrived');
+  }
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  const stream = Readable.from(client.responses.watch(id));
+  await once(stream, 'data');
+  stream.destroy();
+  await until(() => stream.closed);
+  const seen = polls(emulator, id);
+  const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
+  await client.responses.wait(other);
+  assert.ok(polls(emulator, id) <= seen + 1);
 });
 
 test('a watch that was aborted or left is over', async (context) => {
