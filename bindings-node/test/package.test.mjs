@@ -78,7 +78,7 @@ describe('the packages', () => {
 
   test('what is in them', () => {
     const modules = main.files.filter(
-      (file) => !/^(index|testing)\.|^lib\/\w+\.js$|^LICENSE|^README|^package\.json$/.test(file),
+      (file) => !/^(index|testing)\.|^lib\/\w+(\.d\.ts|\.js)$|^LICENSE|^README|^package\.json$/.test(file),
     );
     assert.deepEqual(modules, []);
     assert.ok(

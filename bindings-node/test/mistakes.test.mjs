@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { image, InvalidRequestError, Pipevideo, text } from 'pipevideo';
+import { MODEL, options, started } from './common.mjs';
+
+const request = { model: MODEL, input: 'A cat' };
+const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+
+test('what cannot be an input is refused before anything is sent', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const refused = async (given, expected) => {
+    await assert.rejects(client.responses.create({ ...request, ...given }), expected, JSON.stringify(given));
+  };
+  const invalid = { kind: 'invalid_request' };
+  await refused({ input: '' }, invalid);
+  await refused({ input: [] }, invalid);
+  await refused({ input: [image('https://example.com/a.png')] }, invalid);
+  await refused({ input: [text('Go'), image('/nowhere/cat.png')] }, invalid);
+  await refused({ input: [text('Go'), image(Buffer.from('no image'))] }, invalid);
+  await refused({ input: [text('Go'), image('http://example.com/a.png')] }, invalid);
+  await refused({ input: [text('Go'), image('pipevideo-source:0')] }, invalid);
+  await refused(
+    { input: [text('Go'), image(PNG), { type: 'input_image', image_url: { url: 'pipevideo-source:9' } }] },
+    invalid,
+  );
+  await refused({ input: [{ role: 'nobody', content: 'SECRET words' }] }, (error) => {
+    return (
+      error instanceof InvalidRequestError &&
+      /system, assistant/.test(error.message) &&
+      !error.message.includes('SECRET')
+    );
+  });
+  await refused({ model: ' ' }, invalid);
+  await refused({ width: -1 }, invalid);
+  await refused({ extraBody: { model: 'other' } }, invalid);
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('wrong types are a TypeError that names the option', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const names = async (promise, name) => {
+    await assert.rejects(
+      promise,
+      (error) => error instanceof TypeError && error.message.includes(`'${name}'`),
+      name,
+    );
+  };
+  const wrong = {
+    model: [7, {}, Symbol('x')],
+    input: [
+      7,
+      true,
+      [7],
+      ['A cat'],
+      [null],
+      [{ role: 'user', content: 7 }],
+      [{ role: 'user', content: [null] }],
+    ],
+    instructions: [7],
+    width: ['1920', NaN, Infinity, 1.5, 2 ** 60, 10n],
+    height: [[]],
+    aspectRatio: [16 / 9],
+    provider: ['framerate', [7]],
+    engine: [true],
+    expandPrompt: ['no', 0],
+    extraBody: ['{}', [1]],
+    aspect_ratio: ['16:9'],
+    key: ['x'],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) await names(client.responses.create({ ...request, [name]: value }), name);
+  }
+  await names(client.responses.create({ model: MODEL }), 'input');
+  await names(client.responses.create({ input: 'A cat' }), 'model');
+  for (const given of [undefined, null, 'A cat', 7, []]) await names(client.generate(given), 'request');
+  for (const id of [undefined, null, 7, {}, ['gen_1']]) {
+    await names(client.responses.retrieve(id), 'id');
+    await names(client.responses.wait(id), 'id');
+    assert.throws(() => client.responses.watch(id), TypeError);
+  }
+  await names(client.responses.download(7, 'a.mp4'), 'generation');
+  await names(client.responses.download('gen_1', 7), 'path');
+  await names(client.responses.wait('gen_1', { deadlineMs: '9' }), 'deadlineMs');
+  await names(client.responses.wait('gen_1', { onUpdate: 'log' }), 'onUpdate');
+  await names(client.responses.wait('gen_1', { signal: {} }), 'signal');
+  await names(client.responses.wait('gen_1', { deadline: 9 }), 'deadline');
+  await names(client.responses.retrieve('gen_1', { deadlineMs: 9 }), 'deadlineMs');
+  await names(client.responses.retrieve('gen_1', new AbortController().signal.aborted), 'options');
+  for (const value of [NaN, -1, Infinity]) {
+    await assert.rejects(client.responses.wait('gen_1', { deadlineMs: value }), { kind: 'invalid_request' });
+    await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: value }), {
+      kind: 'invalid_request',
+    });
+  }
+  assert.throws(() => image(7), { name: 'TypeError', message: /'image'/ });
+  assert.throws(() => image('a.png', { detail: 7 }), { name: 'TypeError', message: /'detail'/ });
+  assert.throws(() => image('a.png', { size: 7 }), { name: 'TypeError', message: /'size'/ });
+  assert.throws(() => text(7), { name: 'TypeError', message: /'text'/ });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('wrong options of a client', () => {
+  const make = (given) => new Pipevideo({ apiKey: 'pv_x', ...given });
+  const typed = {
+    apiKey: 7,
+    baseURL: 7,
+    deadlineMs: '9',
+    requestTimeoutMs: 10n,
+    maxRetries: 1.5,
+    rateLimit: [100, 60],
+    polling: 5,
+    webhookSecrets: [7],
+    app: 'mine',
+    headers: { 'x-a': {} },
+    proxy: 7,
+    caFile: 7,
+    allowInsecure: 'yes',
+    baseUrl: 'https://example.com',
+    base_url: 'https://example.com',
+  };
+  for (const [name, value] of Object.entries(typed)) {
+    assert.throws(
+      () => make({ [name]: value }),
+      (error) => error instanceof TypeError && error.message.includes(`'${name}`),
+      name,
+    );
+  }
+  for (const given of ['pv_x', 7, null, []]) assert.throws(() => new Pipevideo(given), TypeError);
+  assert.throws(() => make({ polling: { minInterval: 1 } }), {
+    name: 'TypeError',
+    message: /'polling.minInterval'/,
+  });
+  assert.throws(() => make({ rateLimit: { requests: 5 } }), {
+    name: 'TypeError',
+    message: /'rateLimit.perMs'/,
+  });
+  const wrong = [
+    { apiKey: ' ' },
+    { apiKey: 'pv\nx' },
+    { deadlineMs: NaN },
+    { requestTimeoutMs: -1 },
+    { requestTimeoutMs: 0 },
+    { maxRetries: -1 },
+    { rateLimit: { requests: 0, perMs: 1000 } },
+    { polling: { typicalMs: Infinity } },
+    { webhookSecrets: ['swordfish!'] },
+    { headers: { 'x a': 'b' } },
+    { headers: { 'x-a': 'b\nc' } },
+    { headers: { authorization: 'mine' } },
+    { caFile: '/nowhere/ca.pem' },
+    { proxy: ':' },
+    { app: { url: 'ftp://example.com' } },
+  ];
+  for (const given of wrong)
+    assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
+  // What was not given may be there as undefined or null.
+  make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
+  const throwing = {
+    apiKey: 'pv_x',
+    get baseURL() {
+      throw new RangeError('mine');
+    },
+  };
+  assert.throws(() => new Pipevideo(throwing), RangeError);
+});
+
+test('what a service or a caller can do at its worst', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  // A text that was cut in the middle of a character.
+  await client.responses.create({ ...request, input: 'A cat \ud83d', instructions: '\ude00' });
+  assert.equal(emulator.requests()[0].body.input, 'A cat \ufffd');
+  // Numbers that are none of ours.
+  const far = {
+    id: 'gen_1',
+    status: 'queued',
+    created_at: 1e14,
+    latency_ms: -5,
+    usage: { cost_usd: 1e308, input_tokens: 2 ** 63 },
+  };
+  emulator.fault({ status: 200, body: far });
+  const generation = await client.responses.retrieve('gen_1');
+  assert.equal(generation.createdAt, null);
+  assert.deepEqual(generation.raw.usage, far.usage);
+  // Times without end.
+  const endless = { deadlineMs: Number.MAX_VALUE, timeoutMs: 1e300 };
+  assert.equal((await client.generate(request, endless)).status, 'completed');
+  await assert.rejects(client.responses.retrieve('../usage'), { status: 404 });
+  await assert.rejects(client.responses.retrieve(''), { kind: 'invalid_request' });
+  // Reasons that are nothing.
+  const nothing = () => {
+    throw undefined;
+  };
+  await assert.rejects(client.generate(request, { onUpdate: nothing }), (error) => error === undefined);
+  const controller = new AbortController();
+  const onUpdate = () => controller.abort(null);
+  await assert.rejects(client.generate(request, { onUpdate, signal: controller.signal }));
+  // What the emulator refuses is an Error.
+  assert.throws(
+    () => emulator.fault({ nope: 1 }),
+    (error) => error.code === undefined && /emulator refuses: unknown field/.test(error.message),
+  );
+  assert.throws(() => emulator.settle('gen_none'), /There is no gen_none/);
+  assert.throws(() => emulator.fault(7), TypeError);
+});
