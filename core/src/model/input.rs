@@ -236,3 +236,30 @@ impl InputPart {
         Self::Known(KnownPart::InputVideo { video_url: VideoUrl { url } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_refused_is_told_and_not_quoted() {
+        for (input, told) in [
+            (
+                json!([{"role": "nobody", "content": [{"type": "input_text", "text": "SECRET"}]}]),
+                "role",
+            ),
+            (json!([{"role": "user", "content": "SECRET"}]), "content"),
+            (json!(["SECRET"]), "a part"),
+            (json!({"SECRET": 1}), "a string, a list of items"),
+        ] {
+            let error = serde_json::from_value::<Input>(input).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("SECRET"), "{error}");
+        }
+        // One that is no message makes all of them parts, which are sent as they are.
+        let mixed = json!([{"role": "user"}, {"type": "input_text", "text": "A cat"}]);
+        assert!(
+            matches!(serde_json::from_value(mixed).unwrap(), Input::Items(items) if items.len() == 1)
+        );
+    }
+}
