@@ -48,8 +48,14 @@ function take(events) {
 function tell(call, text, raw) {
   try {
     const returned = call.options.told(call.readTold(text, raw));
-    // An async callback's rejection ends the call as an exception does.
-    if (typeof returned?.then === 'function') returned.then(undefined, (reason) => cancel(call, reason));
+    // An async callback's rejection ends the call as an exception does. Of a call that is over already
+    // it is nobody's: Node says so, as of any other.
+    if (typeof returned?.then === 'function') {
+      returned.then(undefined, (reason) => {
+        if (!pending.has(call.number)) throw reason;
+        cancel(call, reason);
+      });
+    }
   } catch (thrown) {
     cancel(call, thrown);
   }
@@ -104,7 +110,9 @@ function letGo() {
 }
 
 function reasonOf(signal) {
-  return signal.reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : signal.reason;
+  return signal.reason === undefined
+    ? new DOMException('This operation was aborted', 'AbortError')
+    : signal.reason;
 }
 
 const NONE = Object.freeze({});

@@ -155,7 +155,10 @@ test('callbacks run where the call was made', async (context) => {
   const storage = new AsyncLocalStorage();
   const seen = new Set();
   await storage.run('the call', () => {
-    return client.generate({ model: MODEL, input: 'A cat' }, { onUpdate: () => seen.add(storage.getStore()) });
+    return client.generate(
+      { model: MODEL, input: 'A cat' },
+      { onUpdate: () => seen.add(storage.getStore()) },
+    );
   });
   assert.deepEqual([...seen], ['the call']);
 });
@@ -175,6 +178,17 @@ test('a client that was forgotten is collected, also one with a function', async
     console.log(collected >= 90);`;
   const head = `const { gc } = await (async () => { const v8 = await import('node:v8'); v8.setFlagsFromString('--expose-gc'); return { gc: (await import('node:vm')).runInNewContext('gc') }; })();`;
   assert.deepEqual(await script(head + body, options(emulator)), fine('true\n'));
+});
+
+test('an async callback that is rejected when its call is over is not passed over', async (context) => {
+  const emulator = await started(context);
+  const late = `
+    let fail;
+    const onUpdate = () => new Promise((_, reject) => { fail = reject; });
+    await new Pipevideo(options).generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate });
+    process.on('unhandledRejection', (reason) => console.log(reason.message));
+    fail(new Error('late'));`;
+  assert.deepEqual(await script(late, options(emulator)), fine('late\n'));
 });
 
 test('a failed start leaves nothing behind', async (context) => {
