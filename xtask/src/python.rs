@@ -72,7 +72,8 @@ fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
     steps.run("tools", &format!("{pip} anyio pytest trio uvloop"));
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
-    let tests = ["asyncio", "blocking", "fork", "logging", "scenarios", "values", "webhooks"];
+    let tests =
+        ["arguments", "asyncio", "blocking", "fork", "logging", "scenarios", "values", "webhooks"];
     let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
     steps.run(
         &format!("tests with Python {version}"),
