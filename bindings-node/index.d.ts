@@ -77,47 +77,47 @@ export interface GenerationRequest {
   model: string;
   input: Input;
   /** System-level guidance, apart from the conversation. */
-  instructions?: string;
+  instructions?: string | undefined;
   /** Canvas width in pixels; the service's default is 1080. */
-  width?: number;
+  width?: number | undefined;
   /** Canvas height in pixels; the service's default is 1920. */
-  height?: number;
+  height?: number | undefined;
   /** A hint such as `16:9`. */
-  aspectRatio?: string;
+  aspectRatio?: string | undefined;
   /** Slugs by preference, or the wire's own object. */
-  provider?: readonly string[] | Readonly<Record<string, unknown>>;
+  provider?: readonly string[] | Readonly<Record<string, unknown>> | undefined;
   /** `hyperframes` (the service's default), `lottie` or `auto`. */
-  engine?: 'hyperframes' | 'lottie' | 'auto' | (string & {});
+  engine?: 'hyperframes' | 'lottie' | 'auto' | (string & {}) | undefined;
   /** Whether the service may elaborate the prompt. */
-  expandPrompt?: boolean;
+  expandPrompt?: boolean | undefined;
   /** Fields that this library does not know yet, sent as they are. */
-  extraBody?: Readonly<Record<string, unknown>>;
+  extraBody?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What any call takes. */
 export interface CallOptions {
   /** Ends the call at once, with the signal's reason, and stops its request; never the generation. */
-  signal?: AbortSignal | null;
+  signal?: AbortSignal | null | undefined;
   /** Bounds each HTTP call, in place of the client's `requestTimeoutMs`. */
-  timeoutMs?: Milliseconds;
+  timeoutMs?: Milliseconds | undefined;
 }
 
 /** What a watch takes. */
 export interface WatchOptions extends CallOptions {
   /** Bounds the whole of it, in place of the client's `deadlineMs`. */
-  deadlineMs?: Milliseconds;
+  deadlineMs?: Milliseconds | undefined;
 }
 
 /** What a wait takes. */
 export interface WaitOptions extends WatchOptions {
   /** Is told each change. What it throws, or is rejected with, ends the call and reaches its caller. */
-  onUpdate?: (update: Update) => unknown;
+  onUpdate?: ((update: Update) => unknown) | undefined;
 }
 
 /** What a download takes. */
 export interface DownloadOptions extends CallOptions {
   /** Is told each time that bytes have arrived. What it throws ends the call and reaches its caller. */
-  onProgress?: (progress: Progress) => unknown;
+  onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
 /** Headers as any framework has them: `Headers`, an object, a map, pairs, or Node's `rawHeaders`. */
@@ -135,45 +135,45 @@ export interface ClientOptions {
    * The key; by default `PIPEVIDEO_API_KEY`. Or a function that yields a token before each request; what
    * it throws, or is rejected with, is the `cause` of the call's `AuthenticationError`.
    */
-  apiKey?: string | (() => string | PromiseLike<string>) | null;
+  apiKey?: string | (() => string | PromiseLike<string>) | null | undefined;
   /** Where the API is, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, else the service's own. */
-  baseURL?: string | null;
+  baseURL?: string | null | undefined;
   /** Allows plain `http` to other machines, where anybody on the way can read the key. */
-  allowInsecure?: boolean | null;
+  allowInsecure?: boolean | null | undefined;
   /** Bounds one HTTP call; 30 s. For a download, the longest silence. */
-  requestTimeoutMs?: Milliseconds | null;
+  requestTimeoutMs?: Milliseconds | null | undefined;
   /** Bounds the making of a connection; 5 s. */
-  connectTimeoutMs?: Milliseconds | null;
+  connectTimeoutMs?: Milliseconds | null | undefined;
   /** How often a call that is safe to repeat is sent again; 4 times. */
-  maxRetries?: number | null;
+  maxRetries?: number | null | undefined;
   /**
    * How many requests may go in how long a time: 100 in 60 s, shared by every call of every client with
    * this key and base URL in the process; `null` switches it off.
    */
-  rateLimit?: { requests: number; perMs: Milliseconds } | null;
+  rateLimit?: { requests: number; perMs: Milliseconds } | null | undefined;
   /** How often generations are looked at. */
   polling?: {
     /** Never more often than this; 2 s. */
-    minIntervalMs?: Milliseconds;
+    minIntervalMs?: Milliseconds | undefined;
     /** At most so long apart while the rate limit allows; 5 s. */
-    maxIntervalMs?: Milliseconds;
+    maxIntervalMs?: Milliseconds | undefined;
     /** The same where waits rest on webhooks; 60 s. */
-    safetyIntervalMs?: Milliseconds;
+    safetyIntervalMs?: Milliseconds | undefined;
     /** What generations are expected to take before any was seen; 90 s. */
-    typicalMs?: Milliseconds;
-  } | null;
+    typicalMs?: Milliseconds | undefined;
+  } | null | undefined;
   /** Bounds a whole wait; 900 s. */
-  deadlineMs?: Milliseconds | null;
+  deadlineMs?: Milliseconds | null | undefined;
   /** One secret or several that sign webhooks; by default `PIPEVIDEO_WEBHOOK_SECRET`, separated by commas. */
-  webhookSecrets?: string | readonly string[] | null;
+  webhookSecrets?: string | readonly string[] | null | undefined;
   /** Who uses the service, for its statistics. */
-  app?: { url?: string; title?: string; name?: string } | null;
+  app?: { url?: string | undefined; title?: string | undefined; name?: string | undefined } | null | undefined;
   /** Headers that go with every request to the API. */
-  headers?: HeadersLike | null;
+  headers?: HeadersLike | null | undefined;
   /** A proxy; by default the environment's (`HTTPS_PROXY`, `NO_PROXY` …). */
-  proxy?: string | null;
+  proxy?: string | null | undefined;
   /** A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well. */
-  caFile?: string | URL | null;
+  caFile?: string | URL | null | undefined;
 }
 
 /** The changes of a generation, one after another; leaving the loop stops following it. */
