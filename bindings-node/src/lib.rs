@@ -18,3 +18,7 @@ mod token;
 mod values;
 mod watch;
 mod webhook;
+
+/// Calls allocate on one thread and free on another, which costs glibc's allocator a tenth more.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
