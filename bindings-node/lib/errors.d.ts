@@ -40,7 +40,10 @@ export class PipevideoError extends Error {
   readonly retryAfterMs: Milliseconds | null;
   /** The same. */
   readonly retryAfter: Milliseconds | null;
-  /** How many requests the call made; 0 if it was refused before sending. */
+  /**
+   * How many requests the call made; 0 if it was refused before sending, and for the end of a wait, which
+   * counts its looks in `polls`.
+   */
   readonly attempts: number;
 }
 

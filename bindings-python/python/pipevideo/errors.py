@@ -41,7 +41,8 @@ class PipevideoError(Exception):
     retry_after: float | None = None
     """How many seconds the service asks to wait before the next try."""
     attempts: int = 0
-    """How many requests the call made; 0 if it was refused before sending."""
+    """How many requests the call made; 0 if it was refused before sending, and for the end of a
+    wait, which counts its looks in `polls`."""
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message)

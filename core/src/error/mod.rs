@@ -136,7 +136,8 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How many requests the call made; 0 if it was refused before sending.
+    /// How many requests the call made; 0 if it was refused before sending, and for the end of a
+    /// wait, which counts its looks in [`polls`](Self::polls).
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
