@@ -32,7 +32,7 @@ public struct PipevideoError: LocalizedError, Sendable {
     /// How long the service asks to wait before the next try.
     public let retryAfter: Duration?
     /// How many requests the call made; 0 if it was refused before sending, and for the end of a
-    /// wait, which counts its looks in ``polls``.
+    /// wait, which counts its looks in `polls`.
     public let attempts: Int
     /// The model of an uncertain create.
     public let model: String?
