@@ -1,5 +1,8 @@
 // What the tests have in common.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Emulator } from 'pipevideo/testing';
 
 export const MODEL = 'moonshotai/kimi-k2.5';
@@ -13,6 +16,13 @@ export async function started(context, options = {}) {
   });
   context.after(() => emulator.stop());
   return emulator;
+}
+
+/** A new folder that goes with the test. */
+export async function folder(context) {
+  const path = await mkdtemp(join(tmpdir(), 'pipevideo-'));
+  context.after(() => rm(path, { recursive: true, force: true }));
+  return path;
 }
 
 /** Options of a client that is told everything at once. */

@@ -2,17 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Emulator } from 'pipevideo/testing';
 import { EXAMPLES, run, serve, start } from './examples.mjs';
-import { until } from './common.mjs';
+import { folder, until } from './common.mjs';
 
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -21,12 +20,6 @@ async function quick(context) {
   const emulator = await Emulator.start({ speed: 60, sigma: 0.1 });
   context.after(() => emulator.stop());
   return emulator;
-}
-
-async function folder(context) {
-  const path = await mkdtemp(join(tmpdir(), 'pipevideo-'));
-  context.after(() => rm(path, { recursive: true }));
-  return path;
 }
 
 describe('examples', { concurrency: 4 }, () => {

@@ -3,12 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import * as pipevideo from 'pipevideo';
-import { until } from './common.mjs';
+import { folder, until } from './common.mjs';
 import { camel, EXCUSED, load, Matcher, Receiver, ROOT, Run, SURFACE } from './scenarios.mjs';
 
 for (const name of [
@@ -38,8 +35,8 @@ async function outcome(run, client, call) {
   }
 }
 
-async function play(scenario, folder) {
-  const run = await Run.start(scenario, folder);
+async function play(scenario, files) {
+  const run = await Run.start(scenario, files);
   const matcher = new Matcher();
   let receiver;
   try {
@@ -81,13 +78,8 @@ describe('scenarios', { concurrency: 16 }, () => {
     const scenario = load(name);
     const excuse = EXCUSED[name] ?? EXCUSED[scenario.call.operation];
     const skip = excuse && `excused: ${excuse}`;
-    test(`${name}: ${scenario.about}`, { skip, timeout: 60_000 }, async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'pipevideo-'));
-      try {
-        await play(scenario, folder);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
+    test(`${name}: ${scenario.about}`, { skip, timeout: 60_000 }, async (context) => {
+      await play(scenario, await folder(context));
     });
   }
 });

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { folder } from './common.mjs';
 
 const CA = fileURLToPath(new URL('tls/ca.pem', import.meta.url));
 const read = (name) => readFileSync(new URL(`tls/${name}`, import.meta.url));
@@ -66,12 +65,9 @@ describe('TLS', () => {
     assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'connection');
   });
 
-  test('a machine without certificates', async () => {
+  test('a machine without certificates', async (context) => {
     // As in a slim image: what is built in is used, and calls fail or succeed by it.
-    const none = {
-      SSL_CERT_FILE: '/nowhere/ca.pem',
-      SSL_CERT_DIR: mkdtempSync(join(tmpdir(), 'pipevideo-')),
-    };
+    const none = { SSL_CERT_FILE: '/nowhere/ca.pem', SSL_CERT_DIR: await folder(context) };
     assert.equal(await retrieve({}, none), 'connection');
     assert.equal(await retrieve({ caFile: CA }, none), 'completed');
     assert.equal(await retrieve({}, { ...none, NODE_EXTRA_CA_CERTS: CA }), 'completed');

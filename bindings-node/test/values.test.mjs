@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { image, Pipevideo, text, version, video } from 'pipevideo';
-import { MODEL, options, started } from './common.mjs';
+import { MODEL, folder, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
@@ -104,7 +103,7 @@ test('every field reaches the service under its own name', async (context) => {
 test('images and videos: URLs, paths and bytes of every kind', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  const path = join(await mkdtemp(join(tmpdir(), 'pipevideo-')), 'cat.png');
+  const path = join(await folder(context), 'cat.png');
   await writeFile(path, PNG);
   const data = `data:image/png;base64,${PNG.toString('base64')}`;
   const buffer = new Uint8Array(PNG).buffer;
@@ -189,7 +188,7 @@ test('a download takes a generation, and one that came over a wire', async (cont
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const generation = await client.generate(request);
-  const path = join(await mkdtemp(join(tmpdir(), 'pipevideo-')), 'cat.mp4');
+  const path = join(await folder(context), 'cat.mp4');
   const before = emulator.requests().length;
   for (const given of [generation, { ...generation }, JSON.parse(JSON.stringify(generation))]) {
     assert.equal(await client.responses.download(given, pathToFileURL(path)), path);

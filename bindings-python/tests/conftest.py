@@ -66,6 +66,12 @@ def options(emulator: Emulator, **more: Any) -> dict[str, Any]:
     }
 
 
+def half_a_video(emulator: Emulator) -> None:
+    """Videos break off in the middle, and their rest does not come: no download can be whole."""
+    emulator.fault(match={"origin": "video"}, drop="mid_body")
+    emulator.fault(match={"origin": "video"}, times=None, delay_ms=3_600_000)
+
+
 def until(condition: Callable[[], object], limit: float = 20.0) -> None:
     """Waits for a condition; it is a failure if it does not come."""
     end = time.monotonic() + limit

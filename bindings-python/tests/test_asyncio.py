@@ -16,8 +16,8 @@ import trio
 import uvloop
 
 import pipevideo
-from conftest import MODEL, options, polls
-from pipevideo import AsyncPipevideo, Update
+from conftest import MODEL, half_a_video, options, polls
+from pipevideo import AsyncPipevideo
 from pipevideo.testing import Emulator
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -146,15 +146,24 @@ def test_callbacks_run_in_the_tasks_context(emulator: Emulator, tmp_path: Path, 
     assert statuses == [(s, "mine") for s in ("queued", "in_progress", "completed")]
 
 
-def test_an_exception_in_a_callback_ends_the_call(emulator: Emulator, run: Runner) -> None:
+def test_an_exception_in_a_callback_ends_the_call(
+    emulator: Emulator, tmp_path: Path, run: Runner
+) -> None:
     client = AsyncPipevideo(**options(emulator))
 
-    def fail(update: Update) -> None:
+    def fail(_: object) -> None:
         raise LookupError("mine")
 
     async def main() -> None:
+        id = emulator.add_generation(polls=["completed"])
         with pytest.raises(LookupError, match="mine"):
             await client.generate(model=MODEL, input="A cat", on_update=fail)
+        with pytest.raises(LookupError, match="mine"):
+            await client.responses.wait(id, on_update=fail)
+        half_a_video(emulator)
+        with pytest.raises(LookupError, match="mine"):
+            await client.responses.download(id, tmp_path / "cat.mp4", on_progress=fail)
+        assert not (tmp_path / "cat.mp4").exists()
 
     run(main())
 

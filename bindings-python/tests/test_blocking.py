@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import pipevideo
-from conftest import MODEL, options, polls, until
+from conftest import MODEL, half_a_video, options, polls, until
 from pipevideo import Pipevideo, Update
 from pipevideo.testing import Emulator
 
@@ -114,8 +114,10 @@ def test_an_exception_in_a_callback_ends_the_call(emulator: Emulator, tmp_path: 
         client.generate(model=MODEL, input="A cat", on_update=fail)
     with pytest.raises(LookupError, match="mine"):
         client.responses.wait(id, on_update=fail)
+    half_a_video(emulator)
     with pytest.raises(LookupError, match="mine"):
         client.responses.download(id, tmp_path / "cat.mp4", on_progress=fail)
+    assert not (tmp_path / "cat.mp4").exists()
 
 
 def test_a_key_may_be_a_function(emulator: Emulator) -> None:
