@@ -104,6 +104,7 @@ async fn paths_that_cannot_be_files() {
     ] {
         let error = client.responses().download(&generation, &path).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{}: {error}", path.display());
+        assert!(!error.is_retryable(), "{}: {error}", path.display());
     }
     assert!(names(folder.path()).is_empty());
     assert_eq!(emulator.requests().len(), 1, "only the retrieve");

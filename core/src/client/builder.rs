@@ -83,7 +83,9 @@ impl Config {
     /// [`ErrorKind::Configuration`] for a time that leaves none.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.request_timeout.is_zero() || self.connect_timeout.is_zero() {
-            return Err(configuration("request_timeout and connect_timeout must be positive."));
+            return Err(configuration(
+                "the request timeout and the connect timeout must be positive.",
+            ));
         }
         Ok(())
     }
@@ -333,7 +335,7 @@ impl ClientBuilder {
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
             return Err(configuration(
-                "rate_limit must allow a request. To switch it off, pass none.",
+                "the rate limit must allow a request. To switch it off, pass none.",
             ));
         }
         Ok(())

@@ -31,7 +31,7 @@ impl Key {
         if key.expose_secret().trim().is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "there is no key. Set PIPEVIDEO_API_KEY, or pass api_key.",
+                "there is no key. Set PIPEVIDEO_API_KEY, or pass one.",
             ));
         }
         Ok(Self::Fixed { header: bearer(key.expose_secret())?, key })

@@ -44,8 +44,7 @@ impl Webhooks<'_> {
         let Some(webhook) = &inner.webhook else {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the client has no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass \
-                 webhook_secrets.",
+                "the client has no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         };
         let mut event = webhook.unwrap_at(body, headers, clock::wall())?;

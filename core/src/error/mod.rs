@@ -6,6 +6,7 @@ mod wire;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -126,9 +127,18 @@ impl Error {
         match self.kind() {
             _ if self.0.paid => false,
             Connection | Timeout | Server | RateLimited | WaitTimeout => true,
+            Download if self.lacks_folder() => false,
             Download => self.0.status.is_none_or(|s| !(400..500).contains(&s) || s == 429),
             _ => false,
         }
+    }
+
+    /// Whether a file could not be written because of where it was to be: that stays so.
+    fn lacks_folder(&self) -> bool {
+        let source = self.0.source.as_deref().and_then(|source| source.downcast_ref());
+        source.is_some_and(|error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        })
     }
 
     /// How long the service asks to wait before the next try.

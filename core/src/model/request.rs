@@ -135,7 +135,9 @@ impl GenerationRequest {
             return refuse("width and height are pixels and must be positive.");
         }
         if let Some(name) = self.extra_body.keys().find(|name| NAMES.contains(&name.as_str())) {
-            return refuse(&format!("extra_body repeats {name}. Set it once, as the argument."));
+            return refuse(&format!(
+                "the extra body repeats {name}. Set it once, as the argument."
+            ));
         }
         if !self.input_texts().any(|text| !text.trim().is_empty()) {
             return refuse("the input has no text. Add at least one text part that is not empty.");

@@ -50,7 +50,7 @@ impl Webhook {
         if secrets.is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "there is no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass webhook_secrets.",
+                "there is no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         }
         Ok(Self { secrets })
