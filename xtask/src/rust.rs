@@ -1,4 +1,4 @@
-//! Rust: format, lints, the pure half alone, tests, documentation, benchmarks.
+//! Rust: format, lints, the pure half alone, tests, documentation.
 
 use crate::steps::Steps;
 
@@ -32,7 +32,6 @@ pub(crate) fn test(steps: &mut Steps) {
         &[("RUSTDOCFLAGS", "-D warnings")],
         "cargo doc --workspace --no-deps --all-features --locked",
     );
-    steps.run("benchmarks compile", "cargo build --workspace --benches --all-features --locked");
 }
 
 /// Whether a component of the toolchain is there; if not, rustup is asked for it.
