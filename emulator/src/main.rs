@@ -9,51 +9,54 @@ use serde::Serialize;
 
 /// Pipevideo's video generation API on loopback.
 ///
-/// Prints one line of JSON, `{"base_url":…,"api_key":…}`, and ends when its standard input closes.
-/// What is not given keeps its default; options stand over those in `--options`.
+/// Prints one line of JSON, `{"base_url":…,"api_key":…}`. Options stand over those in `--options`.
+///
+/// It ends when its standard input closes. Started with `&` in a script it has none, and would end at
+/// once; this runs for ten minutes: `sleep 600 | pipevideo-emulator --port 4010 &`
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// The API's port on 127.0.0.1; 0 takes a free one
+    /// The API's port on 127.0.0.1; 0 takes a free one [default: 0]
     #[arg(long)]
     port: Option<u16>,
-    /// The one key that is accepted
+    /// The one key that is accepted [default: pv_emulator_0123456789abcdef]
     #[arg(long)]
     api_key: Option<String>,
-    /// Ids, durations, token counts and failures follow from it
+    /// The seed of ids, durations, token counts and failures [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// How much faster than life; 0: nothing moves by itself
+    /// How much faster than real time; with 0 generations move only by hand [default: 1]
     #[arg(long)]
     speed: Option<f64>,
-    /// The median time from create to end
+    /// The median time from create to end, before `--speed` [default: 90]
     #[arg(long)]
     median_seconds: Option<f64>,
-    /// How far the durations scatter
+    /// How far the durations scatter: the standard deviation of their logarithm [default: 0.5]
     #[arg(long)]
     sigma: Option<f64>,
-    /// Requests per seconds, as in 100/60, or none
+    /// Requests per so many seconds, or none [default: 100/60]
     #[arg(long, value_parser = rate_limit)]
     rate_limit: Option<Limit>,
-    /// The prepaid credit at the start
+    /// The prepaid credit at the start [default: 10000]
     #[arg(long)]
     balance_cents: Option<i64>,
-    /// The share of generations that fail, from 0 to 1
+    /// The share of generations that fail, from 0 to 1 [default: 0]
     #[arg(long)]
     failure_rate: Option<f64>,
-    /// How long a signed video URL works
+    /// How long a signed video URL works [default: 3600]
     #[arg(long)]
     url_ttl_seconds: Option<u64>,
-    /// Serve this many bytes as the video
+    /// Serve this many bytes as the video [default: a real one of 4 seconds]
     #[arg(long)]
     video_bytes: Option<u64>,
-    /// Where webhooks are sent, http:// on loopback
+    /// Where webhooks are sent, http:// on loopback [default: nowhere]
     #[arg(long)]
     webhook_url: Option<String>,
-    /// What signs webhooks, whsec_…; given twice, both do
+    /// What signs webhooks; given twice, both do
+    /// [default: whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==]
     #[arg(long)]
     webhook_secret: Vec<String>,
-    /// All options as one JSON object, `polls` included
+    /// All options as one JSON object, also `polls` and `webhook_family`
     #[arg(long, value_name = "JSON", value_parser = options)]
     options: Option<Options>,
 }
@@ -130,4 +133,36 @@ async fn run(options: Options) -> io::Result<()> {
     tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
     emulator.stop().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let help = Arguments::command().render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let defaults = Options::default();
+        let limit = defaults.rate_limit.expect("the service has one");
+        for (option, default) in [
+            ("port", defaults.port.to_string()),
+            ("api-key", defaults.api_key),
+            ("seed", defaults.seed.to_string()),
+            ("speed", defaults.speed.to_string()),
+            ("median-seconds", defaults.median_seconds.to_string()),
+            ("sigma", defaults.sigma.to_string()),
+            ("rate-limit", format!("{}/{}", limit.requests, limit.window_seconds)),
+            ("balance-cents", defaults.balance_cents.to_string()),
+            ("failure-rate", defaults.failure_rate.to_string()),
+            ("url-ttl-seconds", defaults.url_ttl_seconds.to_string()),
+            ("webhook-secret", defaults.webhook_secrets.join(" ")),
+        ] {
+            let (_, text) = help.split_once(&format!("--{option} <")).expect("it is an option");
+            let (text, _) = text.split_once(']').expect("a default ends so");
+            assert!(text.ends_with(&format!("[default: {default}")), "--{option}: {text}");
+        }
+    }
 }
