@@ -1,6 +1,8 @@
 """Forty generations at once under a limit of 100 requests a minute, polls included.
 
     python many.py
+
+It takes about a minute: the limit holds the requests back, not the generations.
 """
 
 from __future__ import annotations

@@ -3,8 +3,11 @@
     python resume.py start "A cat walking on a beach at sunset"
     python resume.py finish gen_...
 
-Both need the same service: PIPEVIDEO_API_KEY, and PIPEVIDEO_BASE_URL for another one than the
-service's own, such as the emulator's program (cargo run -p pipevideo-emulator -- --speed 12).
+Both need the same service. Without a key for the real one, start the emulator in another terminal,
+and set these two where the example runs:
+
+    cargo run -p pipevideo-emulator -- --port 4010 --speed 12
+    export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
 """
 
 from __future__ import annotations

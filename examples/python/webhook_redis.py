@@ -1,16 +1,26 @@
 r"""Several processes: one is told by webhooks, others wait, and Redis is between them.
 
     pip install redis fastapi uvicorn
+
+With the emulator in place of the service it takes three terminals. The first has the emulator:
+
+    cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
+        --webhook-url http://127.0.0.1:8000/webhooks
+
+The second receives deliveries. The webhook secret is the emulator's default one:
+
+    export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
     python webhook_redis.py receive 8000
-    python webhook_redis.py generate "A cat walking on a beach at sunset"    # as many as wished
 
-Both need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
-generate PIPEVIDEO_API_KEY. Without those of the real service, start the emulator in another terminal,
-and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
+The third generates; there can be more of them. With the secret its waits poll only once a
+minute, and when Redis wakes them. Set it in programs that receive deliveries or are woken, in no others:
 
-    export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
-    cargo run -p pipevideo-emulator -- --speed 12 \
-        --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+    export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
+    export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
+    python webhook_redis.py generate "A cat walking on a beach at sunset"
+
+REDIS_URL says where Redis is, unless it is redis://127.0.0.1:6379. With the real service, use your key
+and the webhook secret of your dashboard.
 """
 
 from __future__ import annotations
@@ -58,8 +68,8 @@ def receive(port: int) -> None:
 
 
 async def wake(client: AsyncPipevideo, subscribed: asyncio.Event) -> None:
-    """Wakes this process's waits of what the others publish. While Redis is away, the waits look for
-    themselves once a minute: no video is lost, it is only noticed later."""
+    """Wakes this process's waits of what the others publish. While Redis is away, the waits poll
+    once a minute: no video is lost, it is only noticed later."""
     while True:
         try:
             async with connect() as connection, connection.pubsub() as subscription:

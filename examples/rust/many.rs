@@ -3,6 +3,8 @@
 //! ```sh
 //! cargo run --example many
 //! ```
+//!
+//! It takes about a minute: the limit holds the requests back, not the generations.
 
 mod service;
 

@@ -5,11 +5,12 @@
 //! cargo run --example resume -- finish gen_…
 //! ```
 //!
-//! Both need the same service. Without a key for the real one, start the emulator's program in
-//! another terminal, and set `PIPEVIDEO_BASE_URL` and `PIPEVIDEO_API_KEY` to what it prints:
+//! Both need the same service. Without a key for the real one, start the emulator in another
+//! terminal, and set these two where the example runs:
 //!
 //! ```sh
-//! cargo run -p pipevideo-emulator -- --speed 12
+//! cargo run -p pipevideo-emulator -- --port 4010 --speed 12
+//! export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
 //! ```
 
 use std::path::PathBuf;
