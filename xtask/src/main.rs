@@ -42,7 +42,11 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> String {
-    format!("usage: cargo xtask test [LANGUAGE]…\n\nLanguages: {}. Without one: all.", known())
+    format!(
+        "usage: cargo xtask test [LANGUAGE]…\n\nLanguages: {}. Without one: all.\n\nIt installs what \
+         the tests need; README.md says what, under Contributing.",
+        known()
+    )
 }
 
 fn known() -> String {
