@@ -53,7 +53,7 @@ public struct Pipevideo: Sendable {
         polling: Polling = Polling(),
         deadline: Duration? = nil,
         webhookSecrets: [String]? = nil,
-        app: App = App(),
+        app: AppIdentity = AppIdentity(),
         headers: [String: String] = [:],
         proxy: String? = nil,
         caFile: URL? = nil
@@ -94,7 +94,7 @@ public struct Pipevideo: Sendable {
         polling: Polling = Polling(),
         deadline: Duration? = nil,
         webhookSecrets: [String]? = nil,
-        app: App = App(),
+        app: AppIdentity = AppIdentity(),
         headers: [String: String] = [:],
         proxy: String? = nil,
         caFile: URL? = nil

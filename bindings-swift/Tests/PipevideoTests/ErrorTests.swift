@@ -87,7 +87,7 @@ func failure(
             kind(try Pipevideo(apiKey: "k", rateLimit: RateLimit(requests: -1, per: .seconds(1)))),
             kind(try Pipevideo(apiKey: "k", polling: Polling(typical: .seconds(-1)))),
             kind(try Pipevideo(apiKey: "k", webhookSecrets: ["no base64!"])),
-            kind(try Pipevideo(apiKey: "k", app: App(url: "ftp://x"))),
+            kind(try Pipevideo(apiKey: "k", app: AppIdentity(url: "ftp://x"))),
             kind(try Pipevideo(apiKey: "k", headers: ["a b": "c"])),
             kind(try Pipevideo(apiKey: "k", headers: ["a": "c\n"])),
             kind(try Pipevideo(apiKey: "k", proxy: "::")),
