@@ -7,7 +7,8 @@ internal import PipevideoFFI
 ///
 /// It is read from and written as the service's JSON, whatever the encoder's strategies: leniently,
 /// exactly, and with the fields that this library does not know. So an app can read what its backend
-/// hands on, and keep a generation.
+/// hands on, and keep a generation, in a property list too. Equality is that of the values: `5.0` and
+/// `5` are the same, as are null and absent.
 ///
 /// ```swift
 /// let generation = try JSONDecoder().decode(

@@ -42,9 +42,17 @@ import Testing
             #expect(
                 members["usage"]?["cost_usd"] == .number(Decimal(string: "0.1234567890123456789")!))
         }
-        let list = try PropertyListEncoder().encode(["kept": generation.id])
-        #expect(
-            try PropertyListDecoder().decode([String: String].self, from: list)["kept"] == "gen_1")
+        for format in [PropertyListSerialization.PropertyListFormat.xml, .binary] {
+            let encoder = PropertyListEncoder()
+            encoder.outputFormat = format
+            let again = try PropertyListDecoder().decode(
+                Generation.self, from: encoder.encode(generation))
+            #expect(again == generation && again.hashValue == generation.hashValue)
+            #expect(again.createdAt == generation.createdAt && again.latency == generation.latency)
+            #expect(
+                again.usage?.costUSD == generation.usage?.costUSD && again.usage?.inputTokens == 12)
+            #expect(again.extra == generation.extra && wire(again) == wire(generation))
+        }
     }
 
     private func snakeCased() -> JSONEncoder {
@@ -76,6 +84,50 @@ import Testing
         #expect(one.status != .failed && !one.isFinal)
     }
 
+    @Test(arguments: [
+        "5.0", "1.10", "1e2", "-0", "-0.0", "0.1", "1e-7", "9007199254740993", "5e-324", "1e130",
+        "-1e300", "1e-200", "18446744073709551615", "123456789012345678901234567890.5",
+        "[5.0, null]",
+    ])
+    func numbersAreTheSameAfterARoundTrip(_ number: String) throws {
+        let text = """
+            {"id":"gen_1","status":"failed","n":\(number),"output":\(number),"created_at":5.0,\
+            "usage":{"cost_usd":1.10,"n":\(number)},"error":{"code":"e","n":\(number)}}
+            """
+        let generation = try generation(text)
+        let json = try self.generation(
+            String(decoding: try JSONEncoder().encode(generation), as: UTF8.self))
+        let list = try PropertyListDecoder().decode(
+            Generation.self, from: PropertyListEncoder().encode(generation))
+        for again in [json, list] {
+            #expect(again == generation && again.hashValue == generation.hashValue)
+            #expect(Set([again, generation]).count == 1 && again.createdAt == generation.createdAt)
+            #expect(again.usage == generation.usage && again.usage?.costUSD == 1.1)
+            #expect(again.error == generation.error)
+        }
+    }
+
+    @Test func eachFieldCounts() throws {
+        var fields = try JSONDecoder().decode(JSONValue.self, from: Data(Self.full.utf8)).members
+        fields["error"] = ["code": "e", "message": "m"]
+        let whole = try JSONDecoder().decode(
+            Generation.self, from: JSONEncoder().encode(JSONValue.object(fields)))
+        func without(_ fields: [String: JSONValue]) throws -> Generation {
+            try JSONDecoder().decode(
+                Generation.self, from: JSONEncoder().encode(JSONValue.object(fields)))
+        }
+        for name in fields.keys where name != "id" && name != "status" && fields[name] != .null {
+            #expect(try without(fields.filter { $0.key != name }) != whole, "\(name)")
+        }
+        for group in ["usage", "error"] {
+            for (name, value) in fields[group]?.members ?? [:] where value != .null {
+                var less = fields
+                less[group] = .object(fields[group]!.members.filter { $0.key != name })
+                #expect(try without(less) != whole, "\(group).\(name)")
+            }
+        }
+    }
+
     @Test func readingIsLenientAndNoMore() throws {
         let odd = try generation(
             #"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
@@ -105,6 +157,8 @@ import Testing
         func again<Value: Codable & Equatable>(_ value: Value) throws {
             let data = try JSONEncoder().encode(value)
             #expect(try JSONDecoder().decode(Value.self, from: data) == value)
+            let list = try PropertyListEncoder().encode([value])
+            #expect(try PropertyListDecoder().decode([Value].self, from: list) == [value])
         }
         let generation = try generation()
         try again(try #require(generation.usage))
