@@ -52,6 +52,44 @@ final class Caught: Thrown {
     func name() -> String { String(describing: type(of: error)) }
 }
 
+/// A value in one line.
+func shown(_ type: String, _ parts: [(label: String?, value: Any)]) -> String {
+    "\(type)(\(parts.map { "\($0.label ?? ""): \($0.value)" }.joined(separator: ", ")))"
+}
+
+extension URL {
+    /// A URL as the service wrote it; `nil` for none.
+    ///
+    /// Told to encode what is invalid, Foundation encodes each `%` again, also those of a signature,
+    /// which is not valid any more then. So only what is invalid is encoded.
+    init?(given text: String) {
+        guard !text.isEmpty else { return nil }
+        if let url = Self(valid: text) {
+            self = url
+            return
+        }
+        var valid = CharacterSet(charactersIn: "!#$%&'()*+,-./:;=?@_~")
+        valid.formUnion(CharacterSet(charactersIn: "a"..."z"))
+        valid.formUnion(CharacterSet(charactersIn: "A"..."Z"))
+        valid.formUnion(CharacterSet(charactersIn: "0"..."9"))
+        let encoded = text.addingPercentEncoding(withAllowedCharacters: valid)
+        if let url = encoded.flatMap(Self.init(valid:)) {
+            self = url
+        } else {
+            self.init(string: text)
+        }
+    }
+
+    private init?(valid text: String) {
+        if #available(macOS 14, iOS 17, tvOS 17, watchOS 10, *) {
+            self.init(string: text, encodingInvalidCharacters: false)
+        } else {
+            // It encoded nothing then.
+            self.init(string: text)
+        }
+    }
+}
+
 extension Duration {
     /// A time on the wire; one that is no `Int64` is none.
     init?(milliseconds: UInt64) {
@@ -61,7 +99,8 @@ extension Duration {
 
     /// The core's unit.
     var inSeconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+        // Its `components` end the process where the seconds are no `Int64`.
+        self / .seconds(1)
     }
 }
 

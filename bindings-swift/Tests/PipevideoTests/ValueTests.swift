@@ -2,6 +2,16 @@ import Foundation
 import Pipevideo
 import Testing
 
+/// Nothing that shows a value shows a signed URL, or what may quote the prompt.
+func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocation) throws {
+    var dumped = ""
+    dump(value, to: &dumped)
+    for text in ["\(value)", String(reflecting: value), dumped] {
+        #expect(!text.contains("SECRET"), sourceLocation: location)
+        #expect(!text.contains("PipevideoFFI"), sourceLocation: location)
+    }
+}
+
 /// Generations and the rest as values.
 @Suite struct ValueTests {
     static let full = """
@@ -142,15 +152,32 @@ import Testing
 
     @Test func whatIsPrintedShowsNoSecret() throws {
         let generation = try generation()
-        var dumped = ""
-        dump(generation, to: &dumped)
-        for text in ["\(generation)", String(reflecting: generation), dumped] {
-            #expect(!text.contains("SECRET") && text.contains("gen_1"))
-        }
+        #expect("\(generation)".contains("gen_1"))
         let failed = try self.generation(
             #"{"id":"gen_1","status":"failed","error":{"code":"e","message":"SECRET prompt"}}"#
         )
-        #expect(!"\(failed)".contains("SECRET") && failed.error?.message == "SECRET prompt")
+        #expect(failed.error?.message == "SECRET prompt")
+        let failure = try #require(failed.error)
+        let usage = try #require(generation.usage)
+        #expect("\(failure)" == "GenerationError(category: invalid_prompt, code: e)")
+        #expect(
+            "\(usage)".hasPrefix("TokenUsage(inputTokens: 12, outputTokens: 3400, costUSD: 0.12"))
+        for value in [generation, failed, failure, usage] as [Any] { try expectNoSecret(in: value) }
+    }
+
+    @Test(arguments: [
+        ("https://v.example/1?sig=a%2Fb%3D", "https://v.example/1?sig=a%2Fb%3D"),
+        ("https://v.example/1?sig=a%2Fb%3D|x", "https://v.example/1?sig=a%2Fb%3D%7Cx"),
+        (
+            "https://v.example/ü 1?x=%7B%22a%22%7D&z={a}[b]",
+            "https://v.example/%C3%BC%201?x=%7B%22a%22%7D&z=%7Ba%7D%5Bb%5D"
+        ),
+        ("https://v.example/1?sig=a%2Fb%", "https://v.example/1?sig=a%252Fb%25"),
+        ("", nil),
+    ])
+    func aSignedURLStaysAsItIs(_ written: String, _ expected: String?) throws {
+        let text = #"{"id":"gen_1","status":"completed","output_video_url":"\#(written)"}"#
+        #expect(try generation(text).outputVideoURL?.absoluteString == expected)
     }
 
     @Test func theRestIsCodableToo() throws {
