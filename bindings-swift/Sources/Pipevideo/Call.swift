@@ -2,7 +2,10 @@ import Foundation
 internal import PipevideoFFI
 
 /// Makes one call of the core. Cancelling the task drops the call's request at once.
+///
+/// A call that makes a generation and goes on with it has an id to lose: its errors keep it.
 func call<Value: Sendable>(
+    makes: Bool = false,
     _ operation: @Sendable (Cancel) async throws -> Value
 ) async throws -> Value {
     let cancel = Cancel()
@@ -13,7 +16,7 @@ func call<Value: Sendable>(
             cancel.cancel()
         }
     } catch let failure as Failure {
-        throw failure.thrown
+        throw failure.thrown(makes: makes)
     }
 }
 
@@ -22,20 +25,20 @@ func callAtOnce<Value>(_ operation: () throws -> Value) throws -> Value {
     do {
         return try operation()
     } catch let failure as Failure {
-        throw failure.thrown
+        throw failure.thrown()
     }
 }
 
 extension Failure {
-    /// What the caller gets. What its token function has thrown it gets as it was thrown, unless
-    /// the generation's id would be lost with that.
-    var thrown: any Error {
+    /// What the caller gets. What its token function has thrown it gets as it was thrown, unless the
+    /// id of a generation that the call has made would be lost with that.
+    func thrown(makes: Bool = false) -> any Error {
         switch self {
         case .Cancelled:
             return CancellationError()
         case .Failed(let details, let thrown):
             let cause = (thrown as? Caught)?.error
-            if let cause, details.generationId == nil { return cause }
+            if let cause, !makes || details.generationId == nil { return cause }
             return PipevideoError(details, cause: cause)
         }
     }
