@@ -82,7 +82,11 @@ extension Options {
         connectTimeout: Duration?, maxRetries: Int?, rateLimit: RateLimit?, polling: Polling,
         deadline: Duration?, webhookSecrets: [String]?, app: AppIdentity,
         headers: [String: String], proxy: String?, caFile: URL?
-    ) {
+    ) throws {
+        if let caFile, !caFile.isFileURL {
+            throw PipevideoError(
+                .configuration, "caFile takes a file's URL. Make one with URL(filePath:).")
+        }
         self.init(
             apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
             requestTimeout: requestTimeout?.inSeconds, connectTimeout: connectTimeout?.inSeconds,
