@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
@@ -16,9 +17,18 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
         return Ok(runtime);
     }
     let mut builder = Builder::new_multi_thread();
-    let started = builder.worker_threads(1).thread_name("pipevideo").enable_all().build()?;
+    builder.worker_threads(1).thread_name("pipevideo").on_thread_start(block_sigpipe);
+    let started = builder.enable_all().build()?;
     // Whoever came first has set one already, and this one ends here.
     Ok(RUNTIME.get_or_init(|| started))
+}
+
+/// A write to a connection that the other side has reset raises SIGPIPE, which a Swift program has at
+/// its default: it would end the process. Rust's own programs, Python and Node ignore the signal; the
+/// process is not ours, so only our threads do. All that is sent is sent there, since [`Cancel::run`]
+/// spawns each call, and a blocked signal stays with the thread that raised it.
+fn block_sigpipe() {
+    SigSet::from(Signal::SIGPIPE).thread_block().expect("SIGPIPE is a signal that can be blocked");
 }
 
 /// The mutexes here are held for a few lines that do not panic; if one did, its state is sound.

@@ -29,6 +29,12 @@ pub(crate) trait DownloadListener: Send + Sync {
     fn progressed(&self, downloaded: u64, total: Option<u64>);
 }
 
+/// Calls a function of the app, which may take its time: meanwhile all other calls go on, on another
+/// thread.
+fn tell(function: impl FnOnce()) {
+    tokio::task::block_in_place(function);
+}
+
 #[derive(uniffi::Enum)]
 pub(crate) enum Video {
     Id { id: String },
@@ -88,7 +94,7 @@ impl Core {
             wait = wait.deadline(deadline);
         }
         if let Some(listener) = listener {
-            wait = wait.on_update(move |update| listener.updated(update.clone()));
+            wait = wait.on_update(move |update| tell(|| listener.updated(update.clone())));
         }
         let wait = wait.into_future();
         cancel.run(async move { Ok(wait.await?) }).await
@@ -110,7 +116,8 @@ impl Core {
                 generate = generate.deadline(deadline);
             }
             if let Some(listener) = listener {
-                generate = generate.on_update(move |update| listener.updated(update.clone()));
+                generate =
+                    generate.on_update(move |update| tell(|| listener.updated(update.clone())));
             }
             Ok(generate.await?)
         };
@@ -135,7 +142,7 @@ impl Core {
         let mut download = self.0.responses().download(source, path);
         if let Some(listener) = listener {
             download = download.on_progress(move |progress| {
-                listener.progressed(progress.downloaded, progress.total);
+                tell(|| listener.progressed(progress.downloaded, progress.total));
             });
         }
         let download = download.into_future();

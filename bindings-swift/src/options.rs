@@ -129,7 +129,10 @@ pub(crate) fn deadline(given: Option<f64>) -> Result<Option<Duration>, Failure> 
 }
 
 fn seconds(name: &str, given: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(given).map_err(|_| format!("{name} must be 0 or more."))
+    // Longer than any clock runs, so that it fits.
+    const FOREVER: f64 = 1e18;
+    Duration::try_from_secs_f64(given.min(FOREVER))
+        .map_err(|_| format!("{name} must be 0 or more."))
 }
 
 fn headers(given: HashMap<String, String>) -> Result<HeaderMap, Failure> {

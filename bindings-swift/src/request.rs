@@ -128,6 +128,12 @@ impl Source {
     }
 }
 
+/// The size up to which content is taken.
+#[uniffi::export]
+fn max_media_bytes() -> u64 {
+    Media::MAX_BYTES
+}
+
 impl Provider {
     fn read(self) -> Result<ProviderPreference, Failure> {
         Ok(match self {
@@ -144,5 +150,8 @@ fn word<T: DeserializeOwned>(what: &str, word: String) -> Result<T, Failure> {
 }
 
 fn object(name: &str, json: &str) -> Result<Map<String, Value>, Failure> {
-    serde_json::from_str(json).map_err(|_| Failure::invalid(&format!("{name} is no object.")))
+    // It is an object in Swift; a number that is not finite is the one thing that has no JSON.
+    serde_json::from_str(json).map_err(|_| {
+        Failure::invalid(&format!("{name} has a number that JSON cannot hold: it is not finite."))
+    })
 }

@@ -11,7 +11,13 @@ use crate::call::lock;
 /// Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
 #[uniffi::export(foreign)]
 pub(crate) trait TokenSource: Send + Sync {
-    fn ask(&self, reply: Arc<TokenReply>);
+    fn ask(&self, reply: Arc<TokenReply>) -> Arc<dyn Asked>;
+}
+
+/// What answers, until nobody waits for it any more.
+#[uniffi::export(foreign)]
+pub(crate) trait Asked: Send + Sync {
+    fn cancel(&self);
 }
 
 /// What a token function has thrown, which only Swift looks into.
@@ -49,9 +55,18 @@ impl TokenReply {
 
 pub(crate) async fn token(source: Arc<dyn TokenSource>) -> Result<String, TokenError> {
     let (sender, answer) = oneshot::channel();
-    source.ask(Arc::new(TokenReply(Mutex::new(Some(sender)))));
+    let _asked = Asking(source.ask(Arc::new(TokenReply(Mutex::new(Some(sender))))));
     drop(source);
     Ok(answer.await.map_err(|_| "the token function ended without an answer")??)
+}
+
+/// Cancels what answers when the call is over; where it has answered, that is nothing.
+struct Asking(Arc<dyn Asked>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// The failure of a token function, on its way through the core and back.

@@ -7,7 +7,8 @@ internal import PipevideoFFI
 ///
 /// It is read from and written as the service's JSON, whatever the encoder's strategies: leniently,
 /// exactly, and with the fields that this library does not know. So an app can read what its backend
-/// hands on, and keep a generation.
+/// hands on, and keep a generation, in a property list too. Equality is that of the values: `5.0` and
+/// `5` are the same, as are null and absent.
 ///
 /// ```swift
 /// let generation = try JSONDecoder().decode(
@@ -43,7 +44,7 @@ public struct Generation: Hashable, Sendable, Identifiable {
     public var createdAt: Date? { core.createdAt }
 
     /// Where the video is, once completed: a signed URL that expires. Treat it as a secret.
-    public var outputVideoURL: URL? { core.outputVideoUrl.flatMap(URL.init(string:)) }
+    public var outputVideoURL: URL? { core.outputVideoUrl.flatMap(URL.init(given:)) }
 
     /// Tokens and cost, once known.
     public var usage: TokenUsage? { core.usage.map(TokenUsage.init) }
@@ -130,6 +131,25 @@ extension TokenUsage: Codable {
     }
 }
 
+extension TokenUsage: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The known numbers in one line.
+    public var description: String { shown("TokenUsage", numbers) }
+
+    /// The same as ``description``.
+    public var debugDescription: String { description }
+
+    /// What `dump` shows: no more than ``description``.
+    public var customMirror: Mirror { Mirror(self, children: numbers) }
+
+    private var numbers: [(label: String?, value: Any)] {
+        let numbers: [(label: String?, value: Any?)] = [
+            ("inputTokens", inputTokens), ("outputTokens", outputTokens),
+            ("totalTokens", totalTokens), ("costUSD", costUSD),
+        ]
+        return numbers.compactMap { number in number.value.map { (number.label, $0) } }
+    }
+}
+
 /// Why a generation failed, in the service's words and as a category.
 public struct GenerationError: Hashable, Sendable {
     let core: PipevideoFFI.GenerationError
@@ -162,6 +182,25 @@ extension GenerationError: Codable {
     /// Writes the service's JSON.
     public func encode(to encoder: any Encoder) throws {
         try JSONValue(text: generationErrorJson(error: core)).encode(to: encoder)
+    }
+}
+
+// The message may quote the prompt.
+extension GenerationError: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+{
+    /// The category and the code, without the message.
+    public var description: String { shown("GenerationError", parts) }
+
+    /// The same as ``description``.
+    public var debugDescription: String { description }
+
+    /// What `dump` shows: no more than ``description``.
+    public var customMirror: Mirror { Mirror(self, children: parts) }
+
+    private var parts: [(label: String?, value: Any)] {
+        var parts: [(label: String?, value: Any)] = [("category", category.rawValue)]
+        if let code { parts.append(("code", code)) }
+        return parts
     }
 }
 

@@ -30,6 +30,14 @@ public struct Input: Hashable, Sendable {
         self.form = form
     }
 
+    func check() throws {
+        switch form {
+        case .text: break
+        case .parts(let parts): for part in parts { try part.check() }
+        case .items(let items): for part in items.flatMap(\.content) { try part.check() }
+        }
+    }
+
     var core: PipevideoFFI.Input {
         switch form {
         case .text(let text): .text(text: text)
@@ -73,9 +81,30 @@ public struct InputItem: Hashable, Sendable {
 /// their first bytes, and at most 20 MB are taken of each.
 public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
     let core: Part
+    /// Why the call that it is for will be refused.
+    private let fault: String?
 
-    private init(_ core: Part) {
+    private init(_ core: Part, fault: String? = nil) {
         self.core = core
+        self.fault = fault
+    }
+
+    func check() throws {
+        if let fault { throw PipevideoError(.invalidRequest, fault) }
+    }
+
+    private static func from(
+        _ file: URL, _ what: String, _ part: (Source) -> Part
+    ) -> InputPart {
+        // The path of any other URL may be that of a file here, which nobody meant to send.
+        let fault =
+            "\(what)(file:) takes a file's URL, from URL(filePath:); \(what)(url:), any other."
+        return InputPart(part(.file(path: file.path)), fault: file.isFileURL ? nil : fault)
+    }
+
+    private static func bytes(_ data: Data) -> Source {
+        // One byte too many is enough for the core to refuse it; not all sizes cross the border.
+        .bytes(bytes: data.prefix(Int(maxMediaBytes()) + 1))
     }
 
     /// A text.
@@ -100,12 +129,12 @@ public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
 
     /// An image in a file.
     public static func image(file: URL, detail: Detail? = nil) -> InputPart {
-        InputPart(.image(source: .file(path: file.path), detail: detail?.rawValue))
+        from(file, "image") { .image(source: $0, detail: detail?.rawValue) }
     }
 
     /// An image's content.
     public static func image(data: Data, detail: Detail? = nil) -> InputPart {
-        InputPart(.image(source: .bytes(bytes: data), detail: detail?.rawValue))
+        InputPart(.image(source: bytes(data), detail: detail?.rawValue))
     }
 
     /// A video by its address: an HTTPS URL or a `data:video/…` URI.
@@ -120,12 +149,12 @@ public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
 
     /// A video in a file.
     public static func video(file: URL) -> InputPart {
-        InputPart(.video(source: .file(path: file.path)))
+        from(file, "video") { .video(source: $0) }
     }
 
     /// A video's content.
     public static func video(data: Data) -> InputPart {
-        InputPart(.video(source: .bytes(bytes: data)))
+        InputPart(.video(source: bytes(data)))
     }
 }
 
@@ -159,6 +188,7 @@ extension Arguments {
         aspectRatio: String?, provider: ProviderPreference?, engine: String?, expandPrompt: Bool?,
         extraBody: [String: JSONValue]
     ) throws {
+        try input.check()
         self.init(
             model: model, input: input.core, instructions: instructions,
             width: width.map(Int64.init), height: height.map(Int64.init),

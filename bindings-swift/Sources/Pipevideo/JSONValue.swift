@@ -60,12 +60,15 @@ extension JSONValue: Codable {
             self = .bool(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
+        } else if let value = try? container.decode(Decimal.self) {
+            // Before objects: outside JSON, in a property list say, a decimal is written as one.
+            self = .number(value)
+        } else if let value = try? container.decode(Int64.self) {
+            self = .number(Decimal(value))
         } else if let value = try? container.decode([String: JSONValue].self) {
             self = .object(value)
         } else if let value = try? container.decode([JSONValue].self) {
             self = .array(value)
-        } else if let value = try? container.decode(Decimal.self) {
-            self = .number(value)
         } else {
             self = .double(try container.decode(Double.self))
         }

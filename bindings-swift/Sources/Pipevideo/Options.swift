@@ -57,7 +57,9 @@ public struct Polling: Hashable, Sendable {
 }
 
 /// Who uses the service, for its statistics; all of it optional.
-public struct App: Hashable, Sendable {
+///
+/// It is not called `App`, which is SwiftUI's name for the type that every app has.
+public struct AppIdentity: Hashable, Sendable {
     /// The application's address: http or https, at most 2048 characters.
     public var url: String?
     /// The application's title, at most 256 characters.
@@ -78,9 +80,13 @@ extension Options {
     init(
         apiKey: String?, baseURL: String?, allowInsecure: Bool?, requestTimeout: Duration?,
         connectTimeout: Duration?, maxRetries: Int?, rateLimit: RateLimit?, polling: Polling,
-        deadline: Duration?, webhookSecrets: [String]?, app: App, headers: [String: String],
-        proxy: String?, caFile: URL?
-    ) {
+        deadline: Duration?, webhookSecrets: [String]?, app: AppIdentity,
+        headers: [String: String], proxy: String?, caFile: URL?
+    ) throws {
+        if let caFile, !caFile.isFileURL {
+            throw PipevideoError(
+                .configuration, "caFile takes a file's URL. Make one with URL(filePath:).")
+        }
         self.init(
             apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
             requestTimeout: requestTimeout?.inSeconds, connectTimeout: connectTimeout?.inSeconds,

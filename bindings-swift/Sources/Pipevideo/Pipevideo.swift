@@ -53,12 +53,12 @@ public struct Pipevideo: Sendable {
         polling: Polling = Polling(),
         deadline: Duration? = nil,
         webhookSecrets: [String]? = nil,
-        app: App = App(),
+        app: AppIdentity = AppIdentity(),
         headers: [String: String] = [:],
         proxy: String? = nil,
         caFile: URL? = nil
     ) throws {
-        let options = Options(
+        let options = try Options(
             apiKey: apiKey, baseURL: baseURL, allowInsecure: allowInsecure,
             requestTimeout: requestTimeout, connectTimeout: connectTimeout, maxRetries: maxRetries,
             rateLimit: rateLimit, polling: polling, deadline: deadline,
@@ -77,9 +77,10 @@ public struct Pipevideo: Sendable {
     /// )
     /// ```
     ///
-    /// What the function throws ends the call, and is thrown from there as it is; where a generation
-    /// is concerned, as the ``PipevideoError/cause`` of an error that has its id. Clients with a
-    /// function share their rate limit only with their own copies. The other options are those of
+    /// What the function throws ends the call, and is thrown from there as it is; from `generate`, once
+    /// the generation is there, as the ``PipevideoError/cause`` of an error that has its id, so that
+    /// nothing that was paid for is lost. When the call is over, because it was cancelled or has waited
+    /// for too long, the function's task is cancelled. Clients with a function share their rate limit only with their own copies. The other options are those of
     /// ``init(apiKey:baseURL:allowInsecure:requestTimeout:connectTimeout:maxRetries:rateLimit:polling:deadline:webhookSecrets:app:headers:proxy:caFile:)-swift.init``.
     ///
     /// - Throws: ``PipevideoError`` of the kind `configuration`: a bad base URL, a bad option.
@@ -94,12 +95,12 @@ public struct Pipevideo: Sendable {
         polling: Polling = Polling(),
         deadline: Duration? = nil,
         webhookSecrets: [String]? = nil,
-        app: App = App(),
+        app: AppIdentity = AppIdentity(),
         headers: [String: String] = [:],
         proxy: String? = nil,
         caFile: URL? = nil
     ) throws {
-        let options = Options(
+        let options = try Options(
             apiKey: nil, baseURL: baseURL, allowInsecure: allowInsecure,
             requestTimeout: requestTimeout, connectTimeout: connectTimeout, maxRetries: maxRetries,
             rateLimit: rateLimit, polling: polling, deadline: deadline,
@@ -144,7 +145,7 @@ public struct Pipevideo: Sendable {
     ///   - extraBody: Fields that this library does not know yet, sent as they are.
     ///   - deadline: Bounds the wait; by default the client's deadline.
     ///   - onUpdate: Called with each change, first with what the create answered, so that the id is
-    ///     known from the start. It is called on a thread of the library: hand over, and return.
+    ///     known from the start. It is called on a thread of the library, and holds up this call alone.
     /// - Returns: The generation, completed.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func generate(
@@ -166,7 +167,7 @@ public struct Pipevideo: Sendable {
             aspectRatio: aspectRatio, provider: provider, engine: engine,
             expandPrompt: expandPrompt, extraBody: extraBody
         )
-        return try await call { cancel in
+        return try await call(makes: true) { cancel in
             Generation(
                 try await core.generate(
                     arguments: arguments, deadline: deadline?.inSeconds,
@@ -185,13 +186,26 @@ final class Tokens: TokenSource {
         self.function = function
     }
 
-    func ask(reply: TokenReply) {
-        Task {
-            do {
-                reply.succeed(token: try await function())
-            } catch {
-                reply.fail(error: Caught(error))
+    func ask(reply: TokenReply) -> any Asked {
+        AskedTask(
+            Task { [function] in
+                do {
+                    reply.succeed(token: try await function())
+                } catch {
+                    reply.fail(error: Caught(error))
+                }
             }
-        }
+        )
     }
+}
+
+/// The task of a token function, which the core cancels when the call is over.
+final class AskedTask: Asked {
+    private let task: Task<Void, Never>
+
+    init(_ task: Task<Void, Never>) {
+        self.task = task
+    }
+
+    func cancel() { task.cancel() }
 }

@@ -67,8 +67,7 @@ public struct Responses: Sendable {
     /// - Parameters:
     ///   - id: The generation's id; it may be from another process or machine.
     ///   - deadline: Bounds the wait; by default the client's deadline.
-    ///   - onUpdate: Called with each change. It is called on a thread of the library: hand over, and
-    ///     return.
+    ///   - onUpdate: Called with each change, on a thread of the library; it holds up this call alone.
     /// - Returns: The generation, completed.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func wait(
@@ -110,7 +109,8 @@ public struct Responses: Sendable {
     /// - Parameters:
     ///   - generation: The generation; it is fetched again if it had not completed.
     ///   - file: The file's URL. What is there already is replaced.
-    ///   - onProgress: Called each time that bytes have arrived, on a thread of the library.
+    ///   - onProgress: Called each time that bytes have arrived, on a thread of the library; it holds
+    ///     up this call alone.
     /// - Returns: The file's URL.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @discardableResult
@@ -127,7 +127,8 @@ public struct Responses: Sendable {
     /// - Parameters:
     ///   - id: The id of a generation that has completed.
     ///   - file: The file's URL. What is there already is replaced.
-    ///   - onProgress: Called each time that bytes have arrived, on a thread of the library.
+    ///   - onProgress: Called each time that bytes have arrived, on a thread of the library; it holds
+    ///     up this call alone.
     /// - Returns: The file's URL.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @discardableResult

@@ -136,9 +136,29 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
         type = core.eventType
         generationID = core.generationId
         status = core.status.map(Status.init)
-        outputVideoURL = core.outputVideoUrl.flatMap(URL.init(string:))
+        outputVideoURL = core.outputVideoUrl.flatMap(URL.init(given:))
         errorMessage = core.errorMessage
         duplicate = core.duplicate
         extra = JSONValue.members(core.extra)
+    }
+}
+
+// The URL is signed: who has it has the video. What else the service has written may quote the prompt.
+extension WebhookEvent: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The useful things in one line, without the signed URL and the message.
+    public var description: String { shown("WebhookEvent", parts) }
+
+    /// The same as ``description``.
+    public var debugDescription: String { description }
+
+    /// What `dump` shows: no more than ``description``.
+    public var customMirror: Mirror { Mirror(self, children: parts) }
+
+    private var parts: [(label: String?, value: Any)] {
+        var parts: [(label: String?, value: Any)] = [("id", id), ("type", type)]
+        if let generationID { parts.append(("generationID", generationID)) }
+        if let status { parts.append(("status", status.rawValue)) }
+        if duplicate { parts.append(("duplicate", true)) }
+        return parts
     }
 }

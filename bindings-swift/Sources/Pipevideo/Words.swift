@@ -130,7 +130,8 @@ extension PipevideoError {
         public static let badRequest = Kind(rawValue: "bad_request")
         /// 400 that says that the balance is too low.
         public static let insufficientCredits = Kind(rawValue: "insufficient_credits")
-        /// 401: the key is missing, invalid, expired or revoked; or the token function has thrown.
+        /// 401: the key is missing, invalid, expired or revoked; or, after a create that `generate` has
+        /// made, the token function has thrown.
         public static let authentication = Kind(rawValue: "authentication")
         /// 403: the key may not do this.
         public static let permissionDenied = Kind(rawValue: "permission_denied")

@@ -257,6 +257,13 @@ typedef void (*UniffiCallbackInterfaceUpdateListenerMethod0)(uint64_t, RustBuffe
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_ASKED_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_ASKED_METHOD0
+typedef void (*UniffiCallbackInterfaceAskedMethod0)(uint64_t, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
 typedef void (*UniffiCallbackInterfaceThrownMethod0)(uint64_t, RustBuffer* _Nonnull,
@@ -266,7 +273,7 @@ typedef void (*UniffiCallbackInterfaceThrownMethod0)(uint64_t, RustBuffer* _Nonn
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_TOKEN_SOURCE_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_TOKEN_SOURCE_METHOD0
-typedef void (*UniffiCallbackInterfaceTokenSourceMethod0)(uint64_t, uint64_t, void* _Nonnull,
+typedef void (*UniffiCallbackInterfaceTokenSourceMethod0)(uint64_t, uint64_t, uint64_t* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
@@ -287,6 +294,15 @@ typedef struct UniffiVTableCallbackInterfaceUpdateListener {
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
     UniffiCallbackInterfaceUpdateListenerMethod0 _Nonnull updated;
 } UniffiVTableCallbackInterfaceUpdateListener;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_ASKED
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_ASKED
+typedef struct UniffiVTableCallbackInterfaceAsked {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceAskedMethod0 _Nonnull cancel;
+} UniffiVTableCallbackInterfaceAsked;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_THROWN
@@ -443,6 +459,26 @@ void uniffi_pipevideo_swift_fn_init_callback_vtable_updatelistener(const UniffiV
 void uniffi_pipevideo_swift_fn_method_updatelistener_updated(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_ASKED
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_ASKED
+uint64_t uniffi_pipevideo_swift_fn_clone_asked(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_ASKED
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_ASKED
+void uniffi_pipevideo_swift_fn_free_asked(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_ASKED
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_ASKED
+void uniffi_pipevideo_swift_fn_init_callback_vtable_asked(const UniffiVTableCallbackInterfaceAsked* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_ASKED_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_ASKED_CANCEL
+void uniffi_pipevideo_swift_fn_method_asked_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_THROWN
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_THROWN
 uint64_t uniffi_pipevideo_swift_fn_clone_thrown(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -500,7 +536,7 @@ void uniffi_pipevideo_swift_fn_init_callback_vtable_tokensource(const UniffiVTab
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_TOKENSOURCE_ASK
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_TOKENSOURCE_ASK
-void uniffi_pipevideo_swift_fn_method_tokensource_ask(uint64_t ptr, uint64_t reply, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_pipevideo_swift_fn_method_tokensource_ask(uint64_t ptr, uint64_t reply, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_WATCH
@@ -591,6 +627,12 @@ RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_from_json(RustBuffer json,
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_TOKEN_USAGE_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_TOKEN_USAGE_JSON
 RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_json(RustBuffer usage, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_MAX_MEDIA_BYTES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_MAX_MEDIA_BYTES
+uint64_t uniffi_pipevideo_swift_fn_func_max_media_bytes(RustCallStatus *_Nonnull out_status
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_SWIFT_RUSTBUFFER_ALLOC
@@ -913,6 +955,12 @@ uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_json(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_MAX_MEDIA_BYTES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_MAX_MEDIA_BYTES
+uint16_t uniffi_pipevideo_swift_checksum_func_max_media_bytes(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CANCEL_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_CANCEL_CANCEL
 uint16_t uniffi_pipevideo_swift_checksum_method_cancel_cancel(void
@@ -1000,6 +1048,12 @@ uint16_t uniffi_pipevideo_swift_checksum_method_downloadlistener_progressed(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 uint16_t uniffi_pipevideo_swift_checksum_method_updatelistener_updated(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_ASKED_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_ASKED_CANCEL
+uint16_t uniffi_pipevideo_swift_checksum_method_asked_cancel(void
 
 );
 #endif

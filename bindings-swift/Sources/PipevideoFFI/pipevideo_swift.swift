@@ -711,6 +711,207 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
 
 
 /**
+ * What answers, until nobody waits for it any more.
+ */
+public protocol Asked: AnyObject, Sendable {
+
+    func cancel()
+
+}
+/**
+ * What answers, until nobody waits for it any more.
+ */
+open class AskedImpl: Asked, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_asked(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_asked(handle, $0) }
+    }
+
+
+
+
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_asked_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceAsked {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceAsked = UniffiVTableCallbackInterfaceAsked(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeAsked.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface Asked: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeAsked.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface Asked: handle missing in uniffiClone")
+            }
+        },
+        cancel: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeAsked.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return uniffiObj.cancel(
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCall(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceAsked> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceAsked>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitAsked() {
+    uniffi_pipevideo_swift_fn_init_callback_vtable_asked(UniffiCallbackInterfaceAsked.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAsked: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<Asked>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = Asked
+
+    public static func lift(_ handle: UInt64) throws -> Asked {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return AskedImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: Asked) -> UInt64 {
+         if let rustImpl = value as? AskedImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Asked {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Asked, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAsked_lift(_ handle: UInt64) throws -> Asked {
+    return try FfiConverterTypeAsked.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAsked_lower(_ value: Asked) -> UInt64 {
+    return FfiConverterTypeAsked.lower(value)
+}
+
+
+
+
+
+
+/**
  * What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
  */
 public protocol CancelProtocol: AnyObject, Sendable {
@@ -1708,7 +1909,7 @@ public func FfiConverterTypeTokenReply_lower(_ value: TokenReply) -> UInt64 {
  */
 public protocol TokenSource: AnyObject, Sendable {
 
-    func ask(reply: TokenReply)
+    func ask(reply: TokenReply)  -> Asked
 
 }
 /**
@@ -1767,13 +1968,14 @@ open class TokenSourceImpl: TokenSource, @unchecked Sendable {
 
 
 
-open func ask(reply: TokenReply)  {try! rustCall() {
+open func ask(reply: TokenReply) -> Asked  {
+    return try!  FfiConverterTypeAsked_lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_tokensource_ask(
             self.uniffiCloneHandle(),
         FfiConverterTypeTokenReply_lower(reply),uniffiCallStatus
     )
-}
+})
 }
 
 
@@ -1807,11 +2009,11 @@ fileprivate struct UniffiCallbackInterfaceTokenSource {
         ask: { (
             uniffiHandle: UInt64,
             reply: UInt64,
-            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiOutReturn: UnsafeMutablePointer<UInt64>,
             uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
         ) in
             let makeCall = {
-                () throws -> () in
+                () throws -> Asked in
                 guard let uniffiObj = try? FfiConverterTypeTokenSource.handleMap.get(handle: uniffiHandle) else {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
@@ -1821,7 +2023,7 @@ fileprivate struct UniffiCallbackInterfaceTokenSource {
             }
 
 
-            let writeReturn = { () }
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterTypeAsked_lower($0) }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
                 makeCall: makeCall,
@@ -4215,6 +4417,16 @@ public func tokenUsageJson(usage: TokenUsage) -> String  {
     )
 })
 }
+/**
+ * The size up to which content is taken.
+ */
+public func maxMediaBytes() -> UInt64  {
+    return try!  FfiConverterUInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_func_max_media_bytes(uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -4259,6 +4471,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_func_token_usage_json() != 42861) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_func_max_media_bytes() != 49240) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_cancel_cancel() != 60118) {
@@ -4306,6 +4521,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_updatelistener_updated() != 23238) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_asked_cancel() != 226) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -4315,7 +4533,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_tokenreply_succeed() != 36116) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_tokensource_ask() != 41722) {
+    if (uniffi_pipevideo_swift_checksum_method_tokensource_ask() != 3096) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_watch_next() != 15227) {
@@ -4337,6 +4555,7 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
 
+    uniffiCallbackInitAsked()
     uniffiCallbackInitDownloadListener()
     uniffiCallbackInitThrown()
     uniffiCallbackInitTokenSource()

@@ -97,7 +97,7 @@ import Testing
             polling: Polling(minInterval: .zero, maxInterval: .milliseconds(20)))
         let id = try await emulator.addGeneration()
         let error = await failure {
-            try await client.responses.wait(for: id, deadline: .milliseconds(100))
+            try await client.responses.wait(for: id, deadline: .seconds(1))
         }
         #expect(error?.kind == .waitTimeout && error?.last?.status == .inProgress)
         #expect(try #require(error?.polls) > 1)
@@ -123,5 +123,27 @@ import Testing
         _ = try await emulator.client().usage.retrieve()
         let agent = try await emulator.requests()[0]["headers"]?["user-agent"]?.stringValue
         #expect(agent?.hasPrefix("pipevideo-swift/") == true)
+    }
+
+    /// An app's function that takes its time holds up its own call alone.
+    @Test func aSlowFunctionHoldsUpNoOther() async throws {
+        let emulator = try await Emulator.start()
+        let client = try emulator.client()
+        let ids = [try await emulator.addGeneration(), try await emulator.addGeneration()]
+        let (begun, goOn) = (Collected<Bool>(), DispatchSemaphore(value: 0))
+        let slow = Task {
+            try await client.responses.wait(for: ids[0]) { update in
+                guard update.generation.status == .queued else { return }
+                begun.add(true)
+                // It ends by itself, too late, where it does hold up the others.
+                begun.add(goOn.wait(timeout: .now() + 20) == .success)
+            }
+        }
+        #expect(await begun.first(1) == [true])
+        #expect(try await client.responses.wait(for: ids[1]).status == .completed)
+        #expect(try await client.responses.wait(for: ids[0]).status == .completed)
+        goOn.signal()
+        #expect(try await slow.value.status == .completed)
+        #expect(await begun.first(2) == [true, true])
     }
 }

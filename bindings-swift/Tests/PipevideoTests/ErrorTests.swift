@@ -77,6 +77,7 @@ func failure(
         func kind(_ client: @autoclosure () throws -> Pipevideo) -> PipevideoError? {
             failure { try client() }
         }
+        let certificates = "/etc/ssl/certs/ca-certificates.crt"
         let refused = [
             kind(try Pipevideo(apiKey: "")),
             kind(try Pipevideo(apiKey: "k", baseURL: "not a URL")),
@@ -87,11 +88,12 @@ func failure(
             kind(try Pipevideo(apiKey: "k", rateLimit: RateLimit(requests: -1, per: .seconds(1)))),
             kind(try Pipevideo(apiKey: "k", polling: Polling(typical: .seconds(-1)))),
             kind(try Pipevideo(apiKey: "k", webhookSecrets: ["no base64!"])),
-            kind(try Pipevideo(apiKey: "k", app: App(url: "ftp://x"))),
+            kind(try Pipevideo(apiKey: "k", app: AppIdentity(url: "ftp://x"))),
             kind(try Pipevideo(apiKey: "k", headers: ["a b": "c"])),
             kind(try Pipevideo(apiKey: "k", headers: ["a": "c\n"])),
             kind(try Pipevideo(apiKey: "k", proxy: "::")),
             kind(try Pipevideo(apiKey: "k", caFile: URL(filePath: "/nowhere"))),
+            kind(try Pipevideo(apiKey: "k", caFile: URL(string: "https://a.b\(certificates)")!)),
         ]
         for error in refused { #expect(error?.kind == .configuration && error?.attempts == 0) }
     }
@@ -127,6 +129,49 @@ func failure(
             },
         ]
         for error in errors { #expect(error?.kind == .invalidRequest && error?.attempts == 0) }
+    }
+
+    /// The path of a URL that is no file's may be that of a file here.
+    @Test func onlyAFilesURLIsAFile() async throws {
+        let emulator = try await Emulator.start()
+        let responses = try emulator.client().responses
+        let path = Repository.root.appending(path: "emulator/assets/video.mp4").path
+        let elsewhere = try #require(URL(string: "https://example.com\(path)?sig=SECRET"))
+        let item = InputItem(role: .user, content: ["A cat", .video(file: elsewhere)])
+        for input: Input in [["A cat", .image(file: elsewhere)], .items([item])] {
+            let error = await failure { try await responses.create(model: kimi, input: input) }
+            #expect(error?.kind == .invalidRequest && error?.message.contains("SECRET") == false)
+            #expect(error?.message.contains("(file:)") == true)
+        }
+        #expect(try await emulator.count() == 0)
+    }
+
+    @Test func whatIsTooLargeIsSaid() async throws {
+        let client = try Pipevideo(apiKey: "k", baseURL: "http://127.0.0.1:1", maxRetries: 0)
+        // More than crosses the border: no page of it is touched.
+        let data = Data(count: Int(Int32.max) + 1)
+        let large = await failure {
+            try await client.responses.create(model: kimi, input: ["A cat", .image(data: data)])
+        }
+        #expect(large?.kind == .invalidRequest && large?.message.contains("larger") == true)
+
+        let forever = Duration.seconds(Int64.max) + .seconds(Int64.max)
+        _ = try Pipevideo(
+            apiKey: "k", requestTimeout: forever, polling: Polling(typical: forever),
+            deadline: forever)
+        let error = await failure {
+            try await client.responses.wait(for: "gen_1", deadline: .zero - forever)
+        }
+        #expect(error?.kind == .invalidRequest)
+        let nan: [String: JSONValue] = ["seed": .double(.nan)]
+        let infinite = await failure {
+            try await client.responses.create(model: kimi, input: "A", extraBody: nan)
+        }
+        #expect(infinite?.message.contains("not finite") == true)
+        let provider = await failure {
+            try await client.responses.create(model: kimi, input: "A", provider: .object(nan))
+        }
+        #expect(provider?.message.contains("not finite") == true)
     }
 
     @Test func aFailedGenerationIsInItsError() async throws {

@@ -155,7 +155,7 @@ final class ScenarioRun {
             ),
             deadline: take("deadline")?.duration,
             webhookSecrets: take("webhook_secrets")?.elements.compactMap(\.stringValue),
-            app: App(
+            app: AppIdentity(
                 url: app["url"]?.stringValue, title: app["title"]?.stringValue,
                 name: app["name"]?.stringValue
             ),

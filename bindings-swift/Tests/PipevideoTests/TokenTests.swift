@@ -42,7 +42,57 @@ import Testing
             try await client.responses.create(model: kimi, input: "A cat")
         }
         await #expect(throws: NoSession(user: 7)) { try await client.usage.retrieve() }
+        // These have an id, which the caller had before.
+        let responses = client.responses
+        let file = FileManager.default.temporaryDirectory.appending(path: "never.mp4")
+        await #expect(throws: NoSession(user: 7)) { try await responses.retrieve("gen_1") }
+        await #expect(throws: NoSession(user: 7)) { try await responses.wait(for: "gen_1") }
+        await #expect(throws: NoSession(user: 7)) {
+            for try await _ in responses.updates(for: "gen_1") {}
+        }
+        await #expect(throws: NoSession(user: 7)) {
+            try await responses.download("gen_1", to: file)
+        }
         #expect(try await emulator.count() == 0)
+    }
+
+    @Test func aCancellationThatItThrowsDoesToo() async throws {
+        let client = try Pipevideo(
+            apiKey: { throw CancellationError() }, baseURL: "http://127.0.0.1:1")
+        await #expect(throws: CancellationError.self) {
+            try await client.responses.create(model: kimi, input: "A cat")
+        }
+        await #expect(throws: CancellationError.self) {
+            try await client.responses.wait(for: "gen_1")
+        }
+    }
+
+    @Test func itsTaskIsCancelledWhenTheCallIsOver() async throws {
+        enum Event { case asked, cancelled }
+        let events = Collected<Event>()
+        let key: @Sendable () async throws -> String = {
+            events.add(.asked)
+            do {
+                try await Task.sleep(for: .seconds(3600))
+            } catch {
+                events.add(.cancelled)
+                throw error
+            }
+            return ""
+        }
+        let url = "http://127.0.0.1:1"
+        let client = try Pipevideo(apiKey: key, baseURL: url)
+        let task = Task { try await client.responses.retrieve("gen_1") }
+        #expect(await events.first(1) == [.asked])
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(await events.first(2) == [.asked, .cancelled])
+
+        let hasty = try Pipevideo(
+            apiKey: key, baseURL: url, requestTimeout: .milliseconds(50), maxRetries: 0)
+        let error = await failure { try await hasty.responses.retrieve("gen_1") }
+        #expect(error?.kind == .timeout)
+        #expect(await events.first(4) == [.asked, .cancelled, .asked, .cancelled])
     }
 
     /// What was paid for is not lost: the error has the id, and the function's error as its cause.

@@ -2,6 +2,16 @@ import Foundation
 import Pipevideo
 import Testing
 
+/// Nothing that shows a value shows a signed URL, or what may quote the prompt.
+func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocation) throws {
+    var dumped = ""
+    dump(value, to: &dumped)
+    for text in ["\(value)", String(reflecting: value), dumped] {
+        #expect(!text.contains("SECRET"), sourceLocation: location)
+        #expect(!text.contains("PipevideoFFI"), sourceLocation: location)
+    }
+}
+
 /// Generations and the rest as values.
 @Suite struct ValueTests {
     static let full = """
@@ -42,9 +52,17 @@ import Testing
             #expect(
                 members["usage"]?["cost_usd"] == .number(Decimal(string: "0.1234567890123456789")!))
         }
-        let list = try PropertyListEncoder().encode(["kept": generation.id])
-        #expect(
-            try PropertyListDecoder().decode([String: String].self, from: list)["kept"] == "gen_1")
+        for format in [PropertyListSerialization.PropertyListFormat.xml, .binary] {
+            let encoder = PropertyListEncoder()
+            encoder.outputFormat = format
+            let again = try PropertyListDecoder().decode(
+                Generation.self, from: encoder.encode(generation))
+            #expect(again == generation && again.hashValue == generation.hashValue)
+            #expect(again.createdAt == generation.createdAt && again.latency == generation.latency)
+            #expect(
+                again.usage?.costUSD == generation.usage?.costUSD && again.usage?.inputTokens == 12)
+            #expect(again.extra == generation.extra && wire(again) == wire(generation))
+        }
     }
 
     private func snakeCased() -> JSONEncoder {
@@ -76,6 +94,50 @@ import Testing
         #expect(one.status != .failed && !one.isFinal)
     }
 
+    @Test(arguments: [
+        "5.0", "1.10", "1e2", "-0", "-0.0", "0.1", "1e-7", "9007199254740993", "5e-324", "1e130",
+        "-1e300", "1e-200", "18446744073709551615", "123456789012345678901234567890.5",
+        "[5.0, null]",
+    ])
+    func numbersAreTheSameAfterARoundTrip(_ number: String) throws {
+        let text = """
+            {"id":"gen_1","status":"failed","n":\(number),"output":\(number),"created_at":5.0,\
+            "usage":{"cost_usd":1.10,"n":\(number)},"error":{"code":"e","n":\(number)}}
+            """
+        let generation = try generation(text)
+        let json = try self.generation(
+            String(decoding: try JSONEncoder().encode(generation), as: UTF8.self))
+        let list = try PropertyListDecoder().decode(
+            Generation.self, from: PropertyListEncoder().encode(generation))
+        for again in [json, list] {
+            #expect(again == generation && again.hashValue == generation.hashValue)
+            #expect(Set([again, generation]).count == 1 && again.createdAt == generation.createdAt)
+            #expect(again.usage == generation.usage && again.usage?.costUSD == 1.1)
+            #expect(again.error == generation.error)
+        }
+    }
+
+    @Test func eachFieldCounts() throws {
+        var fields = try JSONDecoder().decode(JSONValue.self, from: Data(Self.full.utf8)).members
+        fields["error"] = ["code": "e", "message": "m"]
+        let whole = try JSONDecoder().decode(
+            Generation.self, from: JSONEncoder().encode(JSONValue.object(fields)))
+        func without(_ fields: [String: JSONValue]) throws -> Generation {
+            try JSONDecoder().decode(
+                Generation.self, from: JSONEncoder().encode(JSONValue.object(fields)))
+        }
+        for name in fields.keys where name != "id" && name != "status" && fields[name] != .null {
+            #expect(try without(fields.filter { $0.key != name }) != whole, "\(name)")
+        }
+        for group in ["usage", "error"] {
+            for (name, value) in fields[group]?.members ?? [:] where value != .null {
+                var less = fields
+                less[group] = .object(fields[group]!.members.filter { $0.key != name })
+                #expect(try without(less) != whole, "\(group).\(name)")
+            }
+        }
+    }
+
     @Test func readingIsLenientAndNoMore() throws {
         let odd = try generation(
             #"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
@@ -90,21 +152,40 @@ import Testing
 
     @Test func whatIsPrintedShowsNoSecret() throws {
         let generation = try generation()
-        var dumped = ""
-        dump(generation, to: &dumped)
-        for text in ["\(generation)", String(reflecting: generation), dumped] {
-            #expect(!text.contains("SECRET") && text.contains("gen_1"))
-        }
+        #expect("\(generation)".contains("gen_1"))
         let failed = try self.generation(
             #"{"id":"gen_1","status":"failed","error":{"code":"e","message":"SECRET prompt"}}"#
         )
-        #expect(!"\(failed)".contains("SECRET") && failed.error?.message == "SECRET prompt")
+        #expect(failed.error?.message == "SECRET prompt")
+        let failure = try #require(failed.error)
+        let usage = try #require(generation.usage)
+        #expect("\(failure)" == "GenerationError(category: invalid_prompt, code: e)")
+        #expect(
+            "\(usage)".hasPrefix("TokenUsage(inputTokens: 12, outputTokens: 3400, costUSD: 0.12"))
+        for value in [generation, failed, failure, usage] as [Any] { try expectNoSecret(in: value) }
+    }
+
+    @Test(arguments: [
+        ("https://v.example/1?sig=a%2Fb%3D", "https://v.example/1?sig=a%2Fb%3D"),
+        ("https://v.example/1?sig=a%2Fb%3D|x", "https://v.example/1?sig=a%2Fb%3D%7Cx"),
+        (
+            "https://v.example/ü 1?x=%7B%22a%22%7D&z={a}[b]",
+            "https://v.example/%C3%BC%201?x=%7B%22a%22%7D&z=%7Ba%7D%5Bb%5D"
+        ),
+        ("https://v.example/1?sig=a%2Fb%", "https://v.example/1?sig=a%252Fb%25"),
+        ("", nil),
+    ])
+    func aSignedURLStaysAsItIs(_ written: String, _ expected: String?) throws {
+        let text = #"{"id":"gen_1","status":"completed","output_video_url":"\#(written)"}"#
+        #expect(try generation(text).outputVideoURL?.absoluteString == expected)
     }
 
     @Test func theRestIsCodableToo() throws {
         func again<Value: Codable & Equatable>(_ value: Value) throws {
             let data = try JSONEncoder().encode(value)
             #expect(try JSONDecoder().decode(Value.self, from: data) == value)
+            let list = try PropertyListEncoder().encode([value])
+            #expect(try PropertyListDecoder().decode([Value].self, from: list) == [value])
         }
         let generation = try generation()
         try again(try #require(generation.usage))

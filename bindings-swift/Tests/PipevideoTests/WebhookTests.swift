@@ -103,6 +103,20 @@ import Testing
         #expect(error?.reason == .missingHeader)
     }
 
+    @Test func whatIsPrintedShowsNoSecret() throws {
+        let webhook = try Webhook(secrets: [Self.secret])
+        let body = Data(
+            """
+            {"eventType":"e","generationId":"gen_1","outputUrl":"https://v.example/1?sig=SECRET",\
+            "errorMessage":"SECRET prompt","colour":"SECRET"}
+            """.utf8
+        )
+        let event = try webhook.unwrap(body, headers: webhook.sign(body, id: "msg_1"))
+        #expect(event.outputVideoURL?.query == "sig=SECRET" && event.errorMessage != nil)
+        #expect("\(event)" == "WebhookEvent(id: msg_1, type: e, generationID: gen_1)")
+        try expectNoSecret(in: event)
+    }
+
     @Test func secretsThatAreNoneAreRefused() {
         for secrets in [[], [""], ["whsec_"], ["not base64!"], [Self.secret, ""]] {
             let error = failure { _ = try Webhook(secrets: secrets) }

@@ -22,11 +22,12 @@ public final class VideoModel {
     }
 
     public private(set) var phase = Phase.idle
-    /// The generation under way. An app keeps it, to go on after it was closed.
+    /// The generation under way, or the last one that can be gone on with. An app keeps it, to go on
+    /// after it was closed.
     public private(set) var generationID: String?
 
     private let client: Pipevideo
-    private var task: Task<Void, Never>?
+    private var following: Following?
 
     /// An app has no key in it: its client talks to the app's own backend.
     ///
@@ -55,32 +56,44 @@ public final class VideoModel {
     }
 
     /// Stops following. The generation goes on: ``resume(_:)`` takes it up again.
+    ///
+    /// A create that is under way comes to its end first, since without its id nobody could take up
+    /// what it has made.
     public func cancel() {
-        task?.cancel()
-        task = nil
+        following?.task.cancel()
+    }
+
+    /// Lets go of what has ended, for another video; one that is under way is left alone.
+    public func reset() {
+        guard following == nil else { return }
         phase = .idle
+        generationID = nil
     }
 
     /// Waits until nothing is under way.
     public func settled() async {
-        await task?.value
+        await following?.task.value
     }
 
     private func begin(_ id: @escaping @Sendable (Pipevideo) async throws -> String) {
-        guard task == nil else { return }
+        guard following == nil else { return }
         phase = .working(progress: 0, status: .queued)
-        task = Task { [client] in
+        // It does not hold the model: when the last view of it is gone, following stops.
+        let task = Task { [weak self, client] in
             do {
-                let id = try await id(client)
-                generationID = id
-                for try await update in client.responses.updates(for: id) { show(update) }
+                try Task.checkCancellation()
+                // A task of its own, which is not cancelled with this one.
+                let id = try await Task { try await id(client) }.value
+                self?.generationID = id
+                for try await update in client.responses.updates(for: id) { self?.show(update) }
             } catch is CancellationError {
-                return
+                self?.phase = .idle
             } catch {
-                phase = .failed(error.localizedDescription)
+                self?.fail(error)
             }
-            task = nil
+            self?.following = nil
         }
+        following = Following(task)
     }
 
     private func show(_ update: Update) {
@@ -88,6 +101,7 @@ public final class VideoModel {
         if let video = generation.outputVideoURL, generation.isFinal {
             phase = .ready(video)
         } else if generation.isFinal {
+            generationID = nil
             phase = .failed(generation.error?.message ?? "The video could not be made.")
         } else {
             // It nears the end without ever claiming it.
@@ -95,4 +109,21 @@ public final class VideoModel {
             phase = .working(progress: 1 - exp(-share), status: generation.status)
         }
     }
+
+    private func fail(_ error: any Error) {
+        // After any other error the generation may well go on, and can be taken up again.
+        if (error as? PipevideoError)?.kind == .notFound { generationID = nil }
+        phase = .failed(error.localizedDescription)
+    }
+}
+
+/// A task that ends with whoever has begun it.
+private final class Following: Sendable {
+    let task: Task<Void, Never>
+
+    init(_ task: Task<Void, Never>) {
+        self.task = task
+    }
+
+    deinit { task.cancel() }
 }

@@ -116,10 +116,14 @@ import WebhookFunction
             Issue.record("it is \(model.phase)")
             return
         }
+        // It will not come back: there is nothing to go on with.
+        #expect(model.generationID == nil)
+        model.reset()
+        #expect(model.phase == .idle)
         model.create(prompt: "A cat")
         model.cancel()
-        #expect(model.phase == .idle)
         await model.settled()
+        #expect(model.phase == .idle)
         model.create(prompt: " ")
         await model.settled()
         guard case .failed(let text) = model.phase else {
@@ -127,5 +131,65 @@ import WebhookFunction
             return
         }
         #expect(text.contains("text"))
+        model.resume("gen_none")
+        await model.settled()
+        #expect(model.generationID == nil)
+        #expect(try await emulator.requests().allSatisfy { $0["method"] == "GET" })
+    }
+
+    /// It may be paid for, and without its id nobody could have it.
+    @MainActor
+    @Test func aCreateUnderWayIsNotStopped() async throws {
+        let emulator = try await Emulator.start()
+        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let key = emulator.apiKey
+        let client = try Pipevideo(
+            apiKey: {
+                ask.yield()
+                for await _ in gate {}
+                return key
+            },
+            baseURL: emulator.baseURL, rateLimit: nil, polling: Polling(minInterval: .zero)
+        )
+        let model = VideoModel(client: client)
+        model.create(prompt: "A cat")
+        for await _ in asked { break }
+        model.cancel()
+        opener.finish()
+        await model.settled()
+        #expect(model.phase == .idle)
+        model.resume(try #require(model.generationID))
+        await model.settled()
+        guard case .ready = model.phase else {
+            Issue.record("it is \(model.phase)")
+            return
+        }
+        let posts = try await emulator.requests().filter { $0["method"] == "POST" }
+        #expect(posts.count == 1)
+    }
+
+    @MainActor
+    @Test func aModelThatIsGoneFollowsNothing() async throws {
+        let emulator = try await Emulator.start(["polls": ["in_progress"]])
+        let (client, other) = (try emulator.client(), try await emulator.addGeneration())
+        weak var gone: VideoModel?
+        do {
+            let model = VideoModel(client: client)
+            gone = model
+            model.resume(try await emulator.addGeneration())
+            while model.phase == .working(progress: 0, status: .queued) { await Task.yield() }
+        }
+        #expect(gone == nil)
+        func polls() async throws -> Int {
+            _ = try await client.responses.retrieve(other)
+            return try await emulator.requests().filter {
+                $0["path"] != .string("/v1/responses/\(other)")
+            }.count
+        }
+        let before = try await polls()
+        // It polls without pauses: in this time it would have come many times.
+        for _ in 0..<20 { _ = try await polls() }
+        #expect(try await polls() == before)
     }
 }

@@ -1,0 +1,112 @@
+// The client has the module's name, so that Swift looks for `Pipevideo.Generation` in the client. An app
+// that has a `Generation` of its own finds this package's there. (An alias of a type's own name refers
+// to itself: hence the second name of each.)
+
+extension Pipevideo {
+    /// `Generation` of this package.
+    public typealias Generation = _Generation
+    /// `Status` of this package.
+    public typealias Status = _Status
+    /// `TokenUsage` of this package.
+    public typealias TokenUsage = _TokenUsage
+    /// `GenerationError` of this package.
+    public typealias GenerationError = _GenerationError
+    /// `FailureCategory` of this package.
+    public typealias FailureCategory = _FailureCategory
+    /// `Update` of this package.
+    public typealias Update = _Update
+    /// `Updates` of this package.
+    public typealias Updates = _Updates
+    /// `Via` of this package.
+    public typealias Via = _Via
+    /// `Input` of this package.
+    public typealias Input = _Input
+    /// `InputItem` of this package.
+    public typealias InputItem = _InputItem
+    /// `InputPart` of this package.
+    public typealias InputPart = _InputPart
+    /// `Role` of this package.
+    public typealias Role = _Role
+    /// `Detail` of this package.
+    public typealias Detail = _Detail
+    /// `ProviderPreference` of this package.
+    public typealias ProviderPreference = _ProviderPreference
+    /// `DownloadProgress` of this package.
+    public typealias DownloadProgress = _DownloadProgress
+    /// `Responses` of this package.
+    public typealias Responses = _Responses
+    /// `RateLimit` of this package.
+    public typealias RateLimit = _RateLimit
+    /// `Polling` of this package.
+    public typealias Polling = _Polling
+    /// `AppIdentity` of this package.
+    public typealias AppIdentity = _AppIdentity
+    /// `JSONValue` of this package.
+    public typealias JSONValue = _JSONValue
+    /// `PipevideoError` of this package.
+    public typealias PipevideoError = _PipevideoError
+    /// `Webhooks` of this package.
+    public typealias Webhooks = _Webhooks
+    /// `Webhook` of this package.
+    public typealias Webhook = _Webhook
+    /// `WebhookEvent` of this package.
+    public typealias WebhookEvent = _WebhookEvent
+    /// `Engines` of this package.
+    public typealias Engines = _Engines
+    /// `EngineCatalog` of this package.
+    public typealias EngineCatalog = _EngineCatalog
+    /// `Engine` of this package.
+    public typealias Engine = _Engine
+    /// `EngineModel` of this package.
+    public typealias EngineModel = _EngineModel
+    /// `Usage` of this package.
+    public typealias Usage = _Usage
+    /// `AccountUsage` of this package.
+    public typealias AccountUsage = _AccountUsage
+    /// `UsageTotals` of this package.
+    public typealias UsageTotals = _UsageTotals
+    /// `DailyUsage` of this package.
+    public typealias DailyUsage = _DailyUsage
+    /// `DailyRoutes` of this package.
+    public typealias DailyRoutes = _DailyRoutes
+    /// `RouteUsage` of this package.
+    public typealias RouteUsage = _RouteUsage
+    /// `RecentRequest` of this package.
+    public typealias RecentRequest = _RecentRequest
+}
+
+public typealias _Generation = Generation
+public typealias _Status = Status
+public typealias _TokenUsage = TokenUsage
+public typealias _GenerationError = GenerationError
+public typealias _FailureCategory = FailureCategory
+public typealias _Update = Update
+public typealias _Updates = Updates
+public typealias _Via = Via
+public typealias _Input = Input
+public typealias _InputItem = InputItem
+public typealias _InputPart = InputPart
+public typealias _Role = Role
+public typealias _Detail = Detail
+public typealias _ProviderPreference = ProviderPreference
+public typealias _DownloadProgress = DownloadProgress
+public typealias _Responses = Responses
+public typealias _RateLimit = RateLimit
+public typealias _Polling = Polling
+public typealias _AppIdentity = AppIdentity
+public typealias _JSONValue = JSONValue
+public typealias _PipevideoError = PipevideoError
+public typealias _Webhooks = Webhooks
+public typealias _Webhook = Webhook
+public typealias _WebhookEvent = WebhookEvent
+public typealias _Engines = Engines
+public typealias _EngineCatalog = EngineCatalog
+public typealias _Engine = Engine
+public typealias _EngineModel = EngineModel
+public typealias _Usage = Usage
+public typealias _AccountUsage = AccountUsage
+public typealias _UsageTotals = UsageTotals
+public typealias _DailyUsage = DailyUsage
+public typealias _DailyRoutes = DailyRoutes
+public typealias _RouteUsage = RouteUsage
+public typealias _RecentRequest = RecentRequest
