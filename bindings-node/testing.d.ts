@@ -88,7 +88,7 @@ export interface Fault {
 export class Emulator implements AsyncDisposable {
   private constructor();
 
-  /** Starts one on a free port. It does not keep the process alive. */
+  /** Starts one on a free port. It runs until it is stopped, and does not keep the process alive. */
   static start(options?: EmulatorOptions): Promise<Emulator>;
 
   /** The API's origin, without `/v1`. */

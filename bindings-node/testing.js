@@ -34,11 +34,16 @@ function asked(ask) {
   }
 }
 
+/** The emulators that have not been stopped. Whoever keeps only the URL goes on having one: what is collected
+ * stops. None of them keeps the process alive. */
+const running = new Set();
+
 class Emulator {
   #native;
 
   constructor(native) {
     this.#native = native;
+    running.add(native);
   }
 
   static async start(given = {}) {
@@ -107,6 +112,7 @@ class Emulator {
 
   async stop() {
     this.#native.stop();
+    running.delete(this.#native);
   }
 
   async [Symbol.asyncDispose]() {

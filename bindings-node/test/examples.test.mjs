@@ -71,12 +71,19 @@ describe('examples', { concurrency: 4 }, () => {
     assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
   });
 
-  test('many', async (context) => {
+  test('many, with a key', async (context) => {
     const emulator = await quick(context);
     const ended = await run(emulator, await folder(context), 'many.mjs');
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, /40 of 40 completed/);
     assert.ok(emulator.requests().length <= 100, 'the emulator has turned none away');
+  });
+
+  test('many, with a service of its own', async (context) => {
+    // It runs for long enough to see that the service goes on when nothing but its URL is held.
+    const ended = await run(null, await folder(context), 'many.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /40 of 40 completed/);
   });
 
   test('typed', async (context) => {
