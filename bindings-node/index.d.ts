@@ -110,13 +110,16 @@ export interface WatchOptions extends CallOptions {
 
 /** What a wait takes. */
 export interface WaitOptions extends WatchOptions {
-  /** Is told each change. What it throws, or is rejected with, ends the call and reaches its caller. */
+  /**
+   * Is told each change. What it throws, or is rejected with, ends the call and reaches its caller: a call is
+   * over when the promises that it returned are.
+   */
   onUpdate?: ((update: Update) => unknown) | undefined;
 }
 
 /** What a download takes. */
 export interface DownloadOptions extends CallOptions {
-  /** Is told each time that bytes have arrived. What it throws ends the call and reaches its caller. */
+  /** Is told each time that bytes have arrived; otherwise as `onUpdate`. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 

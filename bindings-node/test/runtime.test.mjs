@@ -195,17 +195,6 @@ test('a client that was forgotten is collected, also one with a function', async
   assert.deepEqual(await script(GC + body, options(emulator)), fine('true\n'));
 });
 
-test('an async callback that is rejected when its call is over is not passed over', async (context) => {
-  const emulator = await started(context);
-  const late = `
-    let fail;
-    const onUpdate = () => new Promise((_, reject) => { fail = reject; });
-    await new Pipevideo(options).generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate });
-    process.on('unhandledRejection', (reason) => console.log(reason.message));
-    fail(new Error('late'));`;
-  assert.deepEqual(await script(late, options(emulator)), fine('late\n'));
-});
-
 test('a failed start leaves nothing behind', async (context) => {
   const emulator = await started(context);
   const body = `
