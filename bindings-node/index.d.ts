@@ -173,7 +173,7 @@ export interface ClientOptions {
   app?: { url?: string | undefined; title?: string | undefined; name?: string | undefined } | null | undefined;
   /** Headers that go with every request to the API. */
   headers?: HeadersLike | null | undefined;
-  /** A proxy; by default the environment's (`HTTPS_PROXY`, `NO_PROXY` …). */
+  /** A proxy; by default that of the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
   proxy?: string | null | undefined;
   /** A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well. */
   caFile?: string | URL | null | undefined;
