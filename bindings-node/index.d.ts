@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 import type { SubmissionUncertainError } from './lib/errors.js';
 import type {
   AccountUsage,
