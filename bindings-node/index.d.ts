@@ -239,8 +239,8 @@ export interface Webhooks {
    * Verifies a delivery with the client's secrets, reads its event, and has the service asked at once by the
    * waits of its generation.
    *
-   * Pass the raw body: in Express `express.raw({ type: '*\/*' })` and `req.body`, in Next.js
-   * `await request.text()`. Answer 2xx at once, and 400 if it throws a `WebhookVerificationError`.
+   * Pass the raw body: in Express `express.raw({ type: () => true, limit: '1mb' })` and `req.body ?? ''`, in
+   * Next.js `await request.arrayBuffer()`. Answer 2xx at once, and 400 if it throws a `WebhookVerificationError`.
    */
   unwrap(body: RawBody, headers: HeadersLike): WebhookEvent;
 

@@ -2,7 +2,7 @@
 
 // A request's arguments: parts, messages, and the rest, as JSON for the native module.
 
-const { flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
+const { bytes, flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
 
 /** What `src/request.rs` puts the content in for. */
 const PLACE = 'pipevideo-source:';
@@ -63,11 +63,8 @@ function media(name, value) {
     const isUrl = value.includes('://') || /^data:/i.test(value);
     return isUrl ? { url: value } : { content: value };
   }
-  if (value instanceof Uint8Array) return { content: value };
-  if (ArrayBuffer.isView(value))
-    return { content: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
-  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]')
-    return { content: new Uint8Array(value) };
+  const content = bytes(value);
+  if (content !== undefined) return { content };
   throw wrong(name, 'a URL, a path or bytes', value);
 }
 

@@ -141,6 +141,37 @@ async function told(emulator, url, output) {
   );
 }
 
+/** Deliveries that are none, and how strangers are answered: a refusal, and nothing of what is inside. */
+async function turnsAway(url) {
+  const json = 'application/json';
+  const strange = {
+    nothing: {},
+    'no type': { body: Buffer.from('{}') },
+    'no type that is one': { body: '{}', headers: { 'content-type': 'garbage' } },
+    'an empty body of JSON': { headers: { 'content-type': json } },
+    'a broken one': { body: '{', headers: { 'content-type': json } },
+    'another encoding': { body: 'x', headers: { 'content-type': json, 'content-encoding': 'gzip' } },
+    'too much': { body: Buffer.alloc(3 << 20) },
+  };
+  for (const [what, given] of Object.entries(strange)) {
+    const answer = await fetch(`${url}/webhooks`, { method: 'POST', ...given });
+    assert.equal(answer.status, 400, what);
+    assert.match(await answer.text(), /^(Bad Request)?$/, what);
+  }
+}
+
+/** A large delivery is taken, whatever type it says it has. */
+async function takesLarge(url) {
+  const { Webhook } = await import('pipevideo');
+  const event = { eventType: 'video.generation.completed', generationId: 'gen_large', status: 'completed' };
+  const body = Buffer.from(JSON.stringify({ ...event, more: 'x'.repeat(200_000) }));
+  for (const type of [undefined, 'text/plain']) {
+    const headers = { ...new Webhook(SECRET).sign(body), ...(type && { 'content-type': type }) };
+    const { status } = await fetch(`${url}/webhooks`, { method: 'POST', headers, body });
+    assert.equal(status, 204, type);
+  }
+}
+
 describe('receivers of webhooks', () => {
   for (const framework of ['express', 'fastify']) {
     test(framework, async (context) => {
@@ -153,6 +184,8 @@ describe('receivers of webhooks', () => {
         '0',
       );
       await told(emulator, server.url, server.output);
+      await turnsAway(server.url);
+      await takesLarge(server.url);
     });
   }
 
@@ -182,7 +215,10 @@ describe('receivers of webhooks', () => {
     }).listen(0, '127.0.0.1');
     context.after(() => server.close());
     await once(server, 'listening');
-    await told(emulator, `http://127.0.0.1:${server.address().port}`, () => printed);
+    const url = `http://127.0.0.1:${server.address().port}`;
+    await told(emulator, url, () => printed);
+    await turnsAway(url);
+    await takesLarge(url);
 
     const body = JSON.stringify({ eventType: 'video.generation.completed', generationId: 'gen_1' });
     const post = (headers) =>

@@ -108,7 +108,10 @@ test('images and videos: URLs, paths and bytes of every kind', async (context) =
   const data = `data:image/png;base64,${PNG.toString('base64')}`;
   const buffer = new Uint8Array(PNG).buffer;
   const view = new Uint8Array(new Uint8Array([0, ...PNG, 0]).buffer, 1, PNG.length);
-  const sources = [path, pathToFileURL(path), PNG, buffer, view, new DataView(buffer), data];
+  const shared = new SharedArrayBuffer(PNG.length);
+  new Uint8Array(shared).set(PNG);
+  const bytes = [PNG, buffer, view, new DataView(buffer), shared, Buffer.from(shared)];
+  const sources = [path, pathToFileURL(path), ...bytes, data];
   await client.responses.create({
     model: MODEL,
     input: [text('Go'), ...sources.map((source) => image(source))],
