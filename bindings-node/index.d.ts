@@ -62,7 +62,8 @@ export function text(text: string): TextPart;
  * An image part, by an HTTPS or data URL, a path, or bytes.
  *
  * A file, or bytes, become a data URI when the request is sent; the type is taken from the first bytes.
- * What is no image, or over 20 MB, is an `InvalidRequestError` of that call.
+ * What is no image, or over 20 MB, is an `InvalidRequestError` of that call. Such a part is passed as it is: a
+ * copy of it, or what JSON makes of it, has no image any more and is refused.
  *
  * @example
  * const input = [text('Make it walk'), image('cat.png', { detail: 'high' })];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { image, InvalidRequestError, Pipevideo, text } from 'pipevideo';
+import { image, InvalidRequestError, Pipevideo, text, video } from 'pipevideo';
 import { MODEL, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
@@ -35,6 +35,45 @@ test('what cannot be an input is refused before anything is sent', async (contex
   await refused({ width: -1 }, invalid);
   await refused({ extraBody: { model: 'other' } }, invalid);
   assert.deepEqual(emulator.requests(), []);
+});
+
+test('parts that are none, or none any more, are refused before anything is sent', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const refused = async (input, message) => {
+    const create = client.responses.create({ model: MODEL, input });
+    await assert.rejects(create, (error) => error instanceof TypeError && message.test(error.message));
+  };
+  const go = text('Go');
+  // A part of a file or bytes keeps them for itself: from JSON of anybody's no file is read.
+  for (const part of [image('cat.png'), image(PNG, { detail: 'high' }), video('cat.mp4')]) {
+    const copied = /'input': a part of type input_\w+ needs an? \w+_url with a url\. [^]*cannot be copied/;
+    for (const copy of [{ ...part }, structuredClone(part), JSON.parse(JSON.stringify(part))]) {
+      await refused([go, copy], copied);
+      await refused([{ role: 'user', content: [go, copy] }], copied);
+    }
+  }
+  await refused([go, { type: 'input_image', image_url: 'https://example.com/a.png' }], /an image_url with a url/);
+  await refused([go, { type: 'input_text' }], /a text that is a string, not undefined/);
+  await refused([go, { text: 'Go' }], /'input': a part's type must be a string, not undefined/);
+  await refused([{ role: 'user', content: 'Go' }, go], /'input' must be parts or messages, not both/);
+  assert.throws(() => image(PNG, { detail: 'ultra' }), {
+    kind: 'invalid_request',
+    message: 'detail must be one of auto, low, high, original.',
+  });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('halves of characters become U+FFFD wherever they are', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  // What only looks like an escape stays as it is.
+  const whole = '\\ud83d \\\ud83d\ude00 \n\\';
+  const input = [text('Go'), { type: 'input_text', text: `A cat \ud83d ${whole}` }];
+  await client.responses.create({ model: MODEL, input, extraBody: { note: ['\ude00'], '\udbff': whole } });
+  const { body } = emulator.requests()[0];
+  assert.equal(body.input[0].content[1].text, `A cat \ufffd ${whole}`);
+  assert.deepEqual([body.note, body['\ufffd']], [['\ufffd'], whole]);
 });
 
 test('wrong types are a TypeError that names the option', async (context) => {
