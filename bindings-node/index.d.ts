@@ -177,7 +177,10 @@ export interface ClientOptions {
   headers?: HeadersLike | null | undefined;
   /** A proxy; by default that of the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
   proxy?: string | null | undefined;
-  /** A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well, unless it is broken. */
+  /**
+   * A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well, unless
+   * it is broken.
+   */
   caFile?: string | URL | null | undefined;
 }
 

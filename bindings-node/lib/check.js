@@ -37,10 +37,12 @@ function integer(name, value) {
   return value;
 }
 
+const MOST = 0xffff_ffff;
+
 /** A number of requests or retries of a client. */
 function count(name, value) {
-  if (integer(name, value) < 0 || value > 0xffff_ffff) {
-    throw new ConfigurationError(`${name} must be 0 or more.`);
+  if (integer(name, value) < 0 || value > MOST) {
+    throw new ConfigurationError(`${name} must be from 0 to ${MOST}.`);
   }
   return value;
 }
@@ -61,16 +63,17 @@ function object(name, value) {
   return value;
 }
 
-/** An object's members, each checked by its own function; those that are undefined are left out. */
-function members(name, value, checks) {
+/** An object's members, each checked by its own function; those that are undefined are left out. Those of the
+ * options themselves have no prefix to their names. */
+function members(name, value, checks, prefix = `${name}.`) {
   const checked = {};
   for (const key of Object.keys(object(name, value))) {
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ');
-      throw new TypeError(`there is no option '${name}.${key}'; there are ${known}`);
+      throw new TypeError(`there is no option '${prefix}${key}'; there are ${known}`);
     }
     const member = value[key];
-    if (member !== undefined) checked[key] = checks[key](`${name}.${key}`, member);
+    if (member !== undefined) checked[key] = checks[key](`${prefix}${key}`, member);
   }
   return checked;
 }
@@ -86,9 +89,9 @@ function headerPairs(name, headers) {
     }
     if (ArrayBuffer.isView(value))
       value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-    if (typeof key !== 'string' || !['string', 'number'].includes(typeof value)) {
-      throw wrong(name, 'headers: names and values that are strings', value);
-    }
+    const strings = 'headers, whose names and values are strings';
+    if (typeof key !== 'string') throw wrong(name, strings, key);
+    if (!['string', 'number'].includes(typeof value)) throw wrong(name, strings, value);
     pairs.push(key, String(value));
   };
   if (typeof headers !== 'object' || headers === null) {

@@ -7,8 +7,8 @@ const { InvalidRequestError, bytes, flag, integer, kindOf, object, text: string,
 /** What `src/request.rs` puts the content in for. */
 const PLACE = 'pipevideo-source:';
 
-/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. What it
- * is of is private, so that no JSON from elsewhere makes a part that reads a file. */
+/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. Its
+ * source is private, so that no JSON from elsewhere makes a part that reads a file. */
 class SourcePart {
   #source;
 
@@ -183,7 +183,7 @@ const KNOWN = {
   input_video: ({ video_url }) => typeof video_url?.url !== 'string' && `a video_url with a url${COPIED}`,
 };
 
-/** JSON in which half of a character, of a text that was cut, is U+FFFD, as in any text that leaves a program. */
+/** JSON in which halves of characters, of texts that were cut, are U+FFFD, as in any text that goes out. */
 function wellFormed(json) {
   // Of what is escaped in JSON only halves begin so; a backslash that stands for itself is two.
   return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === '\\\\' ? found : '\ufffd'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { image, InvalidRequestError, Pipevideo, text, video } from 'pipevideo';
+import { image, InvalidRequestError, Pipevideo, text, video, Webhook } from 'pipevideo';
+import { Emulator } from 'pipevideo/testing';
 import { MODEL, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
@@ -196,6 +197,10 @@ test('wrong options of a client', () => {
     assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
   // What was not given may be there as undefined or null.
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
+  assert.throws(() => make({ maxRetries: 1e12 }), { message: 'maxRetries must be from 0 to 4294967295.' });
+  assert.throws(() => make({ headers: [[7, 'a']] }), {
+    message: "option 'headers' must be headers, whose names and values are strings, not number",
+  });
   const throwing = {
     apiKey: 'pv_x',
     get baseURL() {
@@ -203,6 +208,25 @@ test('wrong options of a client', () => {
     },
   };
   assert.throws(() => new Pipevideo(throwing), RangeError);
+});
+
+test('wrong arguments of the emulator, and of sign', async (context) => {
+  const emulator = await started(context);
+  const webhook = new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+  await assert.rejects(Emulator.start(null), { name: 'TypeError', message: /'options' must be an object/ });
+  await assert.rejects(Emulator.start({ rateLimit: 5 }), { name: 'TypeError', message: /'rateLimit'/ });
+  const wrong = {
+    settlement: () => emulator.settle('gen_1', null),
+    generation: () => emulator.addGeneration(null),
+    endpoint: () => emulator.setWebhook(null),
+    fault: () => emulator.fault(null),
+    cents: () => emulator.setBalance('much'),
+    options: () => webhook.sign('{}', null),
+    Id: () => webhook.sign('{}', { Id: 'msg_1' }),
+    id: () => webhook.sign('{}', { id: 7 }),
+  };
+  for (const [name, call] of Object.entries(wrong))
+    assert.throws(call, (error) => error instanceof TypeError && error.message.includes(`'${name}'`), name);
 });
 
 test('what a service or a caller can do at its worst', async (context) => {
