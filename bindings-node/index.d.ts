@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 import type { SubmissionUncertainError } from './lib/errors.js';
 import type {
   AccountUsage,
@@ -61,7 +62,8 @@ export function text(text: string): TextPart;
  * An image part, by an HTTPS or data URL, a path, or bytes.
  *
  * A file, or bytes, become a data URI when the request is sent; the type is taken from the first bytes.
- * What is no image, or over 20 MB, is an `InvalidRequestError` of that call.
+ * What is no image, or over 20 MB, is an `InvalidRequestError` of that call. Such a part is passed as it is: a
+ * copy of it, or what JSON makes of it, has no image any more and is refused.
  *
  * @example
  * const input = [text('Make it walk'), image('cat.png', { detail: 'high' })];
@@ -110,13 +112,16 @@ export interface WatchOptions extends CallOptions {
 
 /** What a wait takes. */
 export interface WaitOptions extends WatchOptions {
-  /** Is told each change. What it throws, or is rejected with, ends the call and reaches its caller. */
+  /**
+   * Is told each change. What it throws, or is rejected with, ends the call and reaches its caller: a call is
+   * over when the promises that it returned are.
+   */
   onUpdate?: ((update: Update) => unknown) | undefined;
 }
 
 /** What a download takes. */
 export interface DownloadOptions extends CallOptions {
-  /** Is told each time that bytes have arrived. What it throws ends the call and reaches its caller. */
+  /** Is told each time that bytes have arrived; otherwise as `onUpdate`. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
@@ -170,9 +175,12 @@ export interface ClientOptions {
   app?: { url?: string | undefined; title?: string | undefined; name?: string | undefined } | null | undefined;
   /** Headers that go with every request to the API. */
   headers?: HeadersLike | null | undefined;
-  /** A proxy; by default the environment's (`HTTPS_PROXY`, `NO_PROXY` …). */
+  /** A proxy; by default that of the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
   proxy?: string | null | undefined;
-  /** A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well. */
+  /**
+   * A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well, unless
+   * it is broken.
+   */
   caFile?: string | URL | null | undefined;
 }
 
@@ -235,8 +243,8 @@ export interface Webhooks {
    * Verifies a delivery with the client's secrets, reads its event, and has the service asked at once by the
    * waits of its generation.
    *
-   * Pass the raw body: in Express `express.raw({ type: '*\/*' })` and `req.body`, in Next.js
-   * `await request.text()`. Answer 2xx at once, and 400 if it throws a `WebhookVerificationError`.
+   * Pass the raw body: in Express `express.raw({ type: () => true, limit: '1mb' })` and `req.body ?? ''`, in
+   * Next.js `await request.arrayBuffer()`. Answer 2xx at once, and 400 if it throws a `WebhookVerificationError`.
    */
   unwrap(body: RawBody, headers: HeadersLike): WebhookEvent;
 

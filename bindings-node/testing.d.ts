@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 import type { Json } from './index.js';
 
 /** What a look at a generation shows: a status, or members of it. */
@@ -49,7 +50,8 @@ export interface SentDelivery {
   readonly attempt: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Json;
-  readonly status: number | null;
+  /** The status that the receiver answered with; null if there was no answer. */
+  readonly answered: number | null;
   readonly [name: string]: unknown;
 }
 
@@ -88,7 +90,7 @@ export interface Fault {
 export class Emulator implements AsyncDisposable {
   private constructor();
 
-  /** Starts one on a free port. It does not keep the process alive. */
+  /** Starts one on a free port. It runs until it is stopped, and does not keep the process alive. */
   static start(options?: EmulatorOptions): Promise<Emulator>;
 
   /** The API's origin, without `/v1`. */
@@ -98,7 +100,7 @@ export class Emulator implements AsyncDisposable {
   /** The key that is accepted. */
   readonly apiKey: string;
   /** The video that every generation yields (unless `videoBytes` is set). */
-  readonly video: Buffer;
+  readonly video: Uint8Array;
 
   /** The requests that have arrived, the oldest first. */
   requests(): ReceivedRequest[];

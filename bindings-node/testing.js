@@ -1,25 +1,26 @@
 'use strict';
 
 const { NativeEmulator } = require('./lib/native.js');
-const { object } = require('./lib/check.js');
+const { integer, object } = require('./lib/check.js');
 
 /** Members as the emulator names them: `medianSeconds` and `median_seconds` are the same. */
-function named(given) {
-  const rename = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const entries = Object.entries(object('options', given));
-  return Object.fromEntries(entries.map(([name, value]) => [rename(name), value]));
+function named(name, given) {
+  const rename = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const entries = Object.entries(object(name, given));
+  return Object.fromEntries(entries.map(([key, value]) => [rename(key), value]));
 }
 
-function members(given) {
-  return JSON.stringify(named(given));
+function members(name, given) {
+  return JSON.stringify(named(name, given));
 }
 
 /** The rate limit is spelled as a client's: `{ requests, perMs }`. */
-function options({ rateLimit, ...given }) {
-  if (rateLimit === undefined || rateLimit === null) return members({ rateLimit, ...given });
-  const { per_ms: ms, ...rest } = named(rateLimit);
+function options(all) {
+  const { rateLimit, ...given } = object('options', all);
+  if (rateLimit === undefined || rateLimit === null) return members('options', { rateLimit, ...given });
+  const { per_ms: ms, ...rest } = named('rateLimit', rateLimit);
   const rate_limit = ms === undefined ? rest : { ...rest, window_seconds: ms / 1000 };
-  return members({ ...given, rate_limit });
+  return members('options', { ...given, rate_limit });
 }
 
 /** What the emulator refuses is an Error of the caller's line. */
@@ -34,11 +35,16 @@ function asked(ask) {
   }
 }
 
+/** The emulators that have not been stopped. Whoever keeps only the URL goes on having one: what is collected
+ * stops. None of them keeps the process alive. */
+const running = new Set();
+
 class Emulator {
   #native;
 
   constructor(native) {
     this.#native = native;
+    running.add(native);
   }
 
   static async start(given = {}) {
@@ -70,17 +76,16 @@ class Emulator {
   }
 
   addGeneration(generation = {}) {
-    return asked(() => this.#native.addGeneration(members(generation)));
+    return asked(() => this.#native.addGeneration(members('generation', generation)));
   }
 
   settle(id, settlement = 'completed') {
-    const { status = 'completed', ...rest } =
-      typeof settlement === 'string' ? { status: settlement } : settlement;
-    asked(() => this.#native.settle(id, members({ status, ...rest })));
+    const given = typeof settlement === 'string' ? { status: settlement } : object('settlement', settlement);
+    asked(() => this.#native.settle(id, members('settlement', { status: 'completed', ...given })));
   }
 
   fault(fault) {
-    asked(() => this.#native.fault(members(fault)));
+    asked(() => this.#native.fault(members('fault', fault)));
   }
 
   clearFaults() {
@@ -88,17 +93,16 @@ class Emulator {
   }
 
   setBalance(cents) {
-    this.#native.setBalance(cents);
+    this.#native.setBalance(integer('cents', cents));
   }
 
   setWebhook(endpoint) {
-    asked(() =>
-      this.#native.setWebhook(members(typeof endpoint === 'string' ? { url: endpoint } : endpoint)),
-    );
+    const given = typeof endpoint === 'string' ? { url: endpoint } : endpoint;
+    asked(() => this.#native.setWebhook(members('endpoint', given)));
   }
 
   deliveryFault(fault) {
-    asked(() => this.#native.deliveryFault(members(fault)));
+    asked(() => this.#native.deliveryFault(members('fault', fault)));
   }
 
   deliveries() {
@@ -107,6 +111,7 @@ class Emulator {
 
   async stop() {
     this.#native.stop();
+    running.delete(this.#native);
   }
 
   async [Symbol.asyncDispose]() {

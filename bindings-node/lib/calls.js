@@ -14,6 +14,7 @@ const DONE = 1;
 const TOLD = 2;
 const TOKEN = 3;
 
+/** The calls that the native module has under way, by number. */
 const pending = new Map();
 /** The calls that go by a signal. It has one listener for all of them: with many Node would warn of a leak. */
 const bySignal = new WeakMap();
@@ -38,9 +39,12 @@ function take(events) {
       tell(call, events[i + 2], events[i + 3]);
       continue;
     }
-    finish(call);
-    if (kind === DONE) call.resolve(call.read(events[i + 2], events[i + 3]));
-    else call.resolve(new Failure(kind === FAILED ? events[i + 2] : null));
+    pending.delete(number);
+    call.outcome =
+      kind === DONE
+        ? call.read(events[i + 2], events[i + 3])
+        : new Failure(kind === FAILED ? events[i + 2] : null);
+    conclude(call);
   }
   letGo();
 }
@@ -48,21 +52,34 @@ function take(events) {
 function tell(call, text, raw) {
   try {
     const returned = call.options.told(call.readTold(text, raw));
-    // An async callback's rejection ends the call as an exception does. Of a call that is over already
-    // it is nobody's: Node says so, as of any other.
-    if (typeof returned?.then === 'function') {
-      returned.then(undefined, (reason) => {
-        if (!pending.has(call.number)) throw reason;
-        cancel(call, reason);
-      });
-    }
+    if (typeof returned?.then === 'function') wait(call, returned);
   } catch (thrown) {
     cancel(call, thrown);
   }
 }
 
+/** An async callback's rejection ends the call as an exception does. For that the call must not be over when
+ * it comes: the last update and the outcome come together. */
+function wait(call, promise) {
+  call.telling += 1;
+  Promise.resolve(promise).then(
+    () => {
+      call.telling -= 1;
+      conclude(call);
+    },
+    (reason) => cancel(call, reason),
+  );
+}
+
+/** Settles a call that has its outcome, when nobody is being told of it any more. */
+function conclude(call) {
+  if (call.over || call.outcome === undefined || call.telling > 0) return;
+  finish(call);
+  call.resolve(call.outcome);
+}
+
 function finish(call) {
-  pending.delete(call.number);
+  call.over = true;
   const { signal } = call.options;
   if (signal !== undefined) ignore(signal, call);
 }
@@ -88,20 +105,20 @@ function ignore(signal, call) {
 }
 
 /** Ends a call from this side, with what `outcome` makes of its promise. */
-function end(number, outcome) {
-  const call = pending.get(number);
-  if (call === undefined) return;
-  bridge.cancel(number);
+function end(call, outcome) {
+  // What comes of a call that is over reaches nobody: its caller has an error already.
+  if (call.over) return;
+  if (pending.delete(call.number)) bridge.cancel(call.number);
   finish(call);
   outcome(call);
   letGo();
 }
 
 function cancel(call, reason) {
-  end(call.number, ({ reject }) => reject(reason));
+  end(call, ({ reject }) => reject(reason));
 }
 
-/** Lets the process end when no call is under way. */
+/** Lets the process end when no call is under way. Promises of callbacks keep it alive as any others do. */
 function letGo() {
   if (held && pending.size === 0) {
     held = false;
@@ -171,13 +188,24 @@ function run(options, read, begin, readTold) {
   const { signal } = options;
   if (signal?.aborted) throw reasonOf(signal);
   last = (last + 1) >>> 0;
-  // `begin` also keeps the client alive, which may have to yield a token.
-  const call = { number: last, resolve: null, reject: null, read, readTold, options, begin };
+  const call = {
+    number: last,
+    resolve: null,
+    reject: null,
+    read,
+    readTold,
+    options,
+    // It also keeps the client alive, which may have to yield a token.
+    begin,
+    outcome: undefined,
+    telling: 0,
+    over: false,
+  };
   const promise = new Promise((resolve, reject) => {
     call.resolve = resolve;
     call.reject = reject;
   });
-  begin(call.number, options.native);
+  begin(call.number, options.native, call);
   pending.set(call.number, call);
   if (signal !== undefined) listen(signal, call);
   if (!held) {

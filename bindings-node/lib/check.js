@@ -37,10 +37,12 @@ function integer(name, value) {
   return value;
 }
 
+const MOST = 0xffff_ffff;
+
 /** A number of requests or retries of a client. */
 function count(name, value) {
-  if (integer(name, value) < 0 || value > 0xffff_ffff) {
-    throw new ConfigurationError(`${name} must be 0 or more.`);
+  if (integer(name, value) < 0 || value > MOST) {
+    throw new ConfigurationError(`${name} must be from 0 to ${MOST}.`);
   }
   return value;
 }
@@ -61,16 +63,17 @@ function object(name, value) {
   return value;
 }
 
-/** An object's members, each checked by its own function; those that are undefined are left out. */
-function members(name, value, checks) {
+/** An object's members, each checked by its own function; those that are undefined are left out. Those of the
+ * options themselves have no prefix to their names. */
+function members(name, value, checks, prefix = `${name}.`) {
   const checked = {};
   for (const key of Object.keys(object(name, value))) {
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ');
-      throw new TypeError(`there is no option '${name}.${key}'; there are ${known}`);
+      throw new TypeError(`there is no option '${prefix}${key}'; there are ${known}`);
     }
     const member = value[key];
-    if (member !== undefined) checked[key] = checks[key](`${name}.${key}`, member);
+    if (member !== undefined) checked[key] = checks[key](`${prefix}${key}`, member);
   }
   return checked;
 }
@@ -86,9 +89,9 @@ function headerPairs(name, headers) {
     }
     if (ArrayBuffer.isView(value))
       value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-    if (typeof key !== 'string' || !['string', 'number'].includes(typeof value)) {
-      throw wrong(name, 'headers: names and values that are strings', value);
-    }
+    const strings = 'headers, whose names and values are strings';
+    if (typeof key !== 'string') throw wrong(name, strings, key);
+    if (!['string', 'number'].includes(typeof value)) throw wrong(name, strings, value);
     pairs.push(key, String(value));
   };
   if (typeof headers !== 'object' || headers === null) {
@@ -107,25 +110,41 @@ function headerPairs(name, headers) {
   return pairs;
 }
 
+const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
+
+/** Any container of bytes as a Uint8Array; undefined for what is none. */
+function bytes(value) {
+  let found;
+  if (value instanceof Uint8Array) found = value;
+  else if (ArrayBuffer.isView(value))
+    found = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  else if (['ArrayBuffer', 'SharedArrayBuffer'].includes(tag(value))) found = new Uint8Array(value);
+  else return undefined;
+  // Of what other threads may write to the native module gets a copy.
+  return tag(found.buffer) === 'SharedArrayBuffer' ? new Uint8Array(found) : found;
+}
+
 /** A webhook's body as bytes. */
 function rawBody(body) {
-  if (typeof body === 'string') return Buffer.from(body);
-  if (body instanceof Uint8Array) return body;
-  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
-  if (Object.prototype.toString.call(body) === '[object ArrayBuffer]') return new Uint8Array(body);
-  const why =
-    typeof body?.then === 'function'
-      ? 'a promise (await it first)'
-      : `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
+  const found = typeof body === 'string' ? Buffer.from(body) : bytes(body);
+  if (found !== undefined) return found;
   throw new TypeError(
     "option 'body' must be the raw body as it came (a Buffer, Uint8Array, ArrayBuffer or string), " +
-      `not ${why}. In Express, give the route express.raw({ type: '*/*' }) and pass req.body, before any ` +
-      'express.json(). In Next.js, pass await request.text(). The parsed event is what is returned.',
+      `not ${whatInstead(body)}. In Express, give the route express.raw({ type: () => true, limit: '1mb' }), ` +
+      "before any express.json(), and pass req.body ?? ''. In Next.js, pass await request.arrayBuffer(). " +
+      'The parsed event is what is returned.',
   );
+}
+
+function whatInstead(body) {
+  if (body === undefined || body === null) return `${body}: nothing has read the body, or there was none`;
+  if (typeof body.then === 'function') return 'a promise (await it first)';
+  return `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
 }
 
 module.exports = {
   InvalidRequestError,
+  bytes,
   callable,
   count,
   flag,

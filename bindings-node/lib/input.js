@@ -2,12 +2,13 @@
 
 // A request's arguments: parts, messages, and the rest, as JSON for the native module.
 
-const { flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
+const { InvalidRequestError, bytes, flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
 
 /** What `src/request.rs` puts the content in for. */
 const PLACE = 'pipevideo-source:';
 
-/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. */
+/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. Its
+ * source is private, so that no JSON from elsewhere makes a part that reads a file. */
 class SourcePart {
   #source;
 
@@ -38,12 +39,19 @@ function image(value, options) {
     for (const name of Object.keys(object('options', options))) {
       if (name !== 'detail') throw new TypeError(`there is no option '${name}'; there is detail`);
     }
-    if (options.detail !== undefined && options.detail !== null) detail = string('detail', options.detail);
+    if (options.detail !== undefined && options.detail !== null) detail = detailOf(options.detail);
   }
   const source = media('image', value);
   if (source.url === undefined) return new SourcePart('input_image', source.content, detail);
   const image_url = detail === undefined ? { url: source.url } : { url: source.url, detail };
   return { type: 'input_image', image_url };
+}
+
+const DETAILS = ['auto', 'low', 'high', 'original'];
+
+function detailOf(value) {
+  if (DETAILS.includes(string('detail', value))) return value;
+  throw new InvalidRequestError(`detail must be one of ${DETAILS.join(', ')}.`);
 }
 
 /** A video: an HTTPS or data URL, a path, or bytes. */
@@ -63,11 +71,8 @@ function media(name, value) {
     const isUrl = value.includes('://') || /^data:/i.test(value);
     return isUrl ? { url: value } : { content: value };
   }
-  if (value instanceof Uint8Array) return { content: value };
-  if (ArrayBuffer.isView(value))
-    return { content: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
-  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]')
-    return { content: new Uint8Array(value) };
+  const content = bytes(value);
+  if (content !== undefined) return { content };
   throw wrong(name, 'a URL, a path or bytes', value);
 }
 
@@ -119,7 +124,7 @@ function request(given) {
     },
     extra: known.extraBody ?? {},
   });
-  return { json, sources };
+  return { json: wellFormed(json), sources };
 }
 
 /** A string, one part, parts, or messages. */
@@ -136,10 +141,12 @@ function input(value, sources) {
       : value;
     throw wrong('input', 'a string, parts (text(…), image(…), video(…)), or messages', found);
   }
-  return entries.map((entry) => {
-    if (!('role' in entry)) return part(entry, sources);
-    return { ...entry, content: content(entry.content, sources) };
-  });
+  const messages = entries.filter((entry) => 'role' in entry).length;
+  if (messages === 0) return entries.map((entry) => part(entry, sources));
+  if (messages < entries.length) {
+    throw new TypeError("option 'input' must be parts or messages, not both in one array");
+  }
+  return entries.map((entry) => ({ ...entry, content: content(entry.content, sources) }));
 }
 
 function content(value, sources) {
@@ -156,7 +163,30 @@ function content(value, sources) {
 }
 
 function part(value, sources) {
-  return value instanceof SourcePart ? SourcePart.placed(value, sources) : value;
+  if (value instanceof SourcePart) return SourcePart.placed(value, sources);
+  if (typeof value.type !== 'string') {
+    throw new TypeError(`option 'input': a part's type must be a string, not ${kindOf(value.type)}`);
+  }
+  const lacks = Object.hasOwn(KNOWN, value.type) && KNOWN[value.type](value);
+  if (lacks) throw new TypeError(`option 'input': a part of type ${value.type} needs ${lacks}`);
+  return value;
+}
+
+const COPIED =
+  '. What image(…) or video(…) makes of a file or bytes cannot be copied, spread or written as JSON: pass ' +
+  'it as it is';
+
+/** What a part of a known type lacks, if it lacks anything. */
+const KNOWN = {
+  input_text: ({ text }) => typeof text !== 'string' && `a text that is a string, not ${kindOf(text)}`,
+  input_image: ({ image_url }) => typeof image_url?.url !== 'string' && `an image_url with a url${COPIED}`,
+  input_video: ({ video_url }) => typeof video_url?.url !== 'string' && `a video_url with a url${COPIED}`,
+};
+
+/** JSON in which halves of characters, of texts that were cut, are U+FFFD, as in any text that goes out. */
+function wellFormed(json) {
+  // Of what is escaped in JSON only halves begin so; a backslash that stands for itself is two.
+  return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === '\\\\' ? found : '\ufffd'));
 }
 
 module.exports = { image, request, text, video };

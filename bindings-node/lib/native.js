@@ -34,7 +34,8 @@ function load() {
 function message(here, candidates, failures) {
   const platforms = `There are native modules for ${PLATFORMS.join(', ')}.`;
   if (failures.length > 0) {
-    return `pipevideo: its native module for ${here} does not load: ${failures[0].message}. ${platforms}`;
+    const why = failures[0].message.replace(/\.$/, '');
+    return `pipevideo: its native module for ${here} does not load: ${why}. ${platforms}`;
   }
   if (candidates.length > 0) {
     const packages = candidates.map((name) => `pipevideo-${name}`).join(' or ');

@@ -68,9 +68,23 @@ function clientOptions(given = {}) {
     else if (name === 'rateLimit' && value === null) options.rateLimit = null;
     else if (value !== undefined && value !== null) options[name] = OPTIONS[name](name, value);
   }
-  const extra = process.env.NODE_EXTRA_CA_CERTS;
-  if (extra) options.extraCaFile = extra;
-  return { json: JSON.stringify(options), apiKey };
+  return { json: JSON.stringify({ ...fromEnvironment(apiKey), ...options }), apiKey };
+}
+
+/** The service's own address, which the core knows too: it is named here so that the core does not go by its
+ * environment. */
+const SERVICE = 'https://api.pipevideo.co';
+
+/** What the environment says, of this thread: a worker's is its own, and the native module sees only the
+ * process's. An empty variable counts as unset. */
+function fromEnvironment(apiKey) {
+  const { env } = process;
+  return {
+    apiKey: apiKey === undefined ? (env.PIPEVIDEO_API_KEY ?? '') : undefined,
+    baseURL: env.PIPEVIDEO_BASE_URL || SERVICE,
+    webhookSecrets: env.PIPEVIDEO_WEBHOOK_SECRET ? env.PIPEVIDEO_WEBHOOK_SECRET.split(',') : [],
+    extraCaFile: env.NODE_EXTRA_CA_CERTS || undefined,
+  };
 }
 
 module.exports = { clientOptions, secrets };

@@ -18,10 +18,10 @@ class Updates {
     const stream = this.#stream;
     if (stream === null) return { done: true, value: undefined };
     let call;
-    const begin = (number) => {
+    const begin = (number, _, begun) => {
       stream.next(number);
-      this.#pending.add(number);
-      call = number;
+      this.#pending.add(begun);
+      call = begun;
     };
     try {
       const options = { ...this.#options, native: undefined };

@@ -20,16 +20,18 @@ function unwrapped(body, headers, verify) {
 const LATEST = 8.64e15;
 
 /** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
-function millisecondsOf(timestamp) {
+function millisecondsOf(name, timestamp) {
   const isDate = timestamp instanceof Date;
   if (!isDate && typeof timestamp !== 'number') {
-    throw check.wrong('timestamp', 'a Date or Unix seconds', timestamp);
+    throw check.wrong(name, 'a Date or Unix seconds', timestamp);
   }
   const number = Number(timestamp);
   const ms = isDate || number >= 1e11 ? number : number * 1000;
-  if (!(ms >= 0 && ms <= LATEST)) throw new InvalidRequestError('timestamp must be a time after 1970.');
+  if (!(ms >= 0 && ms <= LATEST)) throw new InvalidRequestError(`${name} must be a time after 1970.`);
   return ms;
 }
+
+const SIGN = { id: check.text, timestamp: millisecondsOf };
 
 class Webhook {
   #verifier;
@@ -44,8 +46,9 @@ class Webhook {
     return unwrapped(body, headers, (bytes, pairs) => this.#verifier.unwrap(bytes, pairs));
   }
 
-  sign(body, { id = 'msg_test', timestamp = new Date() } = {}) {
-    const flat = this.#verifier.sign(check.rawBody(body), check.text('id', id), millisecondsOf(timestamp));
+  sign(body, options = {}) {
+    const { id = 'msg_test', timestamp = Date.now() } = check.members('options', options, SIGN, '');
+    const flat = this.#verifier.sign(check.rawBody(body), id, timestamp);
     const headers = {};
     for (let i = 0; i < flat.length; i += 2) headers[flat[i]] = flat[i + 1];
     return headers;

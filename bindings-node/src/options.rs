@@ -18,7 +18,7 @@ const AGENT: &str = concat!("pipevideo-node/", env!("CARGO_PKG_VERSION"));
 /// The options as `lib/options.js` writes them, durations in milliseconds.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Options {
     api_key: Option<String>,
     #[serde(rename = "baseURL")]
@@ -40,14 +40,14 @@ struct Options {
     extra_ca_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rate {
     requests: u32,
     per_ms: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Pace {
     min_interval_ms: Option<f64>,
@@ -56,7 +56,7 @@ struct Pace {
     typical_ms: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Attribution {
     url: Option<String>,
@@ -75,6 +75,16 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
     let options: Options =
         serde_json::from_str(options).map_err(|error| errors::configuration(&error.to_string()))?;
+    if options.extra_ca_file.is_some() {
+        if let Ok(client) = build(options.clone(), token.clone()) {
+            return Ok(client);
+        }
+    }
+    // Node itself warns of an extra file that is not there, or broken, and goes on.
+    build(Options { extra_ca_file: None, ..options }, token)
+}
+
+fn build(options: Options, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
     let mut builder = Client::builder();
     if let Some((channel, client)) = token {
         builder = builder.token(move || token::ask(channel.clone(), client));
@@ -98,8 +108,7 @@ pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Resul
         app = options.app.map(|app| App { url: app.url, title: app.title, name: app.name }),
         proxy = options.proxy,
         ca_file = options.ca_file,
-        // Node itself warns of a file that is not there, and goes on.
-        ca_file = options.extra_ca_file.filter(|path| path.is_file()),
+        ca_file = options.extra_ca_file,
     }
     builder = builder.headers(headers(options.headers)?);
     builder.build().map_err(|error| errors::text(&error))
@@ -125,14 +134,15 @@ fn polling(given: Pace) -> Polling {
 }
 
 fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(AGENT))]);
+    let mut headers = HeaderMap::new();
     for (name, value) in given {
         let header = HeaderName::try_from(&name)
             .map_err(|_| errors::configuration(&format!("headers: {name:?} is no name.")))?;
         let value = HeaderValue::try_from(value).map_err(|_| {
             errors::configuration(&format!("headers: the value of {name} cannot be sent."))
         })?;
-        headers.insert(header, value);
+        headers.append(header, value);
     }
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     Ok(headers)
 }

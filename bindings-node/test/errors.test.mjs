@@ -154,26 +154,6 @@ test('retryAfterMs is what the service says', async (context) => {
   assert.equal(error.retryAfter, error.retryAfterMs);
 });
 
-test('a callback that throws, or is rejected, ends the call and reaches the caller', async (context) => {
-  const emulator = await started(context, { polls: ['queued'] });
-  const client = new Pipevideo(options(emulator));
-  const thrown = new RangeError('mine');
-  const callbacks = [
-    () => {
-      throw thrown;
-    },
-    async () => {
-      throw thrown;
-    },
-  ];
-  for (const onUpdate of callbacks) {
-    await assert.rejects(client.generate(request, { onUpdate }), (error) => error === thrown);
-    const id = emulator.addGeneration({ polls: ['queued'] });
-    await assert.rejects(client.responses.wait(id, { onUpdate }), (error) => error === thrown);
-  }
-  await assert.rejects(client.responses.wait(emulator.addGeneration(), { onUpdate: callbacks[0] }));
-});
-
 test('a closed client says so', async (context) => {
   const emulator = await started(context);
   const webhookSecrets = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';

@@ -71,7 +71,7 @@ describe('examples', { concurrency: 4 }, () => {
     assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
   });
 
-  test('many', async (context) => {
+  test('many, with a key', async (context) => {
     const emulator = await quick(context);
     const ended = await run(emulator, await folder(context), 'many.mjs');
     assert.equal(ended.code, 0, ended.stderr);
@@ -79,14 +79,24 @@ describe('examples', { concurrency: 4 }, () => {
     assert.ok(emulator.requests().length <= 100, 'the emulator has turned none away');
   });
 
+  test('many, with a service of its own', async (context) => {
+    // It runs for long enough to see that the service goes on when nothing but its URL is held.
+    const ended = await run(null, await folder(context), 'many.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /40 of 40 completed/);
+  });
+
   test('typed', async (context) => {
     // It is compiled into the examples' folder, so that it finds what it imports.
     const compiled = join(EXAMPLES, 'typed.mjs');
     context.after(() => rm(compiled, { force: true }));
     const tsc = fileURLToPath(import.meta.resolve('typescript/lib/tsc.js'));
-    const flags = ['--strict', '--module', 'node16', '--target', 'es2022', '--types', 'node'];
+    // As its own comment says, but for where the types of Node are.
+    const source = await readFile(join(EXAMPLES, 'typed.mts'), 'utf8');
+    const [, command] = /^\/\/ +npx tsc (.*)$/m.exec(source);
     const roots = ['--typeRoots', fileURLToPath(new URL('../node_modules/@types', import.meta.url))];
-    execFileSync(process.execPath, [tsc, join(EXAMPLES, 'typed.mts'), ...flags, ...roots], {
+    execFileSync(process.execPath, [tsc, ...command.split(' '), ...roots], {
+      cwd: EXAMPLES,
       stdio: 'inherit',
     });
     const ended = await run(await quick(context), await folder(context), 'typed.mjs');
@@ -131,6 +141,37 @@ async function told(emulator, url, output) {
   );
 }
 
+/** Deliveries that are none, and how strangers are answered: a refusal, and nothing of what is inside. */
+async function turnsAway(url) {
+  const json = 'application/json';
+  const strange = {
+    nothing: {},
+    'no type': { body: Buffer.from('{}') },
+    'no type that is one': { body: '{}', headers: { 'content-type': 'garbage' } },
+    'an empty body of JSON': { headers: { 'content-type': json } },
+    'a broken one': { body: '{', headers: { 'content-type': json } },
+    'another encoding': { body: 'x', headers: { 'content-type': json, 'content-encoding': 'gzip' } },
+    'too much': { body: Buffer.alloc(3 << 20) },
+  };
+  for (const [what, given] of Object.entries(strange)) {
+    const answer = await fetch(`${url}/webhooks`, { method: 'POST', ...given });
+    assert.equal(answer.status, 400, what);
+    assert.match(await answer.text(), /^(Bad Request)?$/, what);
+  }
+}
+
+/** A large delivery is taken, whatever type it says it has. */
+async function takesLarge(url) {
+  const { Webhook } = await import('pipevideo');
+  const event = { eventType: 'video.generation.completed', generationId: 'gen_large', status: 'completed' };
+  const body = Buffer.from(JSON.stringify({ ...event, more: 'x'.repeat(200_000) }));
+  for (const type of [undefined, 'text/plain']) {
+    const headers = { ...new Webhook(SECRET).sign(body), ...(type && { 'content-type': type }) };
+    const { status } = await fetch(`${url}/webhooks`, { method: 'POST', headers, body });
+    assert.equal(status, 204, type);
+  }
+}
+
 describe('receivers of webhooks', () => {
   for (const framework of ['express', 'fastify']) {
     test(framework, async (context) => {
@@ -143,6 +184,8 @@ describe('receivers of webhooks', () => {
         '0',
       );
       await told(emulator, server.url, server.output);
+      await turnsAway(server.url);
+      await takesLarge(server.url);
     });
   }
 
@@ -172,7 +215,10 @@ describe('receivers of webhooks', () => {
     }).listen(0, '127.0.0.1');
     context.after(() => server.close());
     await once(server, 'listening');
-    await told(emulator, `http://127.0.0.1:${server.address().port}`, () => printed);
+    const url = `http://127.0.0.1:${server.address().port}`;
+    await told(emulator, url, () => printed);
+    await turnsAway(url);
+    await takesLarge(url);
 
     const body = JSON.stringify({ eventType: 'video.generation.completed', generationId: 'gen_1' });
     const post = (headers) =>

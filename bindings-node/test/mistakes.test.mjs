@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { image, InvalidRequestError, Pipevideo, text } from 'pipevideo';
+import { image, InvalidRequestError, Pipevideo, text, video, Webhook } from 'pipevideo';
+import { Emulator } from 'pipevideo/testing';
 import { MODEL, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
@@ -35,6 +36,45 @@ test('what cannot be an input is refused before anything is sent', async (contex
   await refused({ width: -1 }, invalid);
   await refused({ extraBody: { model: 'other' } }, invalid);
   assert.deepEqual(emulator.requests(), []);
+});
+
+test('parts that are none, or none any more, are refused before anything is sent', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const refused = async (input, message) => {
+    const create = client.responses.create({ model: MODEL, input });
+    await assert.rejects(create, (error) => error instanceof TypeError && message.test(error.message));
+  };
+  const go = text('Go');
+  // A part of a file or bytes keeps them for itself: from JSON of anybody's no file is read.
+  for (const part of [image('cat.png'), image(PNG, { detail: 'high' }), video('cat.mp4')]) {
+    const copied = /'input': a part of type input_\w+ needs an? \w+_url with a url\. [^]*cannot be copied/;
+    for (const copy of [{ ...part }, structuredClone(part), JSON.parse(JSON.stringify(part))]) {
+      await refused([go, copy], copied);
+      await refused([{ role: 'user', content: [go, copy] }], copied);
+    }
+  }
+  await refused([go, { type: 'input_image', image_url: 'https://example.com/a.png' }], /an image_url with a url/);
+  await refused([go, { type: 'input_text' }], /a text that is a string, not undefined/);
+  await refused([go, { text: 'Go' }], /'input': a part's type must be a string, not undefined/);
+  await refused([{ role: 'user', content: 'Go' }, go], /'input' must be parts or messages, not both/);
+  assert.throws(() => image(PNG, { detail: 'ultra' }), {
+    kind: 'invalid_request',
+    message: 'detail must be one of auto, low, high, original.',
+  });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('halves of characters become U+FFFD wherever they are', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  // What only looks like an escape stays as it is.
+  const whole = '\\ud83d \\\ud83d\ude00 \n\\';
+  const input = [text('Go'), { type: 'input_text', text: `A cat \ud83d ${whole}` }];
+  await client.responses.create({ model: MODEL, input, extraBody: { note: ['\ude00'], '\udbff': whole } });
+  const { body } = emulator.requests()[0];
+  assert.equal(body.input[0].content[1].text, `A cat \ufffd ${whole}`);
+  assert.deepEqual([body.note, body['\ufffd']], [['\ufffd'], whole]);
 });
 
 test('wrong types are a TypeError that names the option', async (context) => {
@@ -157,6 +197,10 @@ test('wrong options of a client', () => {
     assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
   // What was not given may be there as undefined or null.
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
+  assert.throws(() => make({ maxRetries: 1e12 }), { message: 'maxRetries must be from 0 to 4294967295.' });
+  assert.throws(() => make({ headers: [[7, 'a']] }), {
+    message: "option 'headers' must be headers, whose names and values are strings, not number",
+  });
   const throwing = {
     apiKey: 'pv_x',
     get baseURL() {
@@ -164,6 +208,25 @@ test('wrong options of a client', () => {
     },
   };
   assert.throws(() => new Pipevideo(throwing), RangeError);
+});
+
+test('wrong arguments of the emulator, and of sign', async (context) => {
+  const emulator = await started(context);
+  const webhook = new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+  await assert.rejects(Emulator.start(null), { name: 'TypeError', message: /'options' must be an object/ });
+  await assert.rejects(Emulator.start({ rateLimit: 5 }), { name: 'TypeError', message: /'rateLimit'/ });
+  const wrong = {
+    settlement: () => emulator.settle('gen_1', null),
+    generation: () => emulator.addGeneration(null),
+    endpoint: () => emulator.setWebhook(null),
+    fault: () => emulator.fault(null),
+    cents: () => emulator.setBalance('much'),
+    options: () => webhook.sign('{}', null),
+    Id: () => webhook.sign('{}', { Id: 'msg_1' }),
+    id: () => webhook.sign('{}', { id: 7 }),
+  };
+  for (const [name, call] of Object.entries(wrong))
+    assert.throws(call, (error) => error instanceof TypeError && error.message.includes(`'${name}'`), name);
 });
 
 test('what a service or a caller can do at its worst', async (context) => {

@@ -44,9 +44,9 @@ function node(...given) {
 }
 
 /** Runs a script that is expected to fail, and yields what it said. */
-function failing(script) {
+function failing(script, ...flags) {
   try {
-    node('-e', script);
+    node(...flags, '-e', script);
   } catch (error) {
     return error.stderr;
   }
@@ -185,6 +185,7 @@ describe('the packages', () => {
       failing(pretend('aix', 'ppc64')),
       /there is no native module for aix-ppc64[^]*browsers and edge runtimes/,
     );
+    assert.match(failing("require('pipevideo')", '--no-addons'), /loading addons is disabled\. There are native/);
     const module = join(project, 'node_modules', `pipevideo-${built}`, `pipevideo.${built}.node`);
     writeFileSync(`${module}.new`, 'not a library');
     cpSync(module, `${module}.kept`);

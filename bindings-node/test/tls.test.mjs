@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { folder } from './common.mjs';
@@ -63,6 +65,16 @@ describe('TLS', () => {
     assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: CA }), 'completed');
     assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'completed');
     assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'connection');
+  });
+
+  test('an extra file that is broken is left out, as Node does; a caFile is not', async (context) => {
+    const path = join(await folder(context), 'broken.pem');
+    for (const text of ['', 'no PEM', read('ca.pem').subarray(0, 200), read('server.key')]) {
+      await writeFile(path, text);
+      assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: path }), 'completed');
+      assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: path }), 'connection');
+      assert.equal(await retrieve({ caFile: path }, { NODE_EXTRA_CA_CERTS: CA }), 'configuration');
+    }
   });
 
   test('a machine without certificates', async (context) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -100,6 +102,30 @@ test('every field reaches the service under its own name', async (context) => {
   assert.equal(emulator.requests()[0].headers['user-agent'], `pipevideo-node/${version}`);
 });
 
+test('headers go as they were given, also those of the same name', async (context) => {
+  let received;
+  const server = createServer((request, response) => {
+    received = request.rawHeaders;
+    response.end('{"engines":[]}');
+  }).listen(0, '127.0.0.1');
+  context.after(() => server.closeAllConnections());
+  context.after(() => server.close());
+  await once(server, 'listening');
+  const baseURL = `http://127.0.0.1:${server.address().port}`;
+  const sent = async (headers, wanted) => {
+    await new Pipevideo({ baseURL, apiKey: 'pv_x', headers }).engines.list();
+    return received.filter((_, i) => i % 2 === 1 && received[i - 1].toLowerCase() === wanted);
+  };
+  const pairs = [
+    ['X-Team', 'a'],
+    ['x-team', 'b'],
+  ];
+  for (const headers of [pairs, { 'x-team': ['a', 'b'] }, pairs.flat()])
+    assert.deepEqual(await sent(headers, 'x-team'), ['a', 'b']);
+  assert.deepEqual(await sent(pairs, 'user-agent'), [`pipevideo-node/${version}`]);
+  assert.deepEqual(await sent({ 'User-Agent': 'mine' }, 'user-agent'), ['mine']);
+});
+
 test('images and videos: URLs, paths and bytes of every kind', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
@@ -108,7 +134,10 @@ test('images and videos: URLs, paths and bytes of every kind', async (context) =
   const data = `data:image/png;base64,${PNG.toString('base64')}`;
   const buffer = new Uint8Array(PNG).buffer;
   const view = new Uint8Array(new Uint8Array([0, ...PNG, 0]).buffer, 1, PNG.length);
-  const sources = [path, pathToFileURL(path), PNG, buffer, view, new DataView(buffer), data];
+  const shared = new SharedArrayBuffer(PNG.length);
+  new Uint8Array(shared).set(PNG);
+  const bytes = [PNG, buffer, view, new DataView(buffer), shared, Buffer.from(shared)];
+  const sources = [path, pathToFileURL(path), ...bytes, data];
   await client.responses.create({
     model: MODEL,
     input: [text('Go'), ...sources.map((source) => image(source))],

@@ -1,6 +1,8 @@
 // The same in TypeScript: which errors there are, and what each of them is good for.
 //
-//     npx tsc typed.mts --module node16 --target es2022 && node typed.mjs "A cat walking on a beach"
+//     npm install typescript @types/node
+//     npx tsc typed.mts --module node16 --target es2022 --types node
+//     node typed.mjs "A cat walking on a beach"
 
 import {
   type CompletedGeneration,

@@ -18,11 +18,13 @@ import { Pipevideo, WebhookVerificationError } from 'pipevideo';
 const client = new Pipevideo();
 const app = express();
 
-// The signature is over the body as it came: express.raw on this route, before any express.json().
-app.post('/webhooks', express.raw({ type: '*/*' }), (request, response) => {
+// The signature is over the body as it came: express.raw on this route, before any express.json(), whatever
+// type the request says it has, or if it says none.
+app.post('/webhooks', express.raw({ type: () => true, limit: '1mb' }), (request, response) => {
   let event;
   try {
-    event = client.webhooks.unwrap(request.body, request.headers);
+    // A request without a body has none.
+    event = client.webhooks.unwrap(request.body ?? '', request.headers);
   } catch (error) {
     if (!(error instanceof WebhookVerificationError)) throw error;
     console.error(`refused: ${error.message}`);
@@ -45,6 +47,14 @@ app.post('/videos', express.text({ type: '*/*' }), async (request, response) => 
   } catch (error) {
     response.status(502).send(error.message);
   }
+});
+
+// What cannot even be read is no delivery, and no stranger is shown where it failed.
+app.use((error, _request, response, next) => {
+  if (response.headersSent) return next(error);
+  const ours = !(error.status < 500);
+  console.error(ours ? error : `refused: ${error.message}`);
+  response.sendStatus(ours ? 500 : 400);
 });
 
 const [port = '8000'] = process.argv.slice(2);

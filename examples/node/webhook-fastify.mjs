@@ -22,11 +22,18 @@ app.register(async (scope) => {
   // The signature is over the body as it came. In this scope nothing is parsed; elsewhere JSON still is.
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // What cannot even be read is no delivery, and no stranger is told what failed.
+  scope.setErrorHandler((error, _request, reply) => {
+    const ours = !(error.statusCode < 500);
+    console.error(ours ? error : `refused: ${error.message}`);
+    return reply.code(ours ? 500 : 400).send();
+  });
 
   scope.post('/webhooks', async (request, reply) => {
     let event;
     try {
-      event = client.webhooks.unwrap(request.body, request.headers);
+      // A request without a body has none.
+      event = client.webhooks.unwrap(request.body ?? '', request.headers);
     } catch (error) {
       if (!(error instanceof WebhookVerificationError)) throw error;
       console.error(`refused: ${error.message}`);

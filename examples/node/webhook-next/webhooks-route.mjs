@@ -9,8 +9,9 @@ import { client } from './client.mjs';
 export const runtime = 'nodejs';
 
 export async function POST(request) {
-  // The signature is over the body as it came: not request.json(), the raw text.
-  const body = await request.text();
+  // The signature is over the body as it came: not request.json(), nor request.text(), which may leave out a
+  // mark at its beginning.
+  const body = await request.arrayBuffer();
   let event;
   try {
     event = client.webhooks.unwrap(body, request.headers);

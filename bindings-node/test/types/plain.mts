@@ -1,0 +1,11 @@
+// Where nobody has Node's own types, which TypeScript includes only if it is told to.
+
+import { type Generation, image, Pipevideo } from 'pipevideo';
+import { Emulator } from 'pipevideo/testing';
+
+await using emulator = await Emulator.start();
+await using client = new Pipevideo({ baseURL: emulator.baseURL, apiKey: emulator.apiKey });
+const input = [image(emulator.video), { type: 'input_text', text: 'Make it walk' }];
+const generation: Generation = await client.generate({ model: 'm', input });
+for await (const update of client.responses.watch(generation.id)) if (update.generation.isFinal) break;
+export const answered: number | null | undefined = emulator.deliveries()[0]?.answered;
