@@ -67,6 +67,8 @@ pub(crate) struct Budget {
 
 /// The share of the limit that polls leave to direct calls.
 const RESERVE: f64 = 0.1;
+/// Up to this share of the limit is spent even on polls that are worth little.
+const SPARE: f64 = 2.0 / 3.0;
 /// Polls are planned as if a burst of direct calls left them at least one in so many of theirs.
 const LEAST_SHARE: usize = 4;
 /// The share of the limit that comes back in each window after a 429.
@@ -194,6 +196,19 @@ impl Budget {
         // Direct calls come in bursts: what they leave of one window says little of the next.
         let room = allowance.saturating_sub(self.direct).clamp(polls / LEAST_SHARE, polls);
         Some((room.max(1), limit.per))
+    }
+
+    /// When, if nothing more is sent, a window can spare so many polls, whatever they are worth.
+    pub(crate) fn spare_at(&mut self, now: Duration, polls: usize) -> Duration {
+        let Some(limit) = self.limit else { return now };
+        self.forget(now, limit);
+        let cap = (self.allowance(now) as f64 * SPARE) as usize;
+        let used = self.direct + self.polls + self.waiting;
+        match self.room((used + polls).saturating_sub(1), cap, limit, |_| true) {
+            Ok(()) => now.max(self.frozen_until),
+            Err(Refusal::Until(at) | Refusal::Frozen(at)) => at.max(self.frozen_until),
+            Err(Refusal::UntilChange) => Duration::MAX,
+        }
     }
 
     /// Forgets what has left the window.

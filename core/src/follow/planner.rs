@@ -55,12 +55,15 @@ pub(crate) enum Next {
 /// A look is worth the expected time that its generation has been finished unseen. While there is
 /// budget for everybody, each is looked at within `max_interval`. When there is not, a look is
 /// spent only where it is worth [`WORTH`], so that the budget is there when the ends come; the one
-/// that is worth most goes first, and looks are spread evenly over the window.
+/// that is worth most goes first, and looks are spread evenly over the window. What a window has to
+/// spare goes to those that have not been seen for `max_interval`, whatever that is worth.
 pub(crate) struct Planner {
     pub(crate) forecast: Forecast,
     entries: HashMap<Arc<str>, Entry>,
     /// The entries that are not under way, by when they are due; urgent ones at time zero.
     due: BTreeSet<(Duration, Arc<str>)>,
+    /// The same, by when they will not have been seen for the longest time that there may be.
+    overdue: BTreeSet<(Duration, Arc<str>)>,
     /// Those of whom something new is known since their due time was set.
     changed: Vec<Arc<str>>,
     /// The looks in a second that it takes to look at everybody each `max_interval`.
@@ -87,8 +90,8 @@ struct Entry {
     seen: Duration,
     /// No look before this, whatever it is worth: a failed look pushes the next one back.
     not_before: Duration,
-    /// Its place in the queue, if it has one.
-    due: Option<Duration>,
+    /// Its places in the two queues, if it has them.
+    places: Option<(Duration, Duration)>,
     urgent: bool,
     under_way: bool,
 }
@@ -111,6 +114,7 @@ impl Planner {
             forecast: Forecast::new(typical),
             entries: HashMap::new(),
             due: BTreeSet::new(),
+            overdue: BTreeSet::new(),
             changed: Vec::new(),
             demand: 0.0,
             crowded: false,
@@ -139,7 +143,7 @@ impl Planner {
             born,
             seen: seen.unwrap_or(born),
             not_before: Duration::ZERO,
-            due: None,
+            places: None,
             urgent: seen.is_none(),
             under_way: false,
         };
@@ -159,10 +163,19 @@ impl Planner {
 
     /// Stops following a generation.
     pub(crate) fn remove(&mut self, id: &str) {
-        let Some((id, entry)) = self.entries.remove_entry(id) else { return };
-        self.demand -= entry.demand();
-        if let Some(due) = entry.due {
-            self.due.remove(&(due, id));
+        self.leave_queues(id);
+        if let Some(entry) = self.entries.remove(id) {
+            self.demand -= entry.demand();
+        }
+    }
+
+    fn leave_queues(&mut self, id: &str) {
+        let Some((id, _)) = self.entries.get_key_value(id) else { return };
+        let id = id.clone();
+        let entry = self.entries.get_mut(&id).expect("it was just found");
+        if let Some((due, overdue)) = entry.places.take() {
+            self.due.remove(&(due, id.clone()));
+            self.overdue.remove(&(overdue, id));
         }
     }
 
@@ -223,26 +236,12 @@ impl Planner {
     pub(crate) fn next(&mut self, now: Duration, budget: &mut Budget) -> Next {
         let rate = budget.poll_rate(now);
         self.schedule(rate);
-        let Some((first, id)) = self.due.first().cloned() else { return Next::WhenChanged };
-        if first > now {
-            return Next::At(first);
-        }
-        if self.crowded && !first.is_zero() && self.paced_until > now {
-            return Next::At(self.paced_until);
-        }
-        match budget.take(now, Class::Poll) {
-            Ok(()) => {}
-            Err(Refusal::Until(at) | Refusal::Frozen(at)) => return Next::At(at),
-            Err(Refusal::UntilChange) => return Next::WhenChanged,
-        }
-        let id = match first.is_zero() || !self.crowded {
-            true => id,
-            false => self.worthiest(now).unwrap_or(id),
+        let id = match self.choose(now, budget) {
+            Ok(id) => id,
+            Err(next) => return next,
         };
+        self.leave_queues(&id);
         let entry = self.entries.get_mut(&id).expect("what is due is followed");
-        if let Some(due) = entry.due.take() {
-            self.due.remove(&(due, id.clone()));
-        }
         entry.under_way = true;
         entry.urgent = false;
         if let Some((polls, window)) = rate {
@@ -251,6 +250,30 @@ impl Planner {
             self.paced_until = self.paced_until.max(behind).saturating_add(gap);
         }
         Next::Look(id)
+    }
+
+    /// Whose turn it is; the budget has been charged.
+    fn choose(&self, now: Duration, budget: &mut Budget) -> Result<Arc<str>, Next> {
+        let Some((first, id)) = self.due.first() else { return Err(Next::WhenChanged) };
+        let by_worth = self.crowded && !first.is_zero();
+        let at = if by_worth { self.paced_until.max(*first) } else { *first };
+        let mut spared = None;
+        if at > now {
+            let overdue = self.overdue.first().filter(|_| self.crowded);
+            let all = self.entries.len();
+            let spare = overdue.map_or(Duration::MAX, |(at, _)| budget.spare_at(now, all).max(*at));
+            if spare > now {
+                return Err(Next::At(at.min(spare)));
+            }
+            spared = overdue.map(|(_, id)| id.clone());
+        }
+        match budget.take(now, Class::Poll) {
+            Ok(()) => {}
+            Err(Refusal::Until(at) | Refusal::Frozen(at)) => return Err(Next::At(at)),
+            Err(Refusal::UntilChange) => return Err(Next::WhenChanged),
+        }
+        let worthiest = if spared.is_none() && by_worth { self.worthiest(now) } else { None };
+        Ok(spared.or(worthiest).unwrap_or_else(|| id.clone()))
     }
 
     /// Of those that are due, the one that has most likely been finished unseen for longest.
@@ -285,19 +308,18 @@ impl Planner {
         for id in std::mem::take(&mut self.changed) {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
-            if let Some(due) = entry.due.take() {
-                self.due.remove(&(due, id.clone()));
-            }
-            if entry.under_way {
+            self.leave_queues(&id);
+            let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.under_way) else {
                 continue;
-            }
+            };
             let due = match entry.urgent {
                 true => entry.not_before,
                 false => entry.next_look(self.forecast.shape(&entry.kind), load),
             };
-            entry.due = Some(due);
-            self.due.insert((due, id));
+            let overdue = entry.overdue();
+            entry.places = Some((due, overdue));
+            self.due.insert((due, id.clone()));
+            self.overdue.insert((overdue, id));
         }
     }
 
@@ -309,26 +331,34 @@ impl Planner {
 }
 
 impl Entry {
-    /// The looks in a second that it takes to look each `max_interval`.
-    fn demand(&self) -> f64 {
-        let apart = match self.rests {
+    /// How far its looks may be apart.
+    fn longest(&self) -> Duration {
+        match self.rests {
             true => self.polling.safety_interval,
-            false => self.polling.max_interval,
-        };
-        1.0 / apart.as_secs_f64().max(1.0)
+            false => self.polling.max_interval.max(self.polling.min_interval),
+        }
+    }
+
+    /// When it has not been seen for so long.
+    fn overdue(&self) -> Duration {
+        self.seen.saturating_add(self.longest()).max(self.not_before)
+    }
+
+    /// The looks in a second that it takes to look at it so often.
+    fn demand(&self) -> f64 {
+        1.0 / self.longest().as_secs_f64().max(1.0)
     }
 
     /// When a look will be worth it.
     fn next_look(&self, shape: Shape, load: f64) -> Duration {
         let polling = &self.polling;
         if self.rests {
-            return self.seen.saturating_add(polling.safety_interval).max(self.not_before);
+            return self.overdue();
         }
         let earliest = self.seen.saturating_add(polling.min_interval);
         let longest = match load > 1.0 {
-            true => {
-                Duration::try_from_secs_f64(TURNS * load / self.demand()).unwrap_or(Duration::MAX)
-            }
+            true => Duration::try_from_secs_f64(TURNS.min(load * load) * load / self.demand())
+                .unwrap_or(Duration::MAX),
             false => polling.max_interval,
         };
         let latest = self.seen.saturating_add(longest.max(polling.min_interval));

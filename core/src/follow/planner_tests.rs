@@ -55,11 +55,57 @@ fn one_generation_is_looked_at_at_these_instants() {
         "the more likely an end, the sooner; to the millisecond",
     );
 
+    // One is worth its request only after most of a minute; the first is to spare.
     let few = || Budget::new(Some(RateLimit { requests: 2, per: S * 60 }));
     let looks = millis(polling(2, 5), few());
-    assert_eq!(looks[0], 43_835, "the one that there is waits until it is worth it");
+    assert_eq!(looks[0], 5000);
     let gaps: Vec<_> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps, [60_000; 11], "one a minute is left beside the reserve");
+}
+
+/// How often each is looked at until then, and how far apart at most, if all were created at once.
+fn looks_until(end: Duration, count: usize, polling: Polling) -> (usize, Duration) {
+    let (mut planner, mut budget) = (Planner::new(S * 90), Budget::new(Some(RateLimit::default())));
+    for nth in 0..count {
+        assert_eq!(budget.take(Duration::ZERO, Class::Direct), Ok(()));
+        budget.answered(Duration::ZERO, Class::Direct);
+        let id = format!("gen_{nth}").into();
+        planner.add(id, String::new(), Duration::ZERO, Some(Duration::ZERO), polling);
+    }
+    let mut seen: HashMap<Arc<str>, (usize, Duration)> = HashMap::new();
+    let (mut now, mut longest) = (Duration::ZERO, Duration::ZERO);
+    while now < end {
+        match planner.next(now, &mut budget) {
+            Next::Look(id) => {
+                budget.answered(now, Class::Poll);
+                planner.seen(now, &id, None);
+                let (looks, last) = seen.entry(id).or_default();
+                *looks += 1;
+                longest = longest.max(now - *last);
+                *last = now;
+                now += Duration::from_millis(1);
+            }
+            Next::At(at) => now = at,
+            Next::WhenChanged => panic!("all are waiting"),
+        }
+    }
+    longest = seen.values().fold(longest, |longest, (_, last)| longest.max(end - *last));
+    assert_eq!(seen.len(), count, "all have been looked at");
+    (seen.values().map(|(looks, _)| *looks).min().unwrap(), longest)
+}
+
+#[test]
+fn a_few_more_than_the_budget_allows_are_no_reason_to_save_what_it_has() {
+    // Eight in turn each five seconds would take 96 of the 90 requests.
+    for count in [7, 8, 9, 12] {
+        let (_, longest) = looks_until(S * 20, count, polling(2, 5));
+        assert!(longest < S * 6, "{count}: {longest:?}");
+    }
+    let (_, longest) = looks_until(S * 120, 8, polling(2, 5));
+    assert!(longest <= S * 12, "and later it is not much longer: {longest:?}");
+    // In tests of those who use the library, intervals are nothing.
+    let (looks, _) = looks_until(Duration::from_millis(50), 15, polling(0, 0));
+    assert!(looks >= 2, "{looks}");
 }
 
 #[test]
@@ -190,14 +236,16 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The queue holds exactly those that are not under way, where their entries say.
+/// The queues hold exactly those that are not under way, where their entries say.
 fn agree(planner: &Planner) -> Result<(), TestCaseError> {
-    for (due, id) in &planner.due {
-        prop_assert_eq!(planner.entries.get(id).map(|entry| entry.due), Some(Some(*due)));
-    }
+    let placed = planner.entries.values().filter(|entry| entry.places.is_some()).count();
+    prop_assert_eq!((planner.due.len(), planner.overdue.len()), (placed, placed));
     for (id, entry) in &planner.entries {
-        match entry.due {
-            Some(due) => prop_assert!(planner.due.contains(&(due, id.clone()))),
+        match entry.places {
+            Some((due, overdue)) => {
+                prop_assert!(planner.due.contains(&(due, id.clone())));
+                prop_assert!(planner.overdue.contains(&(overdue, id.clone())));
+            }
             None => prop_assert!(
                 entry.under_way || planner.changed.contains(id),
                 "{id} is lost: neither due, nor under way, nor about to be due"
