@@ -12,6 +12,8 @@ use std::time::Duration;
 use pipevideo::{Client, ErrorKind, Generation};
 use pipevideo_emulator::{Emulator, Options};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 async fn emulator(options: Value) -> Emulator {
     let mut all = json!({"rate_limit": null, "polls": ["completed"]});
@@ -199,4 +201,84 @@ async fn a_host_that_is_silent_is_given_up_after_the_request_timeout() {
     let error = download.await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Download, 2));
     assert!(error.is_retryable());
+}
+
+/// A video host that gives these answers, each to a connection of its own: its URL, and the requests'
+/// heads as they come.
+async fn host(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/video.mp4", listener.local_addr().unwrap());
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let seen = heads.clone();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(connection.read_u8().await.unwrap());
+            }
+            seen.lock().unwrap().push(String::from_utf8(head).unwrap().to_ascii_lowercase());
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            connection.shutdown().await.unwrap();
+        }
+    });
+    (url, heads)
+}
+
+#[tokio::test]
+async fn what_is_empty_a_piece_or_of_another_file_is_not_taken_for_the_video() {
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let mut generation = completed(&emulator, &client).await;
+    type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
+    let cases: [Case; 3] = [
+        (
+            "an end that nothing came before",
+            &[
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+                "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwhol",
+            ],
+            &["", "", ""],
+        ),
+        (
+            "a piece of a whole that is not told",
+            &[
+                "HTTP/1.1 206 Partial Content\r\netag: \"a\"\r\ncontent-range: bytes 0-1/*\r\n\
+                 content-length: 2\r\n\r\nwh",
+                "HTTP/1.1 206 Partial Content\r\netag: \"a\"\r\ncontent-range: bytes 2-3/*\r\n\
+                 content-length: 2\r\n\r\nol",
+                "HTTP/1.1 416 Range Not Satisfiable\r\ncontent-range: bytes */4\r\n\
+                 content-length: 0\r\n\r\n",
+            ],
+            &["", "range: bytes=2-", "range: bytes=4-"],
+        ),
+        (
+            "another file, told apart by its date alone",
+            &[
+                "HTTP/1.1 200 OK\r\nlast-modified: Sun, 01 Nov 2026 00:00:00 GMT\r\n\
+                 content-length: 4\r\n\r\nan",
+                "HTTP/1.1 206 Partial Content\r\nlast-modified: Mon, 02 Nov 2026 00:00:00 GMT\r\n\
+                 content-range: bytes 2-3/4\r\ncontent-length: 2\r\n\r\nol",
+                "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwhol",
+            ],
+            &["", "range: bytes=2-", ""],
+        ),
+    ];
+    for (name, answers, ranges) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.mp4");
+        let (url, heads) = host(answers).await;
+        generation.output_video_url = Some(url);
+        client.responses().download(&generation, &path).await.expect(name);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whol", "{name}");
+        let heads = heads.lock().unwrap();
+        assert_eq!(heads.len(), ranges.len(), "{name}");
+        for (head, range) in heads.iter().zip(ranges) {
+            assert!(
+                head.contains(range) && (!range.is_empty() || !head.contains("range:")),
+                "{name}: {head}"
+            );
+        }
+    }
 }

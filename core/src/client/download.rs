@@ -245,9 +245,9 @@ impl Transfer {
         let (status, headers) = (response.status, &response.headers);
         let part = self.writer.part();
         match wire::range_answer(status, headers, part, self.writer.stored()) {
-            RangeAnswer::From { start, part } => {
+            RangeAnswer::From { start, part, to_end } => {
                 self.writer.begin(start, part).await?;
-                self.store(response).await
+                self.store(response, to_end).await
             }
             RangeAnswer::Complete => Ok(Fetched::Whole),
             RangeAnswer::Restart => {
@@ -281,7 +281,8 @@ impl Transfer {
         HttpRequest { method: Method::GET, url: self.url.clone(), headers, body: None }
     }
 
-    async fn store(&mut self, mut response: HttpResponse) -> Result<Fetched, Error> {
+    async fn store(&mut self, mut response: HttpResponse, to_end: bool) -> Result<Fetched, Error> {
+        let status = response.status.as_u16();
         let timeout = self.client.inner.config.request_timeout;
         loop {
             match clock::within(timeout, response.body.next()).await {
@@ -305,7 +306,11 @@ impl Transfer {
         self.writer.flush().await?;
         match self.writer.part().length {
             Some(length) if length != self.writer.stored() => {
-                Ok(Fetched::Broken(refused("came shorter or longer than announced", 200)))
+                Ok(Fetched::Broken(refused("came shorter or longer than announced", status)))
+            }
+            None if self.writer.stored() == 0 => Ok(Fetched::Broken(refused("came empty", status))),
+            None if !to_end => {
+                Ok(Fetched::Broken(refused("came in a piece, of a length untold", status)))
             }
             _ => Ok(Fetched::Whole),
         }

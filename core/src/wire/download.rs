@@ -17,8 +17,9 @@ pub(crate) struct Part {
 /// What an answer of the video's host means.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RangeAnswer {
-    /// The content from this byte on, of the file so described.
-    From { start: u64, part: Part },
+    /// The content from this byte on, of the file so described; if not to its end, that is a piece,
+    /// and more of it must be asked for.
+    From { start: u64, part: Part, to_end: bool },
     /// All bytes were there already.
     Complete,
     /// What is stored does not fit the file any more: begin again.
@@ -55,6 +56,8 @@ pub(crate) fn range_answer(
     stored: u64,
 ) -> RangeAnswer {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // `bytes */200`: nothing is left of a file so long.
+    let whole = || text(header::CONTENT_RANGE)?.trim().strip_prefix("bytes */")?.parse().ok();
     match status.as_u16() {
         // Nothing but the plain bytes was asked for.
         200..=299 if text(header::CONTENT_ENCODING).is_some_and(|c| c != "identity") => {
@@ -62,7 +65,9 @@ pub(crate) fn range_answer(
         }
         206 => match text(header::CONTENT_RANGE).and_then(content_range) {
             // A host that does not know `If-Range` sends a part of whatever it has now.
-            _ if is_other(text(header::ETAG), part) => RangeAnswer::Restart,
+            _ if is_other(text(header::ETAG), text(header::LAST_MODIFIED), part) => {
+                RangeAnswer::Restart
+            }
             Some((start, length))
                 if start == stored && (part.length.is_none() || length == part.length) =>
             {
@@ -72,11 +77,14 @@ pub(crate) fn range_answer(
                 let validator = known.or_else(|| told().filter(|_| start == 0));
                 let length = length.or(part.length);
                 let generation_id = part.generation_id.clone();
-                RangeAnswer::From { start, part: Part { generation_id, validator, length } }
+                // Where the file ends stands nowhere else.
+                let to_end = length.is_some();
+                let part = Part { generation_id, validator, length };
+                RangeAnswer::From { start, part, to_end }
             }
             _ => RangeAnswer::Restart,
         },
-        // No video is empty, or a web page: somebody answers in the host's place.
+        // No video is empty, a web page or a message: somebody answers in the host's place.
         200 if text(header::CONTENT_LENGTH) == Some("0") => RangeAnswer::Passing,
         200 | 203 if text(header::CONTENT_TYPE).is_some_and(is_page) => RangeAnswer::Passing,
         200 | 203 => RangeAnswer::From {
@@ -86,8 +94,9 @@ pub(crate) fn range_answer(
                 validator: validator(text(header::ETAG), text(header::LAST_MODIFIED)),
                 length: text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
             },
+            to_end: true,
         },
-        416 if stored > 0 && part.length == Some(stored) => RangeAnswer::Complete,
+        416 if stored > 0 && part.length.or_else(whole) == Some(stored) => RangeAnswer::Complete,
         416 => RangeAnswer::Restart,
         401 | 403 | 404 | 410 => RangeAnswer::Expired,
         408 | 425 | 429 | 500..=599 => RangeAnswer::Passing,
@@ -96,7 +105,8 @@ pub(crate) fn range_answer(
 }
 
 fn is_page(content_type: &str) -> bool {
-    content_type.trim_start().to_ascii_lowercase().starts_with("text/html")
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    ["html", "json", "xml"].iter().any(|format| essence.ends_with(format))
 }
 
 /// A weak `ETag` cannot vouch for single bytes.
@@ -104,10 +114,11 @@ fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> 
     etag.filter(|etag| !etag.starts_with("W/")).or(last_modified).map(str::to_owned)
 }
 
-/// Whether an `ETag` says that the file is another one than that of which a part is stored.
-fn is_other(etag: Option<&str>, part: &Part) -> bool {
-    let known = part.validator.as_deref().filter(|validator| validator.starts_with('"'));
-    matches!((known, etag), (Some(known), Some(etag)) if known != etag)
+/// Whether the validators say that the file is another one than that of which a part is stored.
+fn is_other(etag: Option<&str>, last_modified: Option<&str>, part: &Part) -> bool {
+    let Some(known) = part.validator.as_deref() else { return false };
+    let told = if known.starts_with('"') { etag } else { last_modified };
+    told.is_some_and(|told| told != known)
 }
 
 /// `bytes 100-199/200` as the first byte and the whole length, if the three make sense together.
@@ -145,7 +156,8 @@ mod tests {
     #[test]
     fn the_first_answer_describes_the_file() {
         let headers = [(header::ETAG, "\"a\""), (header::CONTENT_LENGTH, "200")];
-        let RangeAnswer::From { start: 0, part } = answer(200, &headers, &Part::default(), 0)
+        let RangeAnswer::From { start: 0, part, to_end: true } =
+            answer(200, &headers, &Part::default(), 0)
         else {
             panic!()
         };
@@ -159,9 +171,12 @@ mod tests {
     #[test]
     fn neither_nothing_nor_a_web_page_is_a_video() {
         let part = Part::default();
-        for header in
-            [(header::CONTENT_LENGTH, "0"), (header::CONTENT_TYPE, "Text/HTML; charset=x")]
-        {
+        for header in [
+            (header::CONTENT_LENGTH, "0"),
+            (header::CONTENT_TYPE, "Text/HTML; charset=x"),
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (header::CONTENT_TYPE, "application/xml;charset=utf-8"),
+        ] {
             assert_eq!(answer(200, &[header], &part, 0), RangeAnswer::Passing);
         }
         let packed = answer(200, &[(header::CONTENT_ENCODING, "gzip")], &part, 0);
@@ -185,7 +200,7 @@ mod tests {
         let range = |text| answer(206, &[(header::CONTENT_RANGE, text)], &part, 100);
         assert_eq!(
             range("bytes 100-199/200"),
-            RangeAnswer::From { start: 100, part: part.clone() }
+            RangeAnswer::From { start: 100, part: part.clone(), to_end: true }
         );
         assert_eq!(range("bytes 100-199/*"), RangeAnswer::Restart);
         assert_eq!(range("bytes 0-199/200"), RangeAnswer::Restart);
@@ -206,6 +221,10 @@ mod tests {
         }
         let other = [(header::CONTENT_RANGE, "bytes 100-199/200"), (header::ETAG, "\"b\"")];
         assert_eq!(answer(206, &other, &part, 100), RangeAnswer::Restart, "another file");
+        let dated = Part { validator: Some("Sun, 01 Nov 2026".into()), ..part.clone() };
+        let newer =
+            [(header::CONTENT_RANGE, "bytes 100-199/200"), (header::LAST_MODIFIED, "Mon, 02 Nov")];
+        assert_eq!(answer(206, &newer, &dated, 100), RangeAnswer::Restart, "a newer file");
         assert_eq!(answer(206, &[], &part, 100), RangeAnswer::Restart);
         assert_eq!(answer(416, &[], &part, 200), RangeAnswer::Complete);
         assert_eq!(answer(416, &[], &part, 100), RangeAnswer::Restart);
@@ -215,6 +234,17 @@ mod tests {
         assert_eq!(answer(204, &[], &part, 100), RangeAnswer::Refused);
         let empty = [(header::CONTENT_LENGTH, "0")];
         assert_eq!(answer(200, &empty, &part, 100), RangeAnswer::Passing, "no video is empty");
+    }
+
+    #[test]
+    fn a_piece_of_who_knows_how_much_is_no_whole() {
+        let part = Part { validator: Some("\"a\"".into()), ..Part::default() };
+        let piece = answer(206, &[(header::CONTENT_RANGE, "bytes 100-149/*")], &part, 100);
+        assert_eq!(piece, RangeAnswer::From { start: 100, part: part.clone(), to_end: false });
+        let end = |length| answer(416, &[(header::CONTENT_RANGE, length)], &part, 150);
+        assert_eq!(end("bytes */150"), RangeAnswer::Complete);
+        assert_eq!(end("bytes */151"), RangeAnswer::Restart);
+        assert_eq!(end("bytes */*"), RangeAnswer::Restart);
     }
 
     proptest! {
@@ -228,7 +258,7 @@ mod tests {
         ) {
             let part = Part { validator: Some("\"a\"".into()), ..Part::default() };
             let headers = [(header::CONTENT_RANGE, &*range), (header::CONTENT_LENGTH, &*length)];
-            if let RangeAnswer::From { start, part } = answer(status, &headers, &part, stored) {
+            if let RangeAnswer::From { start, part, .. } = answer(status, &headers, &part, stored) {
                 prop_assert!(start == 0 || start == stored);
                 prop_assert!(status != 206 || part.length.is_none_or(|length| length > stored));
             }
