@@ -20,6 +20,8 @@ use crate::model::{Generation, Update, Via};
 
 /// No more looks than this are under way at once, whatever the budget: each may be a connection.
 const MOST_LOOKS: usize = 50;
+/// So long after its deadline a wait takes the answer of its last look.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// A generation that claims to be older than this says nothing about how long they take.
 const OLDEST: Duration = Duration::from_secs(60 * 60);
 
@@ -29,6 +31,7 @@ pub(crate) struct Follower {
     inbox: mpsc::UnboundedReceiver<Command>,
     planner: Planner,
     followed: HashMap<Arc<str>, Followed>,
+    /// When waits end, whatever has come by then.
     deadlines: BTreeSet<(Duration, Arc<str>, u64)>,
     looks: JoinSet<Look>,
 }
@@ -50,6 +53,8 @@ struct Followed {
 
 struct Waiting {
     number: u64,
+    /// Its place among the deadlines.
+    ends: Duration,
     lifecycle: Lifecycle,
     events: events::UnboundedSender<Event>,
     updates: bool,
@@ -146,7 +151,7 @@ impl Follower {
                     followed.waits.retain(|wait| {
                         let stays = wait.number != number;
                         if !stays {
-                            deadlines.remove(&(wait.lifecycle.deadline(), id.clone(), number));
+                            deadlines.remove(&(wait.ends, id.clone(), number));
                         }
                         stays
                     });
@@ -163,7 +168,7 @@ impl Follower {
         let grace = created_at.map_or(Duration::ZERO, |created_at| created_at + GRACE);
         self.deadlines.insert((deadline, id.clone(), number));
         let lifecycle = Lifecycle::new(deadline, grace, created.clone());
-        let wait = Waiting { number, lifecycle, events, updates };
+        let wait = Waiting { number, ends: deadline, lifecycle, events, updates };
         if let Some(followed) = self.followed.get_mut(&id) {
             followed.waits.push(wait);
         } else {
@@ -301,15 +306,18 @@ impl Follower {
         self.forget_ended(id);
     }
 
-    /// At its deadline a wait has one last look; without budget for one, it ends at once.
+    /// At its deadline a wait has one last look, or takes the answer of the one under way if that
+    /// comes soon; without budget for one, it ends at once.
     fn meet_deadlines(&mut self) {
         let now = clock::now();
-        let mut met = Vec::new();
-        while self.deadlines.first().is_some_and(|(deadline, ..)| *deadline <= now)
+        let mut met = BTreeSet::new();
+        while self.deadlines.first().is_some_and(|(ends, ..)| *ends <= now)
             && let Some((_, id, _)) = self.deadlines.pop_first()
         {
-            self.planner.hurry(&id);
-            met.push(id);
+            if self.followed.get(&id).is_some_and(|followed| followed.look.is_none()) {
+                self.planner.hurry(&id);
+            }
+            met.insert(id);
         }
         if met.is_empty() {
             return;
@@ -317,13 +325,12 @@ impl Follower {
         self.dispatch();
         for id in met {
             let Some(followed) = self.followed.get_mut(&id) else { continue };
-            if followed.look.is_some() {
-                continue;
-            }
-            for wait in &mut followed.waits {
-                if wait.lifecycle.deadline() <= now
-                    && let Ask::End(end) = wait.lifecycle.expire(&id)
-                {
+            for wait in followed.waits.iter_mut().filter(|wait| wait.ends <= now) {
+                let last = wait.lifecycle.deadline().saturating_add(LAST_LOOK);
+                if followed.look.is_some() && now < last {
+                    wait.ends = last;
+                    self.deadlines.insert((last, id.clone(), wait.number));
+                } else if let Ask::End(end) = wait.lifecycle.expire(&id) {
                     wait.end(end);
                 }
             }
@@ -337,7 +344,7 @@ impl Follower {
             followed.waits.retain(|wait| {
                 let ended = wait.events.is_closed();
                 if ended {
-                    deadlines.remove(&(wait.lifecycle.deadline(), id.clone(), wait.number));
+                    deadlines.remove(&(wait.ends, id.clone(), wait.number));
                 }
                 !ended
             });

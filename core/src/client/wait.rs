@@ -37,7 +37,8 @@ impl Wait {
         Self { client, id, deadline: None, on_update: None }
     }
 
-    /// Bounds this wait, from when it begins; by default the client's deadline.
+    /// Bounds this wait, from when it begins; by default the client's deadline. At the deadline
+    /// there is one last look, for whose answer the wait stays two seconds at most.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self

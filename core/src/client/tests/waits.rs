@@ -65,6 +65,25 @@ async fn at_the_deadline_there_is_one_last_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_is_silent_does_not_hold_a_wait_past_its_deadline() {
+    // One look is under way at the deadline, or only goes out then; another wait goes on with it.
+    for (deadline, silent_from) in [(S, 0), (S * 45, 2)] {
+        let fake = Fake::new(move |_, before| match before {
+            _ if before == silent_from => Reply::Silence,
+            _ if before > silent_from => shows("completed"),
+            _ => shows("in_progress"),
+        });
+        let client = build(&fake, Client::builder().polling(every(30)));
+        let began = tokio::time::Instant::now();
+        let other = tokio::spawn(client.responses().wait("gen_1").into_future());
+        let error = client.responses().wait("gen_1").deadline(deadline).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+        assert_eq!(began.elapsed(), deadline + S * 2);
+        assert!(other.await.unwrap().unwrap().is_final(), "its look was not given up");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
     let fake = Fake::new(|_, _| shows("in_progress"));
     let client = client(&fake);
