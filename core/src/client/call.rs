@@ -82,6 +82,10 @@ impl Inner {
                 Span::current().record("attempt", attempt);
                 let error = match self.attempt(request, permit, &texts).await {
                     Ok(value) => return Ok(value),
+                    // What the token function lacks keeps a request from being made.
+                    Err(error) if error.status().is_none() && is_of_key(&error) => {
+                        error.with_attempts(attempt - 1)
+                    }
                     Err(error) => error.with_attempts(attempt),
                 };
                 let entropy = clock::entropy();
@@ -135,7 +139,7 @@ impl Inner {
         let late = |what: &str, sent| {
             let message = format!(
                 "{what} within the request timeout of {timeout:?}. Try again, or raise \
-                 request_timeout."
+                 the request timeout."
             );
             Error::new(ErrorKind::Timeout, message).with_sent(sent)
         };
@@ -173,6 +177,10 @@ fn about(id: &str, generation: Generation) -> Result<Generation, Error> {
     let message = "the answer is about another generation than the one that was asked for. Check \
                    the base URL, and whether a proxy or a cache answers in the service's place.";
     Err(Error::new(ErrorKind::Decode, message))
+}
+
+fn is_of_key(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Configuration)
 }
 
 /// Whether a create that ended so may have made a generation.

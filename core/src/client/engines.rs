@@ -26,7 +26,7 @@ impl Engines<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list(&self) -> Result<EngineCatalog, Error> {
+    pub async fn list(self) -> Result<EngineCatalog, Error> {
         self.client.inner.read(&wire::engines()).await
     }
 }

@@ -61,6 +61,12 @@ impl Key {
                     )
                     .with_source(TokenFailed(error))
                 })?;
+                if token.is_empty() {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        "the token function yielded an empty token; nothing was sent.",
+                    ));
+                }
                 Ok((bearer(&token)?, Cow::Owned(token)))
             }
         }

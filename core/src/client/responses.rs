@@ -41,7 +41,7 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn create(&self, request: GenerationRequest) -> Result<Generation, Error> {
+    pub async fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
         let created = self.client.inner.create(&request).await?;
         Ok(Arc::unwrap_or_clone(created.generation))
     }
@@ -59,7 +59,7 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn retrieve(&self, id: impl AsRef<str>) -> Result<Generation, Error> {
+    pub async fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
         let id = id.as_ref();
         let result = self.client.inner.read(&wire::retrieve(id)?).await;
         result.map_err(|error: Error| error.with_generation_id(id))
@@ -149,7 +149,7 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reconcile(&self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
+    pub async fn reconcile(self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
         let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,

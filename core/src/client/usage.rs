@@ -24,7 +24,7 @@ impl Usage<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn retrieve(&self) -> Result<AccountUsage, Error> {
+    pub async fn retrieve(self) -> Result<AccountUsage, Error> {
         self.client.inner.read(&wire::usage()).await
     }
 }

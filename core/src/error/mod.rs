@@ -251,14 +251,19 @@ impl Error {
             ErrorKind::Decode => "it is not what the API says".to_owned(),
             _ => "the connection broke".to_owned(),
         };
+        let advice = match self.generation_id() {
+            Some(id) => format!("The answer names {}: wait for that id", plain(id)),
+            None => "Look for it with reconcile()".to_owned(),
+        };
         let mut error = Self::new(
             ErrorKind::SubmissionUncertain,
             format!(
                 "the create was sent, but its answer was lost ({lost}). A generation may have been \
-                 made and may be billed, so it was not sent again. Look for it with reconcile() \
-                 before you create another."
+                 made and may be billed, so it was not sent again. {advice} before you create \
+                 another."
             ),
         );
+        error.0.generation_id = self.0.generation_id.clone();
         error.0.status = self.0.status;
         error.0.code = self.0.code.clone();
         error.0.request_id = self.0.request_id.clone();

@@ -40,15 +40,29 @@ pub(crate) fn undecodable(
     reason: &str,
     scrub: &Scrub<'_>,
 ) -> Error {
-    let said = excerpt(headers, body, scrub);
+    // What is nearly a generation may quote its prompt, which only a create knows.
+    let json: Option<Value> = crate::json::read(body).ok();
+    let said = match body.trim_ascii_start().first() {
+        Some(b'{' | b'[' | b'"') => format!("{} bytes", body.len()),
+        _ => excerpt(headers, body, scrub),
+    };
     let message = format!(
         "the answer is not what the API says (HTTP {}, {reason}): {said}. Check the base URL, and \
          whether a proxy answers in the service's place.",
         status.as_u16()
     );
-    Error::new(ErrorKind::Decode, message)
+    let error = Error::new(ErrorKind::Decode, message)
         .with_status(status.as_u16())
-        .with_request_id(request_id(headers))
+        .with_request_id(request_id(headers));
+    // An id is all that is needed to go on.
+    match json.as_ref().and_then(|json| json["id"].as_str()).filter(|id| is_id(id)) {
+        Some(id) => error.with_generation_id(id),
+        None => error,
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=200).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic())
 }
 
 fn kind_of(status: StatusCode, message: &str, code: Option<&str>) -> ErrorKind {

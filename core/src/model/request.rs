@@ -149,7 +149,8 @@ impl GenerationRequest {
             InputPart::Known(KnownPart::InputVideo { video_url }) => {
                 check_url(&video_url.url, "video")
             }
-            InputPart::Known(KnownPart::InputText { .. }) | InputPart::Other(_) => Ok(()),
+            InputPart::Known(KnownPart::InputText { .. }) => Ok(()),
+            InputPart::Other(part) => check_other(part),
         })
     }
 
@@ -183,6 +184,31 @@ impl GenerationRequest {
             InputPart::Known(_) => None,
             InputPart::Other(part) => part.get("text").and_then(Value::as_str),
         }))
+    }
+}
+
+/// A part may have fields, or be of a type, that this library does not know yet. It may not lack what
+/// its type is made of: what was left out on the way here is not to be paid for.
+fn check_other(part: &Map<String, Value>) -> Result<(), Error> {
+    let refuse = |what: &str| {
+        let message = format!("{what}. Make parts with the functions for them.");
+        Err(Error::new(ErrorKind::InvalidRequest, message))
+    };
+    let url = |name: &str| part.get(name).and_then(|it| it.get("url")).and_then(Value::as_str);
+    match part.get("type").and_then(Value::as_str) {
+        None | Some("") => refuse("a part of the input has no type"),
+        Some("input_text") if !part.get("text").is_some_and(Value::is_string) => {
+            refuse("a part of type input_text has no text")
+        }
+        Some("input_image") => match url("image_url") {
+            Some(url) => check_url(url, "image"),
+            None => refuse("a part of type input_image has no image_url with a url in it"),
+        },
+        Some("input_video") => match url("video_url") {
+            Some(url) => check_url(url, "video"),
+            None => refuse("a part of type input_video has no video_url with a url in it"),
+        },
+        Some(_) => Ok(()),
     }
 }
 
