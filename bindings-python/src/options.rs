@@ -1,7 +1,6 @@
 //! A client's options, from Python's to the core's.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -12,16 +11,16 @@ use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::errors;
 use crate::input::{argument, type_error, whole};
-use crate::token::TokenHost;
+use crate::token::TokenSource;
 use crate::webhook;
 
 /// Whoever reads the service's logs sees which library called, unless `headers` say otherwise.
 const AGENT: &str = concat!("pipevideo-python/", env!("CARGO_PKG_VERSION"));
 
-/// The builder for these options, and the host of the key's function if it is one.
+/// The builder for these options, and the key's function if it is one.
 pub(crate) fn builder(
     options: &Bound<'_, PyDict>,
-) -> PyResult<(ClientBuilder, Option<Arc<TokenHost>>)> {
+) -> PyResult<(ClientBuilder, Option<Py<TokenSource>>)> {
     let mut headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(AGENT))]);
     let mut builder = Client::builder();
     let mut tokens = None;
@@ -29,8 +28,9 @@ pub(crate) fn builder(
         let name: String = name.extract()?;
         builder = match name.as_str() {
             "api_key" if value.is_callable() => {
-                let host = TokenHost::new(value.unbind());
-                tokens = Some(host.clone());
+                let source = TokenSource::new(value.py(), value.unbind())?;
+                let host = source.get().host().clone();
+                tokens = Some(source);
                 builder.token(move || host.clone().token())
             }
             "api_key" => builder.api_key(argument::<String>(&value, &name, "a str or a function")?),
