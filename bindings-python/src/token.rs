@@ -142,7 +142,7 @@ impl TokenSource {
             }
             match ask(function.bind(py), place) {
                 Ok(Answer::Token(token)) => reply(wish, Ok(token)),
-                Ok(Answer::Later(awaitable)) => later(wish, awaitable)?,
+                Ok(Answer::Later(task)) => later(wish, &task)?,
                 Err(raised)
                     if place == Place::Thread && !raised.is_instance_of::<PyException>(py) =>
                 {
@@ -171,7 +171,7 @@ impl TokenSource {
 
 enum Answer<'py> {
     Token(String),
-    /// What an async function returns, on an event loop.
+    /// The task of an async function, on an event loop.
     Later(Bound<'py, PyAny>),
 }
 
@@ -183,16 +183,15 @@ fn ask<'py>(function: &Bound<'py, PyAny>, place: Place) -> PyResult<Answer<'py>>
         return text(&token).map(Answer::Token);
     }
     if place == Place::Loop {
-        return Ok(Answer::Later(token));
+        let task = py.import("asyncio")?.call_method1("ensure_future", (token,))?;
+        return Ok(Answer::Later(task));
     }
     let run = py.import("pipevideo._tokens")?.getattr("run")?;
     text(&run.call1((token,))?).map(Answer::Token)
 }
 
 /// Answers when a task of the running loop has.
-fn later(wish: Wish, awaitable: Bound<'_, PyAny>) -> PyResult<()> {
-    let py = awaitable.py();
-    let task = py.import("asyncio")?.call_method1("ensure_future", (awaitable,))?;
+fn later(wish: Wish, task: &Bound<'_, PyAny>) -> PyResult<()> {
     let done = TokenDone { wish: Mutex::new(Some(wish)), task: task.clone().unbind() };
     task.call_method1("add_done_callback", (done,))?;
     Ok(())

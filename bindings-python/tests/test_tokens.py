@@ -130,6 +130,20 @@ def test_an_async_function_where_the_call_blocks_its_loop_says_so(emulator: Emul
     assert emulator.requests() == []
 
 
+def test_what_only_looks_as_if_it_could_be_awaited_is_refused(emulator: Emulator) -> None:
+    class Later:
+        def __await__(self) -> Any:
+            raise NotImplementedError
+
+    async def main() -> None:
+        key: Any = lambda: Later  # noqa: E731
+        with pytest.raises(pipevideo.AuthenticationError) as caught:
+            await AsyncPipevideo(**options(emulator, api_key=key)).usage.retrieve()
+        assert isinstance(caught.value.__cause__, TypeError)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 class Service:
     """Has a client whose key is its own method."""
 
