@@ -136,7 +136,7 @@ def test_what_only_looks_as_if_it_could_be_awaited_is_refused(emulator: Emulator
             raise NotImplementedError
 
     async def main() -> None:
-        key: Any = lambda: Later  # noqa: E731
+        key: Any = lambda: Later
         with pytest.raises(pipevideo.AuthenticationError) as caught:
             await AsyncPipevideo(**options(emulator, api_key=key)).usage.retrieve()
         assert isinstance(caught.value.__cause__, TypeError)
