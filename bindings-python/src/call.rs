@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use pipevideo::Error;
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopAsyncIteration, PyStopIteration};
+use pyo3::exceptions::{
+    PyKeyboardInterrupt, PyRuntimeError, PyRuntimeWarning, PyStopAsyncIteration, PyStopIteration,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::bridge::Bridge;
 use crate::ending;
@@ -18,7 +21,7 @@ use crate::logs;
 use crate::outcome::{Outcome, Value};
 use crate::runtime::{self, lock};
 use crate::shared::{Event, News, Shared, Waiter};
-use crate::token::TokenHost;
+use crate::token::{Place, TokenSource};
 use crate::update;
 
 /// What a call does, once it is started.
@@ -36,8 +39,10 @@ pub(crate) struct Call {
     stage: Mutex<Stage>,
     /// What is called with updates or progress.
     callback: Option<Py<PyAny>>,
-    tokens: Option<Arc<TokenHost>>,
+    tokens: Option<Py<TokenSource>>,
     process: u64,
+    /// Whether an outcome that is not handed out is kept elsewhere, for the next call.
+    keeps: bool,
 }
 
 enum Stage {
@@ -66,18 +71,20 @@ impl Call {
         name: &'static str,
         work: Work,
         callback: Option<Py<PyAny>>,
-        tokens: Option<Arc<TokenHost>>,
+        tokens: Option<Py<TokenSource>>,
     ) -> Self {
         let stage = Mutex::new(Stage::New(work));
-        Self { name, stage, callback, tokens, process: runtime::process() }
+        Self { name, stage, callback, tokens, process: runtime::process(), keeps: false }
+    }
+
+    /// A call whose outcome is kept for the next one, if it is not handed out.
+    pub(crate) fn keeping(mut self) -> Self {
+        self.keeps = true;
+        self
     }
 
     /// The call under way; it is started if it was not. None if it has ended.
-    fn running(
-        &self,
-        py: Python<'_>,
-        waiter: impl FnOnce() -> PyResult<Waiter>,
-    ) -> PyResult<Option<Running>> {
+    fn running(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Option<Running>> {
         if self.process != runtime::process() {
             return Err(PyRuntimeError::new_err(
                 "pipevideo: the call was made before os.fork(), in the parent. Make it anew.",
@@ -95,9 +102,9 @@ impl Call {
             }
         };
         logs::look(py)?;
-        let shared = Shared::new(waiter()?);
+        let shared = Shared::new(waiter);
         if let Some(tokens) = &self.tokens {
-            tokens.serve_with(&shared);
+            tokens.get().serve_with(&shared);
         }
         let ending = Ending(shared.clone());
         let (work, abort) = abortable(work(shared.clone()));
@@ -120,13 +127,22 @@ impl Call {
         if let Stage::Running(running) = stage
             && self.process == runtime::process()
         {
+            running.shared.leave();
             running.abort.abort();
+        }
+    }
+
+    /// Answers what other calls of the client wish for, and emits records.
+    fn serve(&self, py: Python<'_>, place: Place) -> PyResult<()> {
+        let result = logs::emit(py);
+        match &self.tokens {
+            Some(tokens) => result.and(tokens.get().answer(py, place)),
+            None => result,
         }
     }
 
     /// Handles news until there is an outcome, or nothing new.
     fn look<'py>(&self, py: Python<'py>, running: &Running) -> PyResult<Option<Finished<'py>>> {
-        logs::emit(py)?;
         while let Some(news) = running.shared.news() {
             match news {
                 News::Event(event) => self.handle(py, event)?,
@@ -141,7 +157,6 @@ impl Call {
 
     fn handle(&self, py: Python<'_>, event: Event) -> PyResult<()> {
         let argument = match event {
-            Event::Token(request) => return request.answer(py),
             Event::Update(update) => update::update(py, *update)?.into_any(),
             Event::Progress(progress) => update::progress(py, progress)?,
         };
@@ -154,20 +169,26 @@ impl Call {
     /// One step on the event loop: a future to wait for, or the end as an exception.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = running_loop(py)?;
-        let waiter = || Ok(Waiter::Loop { queue: Bridge::queue_of(&event_loop)?, future: None });
-        let Some(running) = self.running(py, waiter)? else {
+        let queue = Bridge::queue_of(&event_loop)?;
+        let Some(running) = self.running(py, Waiter::Loop(Arc::downgrade(&queue)))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been awaited already."));
         };
+        let mut served = self.serve(py, Place::Loop);
         loop {
-            match self.look(py, &running)? {
-                Some(Finished(Some(value))) => {
-                    return Err(PyStopIteration::new_err((value.unbind(),)));
+            match self.look(py, &running).map_err(|raised| not_the_end(py, raised))? {
+                Some(Finished(value)) => {
+                    served.or_else(|raised| put_off(py, raised))?;
+                    return Err(match value {
+                        Some(value) => PyStopIteration::new_err((value.unbind(),)),
+                        None => PyStopAsyncIteration::new_err(()),
+                    });
                 }
-                Some(Finished(None)) => return Err(PyStopAsyncIteration::new_err(())),
-                None => {}
+                None => std::mem::replace(&mut served, Ok(()))?,
             }
             let future = event_loop.call_method0(intern!(py, "create_future"))?;
-            if running.shared.set_future(future.clone().unbind()) {
+            // News from now on wake this loop, which is here.
+            if !running.shared.has_news() {
+                queue.set_future(&running.shared, future.clone().unbind());
                 // What `yield from future` would have done.
                 future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
                 return Ok(future);
@@ -175,18 +196,34 @@ impl Call {
         }
     }
 
+    /// Whether somebody awaits this call, and does so still.
+    fn is_awaited(&self, py: Python<'_>) -> PyResult<bool> {
+        let future = match &*lock(&self.stage) {
+            Stage::Running(running) => running.shared.future(py),
+            _ => None,
+        };
+        let Some(future) = future else { return Ok(false) };
+        Ok(!future.call_method0(intern!(py, "done"))?.is_truthy()?)
+    }
+
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let waiter = || Ok(Waiter::Thread(std::thread::current()));
-        let Some(running) = self.running(py, waiter)? else {
+        let Some(running) = self.running(py, Waiter::Thread(std::thread::current()))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been made already."));
         };
         loop {
+            let served = self.serve(py, Place::Thread);
             if let Some(Finished(value)) = self.look(py, &running)? {
+                served.or_else(|raised| put_off(py, raised))?;
                 return Ok(value);
             }
+            served?;
             ending::detached(py, || running.shared.rest(SIGNALS));
-            py.check_signals()?;
+            // An outcome may be the only word of what was paid for. One of a watch is kept for the
+            // next step, and Python would raise what a signal's handler does before it is handed on.
+            if self.keeps || !running.shared.has_ended() {
+                py.check_signals()?;
+            }
             if self.process != runtime::process() {
                 return Err(PyRuntimeError::new_err(
                     "pipevideo: this process was forked in the middle of the call.",
@@ -194,6 +231,26 @@ impl Call {
             }
         }
     }
+}
+
+/// As with every coroutine: a `StopIteration` out of a callback is no end of the call.
+fn not_the_end(py: Python<'_>, raised: PyErr) -> PyErr {
+    if !raised.is_instance_of::<PyStopIteration>(py) {
+        return raised;
+    }
+    let error = PyRuntimeError::new_err("pipevideo: a callback raised StopIteration");
+    error.set_cause(py, Some(raised));
+    error
+}
+
+/// There is an outcome, which goes first: Ctrl-C comes again as a signal, all else is reported.
+fn put_off(py: Python<'_>, raised: PyErr) -> PyResult<()> {
+    if raised.is_instance_of::<PyKeyboardInterrupt>(py) {
+        py.import("_thread")?.call_method0("interrupt_main")?;
+    } else {
+        raised.write_unraisable(py, None);
+    }
+    Ok(())
 }
 
 /// The value of a call that has ended; `None` at the end of a watch.
@@ -237,6 +294,10 @@ impl Call {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if self.is_awaited(py)? {
+            // It goes on for whoever was first.
+            return Err(PyRuntimeError::new_err("pipevideo: the call is being awaited already."));
+        }
         self.step(py).inspect_err(|_| self.stop())
     }
 
@@ -270,6 +331,11 @@ impl Call {
     /// As a coroutine's: what is under way is stopped.
     fn close(&self) {
         self.stop();
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.callback)?;
+        visit.call(&self.tokens)
     }
 }
 

@@ -11,6 +11,7 @@ use pipevideo::{Client, ClientBuilder, DownloadSource, Error};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call::{Call, Work};
 use crate::errors;
@@ -20,7 +21,7 @@ use crate::options;
 use crate::outcome::Value;
 use crate::runtime::{self, lock};
 use crate::shared::{Event, Shared};
-use crate::token::TokenHost;
+use crate::token::TokenSource;
 use crate::values::Generation;
 use crate::watch::Watch;
 use crate::webhook;
@@ -29,7 +30,7 @@ use crate::webhook;
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Core {
     builder: ClientBuilder,
-    tokens: Option<Arc<TokenHost>>,
+    tokens: Option<Py<TokenSource>>,
     state: Mutex<State>,
 }
 
@@ -59,13 +60,18 @@ impl Core {
         }
     }
 
+    fn tokens(&self, py: Python<'_>) -> Option<Py<TokenSource>> {
+        self.tokens.as_ref().map(|tokens| tokens.clone_ref(py))
+    }
+
     fn call(
         &self,
+        py: Python<'_>,
         name: &'static str,
         callback: Option<Py<PyAny>>,
         work: impl FnOnce(Arc<Shared>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
     ) -> Call {
-        Call::new(name, Box::new(work) as Work, callback, self.tokens.clone())
+        Call::new(name, Box::new(work) as Work, callback, self.tokens(py))
     }
 }
 
@@ -90,6 +96,10 @@ impl Core {
         }
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tokens)
+    }
+
     #[getter]
     fn is_closed(&self) -> bool {
         matches!(*lock(&self.state), State::Closed)
@@ -103,7 +113,7 @@ impl Core {
     fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let client = self.client(py)?;
-        Ok(self.call("responses.create", None, |_| {
+        Ok(self.call(py, "responses.create", None, |_| {
             async move { client.responses().create(request).await }.map_ok(generation).boxed()
         }))
     }
@@ -112,7 +122,7 @@ impl Core {
     fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client(py)?;
-        Ok(self.call("responses.retrieve", None, |_| {
+        Ok(self.call(py, "responses.retrieve", None, |_| {
             async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
         }))
     }
@@ -137,7 +147,7 @@ impl Core {
             wait = wait.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call("responses.wait", on_update, move |shared| {
+        Ok(self.call(py, "responses.wait", on_update, move |shared| {
             if updates {
                 wait = wait.on_update(move |update| tell_update(&shared, update));
             }
@@ -165,7 +175,7 @@ impl Core {
             generate = generate.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call("generate", on_update, move |shared| {
+        Ok(self.call(py, "generate", on_update, move |shared| {
             if updates {
                 generate = generate.on_update(move |update| tell_update(&shared, update));
             }
@@ -185,7 +195,7 @@ impl Core {
         if let Some(deadline) = options::deadline(deadline)? {
             watch = watch.deadline(deadline);
         }
-        Ok(Watch::new(watch, self.tokens.clone()))
+        Ok(Watch::new(watch, self.tokens(py)))
     }
 
     #[pyo3(signature = (
@@ -210,7 +220,7 @@ impl Core {
         let on_progress = callback(py, on_progress, "on_progress")?;
         let mut download = self.client(py)?.responses().download(source, path);
         let progress = on_progress.is_some();
-        Ok(self.call("responses.download", on_progress, move |shared| {
+        Ok(self.call(py, "responses.download", on_progress, move |shared| {
             if progress {
                 download =
                     download.on_progress(move |progress| shared.tell(Event::Progress(progress)));
@@ -224,7 +234,7 @@ impl Core {
         let sent_at = Duration::try_from_secs_f64(sent_at).unwrap_or_default();
         let sent_at = SystemTime::UNIX_EPOCH + sent_at;
         let client = self.client(py)?;
-        Ok(self.call("responses.reconcile", None, move |_| {
+        Ok(self.call(py, "responses.reconcile", None, move |_| {
             async move { client.responses().reconcile_since(&model, sent_at).await }
                 .map_ok(Value::Candidates)
                 .boxed()
@@ -234,7 +244,7 @@ impl Core {
     #[pyo3(signature = () -> "Pending[EngineCatalog]")]
     fn engines(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call("engines.list", None, |_| {
+        Ok(self.call(py, "engines.list", None, |_| {
             async move { client.engines().list().await }
                 .map_ok(|catalog| Value::Engines(Box::new(catalog)))
                 .boxed()
@@ -262,7 +272,7 @@ impl Core {
     #[pyo3(signature = () -> "Pending[AccountUsage]")]
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call("usage.retrieve", None, |_| {
+        Ok(self.call(py, "usage.retrieve", None, |_| {
             async move { client.usage().retrieve().await }
                 .map_ok(|usage| Value::Usage(Box::new(usage)))
                 .boxed()

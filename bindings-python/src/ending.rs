@@ -4,6 +4,11 @@
 //! with one unwinder in the wheel and another in libc, none do. So from `atexit` on, threads other
 //! than the one that ends the program stay away until the process is gone. Only daemon threads are
 //! left by then.
+//!
+//! Handlers that were registered before `import pipevideo` run after this one. One of them that joins
+//! a daemon thread in the middle of a call waits for ever: nothing in CPython comes later, so that a
+//! thread could be let back in without the risk of being ended on its way. `atexit` before the import,
+//! daemon, and join: any two of the three are well.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

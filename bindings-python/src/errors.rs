@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use pipevideo::{Error, ErrorKind};
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -11,8 +11,14 @@ use pyo3::types::PyDict;
 use crate::token::Held;
 use crate::values;
 
-/// The exception for an error, with its cause chained.
+/// The exception for an error, with its cause chained. What a token function raised and is no
+/// `Exception`, such as `SystemExit`, is for the program: it goes on as it is.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    if let Some(raised) = raised(error)
+        && !raised.is_instance_of::<PyException>(py)
+    {
+        return raised.clone_ref(py);
+    }
     match exception(py, error) {
         Ok(exception) => PyErr::from_value(exception),
         Err(failed) => failed,
@@ -55,6 +61,18 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
         exception.setattr("__cause__", cause)?;
     }
     Ok(exception)
+}
+
+/// What a token function raised, if that is the cause.
+fn raised(error: &Error) -> Option<&PyErr> {
+    let mut next = error.source();
+    while let Some(source) = next {
+        if let Some(Held(raised)) = source.downcast_ref() {
+            return Some(raised);
+        }
+        next = source.source();
+    }
+    None
 }
 
 fn make<'py>(

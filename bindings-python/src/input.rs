@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use pipevideo::{
     Detail, GenerationRequest, Input, InputItem, InputPart, Media, ProviderPreference, Role,
 };
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMapping, PyString};
 use serde_json::Value;
 
 use crate::ending;
@@ -101,7 +101,7 @@ fn detail(detail: &Bound<'_, PyAny>) -> PyResult<Detail> {
 fn media(source: &Bound<'_, PyAny>, argument: &str) -> PyResult<Media> {
     let py = source.py();
     let result = if let Ok(text) = source.cast::<PyString>() {
-        let text: String = text.extract()?;
+        let text: String = self::argument(text, argument, "a str")?;
         let is_url = text.contains("://")
             || text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
         if is_url {
@@ -152,8 +152,8 @@ pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationReques
     request.expand_prompt = argument(&given.expand_prompt, "expand_prompt", "bool")?;
     request.provider = provider(&given.provider)?;
     if !given.extra_body.is_none() {
-        let wrong = || type_error("extra_body", "a dict", &given.extra_body);
-        given.extra_body.cast::<PyDict>().map_err(|_| wrong())?;
+        let wrong = || type_error("extra_body", "a mapping", &given.extra_body);
+        given.extra_body.cast::<PyMapping>().map_err(|_| wrong())?;
         if let Value::Object(extra) = json::from_python(&given.extra_body, "extra_body")? {
             request.extra_body = extra;
         }
@@ -161,12 +161,15 @@ pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationReques
     Ok(request)
 }
 
+/// How a value of the right type is refused.
+pub(crate) type Refusal = fn(Python<'_>, &str) -> PyErr;
+
 /// An argument as what it should be.
 pub(crate) fn argument<'py, T>(value: &Bound<'py, PyAny>, name: &str, kind: &str) -> PyResult<T>
 where
     T: for<'a> FromPyObject<'a, 'py>,
 {
-    value.extract().map_err(|_| type_error(name, kind, value))
+    read(value, name, kind, errors::invalid)
 }
 
 /// A whole number, or None. Python counts a bool as one; here it is a mistake.
@@ -180,6 +183,31 @@ where
     }
 }
 
+/// An argument or option as what it should be. Another type is a `TypeError`.
+pub(crate) fn read<'py, T>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    kind: &str,
+    refusal: Refusal,
+) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let py = value.py();
+    value.extract().map_err(|raised: T::Error| {
+        let raised: PyErr = raised.into();
+        if raised.is_instance_of::<PyUnicodeEncodeError>(py) {
+            let message =
+                format!("argument '{name}': half a character (a lone surrogate) is no text.");
+            refusal(py, &message)
+        } else if raised.is_instance_of::<PyOverflowError>(py) {
+            refusal(py, &format!("argument '{name}': the number is out of range."))
+        } else {
+            type_error(name, kind, value)
+        }
+    })
+}
+
 pub(crate) fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {
     let found = found.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     PyTypeError::new_err(format!("argument '{name}' must be {kind}, not {found}"))
@@ -189,12 +217,12 @@ fn provider(value: &Bound<'_, PyAny>) -> PyResult<Option<ProviderPreference>> {
     if value.is_none() {
         return Ok(None);
     }
-    if let (Ok(_), Value::Object(object)) =
-        (value.cast::<PyDict>(), json::from_python(value, "provider")?)
+    if value.cast::<PyMapping>().is_ok()
+        && let Value::Object(object) = json::from_python(value, "provider")?
     {
         return Ok(Some(object.into()));
     }
-    let order: Vec<String> = argument(value, "provider", "a list of slugs, or a dict")?;
+    let order: Vec<String> = argument(value, "provider", "a list of slugs, or a mapping")?;
     Ok(Some(order.into()))
 }
 
@@ -202,25 +230,47 @@ fn provider(value: &Bound<'_, PyAny>) -> PyResult<Option<ProviderPreference>> {
 fn input(value: &Bound<'_, PyAny>) -> PyResult<Input> {
     const KIND: &str = "a str, a list of parts, or a list of items";
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Input::Text(text.extract()?));
+        return argument(text, "input", KIND).map(Input::Text);
     }
     if let Ok(part) = value.cast::<Part>() {
         return Ok(vec![part.get().0.clone()].into());
     }
-    if value.cast::<PyList>().is_err() && value.cast::<PyTuple>().is_err() {
+    if !json::is_sequence(value) {
         return Err(type_error("input", KIND, value));
     }
     let entries: Vec<Bound<'_, PyAny>> = value.try_iter()?.collect::<PyResult<_>>()?;
     let is_item = |entry: &Bound<'_, PyAny>| {
-        entry.cast::<PyDict>().is_ok_and(|dict| dict.contains("role").unwrap_or(false))
+        entry.cast::<PyMapping>().is_ok_and(|item| item.contains("role").unwrap_or(false))
     };
-    if !entries.is_empty() && entries.iter().all(is_item) {
-        return entries.iter().map(item).collect::<PyResult<Vec<_>>>().map(Input::from);
+    match entries.iter().filter(|entry| is_item(entry)).count() {
+        0 => entries.iter().map(part).collect::<PyResult<Vec<_>>>().map(Input::from),
+        all if all == entries.len() => {
+            entries.iter().map(item).collect::<PyResult<Vec<_>>>().map(Input::from)
+        }
+        _ => {
+            let message = "the input mixes items, which have a role, with parts. Put the parts into \
+                           the content of an item.";
+            Err(errors::invalid(value.py(), message))
+        }
     }
-    entries.iter().map(part).collect::<PyResult<Vec<_>>>().map(Input::from)
 }
 
 fn item(value: &Bound<'_, PyAny>) -> PyResult<InputItem> {
+    for name in value.try_iter()? {
+        let name: String = argument(&name?, "input", "items whose keys are str")?;
+        let known = match name.as_str() {
+            "role" | "content" => true,
+            "type" => value.get_item("type")?.eq("message")?,
+            _ => false,
+        };
+        if !known {
+            let message = format!(
+                "an item of the input has a {name:?} that would be lost: an item has a role and a \
+                 content."
+            );
+            return Err(errors::invalid(value.py(), &message));
+        }
+    }
     let role: String = argument(&value.get_item("role")?, "input", "items whose role is a str")?;
     let role: Role = serde_json::from_value(role.into()).map_err(|_| {
         let message = "an item's role is none of user, system, assistant, developer.";
@@ -230,9 +280,10 @@ fn item(value: &Bound<'_, PyAny>) -> PyResult<InputItem> {
         .get_item("content")
         .map_err(|_| errors::invalid(value.py(), "an item of the input has no content."))?;
     if let Ok(text) = content.cast::<PyString>() {
-        return Ok(InputItem::new(role, vec![InputPart::text(text.extract::<String>()?)]));
+        let text: String = argument(text, "input", "a str")?;
+        return Ok(InputItem::new(role, vec![InputPart::text(text)]));
     }
-    if content.cast::<PyDict>().is_ok() || content.cast::<Part>().is_ok() {
+    if content.cast::<PyMapping>().is_ok() || content.cast::<Part>().is_ok() {
         return Ok(InputItem::new(role, vec![part(&content)?]));
     }
     let wrong =
@@ -246,7 +297,7 @@ fn part(value: &Bound<'_, PyAny>) -> PyResult<InputPart> {
     if let Ok(part) = value.cast::<Part>() {
         return Ok(part.get().0.clone());
     }
-    if value.cast::<PyDict>().is_err() {
+    if value.cast::<PyMapping>().is_err() {
         let kind = "made of parts: pipevideo.text(...), image(...), video(...), or their dicts";
         return Err(type_error("input", kind, value));
     }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString,
+};
 use serde_json::{Map, Number, Value};
 
-use crate::input::Part;
+use crate::errors;
+use crate::input::{Part, argument as read};
 
 /// Deeper than this is no JSON that the API takes.
 const DEEPEST: usize = 100;
@@ -54,14 +57,15 @@ pub(crate) fn object<'a, 'py>(
 /// A Python value as JSON; parts of an input count as their JSON.
 ///
 /// # Errors
-/// `TypeError` that names the argument, for what JSON does not have.
+/// `TypeError` that names the argument, for a type that JSON does not have; `InvalidRequestError` for
+/// a value.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Value> {
     convert(value, argument, DEEPEST)
 }
 
 fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<Value> {
     let Some(depth) = depth.checked_sub(1) else {
-        return Err(PyValueError::new_err(format!("argument '{argument}': too deeply nested")));
+        return Err(unfit(value, argument, "it is nested too deeply"));
     };
     if value.is_none() {
         return Ok(Value::Null);
@@ -70,7 +74,7 @@ fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<V
         return Ok(Value::Bool(yes.is_true()));
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Value::String(text.extract()?));
+        return read(text, argument, "a str").map(Value::String);
     }
     if let Ok(part) = value.cast::<Part>() {
         return part.get().json();
@@ -80,20 +84,24 @@ fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<V
     }
     if let Ok(number) = value.cast::<PyFloat>() {
         let number = Number::from_f64(number.value());
-        return number.map(Value::Number).ok_or_else(|| {
-            PyValueError::new_err(format!("argument '{argument}': JSON has no nan and no inf"))
-        });
+        return number
+            .map(Value::Number)
+            .ok_or_else(|| unfit(value, argument, "JSON has no nan and no inf"));
     }
-    if let Ok(dict) = value.cast::<PyDict>() {
+    if let Ok(mapping) = value.cast::<PyMapping>() {
         let mut object = Map::new();
-        for (name, value) in dict.iter() {
-            let name: String = name.extract().map_err(|_| wrong(argument, &name, "a key"))?;
+        for pair in mapping.items()?.try_iter()? {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+            if name.cast::<PyString>().is_err() {
+                return Err(wrong(argument, &name, "a key"));
+            }
+            let name: String = read(&name, argument, "a mapping whose keys are str")?;
             let value = convert(&value, &format!("{argument}.{name}"), depth)?;
             object.insert(name, value);
         }
         return Ok(Value::Object(object));
     }
-    if value.cast::<PyList>().is_ok() || value.cast::<PyTuple>().is_ok() {
+    if is_sequence(value) {
         let entries = value.try_iter()?;
         let convert = |entry: PyResult<Bound<'_, PyAny>>| convert(&entry?, argument, depth);
         return entries.map(convert).collect::<PyResult<_>>().map(Value::Array);
@@ -101,13 +109,23 @@ fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<V
     Err(wrong(argument, value, "a value"))
 }
 
+/// Whether it is a list, or like one. Python counts text and bytes as sequences, too.
+pub(crate) fn is_sequence(value: &Bound<'_, PyAny>) -> bool {
+    value.cast::<PySequence>().is_ok()
+        && value.cast::<PyString>().is_err()
+        && value.cast::<PyBytes>().is_err()
+        && value.cast::<PyByteArray>().is_err()
+}
+
 fn whole(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Value> {
     if let Ok(number) = value.extract::<i64>() {
         return Ok(number.into());
     }
-    value.extract::<u64>().map(Value::from).map_err(|_| {
-        PyValueError::new_err(format!("argument '{argument}': an integer is too large"))
-    })
+    read::<u64>(value, argument, "int").map(Value::from)
+}
+
+fn unfit(value: &Bound<'_, PyAny>, argument: &str, why: &str) -> PyErr {
+    errors::invalid(value.py(), &format!("argument '{argument}': {why}."))
 }
 
 fn wrong(argument: &str, value: &Bound<'_, PyAny>, what: &str) -> PyErr {

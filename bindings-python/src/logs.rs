@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -40,6 +41,12 @@ struct Line(u8, f64, String);
 /// Looks whether anybody wants records, and begins to keep them. It costs next to nothing in a
 /// program that has not imported `logging`.
 pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
+    // A filter that fails, or a logger of the program's own, is no reason for a call to fail.
+    want(py).or_else(|raised| aside(py, raised))?;
+    emit(py)
+}
+
+fn want(py: Python<'_>) -> PyResult<()> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static INSTALL: Once = Once::new();
@@ -68,10 +75,14 @@ pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
         // Where the program has a subscriber of its own in this library, which none has, it stays.
         INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Keeper::default())));
     }
-    emit(py)
+    Ok(())
 }
 
-/// Emits what has been kept.
+/// Emits what has been kept. What a handler raises is reported, and goes no further.
+///
+/// # Errors
+/// What is no `Exception`, such as `KeyboardInterrupt`: it is for the program. All records have been
+/// emitted then.
 pub(crate) fn emit(py: Python<'_>) -> PyResult<()> {
     if WANTED.load(Ordering::Relaxed) == u8::MAX {
         return Ok(());
@@ -82,7 +93,22 @@ pub(crate) fn emit(py: Python<'_>) -> PyResult<()> {
     }
     static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let emit = EMIT.import(py, "pipevideo._logging", "emit")?;
-    lines.into_iter().try_for_each(|Line(level, at, text)| emit.call1((level, at, text)).map(drop))
+    let mut result = Ok(());
+    for Line(level, at, text) in lines {
+        if let Err(raised) = emit.call1((level, at, text)) {
+            result = result.and(aside(py, raised));
+        }
+    }
+    result
+}
+
+/// Reports an exception instead of raising it, unless it is none of the `Exception`s.
+pub(crate) fn aside(py: Python<'_>, raised: PyErr) -> PyResult<()> {
+    if !raised.is_instance_of::<PyException>(py) {
+        return Err(raised);
+    }
+    raised.write_unraisable(py, None);
+    Ok(())
 }
 
 /// In a forked child the parent's records are the parent's.

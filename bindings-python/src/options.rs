@@ -1,7 +1,6 @@
 //! A client's options, from Python's to the core's.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -11,17 +10,25 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::errors;
-use crate::input::{argument, type_error, whole};
-use crate::token::TokenHost;
+use crate::input::{read, type_error};
+use crate::token::TokenSource;
 use crate::webhook;
 
 /// Whoever reads the service's logs sees which library called, unless `headers` say otherwise.
 const AGENT: &str = concat!("pipevideo-python/", env!("CARGO_PKG_VERSION"));
 
-/// The builder for these options, and the host of the key's function if it is one.
+/// An option, or what one consists of, as what it should be.
+fn argument<'py, T>(value: &Bound<'py, PyAny>, name: &str, kind: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    read(value, name, kind, errors::configuration)
+}
+
+/// The builder for these options, and the key's function if it is one.
 pub(crate) fn builder(
     options: &Bound<'_, PyDict>,
-) -> PyResult<(ClientBuilder, Option<Arc<TokenHost>>)> {
+) -> PyResult<(ClientBuilder, Option<Py<TokenSource>>)> {
     let mut headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(AGENT))]);
     let mut builder = Client::builder();
     let mut tokens = None;
@@ -29,8 +36,9 @@ pub(crate) fn builder(
         let name: String = name.extract()?;
         builder = match name.as_str() {
             "api_key" if value.is_callable() => {
-                let host = TokenHost::new(value.unbind());
-                tokens = Some(host.clone());
+                let source = TokenSource::new(value.py(), value.unbind())?;
+                let host = source.get().host().clone();
+                tokens = Some(source);
                 builder.token(move || host.clone().token())
             }
             "api_key" => builder.api_key(argument::<String>(&value, &name, "a str or a function")?),
@@ -85,9 +93,14 @@ pub(crate) fn deadline(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dura
 }
 
 fn max_retries(value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let number: i64 = whole(value, "max_retries")?;
-    u32::try_from(number)
-        .map_err(|_| errors::configuration(value.py(), "max_retries must be 0 or more."))
+    if value.is_instance_of::<PyBool>() {
+        return Err(type_error("max_retries", "int", value));
+    }
+    let number: i64 = argument(value, "max_retries", "int")?;
+    u32::try_from(number).map_err(|_| {
+        let message = format!("max_retries must be 0 or more, and at most {}.", u32::MAX);
+        errors::configuration(value.py(), &message)
+    })
 }
 
 fn rate_limit(value: &Bound<'_, PyAny>) -> PyResult<Option<RateLimit>> {
@@ -97,7 +110,9 @@ fn rate_limit(value: &Bound<'_, PyAny>) -> PyResult<Option<RateLimit>> {
     let kind = "None or a pair (requests, seconds)";
     let (requests, per): (i64, Bound<'_, PyAny>) = argument(value, "rate_limit", kind)?;
     let requests = u32::try_from(requests).map_err(|_| {
-        errors::configuration(value.py(), "rate_limit must allow at least one request.")
+        let message =
+            format!("rate_limit must allow at least one request, and at most {}.", u32::MAX);
+        errors::configuration(value.py(), &message)
     })?;
     Ok(Some(RateLimit { requests, per: option_seconds(&per, "rate_limit")? }))
 }

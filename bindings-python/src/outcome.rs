@@ -1,8 +1,9 @@
 //! How a call ended, and what Python gets of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use pipevideo::{AccountUsage, EngineCatalog, Error, Generation, RecentRequest, Update};
+use pipevideo::{AccountUsage, EngineCatalog, Error, Generation, RecentRequest};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -10,6 +11,7 @@ use crate::catalog;
 use crate::errors;
 use crate::update;
 use crate::values;
+use crate::watch::Following;
 
 /// How a call ended.
 pub(crate) enum Outcome {
@@ -26,8 +28,8 @@ pub(crate) enum Value {
     Usage(Box<AccountUsage>),
     Candidates(Vec<RecentRequest>),
     Path(PathBuf),
-    /// An update of a watch, or its end.
-    Update(Option<Box<Update>>),
+    /// The next update of a watch, or its end: whoever takes it finds it there.
+    Next(Option<Arc<Following>>),
 }
 
 impl Outcome {
@@ -51,8 +53,11 @@ impl Value {
             Self::Usage(usage) => catalog::usage(py, &usage)?,
             Self::Candidates(found) => catalog::candidates(py, &found)?,
             Self::Path(path) => path.into_pyobject(py)?.into_any(),
-            Self::Update(None) => return Ok(None),
-            Self::Update(Some(update)) => update::update(py, *update)?.into_any(),
+            Self::Next(following) => match following.and_then(|following| following.take()) {
+                None => return Ok(None),
+                Some(Ok(update)) => update::update(py, update)?.into_any(),
+                Some(Err(error)) => return Err(errors::raise(py, &error)),
+            },
         }))
     }
 }

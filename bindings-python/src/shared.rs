@@ -1,23 +1,20 @@
 //! What a call shares between the runtime's thread, where it runs, and its waiter in Python.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bridge::LoopQueue;
 use crate::outcome::Outcome;
 use crate::runtime::lock;
-use crate::token::TokenRequest;
 
 /// What happens on the way to the outcome.
 pub(crate) enum Event {
     Update(Box<pipevideo::Update>),
     Progress(pipevideo::Progress),
-    Token(TokenRequest),
 }
 
 /// What the waiter finds.
@@ -40,13 +37,21 @@ struct State {
 /// Who is woken when there are news.
 pub(crate) enum Waiter {
     Thread(Thread),
-    Loop { queue: Arc<LoopQueue>, future: Option<Py<PyAny>> },
+    /// An event loop, which belongs to Python: nothing here keeps it alive.
+    Loop(Weak<LoopQueue>),
+    /// The waiter has left: nobody.
+    Nobody,
 }
 
 impl Shared {
     pub(crate) fn new(waiter: Waiter) -> Arc<Self> {
         let state = State { events: VecDeque::new(), outcome: None, waiter, queued: false };
         Arc::new(Self(Mutex::new(state)))
+    }
+
+    /// What a loop knows this call by.
+    pub(crate) fn key(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
     }
 
     /// Tells what has happened.
@@ -68,11 +73,14 @@ impl Shared {
     fn notify(self: &Arc<Self>, state: &mut State) {
         match &state.waiter {
             Waiter::Thread(thread) => thread.unpark(),
-            Waiter::Loop { queue, .. } => {
-                if !std::mem::replace(&mut state.queued, true) {
+            Waiter::Loop(queue) => {
+                if let Some(queue) = queue.upgrade()
+                    && !std::mem::replace(&mut state.queued, true)
+                {
                     queue.push(self.clone());
                 }
             }
+            Waiter::Nobody => {}
         }
     }
 
@@ -85,46 +93,53 @@ impl Shared {
         }
     }
 
+    pub(crate) fn has_news(&self) -> bool {
+        let state = lock(&self.0);
+        state.outcome.is_some() || !state.events.is_empty()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.0).outcome.is_some()
+    }
+
     /// Rests the thread until there may be news, at most for so long.
     pub(crate) fn rest(&self, limit: Duration) {
-        let news = {
-            let state = lock(&self.0);
-            state.outcome.is_some() || !state.events.is_empty()
-        };
-        if !news {
+        if !self.has_news() {
             std::thread::park_timeout(limit);
         }
     }
 
-    /// Sets the future that is to be resolved when there are news; false if there are some.
-    pub(crate) fn set_future(&self, new: Py<PyAny>) -> bool {
-        let mut state = lock(&self.0);
-        if state.outcome.is_some() || !state.events.is_empty() {
-            return false;
+    /// Wakes the thread that blocks, if one does, for what is not this call's.
+    pub(crate) fn nudge(&self) {
+        if let Waiter::Thread(thread) = &lock(&self.0).waiter {
+            thread.unpark();
         }
-        let old = match &mut state.waiter {
-            Waiter::Loop { future, .. } => future.replace(new),
-            Waiter::Thread(_) => None,
-        };
-        // Its destructor may run Python, which must not find the lock held.
-        drop(state);
-        drop(old);
-        true
     }
 
-    /// Resolves the future that waits, if one does; on the loop's thread.
-    pub(crate) fn wake_waiter(&self, py: Python<'_>) -> PyResult<()> {
-        let mut state = lock(&self.0);
-        state.queued = false;
-        let future = match &mut state.waiter {
-            Waiter::Loop { future, .. } => future.take(),
-            Waiter::Thread(_) => None,
-        };
-        drop(state);
-        let Some(future) = future.map(|future| future.into_bound(py)) else { return Ok(()) };
-        if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    /// The queue of the loop that waits, as long as there is one.
+    pub(crate) fn queue(&self) -> Option<Arc<LoopQueue>> {
+        match &lock(&self.0).waiter {
+            Waiter::Loop(queue) => queue.upgrade(),
+            _ => None,
         }
-        Ok(())
+    }
+
+    /// The loop takes this call out of its queue.
+    pub(crate) fn taken(&self) {
+        lock(&self.0).queued = false;
+    }
+
+    /// The future that the loop waits for, if it does.
+    pub(crate) fn future<'py>(self: &Arc<Self>, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.queue()?.future(py, self)
+    }
+
+    /// The waiter leaves: whatever is told from now on wakes nobody.
+    pub(crate) fn leave(self: &Arc<Self>) {
+        let queue = self.queue();
+        lock(&self.0).waiter = Waiter::Nobody;
+        if let Some(queue) = queue {
+            drop(queue.take_future(self));
+        }
     }
 }

@@ -1,31 +1,72 @@
 //! A generation's updates, one after another.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use pipevideo::{Error, Update};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tokio::sync::Mutex;
+use pyo3::{PyTraverseError, PyVisit};
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::call::Call;
 use crate::outcome::Value;
 use crate::runtime::{self, lock};
-use crate::token::TokenHost;
-
-type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
+use crate::token::TokenSource;
 
 /// What `watch` returns stands on this.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Watch {
-    stream: std::sync::Mutex<Option<Stream>>,
-    tokens: Option<Arc<TokenHost>>,
+    following: std::sync::Mutex<Option<Arc<Following>>>,
+    tokens: Option<Py<TokenSource>>,
     process: u64,
 }
 
+/// What a watch shares with its steps.
+pub(crate) struct Following {
+    watch: Mutex<Option<pipevideo::Watch>>,
+    /// What has come and has not been handed out: a step that is interrupted leaves it here for the
+    /// next one.
+    unread: std::sync::Mutex<VecDeque<Result<Update, Error>>>,
+    /// It has no permits; it is closed with the watch.
+    open: Semaphore,
+}
+
+impl Following {
+    /// What has come; None at the end.
+    pub(crate) fn take(&self) -> Option<Result<Update, Error>> {
+        lock(&self.unread).pop_front()
+    }
+
+    /// Waits until there is something to take, or the end.
+    async fn advance(&self) {
+        let mut watch = self.watch.lock().await;
+        let Some(open) = watch.as_mut().filter(|_| lock(&self.unread).is_empty()) else { return };
+        let closed = pin!(self.open.acquire());
+        // An update goes into the queue in the same poll that has yielded it: no abort comes between.
+        let next = match select(closed, pin!(open.next())).await {
+            Either::Left(_) => None,
+            Either::Right((next, _)) => next,
+        };
+        if !matches!(next, Some(Ok(_))) {
+            *watch = None;
+        }
+        lock(&self.unread).extend(next);
+    }
+}
+
 impl Watch {
-    pub(crate) fn new(watch: pipevideo::Watch, tokens: Option<Arc<TokenHost>>) -> Self {
-        let stream = Some(Arc::new(Mutex::new(Some(watch))));
-        Self { stream: std::sync::Mutex::new(stream), tokens, process: runtime::process() }
+    pub(crate) fn new(watch: pipevideo::Watch, tokens: Option<Py<TokenSource>>) -> Self {
+        let following = Following {
+            watch: Mutex::new(Some(watch)),
+            unread: std::sync::Mutex::default(),
+            open: Semaphore::new(0),
+        };
+        let following = std::sync::Mutex::new(Some(Arc::new(following)));
+        Self { following, tokens, process: runtime::process() }
     }
 }
 
@@ -33,35 +74,38 @@ impl Watch {
 impl Watch {
     /// The call that yields the next update, or None (awaited: StopAsyncIteration) at the end.
     #[pyo3(signature = () -> "Pending[Update | None]")]
-    fn next(&self) -> PyResult<Call> {
+    fn next(&self, py: Python<'_>) -> PyResult<Call> {
         if self.process != runtime::process() {
             return Err(PyRuntimeError::new_err(
                 "pipevideo: the watch was begun before os.fork(), in the parent. Begin another.",
             ));
         }
-        let stream = lock(&self.stream).clone();
+        let following = lock(&self.following).clone();
         let work = move |_| {
             async move {
-                let Some(stream) = stream else { return Ok(Value::Update(None)) };
-                let mut stream = stream.lock().await;
-                let Some(watch) = stream.as_mut() else { return Ok(Value::Update(None)) };
-                let next = watch.next().await;
-                if !matches!(next, Some(Ok(_))) {
-                    *stream = None;
+                if let Some(following) = &following {
+                    following.advance().await;
                 }
-                next.transpose().map(|update| Value::Update(update.map(Box::new)))
+                Ok(Value::Next(following))
             }
             .boxed()
         };
-        Ok(Call::new("responses.watch", Box::new(work), None, self.tokens.clone()))
+        let tokens = self.tokens.as_ref().map(|tokens| tokens.clone_ref(py));
+        Ok(Call::new("responses.watch", Box::new(work), None, tokens).keeping())
     }
 
-    /// Stops following.
+    /// Stops following; a step that waits ends.
     fn close(&self) {
-        let stream = lock(&self.stream).take();
+        let following = lock(&self.following).take();
         if self.process != runtime::process() {
-            std::mem::forget(stream);
+            std::mem::forget(following);
+        } else if let Some(following) = following {
+            following.open.close();
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tokens)
     }
 }
 

@@ -74,6 +74,9 @@ impl Webhook {
 /// A time: an aware datetime, or Unix seconds.
 fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
     const KIND: &str = "an aware datetime, or Unix seconds";
+    if value.getattr_opt(intern!(value.py(), "tzinfo"))?.is_some_and(|zone| zone.is_none()) {
+        return Err(type_error(name, KIND, value));
+    }
     let seconds: f64 = match value.call_method0(intern!(value.py(), "timestamp")) {
         Ok(seconds) => argument(&seconds, name, KIND)?,
         Err(_) if value.is_instance_of::<PyBool>() => return Err(type_error(name, KIND, value)),
@@ -82,7 +85,11 @@ fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
     Duration::try_from_secs_f64(seconds)
         .ok()
         .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
-        .ok_or_else(|| errors::invalid(value.py(), &format!("{name} must be after 1970.")))
+        .ok_or_else(|| {
+            let wrong =
+                if seconds > 0.0 { "is too far in the future" } else { "must be after 1970" };
+            errors::invalid(value.py(), &format!("{name} {wrong}."))
+        })
 }
 
 /// A header of a delivery: its name and its value.
@@ -146,7 +153,8 @@ fn text<'a>(value: &'a Bound<'_, PyAny>) -> Option<Cow<'a, [u8]>> {
 /// value may be a list; a WSGI environment.
 fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     let mut found = Vec::with_capacity(3);
-    if let Ok(dict) = headers.cast::<PyDict>() {
+    // A dict of a class of its own may have items of its own.
+    if let Ok(dict) = headers.cast_exact::<PyDict>() {
         for (name, value) in dict.iter() {
             add(&mut found, &name, &value)?;
         }

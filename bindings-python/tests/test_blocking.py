@@ -201,7 +201,7 @@ def test_wrong_values_are_refused(emulator: Emulator) -> None:
     deep: Any = []
     for _ in range(1000):
         deep = [deep]
-    with pytest.raises(ValueError, match="nested"):
+    with pytest.raises(pipevideo.InvalidRequestError, match="nested"):
         client.responses.create(model=MODEL, input="A cat", extra_body={"deep": deep})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,49 @@ def test_nothing_is_kept_that_nobody_wants(
     caplog.set_level(logging.DEBUG, "pipevideo")
     Pipevideo(**options(emulator)).engines.list()
     assert len(caplog.records) == 1
+
+
+class Full(logging.Handler):
+    """A handler that has a fault."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__()
+        self.raised: BaseException | None = raised
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.raised is not None:
+            raise self.raised
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest) -> Iterator[Full]:
+    handler, logger = Full(request.param), logging.getLogger("pipevideo")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("broken", [OSError("no space left")], indirect=True)
+def test_a_handler_that_fails_touches_no_call(emulator: Emulator, broken: Full) -> None:
+    assert Pipevideo(**options(emulator)).generate(model=MODEL, input=PROMPT).is_final
+
+    async def main() -> None:
+        client = AsyncPipevideo(**options(emulator))
+        calls = [client.generate(model=MODEL, input=PROMPT) for _ in range(5)]
+        await asyncio.wait_for(asyncio.gather(*calls), 20)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("broken", [KeyboardInterrupt()], indirect=True)
+def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, still: str, broken: Full) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Pipevideo(**options(emulator)).responses.wait(still)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(AsyncPipevideo(**options(emulator)).responses.wait(still))  # type: ignore[arg-type]
+    broken.raised = None
+    emulator.settle(still)
+    assert Pipevideo(**options(emulator)).responses.wait(still).is_final

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -45,6 +47,17 @@ def items(client: Pipevideo) -> None:
     )
 
 
+class Poll:
+    min_interval = 1.0
+    typical = timedelta(minutes=1)
+
+
+def mappings(client: Pipevideo) -> None:
+    frozen: Mapping[str, Any] = MappingProxyType({"order": ["framerate"]})
+    client.responses.create(model="m", input="A cat", provider=frozen, extra_body=frozen)
+    Pipevideo(polling=Poll())
+
+
 def errors(client: Pipevideo) -> None:
     try:
         client.responses.create(model="m", input="A cat")
@@ -81,9 +94,12 @@ def wrong(client: Pipevideo, named: Callable[[], str]) -> None:
     pipevideo.image("https://example.com/cat.png", detail="hihg")  # type: ignore[arg-type]
     Pipevideo(polling={"typcial": 1}, colour="red")  # type: ignore[call-arg]
     Pipevideo(api_key=named)
+    Pipevideo(polling=3)  # type: ignore[arg-type]
 
 
 def testing() -> None:
     with Emulator(speed=60) as emulator:
         emulator.settle("gen_1", "failed", error={"code": "x", "message": "y"})
+        emulator.settle("gen_1", usage={"input_tokens": 3, "output_tokens": 4})
+        emulator.settle("gen_1", usage={"input_tokens": 3})  # type: ignore[arg-type]
         assert_type(emulator.base_url, str)

@@ -238,7 +238,7 @@ class Update:
 class Watch:
     """What `watch` returns stands on this."""
     def close(self, /) -> None:
-        """Stops following."""
+        """Stops following; a step that waits ends."""
     def next(self, /) -> Pending[Update | None]:
         """The call that yields the next update, or None (awaited: StopAsyncIteration) at the end."""
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from datetime import timedelta
-    from typing import Any, Literal, TypedDict, TypeVar, Union
+    from typing import Any, Literal, Protocol, TypedDict, TypeVar, Union
 
     from typing_extensions import NotRequired, TypeAlias
 
@@ -25,6 +25,25 @@ if TYPE_CHECKING:
         max_interval: NotRequired[Seconds]
         safety_interval: NotRequired[Seconds]
         typical: NotRequired[Seconds]
+
+    class _MinInterval(Protocol):
+        @property
+        def min_interval(self) -> Seconds | None: ...
+
+    class _MaxInterval(Protocol):
+        @property
+        def max_interval(self) -> Seconds | None: ...
+
+    class _SafetyInterval(Protocol):
+        @property
+        def safety_interval(self) -> Seconds | None: ...
+
+    class _Typical(Protocol):
+        @property
+        def typical(self) -> Seconds | None: ...
+
+    # An object that has at least one of them.
+    PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _Typical]
 
     class App(TypedDict):
         """Who uses the service, for its statistics."""
@@ -86,7 +105,7 @@ class Client:
         connect_timeout: Seconds | None = None,
         max_retries: int | None = None,
         rate_limit: tuple[int, Seconds] | None | _NotGiven = NOT_GIVEN,
-        polling: Polling | Mapping[str, Any] | None = None,
+        polling: Polling | Mapping[str, Any] | PollingObject | None = None,
         deadline: Seconds | None = None,
         webhook_secrets: str | Sequence[str] | None = None,
         app: App | Mapping[str, str] | None = None,
@@ -105,7 +124,7 @@ class Client:
         max_retries: how often a call that is safe to repeat is sent again.
         rate_limit: how many requests in how many seconds; None switches it off.
         polling: `min_interval`, `max_interval`, `typical`, and with webhooks `safety_interval`, in
-            seconds.
+            seconds: a mapping, or an object that has them.
         deadline: bounds a whole wait, in seconds.
         webhook_secrets: the secrets that sign webhooks, by default `PIPEVIDEO_WEBHOOK_SECRET`
             (comma-separated); with them waits rest on webhooks.

@@ -14,4 +14,11 @@ def run(awaitable: Awaitable[str]) -> str:
     async def token() -> str:
         return await awaitable
 
-    return asyncio.run(token())
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(token())
+    if asyncio.iscoroutine(awaitable):
+        awaitable.close()
+    raise RuntimeError(
+        "the api_key function is async, and the event loop of this thread stands still while the "
+        "call blocks. Use AsyncPipevideo here, or call in another thread: await asyncio.to_thread(...)."
+    )

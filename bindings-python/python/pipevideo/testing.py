@@ -16,9 +16,15 @@ from . import _native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, TypedDict
 
     from typing_extensions import Self
+
+    class Tokens(TypedDict):
+        """What the orchestration model read and wrote."""
+
+        input_tokens: int
+        output_tokens: int
 
 __all__ = ["Emulator"]
 
@@ -75,7 +81,7 @@ class Emulator:
         status: str = "completed",
         *,
         error: Mapping[str, str] | None = None,
-        usage: Mapping[str, int] | None = None,
+        usage: Tokens | None = None,
     ) -> None:
         """Moves a generation by hand, now. Nothing else moves it from then on."""
         self._emulator.settle(id, {"status": status, "error": error, "usage": usage})

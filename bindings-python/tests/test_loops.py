@@ -1,0 +1,222 @@
+"""Event loops and calls that are left: nothing stays behind, nothing that has come is lost."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from conftest import options, polls, until
+from pipevideo import AsyncPipevideo, Pipevideo, Update
+from pipevideo.testing import Emulator
+from test_asyncio import run, seen
+
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
+__all__ = ["run"]
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/dev/fd"))
+
+
+def test_loops_that_end_with_a_cancelled_call_leave_nothing(
+    emulator: Emulator, still: str, run: Runner
+) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        task = asyncio.ensure_future(client.responses.wait(still))
+        await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    before = descriptors()
+    for _ in range(300):
+        run(main())
+    # Some are connections, of client and emulator.
+    assert descriptors() < before + 30
+
+
+def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
+    emulator: Emulator, still: str
+) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    def abandoned() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.new_event_loop()
+
+        async def main() -> None:
+            task = loop.create_task(
+                client.responses.wait(still, on_update=lambda update: print(task, update))
+            )
+            await seen(emulator, still, more=2)
+
+        loop.run_until_complete(main())
+        loop.close()
+        return weakref.ref(loop)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loop = abandoned()
+        gc.collect()
+    assert loop() is None
+    # The look under way may still come in; others would come with those at the next ones.
+    blocking = Pipevideo(**options(emulator))
+    counts = []
+    for _ in range(2):
+        blocking.responses.wait(emulator.add_generation(polls=["queued"] * 20 + ["completed"]))
+        counts.append(polls(emulator, still))
+    assert counts[0] == counts[1]
+
+
+def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, still: str, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        async def wait() -> None:
+            await client.responses.wait(still)
+            ended.set()
+
+        asyncio.ensure_future(wait())
+        await seen(emulator, still)
+        gc.collect()
+        emulator.settle(still)
+        await asyncio.wait_for(ended.wait(), 20)
+
+    run(main())
+
+
+def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
+    emulator: Emulator, run: Runner
+) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        id = emulator.add_generation(polls=["queued", "in_progress"])
+        watch = client.responses.watch(id)
+        assert (await watch.__anext__()).generation.status == "queued"
+        step = asyncio.ensure_future(watch.__anext__())
+        await asyncio.sleep(0)
+        # The loop stands still. A look begins when the answer to the one before has come.
+        goal = polls(emulator, id) + 4
+        until(lambda: polls(emulator, id) >= goal)
+        step.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await step
+        assert (await watch.__anext__()).generation.status == "in_progress"
+        await watch.aclose()
+
+    run(main())
+
+
+def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
+    emulator: Emulator, still: str
+) -> None:
+    watch = Pipevideo(**options(emulator)).responses.watch(still)
+    assert next(watch).generation.status == "queued"
+
+    def raising(*_: object) -> None:
+        raise LookupError("a signal")
+
+    def settle() -> None:
+        # It goes on when the other thread rests in its call.
+        begun.wait()
+        emulator.settle(still)
+        # The update comes while this thread lets nobody else run, and so does the signal.
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            pass
+        _thread.interrupt_main(signal.SIGUSR1)
+
+    interval, handler = sys.getswitchinterval(), signal.signal(signal.SIGUSR1, raising)
+    begun, thread = threading.Event(), threading.Thread(target=settle)
+    thread.start()
+    try:
+        sys.setswitchinterval(60)
+        begun.set()
+        with pytest.raises(LookupError, match="a signal"):
+            next(watch)
+    finally:
+        sys.setswitchinterval(interval)
+        signal.signal(signal.SIGUSR1, handler)
+    thread.join()
+    assert [update.generation.status for update in watch] == ["completed"]
+
+
+def test_a_stop_iteration_in_a_callback_is_no_end(emulator: Emulator, run: Runner) -> None:
+    client = AsyncPipevideo(**options(emulator))
+    nothing = iter(())
+
+    async def main() -> None:
+        id = emulator.add_generation(polls=["queued", "completed"])
+        with pytest.raises(RuntimeError, match="StopIteration") as caught:
+            await client.responses.wait(id, on_update=lambda update: next(nothing))
+        assert isinstance(caught.value.__cause__, StopIteration)
+
+    run(main())
+
+
+def test_closing_a_watch_ends_a_step_that_waits(
+    emulator: Emulator, still: str, run: Runner
+) -> None:
+    client = AsyncPipevideo(**options(emulator))
+
+    async def main() -> None:
+        watch = client.responses.watch(still)
+        await watch.__anext__()
+        step = asyncio.ensure_future(watch.__anext__())
+        await seen(emulator, still)
+        await watch.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(step, 20)
+        assert [update async for update in watch] == []
+
+    run(main())
+
+
+def test_closing_a_watch_ends_a_step_that_blocks(emulator: Emulator, still: str) -> None:
+    watch = Pipevideo(**options(emulator)).responses.watch(still)
+    next(watch)
+    ended: list[Update] = []
+    thread = threading.Thread(target=lambda: ended.extend(watch), daemon=True)
+    before = polls(emulator, still)
+    thread.start()
+    until(lambda: polls(emulator, still) > before + 2)
+    watch.close()
+    thread.join(20)
+    assert not thread.is_alive() and ended == []
+
+
+def test_a_call_that_is_awaited_twice_at_once_says_so(
+    emulator: Emulator, still: str, run: Runner
+) -> None:
+    async def main() -> None:
+        call = AsyncPipevideo(**options(emulator)).responses.wait(still)
+
+        async def wait() -> str:
+            return (await call).status
+
+        first = asyncio.ensure_future(wait())
+        await seen(emulator, still)
+        with pytest.raises(RuntimeError, match="already"):
+            await wait()
+        emulator.settle(still)
+        assert await asyncio.wait_for(first, 20) == "completed"
+
+    run(main())

@@ -1,0 +1,184 @@
+"""A key that is a function: who calls it, and what becomes of what it raises."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from typing import Any
+
+import pytest
+
+import pipevideo
+from conftest import MODEL, options, polls, until
+from pipevideo import AsyncPipevideo, Pipevideo
+from pipevideo.testing import Emulator
+
+
+def meanwhile(emulator: Emulator) -> None:
+    """Time for many looks."""
+    other = Pipevideo(**options(emulator))
+    other.responses.wait(emulator.add_generation(polls=["queued"] * 30 + ["completed"]))
+
+
+def test_a_watch_goes_on_however_slow_its_consumer_is(emulator: Emulator, still: str) -> None:
+    client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
+    watch = client.responses.watch(still)
+    next(watch)
+    meanwhile(emulator)
+    emulator.settle(still)
+    assert [update.generation.status for update in watch] == ["completed"]
+
+
+def test_an_async_watch_goes_on_however_slow_its_consumer_is(
+    emulator: Emulator, still: str
+) -> None:
+    async def key() -> str:
+        return emulator.api_key
+
+    async def main() -> None:
+        client = AsyncPipevideo(**options(emulator, api_key=key))
+        watch = client.responses.watch(still)
+        await watch.__anext__()
+        # The loop stands still, and then it does not: its tokens come without a call under way.
+        meanwhile(emulator)
+        await asyncio.to_thread(meanwhile, emulator)
+        emulator.settle(still)
+        assert [update.generation.status async for update in watch] == ["completed"]
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_call_that_is_busy_with_its_callback_holds_up_no_other(
+    emulator: Emulator, still: str
+) -> None:
+    client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
+    other = emulator.add_generation(polls=["queued"] * 30 + ["completed"])
+    ended: list[str] = []
+    thread = threading.Thread(
+        target=lambda: ended.append(client.responses.wait(other, deadline=20).status)
+    )
+
+    def busy(_: object) -> None:
+        thread.join()
+        emulator.settle(still)
+
+    thread.start()
+    # It begins later, and the newest call is the one that is asked first.
+    until(lambda: polls(emulator, other) > 0)
+    client.responses.wait(still, on_update=busy)
+    assert ended == ["completed"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_reaches_the_caller(
+    emulator: Emulator, kind: type[BaseException]
+) -> None:
+    def key() -> str:
+        raise kind("mine")
+
+    async def later() -> str:
+        return key()
+
+    async def main(function: Any) -> None:
+        await AsyncPipevideo(**options(emulator, api_key=function)).usage.retrieve()
+
+    for function in (key, later):
+        with pytest.raises(kind, match="mine"):
+            Pipevideo(**options(emulator, api_key=function)).usage.retrieve()
+        with pytest.raises(kind, match="mine"):
+            asyncio.run(main(function))
+    assert emulator.requests() == []
+
+
+def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, still: str) -> None:
+    """The wish of another thread's call is answered by others."""
+    asked: list[int] = []
+
+    def key() -> str:
+        asked.append(threading.get_ident())
+        if asked[-1] == main and len(asked) > 20:
+            raise KeyboardInterrupt
+        return emulator.api_key
+
+    main = threading.get_ident()
+    client = Pipevideo(**options(emulator, api_key=key))
+    other = emulator.add_generation(polls=["queued"])
+    ended: list[str] = []
+    thread = threading.Thread(
+        target=lambda: ended.append(client.responses.wait(other, deadline=20).status)
+    )
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        client.responses.wait(still)
+    emulator.settle(other)
+    thread.join()
+    assert ended == ["completed"]
+
+
+def test_an_async_function_where_the_call_blocks_its_loop_says_so(emulator: Emulator) -> None:
+    async def key() -> str:
+        return emulator.api_key
+
+    async def cell() -> None:
+        with pytest.raises(pipevideo.AuthenticationError) as caught:
+            Pipevideo(**options(emulator, api_key=key)).usage.retrieve()
+        assert "AsyncPipevideo" in str(caught.value.__cause__)
+
+    asyncio.run(cell())
+    assert emulator.requests() == []
+
+
+def test_what_only_looks_as_if_it_could_be_awaited_is_refused(emulator: Emulator) -> None:
+    class Later:
+        def __await__(self) -> Any:
+            raise NotImplementedError
+
+    async def main() -> None:
+        key: Any = lambda: Later
+        with pytest.raises(pipevideo.AuthenticationError) as caught:
+            await AsyncPipevideo(**options(emulator, api_key=key)).usage.retrieve()
+        assert isinstance(caught.value.__cause__, TypeError)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+class Service:
+    """Has a client whose key is its own method."""
+
+    def __init__(self, emulator: Emulator, kind: type[Pipevideo | AsyncPipevideo]) -> None:
+        self.key = emulator.api_key
+        self.client: Any = kind(**options(emulator, api_key=self.token))
+
+    def token(self) -> str:
+        return self.key
+
+
+def test_a_client_whose_key_is_its_owners_method_is_collected(
+    emulator: Emulator, still: str
+) -> None:
+    def blocking() -> weakref.ref[Service]:
+        service = Service(emulator, Pipevideo)
+        service.client.generate(model=MODEL, input="A cat")
+        next(service.client.responses.watch(still))
+        return weakref.ref(service)
+
+    async def awaited() -> weakref.ref[Service]:
+        service = Service(emulator, AsyncPipevideo)
+        await service.client.generate(model=MODEL, input="A cat")
+        return weakref.ref(service)
+
+    async def alone() -> weakref.ref[Service]:
+        service = Service(emulator, AsyncPipevideo)
+        call, service.client = service.client.generate(model=MODEL, input="A cat"), None
+        gone = weakref.ref(service)
+        del service
+        gc.collect()
+        # The call still needs it.
+        assert (await call).status == "completed"
+        return gone
+
+    found = [blocking(), asyncio.run(awaited()), asyncio.run(alone())]
+    gc.collect()
+    assert [service() for service in found] == [None, None, None]
