@@ -75,10 +75,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
     let options: Options =
         serde_json::from_str(options).map_err(|error| errors::configuration(&error.to_string()))?;
-    if options.extra_ca_file.is_some() {
-        if let Ok(client) = build(options.clone(), token.clone()) {
-            return Ok(client);
-        }
+    let client = build(options.clone(), token.clone());
+    if client.is_ok() || options.extra_ca_file.is_none() {
+        return client;
     }
     // Node itself warns of an extra file that is not there, or broken, and goes on.
     build(Options { extra_ca_file: None, ..options }, token)
