@@ -232,6 +232,18 @@ impl Error {
         self
     }
 
+    /// The same without what the service has repeated of a prompt's texts.
+    pub(crate) fn without_texts(mut self, texts: &[String]) -> Self {
+        let scrub = Scrub { key: "", texts: texts.iter().map(String::as_str).collect() };
+        self.0.message = scrub.redact(self.0.message);
+        self.0.code = self.0.code.map(|code| scrub.redact(code));
+        let cause = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        if let Some(cause) = cause.cloned() {
+            self.0.source = Some(Arc::new(cause.without_texts(texts)));
+        }
+        self
+    }
+
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self

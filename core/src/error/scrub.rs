@@ -24,6 +24,11 @@ const SHORTEST: usize = 4;
 const REDACTED: &str = "[redacted]";
 
 impl Scrub<'_> {
+    /// The text without the prompt.
+    pub(crate) fn redact(&self, text: String) -> String {
+        self.texts.iter().fold(text, |text, prompt| without_prompt(text, prompt))
+    }
+
     /// The text on one line, shortened, without what must not be seen.
     pub(crate) fn clean(&self, text: &str) -> String {
         let mut chars = text.chars();
@@ -41,9 +46,7 @@ impl Scrub<'_> {
                 }
             }
         }
-        for prompt in &self.texts {
-            text = without_prompt(text, prompt);
-        }
+        text = self.redact(text);
         if cut {
             // A stretch that was cut may be too short to be recognized.
             let end = text.char_indices().rev().nth(STRETCH - 1).map_or(0, |(at, _)| at);

@@ -292,6 +292,39 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_part_that_has_lost_what_it_is_made_of_is_refused() {
+        let check = |part: Value| {
+            let input = json!([{"type": "input_text", "text": "A cat"}, part]);
+            serde_json::from_value::<GenerationRequest>(json!({"model": "m", "input": input}))
+                .unwrap()
+                .check()
+        };
+        let url = "https://example.com/cat.png";
+        for taken in [
+            json!({"type": "input_image", "image_url": {"url": url}}),
+            json!({"type": "input_image", "image_url": {"url": url, "detail": "ultra"}}),
+            json!({"type": "input_video", "video_url": {"url": url}, "fps": 12}),
+            json!({"type": "input_text", "text": "walking", "cache": true}),
+            json!({"type": "input_audio"}),
+        ] {
+            assert!(check(taken.clone()).is_ok(), "{taken}");
+        }
+        for refused in [
+            json!({"type": "input_image"}),
+            json!({"type": "input_image", "image_url": url}),
+            json!({"type": "input_image", "image_url": {"url": "source:0", "detail": "ultra"}}),
+            json!({"type": "input_video", "image_url": {"url": url}}),
+            json!({"type": "input_text", "txt": "A cat"}),
+            json!({"role": "user", "content": [{"type": "input_text", "text": "A cat"}]}),
+            json!({"type": ""}),
+            json!({}),
+        ] {
+            let error = check(refused.clone()).expect_err("it is refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{refused}");
+        }
+    }
+
+    #[test]
     fn whatever_may_be_part_of_the_prompt_is_known_to_be() {
         let request: GenerationRequest = serde_json::from_value(json!({
             "model": "m",

@@ -1,5 +1,7 @@
 //! What is sent twice, and what never is.
 
+use futures_util::future::join_all;
+
 use super::fake::{Fake, Reply, shows};
 use super::*;
 use crate::error::{ErrorKind, Sent};
@@ -108,6 +110,30 @@ async fn a_token_function_that_hangs_is_given_up_and_nothing_was_sent() {
     let error = client.responses().create(request()).await.unwrap_err();
     assert_eq!((error.kind(), error.sent(), error.attempts()), (ErrorKind::Timeout, Sent::No, 2));
     assert_eq!(fake.count("POST"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_function_that_has_no_token_is_told_and_no_request_was_made() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let empty = with_token(&fake, || async { Ok(String::new()) });
+    let failing = with_token(&fake, || async { Err("no network".into()) });
+    for (client, kind) in [(empty, ErrorKind::Configuration), (failing, ErrorKind::Authentication)]
+    {
+        let error = client.responses().create(request()).await.unwrap_err();
+        assert_eq!((error.kind(), error.sent(), error.attempts()), (kind, Sent::No, 0));
+    }
+    assert_eq!(fake.count("POST"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_can_be_made_side_by_side() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let client = client(&fake);
+    let ids = ["gen_1", "gen_2"];
+    let calls = join_all(ids.map(|id| client.responses().retrieve(id)));
+    let create = client.responses().create(request());
+    let (retrieved, created) = tokio::join!(calls, create);
+    assert!(created.is_ok() && retrieved.iter().all(Result::is_ok));
 }
 
 #[tokio::test(start_paused = true)]
