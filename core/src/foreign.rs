@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use crate::model::{Nulls, Status, Via};
+use crate::model::{Status, Via, Wording};
 
 type Json = Value;
 uniffi::custom_type!(Json, String, {
@@ -28,9 +28,9 @@ uniffi::custom_type!(ExactDecimal, String, {
     try_lift: |text| Ok(Decimal::from_str_exact(&text)?),
 });
 
-uniffi::custom_type!(Nulls, Vec<String>, {
-    lower: |nulls| nulls.0.into_iter().map(|name| name.into_owned()).collect(),
-    try_lift: |names| Ok(Nulls(names.into_iter().map(Into::into).collect())),
+uniffi::custom_type!(Wording, Vec<String>, {
+    lower: |wording| wording.0.into_iter().map(|name| name.into_owned()).collect(),
+    try_lift: |names| Ok(Wording(names.into_iter().map(Into::into).collect())),
 });
 
 uniffi::custom_type!(Status, String, {

@@ -1220,7 +1220,7 @@ public struct Generation: Equatable, Hashable {
      * Every field that this library does not know, or could not read.
      */
     public let extra: JsonObject
-    public let nulls: Nulls
+    public let wording: Wording
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1260,7 +1260,7 @@ public struct Generation: Equatable, Hashable {
          */output: Json?,
         /**
          * Every field that this library does not know, or could not read.
-         */extra: JsonObject, nulls: Nulls) {
+         */extra: JsonObject, wording: Wording) {
         self.id = id
         self.status = status
         self.model = model
@@ -1273,7 +1273,7 @@ public struct Generation: Equatable, Hashable {
         self.latencyMs = latencyMs
         self.output = output
         self.extra = extra
-        self.nulls = nulls
+        self.wording = wording
     }
 
 
@@ -1304,7 +1304,7 @@ public struct FfiConverterTypeGeneration: FfiConverterRustBuffer {
                 latencyMs: FfiConverterOptionUInt64.read(from: &buf),
                 output: FfiConverterOptionTypeJson.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                nulls: FfiConverterTypeNulls.read(from: &buf)
+                wording: FfiConverterTypeWording.read(from: &buf)
         )
     }
 
@@ -1321,7 +1321,7 @@ public struct FfiConverterTypeGeneration: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.latencyMs, into: &buf)
         FfiConverterOptionTypeJson.write(value.output, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeNulls.write(value.nulls, into: &buf)
+        FfiConverterTypeWording.write(value.wording, into: &buf)
     }
 }
 
@@ -1366,7 +1366,7 @@ public struct GenerationError: Equatable, Hashable {
      * Every field that this library does not know, or could not read.
      */
     public let extra: JsonObject
-    public let nulls: Nulls
+    public let wording: Wording
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1379,11 +1379,11 @@ public struct GenerationError: Equatable, Hashable {
          */message: String?,
         /**
          * Every field that this library does not know, or could not read.
-         */extra: JsonObject, nulls: Nulls) {
+         */extra: JsonObject, wording: Wording) {
         self.code = code
         self.message = message
         self.extra = extra
-        self.nulls = nulls
+        self.wording = wording
     }
 
 
@@ -1405,7 +1405,7 @@ public struct FfiConverterTypeGenerationError: FfiConverterRustBuffer {
                 code: FfiConverterOptionString.read(from: &buf),
                 message: FfiConverterOptionString.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                nulls: FfiConverterTypeNulls.read(from: &buf)
+                wording: FfiConverterTypeWording.read(from: &buf)
         )
     }
 
@@ -1413,7 +1413,7 @@ public struct FfiConverterTypeGenerationError: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterOptionString.write(value.message, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeNulls.write(value.nulls, into: &buf)
+        FfiConverterTypeWording.write(value.wording, into: &buf)
     }
 }
 
@@ -1744,7 +1744,7 @@ public struct TokenUsage: Equatable, Hashable {
      * Every field that this library does not know, or could not read.
      */
     public let extra: JsonObject
-    public let nulls: Nulls
+    public let wording: Wording
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1763,13 +1763,13 @@ public struct TokenUsage: Equatable, Hashable {
          */costUsd: ExactDecimal?,
         /**
          * Every field that this library does not know, or could not read.
-         */extra: JsonObject, nulls: Nulls) {
+         */extra: JsonObject, wording: Wording) {
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.totalTokens = totalTokens
         self.costUsd = costUsd
         self.extra = extra
-        self.nulls = nulls
+        self.wording = wording
     }
 
 
@@ -1793,7 +1793,7 @@ public struct FfiConverterTypeTokenUsage: FfiConverterRustBuffer {
                 totalTokens: FfiConverterOptionUInt64.read(from: &buf),
                 costUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                nulls: FfiConverterTypeNulls.read(from: &buf)
+                wording: FfiConverterTypeWording.read(from: &buf)
         )
     }
 
@@ -1803,7 +1803,7 @@ public struct FfiConverterTypeTokenUsage: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.totalTokens, into: &buf)
         FfiConverterOptionTypeExactDecimal.write(value.costUsd, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeNulls.write(value.nulls, into: &buf)
+        FfiConverterTypeWording.write(value.wording, into: &buf)
     }
 }
 
@@ -2632,52 +2632,6 @@ public func FfiConverterTypeJsonObject_lower(_ value: JsonObject) -> RustBuffer 
 
 
 
-
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeNulls: FfiConverter {
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Nulls {
-        let builtinValue = try FfiConverterSequenceString.read(from: &buf)
-        return Nulls(names: builtinValue)
-    }
-
-    public static func write(_ value: Nulls, into buf: inout [UInt8]) {
-        let builtinValue = value.names
-        return FfiConverterSequenceString.write(builtinValue, into: &buf)
-    }
-
-    public static func lift(_ value: RustBuffer) throws -> Nulls {
-        let builtinValue = try FfiConverterSequenceString.lift(value)
-        return Nulls(names: builtinValue)
-    }
-
-    public static func lower(_ value: Nulls) -> RustBuffer {
-        let builtinValue = value.names
-        return FfiConverterSequenceString.lower(builtinValue)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeNulls_lift(_ value: RustBuffer) throws -> Nulls {
-    return try FfiConverterTypeNulls.lift(value)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeNulls_lower(_ value: Nulls) -> RustBuffer {
-    return FfiConverterTypeNulls.lower(value)
-}
-
-
-
 public typealias Status = String
 
 #if swift(>=5.8)
@@ -2754,6 +2708,46 @@ public func FfiConverterTypeVia_lift(_ value: RustBuffer) throws -> Via {
 #endif
 public func FfiConverterTypeVia_lower(_ value: Via) -> RustBuffer {
     return FfiConverterTypeVia.lower(value)
+}
+
+
+
+public typealias Wording = [String]
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeWording: FfiConverter {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Wording {
+        return try FfiConverterSequenceString.read(from: &buf)
+    }
+
+    public static func write(_ value: Wording, into buf: inout [UInt8]) {
+        return FfiConverterSequenceString.write(value, into: &buf)
+    }
+
+    public static func lift(_ value: RustBuffer) throws -> Wording {
+        return try FfiConverterSequenceString.lift(value)
+    }
+
+    public static func lower(_ value: Wording) -> RustBuffer {
+        return FfiConverterSequenceString.lower(value)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWording_lift(_ value: RustBuffer) throws -> Wording {
+    return try FfiConverterTypeWording.lift(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWording_lower(_ value: Wording) -> RustBuffer {
+    return FfiConverterTypeWording.lower(value)
 }
 
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::fields::{self, Fields, Nulls, Writer};
+use super::fields::{self, Fields, Wording, Writer};
 
 /// Why a generation failed, in the service's words and as a category.
 ///
@@ -28,7 +28,7 @@ pub struct GenerationError {
     pub message: Option<String>,
     /// Every field that this library does not know, or could not read.
     pub extra: Map<String, Value>,
-    nulls: Nulls,
+    wording: Wording,
 }
 
 impl GenerationError {
@@ -42,19 +42,19 @@ impl GenerationError {
 
 impl From<Fields> for GenerationError {
     fn from(mut fields: Fields) -> Self {
-        let mut nulls = Nulls::default();
+        let mut wording = Wording::default();
         Self {
-            code: fields.take("code", &mut nulls, fields::text),
-            message: fields.take("message", &mut nulls, fields::text),
+            code: fields.take("code", &mut wording, fields::text),
+            message: fields.take("message", &mut wording, fields::text),
             extra: fields.rest(),
-            nulls,
+            wording,
         }
     }
 }
 
 impl Serialize for GenerationError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.nulls, &self.extra)?;
+        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
         out.field("code", self.code.as_ref())?;
         out.field("message", self.message.as_ref())?;
         out.end()

@@ -57,12 +57,29 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// The typed fields that were null on the wire, so that they are written as null again. Null and
-/// absent mean the same, so this takes no part in equality.
+/// What the wire said otherwise than the typed fields tell, so that it is written as it was read: the
+/// names of those that were null, and `name=text` for an older name or another spelling. It means the
+/// same, so this takes no part in equality.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Nulls(pub(crate) Vec<Cow<'static, str>>);
+pub(crate) struct Wording(pub(crate) Vec<Cow<'static, str>>);
 
-impl PartialEq for Nulls {
+impl Wording {
+    /// Notes that a field was said in these words.
+    pub(crate) fn note(&mut self, name: &str, text: &str) {
+        self.0.push(format!("{name}={text}").into());
+    }
+
+    /// In which words a field was said, if not in the usual ones.
+    pub(crate) fn of(&self, name: &str) -> Option<&str> {
+        self.0.iter().find_map(|noted| noted.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn was_null(&self, name: &str) -> bool {
+        self.0.iter().any(|noted| noted == name)
+    }
+}
+
+impl PartialEq for Wording {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -73,11 +90,11 @@ impl Fields {
     pub(crate) fn take<T>(
         &mut self,
         name: &'static str,
-        nulls: &mut Nulls,
+        wording: &mut Wording,
         read: impl FnOnce(Value) -> Result<T, Value>,
     ) -> Option<T> {
         match remove(&mut self.values, name)? {
-            (_, Value::Null) => nulls.0.push(name.into()),
+            (_, Value::Null) => wording.0.push(name.into()),
             (name, value) => match read(value) {
                 Ok(value) => return Some(value),
                 Err(value) => self.values.push((name, value)),
@@ -90,11 +107,11 @@ impl Fields {
     pub(crate) fn take_exact<T>(
         &mut self,
         name: &'static str,
-        nulls: &mut Nulls,
+        wording: &mut Wording,
         read: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Option<T> {
         match remove(&mut self.exact, name)? {
-            (_, raw) if raw.get() == "null" => nulls.0.push(name.into()),
+            (_, raw) if raw.get() == "null" => wording.0.push(name.into()),
             (name, raw) => match read(&raw) {
                 Some(value) => return Some(value),
                 None => self.exact.push((name, raw)),
@@ -103,21 +120,40 @@ impl Fields {
         None
     }
 
+    /// Takes an exact decimal out.
+    pub(crate) fn take_decimal(
+        &mut self,
+        name: &'static str,
+        wording: &mut Wording,
+    ) -> Option<Decimal> {
+        let mut said = None;
+        let found = self.take_exact(name, wording, |raw| {
+            let found = decimal(raw)?;
+            said = (found.to_string() != raw.get()).then(|| raw.get().to_owned());
+            Some(found)
+        });
+        if let Some(said) = said {
+            wording.note(name, &said);
+        }
+        found
+    }
+
     /// Takes a count out that has an older name too. A name that holds what could not be read is
     /// left alone: nothing else can be written there.
     pub(crate) fn take_count(
         &mut self,
         name: &'static str,
         older: &'static str,
-        nulls: &mut Nulls,
+        wording: &mut Wording,
     ) -> Option<u64> {
-        let found = self.take(name, nulls, count);
+        let found = self.take(name, wording, count);
         if found.is_some() || self.values.iter().any(|(known, _)| known == name) {
             return found;
         }
-        let mut older_nulls = Nulls::default();
-        let found = self.take(older, &mut older_nulls, count);
-        nulls.0.extend(older_nulls.0.iter().map(|_| name.into()));
+        let found = self.take(older, wording, count);
+        if found.is_some() {
+            wording.note(name, older);
+        }
         found
     }
 
@@ -243,20 +279,20 @@ impl Serialize for UnixSeconds {
     }
 }
 
-/// Writes an object: typed fields, nulls where there were nulls, then the unknown fields.
+/// Writes an object: typed fields, wording where there were wording, then the unknown fields.
 pub(crate) struct Writer<'a, M> {
     map: M,
-    nulls: &'a Nulls,
+    wording: &'a Wording,
     extra: &'a Map<String, Value>,
 }
 
 impl<'a, M: SerializeMap> Writer<'a, M> {
     pub(crate) fn new<S: Serializer<SerializeMap = M, Error = M::Error>>(
         serializer: S,
-        nulls: &'a Nulls,
+        wording: &'a Wording,
         extra: &'a Map<String, Value>,
     ) -> Result<Self, S::Error> {
-        Ok(Self { map: serializer.serialize_map(None)?, nulls, extra })
+        Ok(Self { map: serializer.serialize_map(None)?, wording, extra })
     }
 
     pub(crate) fn field<T: Serialize>(
@@ -266,10 +302,33 @@ impl<'a, M: SerializeMap> Writer<'a, M> {
     ) -> Result<(), M::Error> {
         match value {
             Some(value) => self.map.serialize_entry(name, &value),
-            None if self.nulls.0.iter().any(|null| null == name) => {
-                self.map.serialize_entry(name, &())
-            }
+            None if self.wording.was_null(name) => self.map.serialize_entry(name, &()),
             None => Ok(()),
+        }
+    }
+
+    /// Writes a count that has an older name too, under the one that it was read from.
+    pub(crate) fn count(
+        &mut self,
+        name: &'static str,
+        older: &'static str,
+        value: Option<u64>,
+    ) -> Result<(), M::Error> {
+        let is_older = self.wording.of(name) == Some(older);
+        self.field(name, value.filter(|_| !is_older))?;
+        self.field(older, value.filter(|_| is_older))
+    }
+
+    /// Writes an exact decimal: in the words that it was read in, else as a number.
+    pub(crate) fn decimal(
+        &mut self,
+        name: &'static str,
+        value: Option<&Decimal>,
+    ) -> Result<(), M::Error> {
+        let said = self.wording.of(name).and_then(|raw| RawValue::from_string(raw.to_owned()).ok());
+        match said.filter(|raw| decimal(raw).as_ref() == value) {
+            Some(raw) => self.map.serialize_entry(name, &raw),
+            None => self.field(name, value.map(Number)),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::failure::GenerationError;
-use super::fields::{self, Fields, Nulls, Number, UnixSeconds, Writer};
+use super::fields::{self, Fields, UnixSeconds, Wording, Writer};
 
 /// One video request as the service last told it: a plain, immutable snapshot.
 ///
@@ -58,7 +58,7 @@ pub struct Generation {
     pub output: Option<Value>,
     /// Every field that this library does not know, or could not read.
     pub extra: Map<String, Value>,
-    nulls: Nulls,
+    wording: Wording,
 }
 
 impl Generation {
@@ -79,14 +79,17 @@ impl TryFrom<Fields> for Generation {
     type Error = &'static str;
 
     fn try_from(mut fields: Fields) -> Result<Self, Self::Error> {
-        let mut nulls = Nulls::default();
-        let n = &mut nulls;
+        let mut wording = Wording::default();
+        let n = &mut wording;
         Ok(Self {
             id: fields
                 .take("id", n, fields::text)
                 .filter(|id| !id.is_empty())
                 .ok_or("a generation without an id")?,
-            status: fields.take("status", n, status).ok_or("a generation without a status")?,
+            status: fields
+                .take("status", n, fields::text)
+                .map(|word| status(&word, n))
+                .ok_or("a generation without a status")?,
             model: fields.take("model", n, fields::text),
             engine: fields.take("engine", n, fields::text),
             provider: fields.take("provider", n, fields::text),
@@ -97,20 +100,25 @@ impl TryFrom<Fields> for Generation {
             latency_ms: fields.take("latency_ms", n, fields::count),
             output: fields.take("output", n, Ok),
             extra: fields.rest(),
-            nulls,
+            wording,
         })
     }
 }
 
-fn status(value: Value) -> Result<Status, Value> {
-    fields::text(value).map(|text| Status::from(text.as_str()))
+fn status(word: &str, wording: &mut Wording) -> Status {
+    let status = Status::from(word);
+    if status.as_str() != word {
+        wording.note("status", word);
+    }
+    status
 }
 
 impl Serialize for Generation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.nulls, &self.extra)?;
+        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
         out.field("id", Some(&self.id))?;
-        out.field("status", Some(&self.status))?;
+        let word = self.wording.of("status").filter(|word| Status::from(*word) == self.status);
+        out.field("status", Some(word.unwrap_or(self.status.as_str())))?;
         out.field("model", self.model.as_ref())?;
         out.field("engine", self.engine.as_ref())?;
         out.field("provider", self.provider.as_ref())?;
@@ -222,31 +230,31 @@ pub struct TokenUsage {
     pub cost_usd: Option<Decimal>,
     /// Every field that this library does not know, or could not read.
     pub extra: Map<String, Value>,
-    nulls: Nulls,
+    wording: Wording,
 }
 
 impl From<Fields> for TokenUsage {
     fn from(mut fields: Fields) -> Self {
-        let mut nulls = Nulls::default();
-        let n = &mut nulls;
+        let mut wording = Wording::default();
+        let n = &mut wording;
         Self {
             input_tokens: fields.take_count("input_tokens", "prompt_tokens", n),
             output_tokens: fields.take_count("output_tokens", "completion_tokens", n),
             total_tokens: fields.take("total_tokens", n, fields::count),
-            cost_usd: fields.take_exact("cost_usd", n, fields::decimal),
+            cost_usd: fields.take_decimal("cost_usd", n),
             extra: fields.rest(),
-            nulls,
+            wording,
         }
     }
 }
 
 impl Serialize for TokenUsage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.nulls, &self.extra)?;
-        out.field("input_tokens", self.input_tokens)?;
-        out.field("output_tokens", self.output_tokens)?;
+        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
+        out.count("input_tokens", "prompt_tokens", self.input_tokens)?;
+        out.count("output_tokens", "completion_tokens", self.output_tokens)?;
         out.field("total_tokens", self.total_tokens)?;
-        out.field("cost_usd", self.cost_usd.as_ref().map(Number))?;
+        out.decimal("cost_usd", self.cost_usd.as_ref())?;
         out.end()
     }
 }

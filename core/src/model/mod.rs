@@ -15,7 +15,7 @@ pub use engine::{Engine, EngineCatalog, EngineModel};
 pub(crate) use failure::mentions_credits;
 pub use failure::{FailureCategory, GenerationError};
 #[cfg(feature = "uniffi")]
-pub(crate) use fields::Nulls;
+pub(crate) use fields::Wording;
 pub use generation::{Generation, Status, TokenUsage};
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};
 pub use media::Media;

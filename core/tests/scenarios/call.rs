@@ -256,9 +256,12 @@ fn shown_generation(generation: &Generation) -> Value {
     if let Some(error) = &generation.error {
         shown["error"]["category"] = error.category().as_str().into();
     }
-    if let Some(cost) = generation.usage.as_ref().and_then(|usage| usage.cost_usd) {
+    shown["status"] = generation.status.as_str().into();
+    if let Some(usage) = &generation.usage {
+        shown["usage"]["input_tokens"] = usage.input_tokens.into();
+        shown["usage"]["output_tokens"] = usage.output_tokens.into();
         // A number in JSON would be a float here.
-        shown["usage"]["cost_usd"] = cost.to_string().into();
+        shown["usage"]["cost_usd"] = usage.cost_usd.map(|cost| cost.to_string()).into();
     }
     shown
 }
