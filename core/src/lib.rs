@@ -1,6 +1,6 @@
 //! Client for Pipevideo's video generation API.
 //!
-//! A prompt becomes a video: a create answers at once with an id, the generation is looked at until
+//! A prompt becomes a video: a create answers at once with an id, the generation is polled until
 //! it has ended, minutes later, and the video is downloaded. Every generation costs money, and a key
 //! has 100 requests a minute. So this library
 //!

@@ -171,6 +171,7 @@ impl Follower {
         let wait = Waiting { number, ends: deadline, lifecycle, events, updates };
         if let Some(followed) = self.followed.get_mut(&id) {
             followed.waits.push(wait);
+            self.planner.join(&id, client.config.polling, client.webhook.is_some());
         } else {
             let kind =
                 created.as_ref().map(|created| kind(&created.generation)).unwrap_or_default();

@@ -149,7 +149,10 @@ pub(crate) fn retry_after(
     body: Option<&Value>,
     now: SystemTime,
 ) -> Option<Duration> {
-    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+    let seconds = |seconds: f64| {
+        let believable = seconds.min(LONGEST_PAUSE.as_secs_f64());
+        Duration::try_from_secs_f64(believable).ok().filter(|_| seconds.is_finite())
+    };
     let in_body = body.and_then(|body| match &body["data"]["retry_after"] {
         Value::Number(number) => seconds(number.as_f64()?),
         Value::String(text) => seconds(text.trim().parse().ok()?),
@@ -310,6 +313,8 @@ mod tests {
         for nonsense in ["soon", "-1", "NaN", "", "1e400"] {
             assert_eq!(pause(Some(nonsense), json!({"data": {"retry_after": -5}})), None);
         }
-        assert_eq!(pause(Some("1e18"), json!(null)), Some(86400.0));
+        for long in ["1e18", "99999999999999999999"] {
+            assert_eq!(pause(Some(long), json!(null)), Some(86400.0));
+        }
     }
 }

@@ -154,11 +154,26 @@ impl Planner {
 
     /// Webhooks will tell of this generation's end.
     pub(crate) fn rest(&mut self, id: &str) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            self.demand -= entry.demand();
-            entry.rests = true;
-            self.demand += entry.demand();
-        }
+        self.pace(id, |entry| entry.rests = true);
+    }
+
+    /// One more wants to know of this generation, perhaps more often than those before, or without
+    /// webhooks.
+    pub(crate) fn join(&mut self, id: &str, polling: Polling, rests: bool) {
+        self.pace(id, |entry| {
+            entry.rests &= rests;
+            entry.polling.min_interval = entry.polling.min_interval.min(polling.min_interval);
+            entry.polling.max_interval = entry.polling.max_interval.min(polling.max_interval);
+            entry.polling.safety_interval =
+                entry.polling.safety_interval.min(polling.safety_interval);
+        });
+    }
+
+    fn pace(&mut self, id: &str, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get(id) else { return };
+        self.demand -= entry.demand();
+        self.change(id, change);
+        self.demand += self.entries[id].demand();
     }
 
     /// Stops following a generation.

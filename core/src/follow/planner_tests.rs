@@ -132,6 +132,20 @@ fn one_that_has_not_been_seen_is_looked_at_at_once() {
 }
 
 #[test]
+fn whoever_joins_has_it_looked_at_as_often_as_he_asked() {
+    let (mut planner, mut budget) = (Planner::new(S * 90), unlimited());
+    planner.add("gen_1".into(), String::new(), S, Some(S), polling(30, 30));
+    planner.rest("gen_1");
+    assert_eq!(planner.next(S, &mut budget), Next::At(S * 61), "webhooks tell");
+    planner.join("gen_1", polling(2, 5), true);
+    assert_eq!(planner.next(S, &mut budget), Next::At(S * 61));
+    planner.join("gen_1", polling(2, 5), false);
+    assert_eq!(planner.next(S, &mut budget), Next::At(S * 3), "not for this one");
+    planner.join("gen_1", polling(30, 30), true);
+    assert_eq!(planner.next(S, &mut budget), Next::At(S * 3), "nor for it any more");
+}
+
+#[test]
 fn a_failure_pushes_the_next_look_back_but_not_over_a_hurry() {
     let (mut planner, mut budget) = (Planner::new(S * 90), unlimited());
     planner.add("gen_1".into(), String::new(), S, None, polling(2, 5));

@@ -82,7 +82,7 @@ impl Media {
         let refuse = |why: String| Error::new(ErrorKind::InvalidRequest, format!("{what} {why}"));
         if bytes.len() as u64 > max_bytes {
             return Err(refuse(format!(
-                "is larger than {max_bytes} bytes. Shrink it, pass an HTTPS URL, or raise the limit."
+                "is larger than {max_bytes} bytes. Shrink it, or pass an HTTPS URL."
             )));
         }
         let media_type = infer::get(bytes)

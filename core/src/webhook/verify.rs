@@ -183,7 +183,7 @@ fn triple<N: AsRef<str>, V: AsRef<[u8]>>(
 /// A time of digits only, with no sign, point or space.
 fn time_of(text: &str) -> Option<SystemTime> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|_| digits && text.len() <= 12)?;
+    let seconds = text.parse().ok().filter(|_| digits)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
