@@ -46,13 +46,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client by these options.
+    /// A client by these options. It receives no webhooks, so its waits do not rest on them,
+    /// whatever secrets there are.
     ///
     /// # Errors
     /// Those of [`build`](ClientBuilder::build); [`ErrorKind::Configuration`] also if no thread can
     /// be started.
     pub fn new(options: ClientBuilder) -> Result<Self, Error> {
-        Ok(Self { client: options.build()?, runtime: runtime()? })
+        let client = options.webhook_secrets::<String>([]).build()?;
+        Ok(Self { client, runtime: runtime()? })
     }
 
     /// A client by the environment: `PIPEVIDEO_API_KEY`, and `PIPEVIDEO_BASE_URL` if set.

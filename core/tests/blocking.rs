@@ -25,7 +25,8 @@ fn every_operation() {
     let options = pipevideo::Client::builder()
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
-        .polling(zero);
+        .polling(zero)
+        .webhook_secrets(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]); // It would wait a minute.
     let client = Client::new(options).unwrap();
     let request = || GenerationRequest::new("moonshotai/kimi-k2.5", "A cat");
 

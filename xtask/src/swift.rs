@@ -25,6 +25,8 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run("what is generated", &format!("{PACKAGE}/scripts/generate.sh --check"));
     steps.run("emulator", "cargo build -p pipevideo-emulator --locked");
 
+    // SwiftPM does not link again where only the library is another one.
+    steps.run("from scratch", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));
     let emulator = target().join("debug/pipevideo-emulator").display().to_string();
     for (step, package) in [("tests", PACKAGE), ("examples", EXAMPLES)] {
         steps.run_with(
