@@ -42,7 +42,7 @@ function message(here, candidates, failures) {
     return (
       `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +
-      `where it is to run. ${platforms}`
+      `where it is to run. In a clone of the repository, build it: README.md says how. ${platforms}`
     );
   }
   return (

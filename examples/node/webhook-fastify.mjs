@@ -1,15 +1,23 @@
 // A Fastify server that makes videos, and is told by webhooks when they are ready.
 //
 //     npm install fastify
+//
+// It needs PIPEVIDEO_API_KEY and PIPEVIDEO_WEBHOOK_SECRET. With the emulator in place of the service it
+// takes three terminals. The first has the emulator:
+//
+//     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
+//         --webhook-url http://127.0.0.1:8000/webhooks
+//
+// The second has this server. The webhook secret is the emulator's default one. Set it only here: with a
+// secret the waits of a program poll only once a minute.
+//
+//     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
+//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
 //     node webhook-fastify.mjs 8000
+//
+// The third asks for a video:
+//
 //     curl http://127.0.0.1:8000/videos -H "content-type: text/plain" -d "A cat walking on a beach"
-//
-// It needs PIPEVIDEO_API_KEY and PIPEVIDEO_WEBHOOK_SECRET. Without those of the real service, start the
-// emulator in another terminal, and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
-//
-//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
-//     cargo run -p pipevideo-emulator -- --speed 12 \
-//         --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
 
 import Fastify from 'fastify';
 import { Pipevideo, WebhookVerificationError } from 'pipevideo';

@@ -1,16 +1,19 @@
 // Several processes: one is told by webhooks, others wait, and Redis is between them.
 //
 //     npm install redis
+//
+// All need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
+// generate PIPEVIDEO_API_KEY. With the emulator in place of the service, its own terminal has:
+//
+//     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
+//         --webhook-url http://127.0.0.1:8000/webhooks
+//
+// Each of the others, of which the first receives and as many as wished generate:
+//
+//     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
+//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
 //     node webhook-redis.mjs receive 8000
-//     node webhook-redis.mjs generate "A cat walking on a beach at sunset"    # as many as wished
-//
-// Both need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
-// generate PIPEVIDEO_API_KEY. Without those of the real service, start the emulator in another terminal,
-// and set PIPEVIDEO_BASE_URL and PIPEVIDEO_API_KEY to what it prints:
-//
-//     export PIPEVIDEO_WEBHOOK_SECRET=whsec_$(openssl rand -base64 24)
-//     cargo run -p pipevideo-emulator -- --speed 12 \
-//         --webhook-url http://127.0.0.1:8000/webhooks --webhook-secret $PIPEVIDEO_WEBHOOK_SECRET
+//     node webhook-redis.mjs generate "A cat walking on a beach at sunset"
 
 import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';

@@ -10,7 +10,7 @@ import Pipevideo
 /// app.on(.POST, "webhooks", body: .collect(maxSize: "1mb")) { request in
 ///     let body = request.body.data.map { Data($0.readableBytesView) } ?? Data()
 ///     let headers = request.headers.map { ($0.name, $0.value) }
-///     return HTTPStatus(statusCode: webhooks.handle(body: body, headers: headers))
+///     return HTTPStatus(statusCode: try webhooks.handle(body: body, headers: headers))
 /// }
 /// ```
 public struct WebhookFunction: Sendable {
@@ -25,15 +25,16 @@ public struct WebhookFunction: Sendable {
 
     /// The status to answer a delivery with: 204, or 400 if it is not genuine.
     ///
-    /// The body has to be the raw bytes, as they came: not decoded, and not written again.
-    public func handle(body: Data, headers: some Sequence<(String, String)>) -> Int {
+    /// The body has to be the raw bytes, as they came: not decoded, and not written again. Throws if
+    /// the client has no webhook secret: that is the server's own mistake, not the delivery's.
+    public func handle(body: Data, headers: some Sequence<(String, String)>) throws -> Int {
         do {
             // This wakes the waits, too. What takes longer belongs elsewhere: the service waits for
             // the answer, and delivers again where there is none.
             let event = try client.webhooks.unwrap(body, headers: headers)
             if !event.duplicate { finished(event) }
             return 204
-        } catch {
+        } catch let error as PipevideoError where error.kind == .webhookVerification {
             return 400
         }
     }

@@ -71,11 +71,13 @@ import WebhookFunction
         )
         let signed = try Webhook(secrets: [secret]).sign(body, id: "msg_1")
         let headers = signed.map { ($0.key, $0.value) }
-        #expect(function.handle(body: body, headers: headers) == 204)
+        #expect(try function.handle(body: body, headers: headers) == 204)
         // The service delivers again where no answer has come.
-        #expect(function.handle(body: body, headers: headers) == 204)
-        #expect(function.handle(body: body + [10], headers: headers) == 400)
-        #expect(function.handle(body: body, headers: [("svix-id", "msg_1")]) == 400)
+        #expect(try function.handle(body: body, headers: headers) == 204)
+        #expect(try function.handle(body: body + [10], headers: headers) == 400)
+        #expect(try function.handle(body: body, headers: [("svix-id", "msg_1")]) == 400)
+        let unset = WebhookFunction(client: try emulator.client()) { _ in }
+        #expect(throws: PipevideoError.self) { try unset.handle(body: body, headers: headers) }
         finished.finish()
         #expect(await events.reduce(into: []) { $0.append($1) }.map(\.generationID) == [id])
         #expect(try await updates.next()?.via == .webhook)
