@@ -15,7 +15,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::bridge::Bridge;
-use crate::ending;
+use crate::ending::Inside;
 use crate::errors;
 use crate::logs;
 use crate::outcome::{Outcome, Value};
@@ -168,6 +168,7 @@ impl Call {
 
     /// One step on the event loop: a future to wait for, or the end as an exception.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let _inside = Inside::enter(py);
         let event_loop = running_loop(py)?;
         let queue = Bridge::queue_of(&event_loop)?;
         let Some(running) = self.running(py, Waiter::Loop(Arc::downgrade(&queue)))? else {
@@ -208,6 +209,7 @@ impl Call {
 
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let inside = Inside::enter(py);
         let Some(running) = self.running(py, Waiter::Thread(std::thread::current()))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been made already."));
         };
@@ -218,7 +220,7 @@ impl Call {
                 return Ok(value);
             }
             served?;
-            ending::detached(py, || running.shared.rest(SIGNALS));
+            inside.detached(py, || running.shared.rest(SIGNALS));
             // An outcome may be the only word of what was paid for. One of a watch is kept for the
             // next step, and Python would raise what a signal's handler does before it is handed on.
             if self.keeps || !running.shared.has_ended() {

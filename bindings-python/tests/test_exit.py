@@ -36,6 +36,17 @@ for _ in range(8):
     threading.Thread(target=wait, daemon=True).start()
 assert seen.wait(20)
 """
+IN_A_CALLBACK = CLIENT + """
+import threading
+client, seen = pipevideo.Pipevideo(**OPTIONS), threading.Event()
+def busy(update):
+    seen.set()
+    for _ in range(300_000):
+        pass
+wait = lambda: client.responses.wait(sys.argv[3], on_update=busy)
+threading.Thread(target=wait, daemon=True).start()
+assert seen.wait(20)
+"""
 LOOP_LEFT_OPEN = CLIENT + """
 import asyncio
 loop = asyncio.new_event_loop()
@@ -87,7 +98,11 @@ def test_right_after_the_last_await(emulator: Emulator, pinned: bool) -> None:
 
 
 def test_during_the_waits_of_other_threads(emulator: Emulator, still: str) -> None:
-    all_end_well(lambda _: python(DURING_A_WAIT, emulator, still), 40)
+    all_end_well(lambda _: python(DURING_A_WAIT, emulator, still), 200)
+
+
+def test_in_the_callback_of_another_thread(emulator: Emulator, still: str) -> None:
+    all_end_well(lambda _: python(IN_A_CALLBACK, emulator, still), 20)
 
 
 def test_with_a_loop_left_open(emulator: Emulator, still: str) -> None:
