@@ -321,7 +321,10 @@ def _after_fork_in_child() -> None: ...
 def _after_fork_in_parent() -> None: ...
 
 def _at_exit() -> None:
-    """What `atexit` calls: when it returns, no other thread is on its way back, and none will be."""
+    """
+    What `atexit` calls: when it returns, no other thread is inside or on its way, and none will be,
+    but for one whose callback takes longer than anybody waits.
+    """
 
 def _before_fork() -> None: ...
 
