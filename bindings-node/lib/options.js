@@ -68,23 +68,15 @@ function clientOptions(given = {}) {
     else if (name === 'rateLimit' && value === null) options.rateLimit = null;
     else if (value !== undefined && value !== null) options[name] = OPTIONS[name](name, value);
   }
-  return { json: JSON.stringify({ ...fromEnvironment(apiKey), ...options }), apiKey };
+  return { json: JSON.stringify({ ...options, ...fromEnvironment() }), apiKey };
 }
 
-/** The service's own address, which the core knows too: it is named here so that the core does not go by its
- * environment. */
-const SERVICE = 'https://api.pipevideo.co';
-
 /** What the environment says, of this thread: a worker's is its own, and the native module sees only the
- * process's. An empty variable counts as unset. */
-function fromEnvironment(apiKey) {
+ * process's. */
+function fromEnvironment() {
   const { env } = process;
-  return {
-    apiKey: apiKey === undefined ? (env.PIPEVIDEO_API_KEY ?? '') : undefined,
-    baseURL: env.PIPEVIDEO_BASE_URL || SERVICE,
-    webhookSecrets: env.PIPEVIDEO_WEBHOOK_SECRET ? env.PIPEVIDEO_WEBHOOK_SECRET.split(',') : [],
-    extraCaFile: env.NODE_EXTRA_CA_CERTS || undefined,
-  };
+  const ours = Object.entries(env).filter(([name]) => name.startsWith('PIPEVIDEO_'));
+  return { environment: Object.fromEntries(ours), extraCaFile: env.NODE_EXTRA_CA_CERTS || undefined };
 }
 
 module.exports = { clientOptions, secrets };

@@ -1,5 +1,6 @@
 //! A client's options, from JavaScript's to the core's.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ struct Options {
     headers: Vec<(String, String)>,
     proxy: Option<String>,
     ca_file: Option<PathBuf>,
+    /// The variables of the thread's `process.env` that are the core's.
+    environment: HashMap<String, String>,
     /// What `NODE_EXTRA_CA_CERTS` says.
     extra_ca_file: Option<PathBuf>,
 }
@@ -84,7 +87,7 @@ pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Resul
 }
 
 fn build(options: Options, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
-    let mut builder = Client::builder();
+    let mut builder = Client::builder().environment(options.environment);
     if let Some((channel, client)) = token {
         builder = builder.token(move || token::ask(channel.clone(), client));
     }

@@ -80,7 +80,8 @@ public struct Pipevideo: Sendable {
     /// What the function throws ends the call, and is thrown from there as it is; from `generate`, once
     /// the generation is there, as the ``PipevideoError/cause`` of an error that has its id, so that
     /// nothing that was paid for is lost. When the call is over, because it was cancelled or has waited
-    /// for too long, the function's task is cancelled. Clients with a function share their rate limit only with their own copies. The other options are those of
+    /// for too long, the function's task is cancelled. Clients with a function share their rate limit
+    /// only with their own copies. The other options are those of
     /// ``init(apiKey:baseURL:allowInsecure:requestTimeout:connectTimeout:maxRetries:rateLimit:polling:deadline:webhookSecrets:app:headers:proxy:caFile:)-swift.init``.
     ///
     /// - Throws: ``PipevideoError`` of the kind `configuration`: a bad base URL, a bad option.

@@ -1,5 +1,6 @@
 //! The client's options.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub struct ClientBuilder {
     webhook_secrets: Option<Vec<SecretString>>,
     proxy: Option<String>,
     ca_files: Vec<PathBuf>,
+    environment: Option<HashMap<String, SecretString>>,
 }
 
 #[derive(Clone)]
@@ -146,6 +148,7 @@ impl ClientBuilder {
             webhook_secrets: None,
             proxy: None,
             ca_files: Vec::new(),
+            environment: None,
         }
     }
 
@@ -266,6 +269,30 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the variables that stand for options which are not given, in place of those of the
+    /// process: for hosts whose threads have an environment of their own. Proxies go by the process's
+    /// all the same.
+    ///
+    /// ```
+    /// use pipevideo::Client;
+    ///
+    /// let with = |variables: &[(&str, &str)]| {
+    ///     Client::builder().environment(variables.iter().copied()).build()
+    /// };
+    /// assert!(with(&[("PIPEVIDEO_API_KEY", "pv_example")]).is_ok());
+    /// assert!(with(&[]).is_err(), "whatever the process's environment has");
+    /// ```
+    pub fn environment<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables.into_iter();
+        let secret = |value: V| SecretString::from(value.into());
+        self.environment =
+            Some(variables.map(|(name, value)| (name.into(), secret(value))).collect());
+        self
+    }
+
     /// Makes the client. Nothing is sent.
     ///
     /// # Errors
@@ -288,10 +315,12 @@ impl ClientBuilder {
         transport: Arc<dyn Transport>,
     ) -> Result<Client, Error> {
         self.check()?;
+        let webhook = self.find_webhook()?;
+        let named = self.variable("PIPEVIDEO_API_KEY").unwrap_or_default();
         let key = match self.key {
             Some(KeyOption::Function(key)) => key,
             Some(KeyOption::Fixed(key)) => Key::fixed(key)?,
-            None => Key::fixed(env("PIPEVIDEO_API_KEY").unwrap_or_default().into())?,
+            None => Key::fixed(named.into())?,
         };
         let rate_limit = self.rate_limit;
         let identity = key.text().map(|key| Identity {
@@ -300,7 +329,6 @@ impl ClientBuilder {
             rate_limit,
         });
         self.config.base_url = base_url;
-        let webhook = find_webhook(self.webhook_secrets)?;
         let headers = call::standing_headers(&self.config)?;
         let shared = Shared::of(identity, rate_limit);
         Ok(Client {
@@ -316,8 +344,31 @@ impl ClientBuilder {
     }
 
     fn find_base_url(&self) -> Result<BaseUrl, Error> {
-        let url = self.base_url.clone().or_else(|| env("PIPEVIDEO_BASE_URL"));
+        let url = self.base_url.clone().or_else(|| self.variable("PIPEVIDEO_BASE_URL"));
         BaseUrl::parse(url.as_deref().unwrap_or(BaseUrl::DEFAULT), self.allow_insecure)
+    }
+
+    /// What verifies webhooks, if there are secrets. Those of the environment may be none.
+    fn find_webhook(&self) -> Result<Option<Webhook>, Error> {
+        match &self.webhook_secrets {
+            Some(secrets) if secrets.is_empty() => Ok(None),
+            Some(secrets) => {
+                Webhook::new(secrets.iter().map(ExposeSecret::expose_secret)).map(Some)
+            }
+            None => match self.variable("PIPEVIDEO_WEBHOOK_SECRET") {
+                Some(secrets) => Webhook::new(secrets.split(',')).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// A variable of the environment; an empty one counts as unset.
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = match &self.environment {
+            Some(variables) => variables.get(name).map(|value| value.expose_secret().to_owned()),
+            None => std::env::var(name).ok(),
+        };
+        value.filter(|value| !value.is_empty())
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -340,23 +391,6 @@ impl ClientBuilder {
         }
         Ok(())
     }
-}
-
-/// What verifies webhooks, if there are secrets. Those of the environment may be none.
-fn find_webhook(secrets: Option<Vec<SecretString>>) -> Result<Option<Webhook>, Error> {
-    match secrets {
-        Some(secrets) if secrets.is_empty() => Ok(None),
-        Some(secrets) => Webhook::new(secrets.iter().map(ExposeSecret::expose_secret)).map(Some),
-        None => match env("PIPEVIDEO_WEBHOOK_SECRET") {
-            Some(secrets) => Webhook::new(secrets.split(',')).map(Some),
-            None => Ok(None),
-        },
-    }
-}
-
-/// A variable of the environment; an empty one counts as unset.
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -104,7 +104,8 @@ const SCARCITY: f64 = 0.2;
 const RETHINK: f64 = 1.5;
 /// How many polls may catch up at once with an even pace.
 const BURST: u32 = 2;
-/// Even the least worthy is looked at again within so many turns of all.
+/// Even the least worthy is looked at again within so many turns of all; sooner where the load is
+/// little more than the budget carries.
 const TURNS: f64 = 4.0;
 
 impl Planner {
