@@ -1,4 +1,4 @@
-// From a scenario's words to calls of the library, and back: emulator/scenarios says what they are.
+// From a scenario's words to calls of the library, and back: conformance/README.md says what they are.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { inspect } from 'node:util';
 import { image, PipevideoError, text, video, Webhook } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
 
-export const ROOT = new URL('../../emulator/', import.meta.url);
+export const ROOT = new URL('../../conformance/', import.meta.url);
 export const SURFACE = JSON.parse(readFileSync(new URL('surface.json', ROOT), 'utf8'));
 export const EXCUSED = SURFACE.excuses.node ?? {};
 const MEMBERS = new Set([

@@ -1,4 +1,4 @@
-"""From a scenario's words to calls of the library, and back: emulator/scenarios says what they are."""
+"""From a scenario's words to calls of the library, and back: conformance/README.md says what they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pipevideo
 from pipevideo.testing import Emulator
 
-ROOT = Path(__file__).parents[2] / "emulator"
+ROOT = Path(__file__).parents[2] / "conformance"
 SURFACE = json.loads((ROOT / "surface.json").read_text())
 EXCUSED: dict[str, str] = SURFACE["excuses"]["python"]
 MEMBERS = {

@@ -53,11 +53,11 @@ pub mod blocking;
 #[cfg(feature = "client")]
 mod client;
 mod error;
-mod follow;
 #[cfg(feature = "uniffi")]
 mod foreign;
 mod json;
 mod model;
+mod polling;
 mod retry;
 mod webhook;
 mod wire;
@@ -67,9 +67,7 @@ pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
     TokenError, Usage, Wait, Watch, Webhooks, forget_shared_state,
 };
-pub use error::{Error, ErrorKind, Result, Sent};
-pub use follow::budget::RateLimit;
-pub use follow::planner::Polling;
+pub use error::{Delivery, Error, ErrorKind, Result};
 pub use http::HeaderMap;
 pub use model::{
     AccountUsage, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog, EngineModel,
@@ -77,5 +75,7 @@ pub use model::{
     InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage, Status,
     TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
+pub use polling::budget::RateLimit;
+pub use polling::planner::Polling;
 pub use rust_decimal::Decimal;
 pub use webhook::{Webhook, WebhookEvent, WebhookReason};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Sent};
+use crate::error::{Delivery, Error, ErrorKind};
 
 /// What sending a call twice could do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub(crate) fn backoff(failures: u32, entropy: f64) -> Duration {
 fn may_repeat(safety: Safety, error: &Error) -> bool {
     match (safety, error.kind()) {
         (_, ErrorKind::RateLimited) => true,
-        (Safety::Create, ErrorKind::Connection | ErrorKind::Timeout) => error.sent() == Sent::No,
+        (Safety::Create, ErrorKind::Connection | ErrorKind::Timeout) => {
+            error.delivery() == Delivery::NotSent
+        }
         (Safety::Create, _) => false,
         (Safety::Read, _) => is_passing(error) && error.kind() != ErrorKind::Decode,
     }
@@ -77,16 +79,16 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    fn error(kind: ErrorKind, sent: Sent) -> Error {
-        Error::new(kind, "").with_sent(sent)
+    fn error(kind: ErrorKind, sent: Delivery) -> Error {
+        Error::new(kind, "").with_delivery(sent)
     }
 
     #[test]
     fn a_create_is_sent_again_only_if_it_was_certainly_not_taken() {
         for kind in ErrorKind::ALL {
-            for sent in [Sent::No, Sent::Maybe, Sent::Yes] {
+            for sent in [Delivery::NotSent, Delivery::Unknown, Delivery::Answered] {
                 let certain = kind == ErrorKind::RateLimited
-                    || (sent == Sent::No
+                    || (sent == Delivery::NotSent
                         && matches!(kind, ErrorKind::Connection | ErrorKind::Timeout));
                 let again = pause(Safety::Create, &error(kind, sent), 1, 4, 0.5);
                 assert_eq!(again.is_some(), certain, "{kind} {sent:?}");
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_bound_and_respect_the_service() {
-        let broken = error(ErrorKind::Connection, Sent::Maybe);
+        let broken = error(ErrorKind::Connection, Delivery::Unknown);
         let at = |attempt| pause(Safety::Read, &broken, attempt, 10, 1.0).unwrap().as_millis();
         assert_eq!([1, 2, 3, 6, 10].map(at), [250, 500, 1000, 8000, 8000]);
         assert_eq!(pause(Safety::Read, &broken, 1, 4, 0.0), Some(Duration::ZERO));
@@ -104,7 +106,7 @@ mod tests {
         assert_eq!(pause(Safety::Read, &broken, 1, 0, 0.5), None);
 
         let limited = |seconds| {
-            error(ErrorKind::RateLimited, Sent::Yes)
+            error(ErrorKind::RateLimited, Delivery::Answered)
                 .with_retry_after(Some(Duration::from_secs(seconds)))
         };
         let again = |seconds| pause(Safety::Create, &limited(seconds), 1, 4, 0.0);

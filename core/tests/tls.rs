@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use pipevideo::{Client, ErrorKind, Sent};
+use pipevideo::{Client, Delivery, ErrorKind};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -70,7 +70,11 @@ async fn a_ca_file_is_trusted_and_http_2_is_spoken() {
 
     let stranger = builder.build().unwrap();
     let error = stranger.responses().retrieve("gen_1").await.unwrap_err();
-    assert_eq!((error.kind(), error.sent()), (ErrorKind::Connection, Sent::No), "{error}");
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Connection, Delivery::NotSent),
+        "{error}"
+    );
     assert!(error.message().contains("certificate"), "{error}");
 }
 

@@ -133,11 +133,11 @@ impl Surface {
 }
 
 fn surface() -> Surface {
-    serde_json::from_str(include_str!("../surface.json")).unwrap()
+    serde_json::from_str(include_str!("../../conformance/surface.json")).unwrap()
 }
 
 fn scenarios() -> Vec<(String, Scenario)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/scenarios");
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -9,7 +9,7 @@ import Pipevideo
 enum Repository {
     static let root: URL = {
         var folder = URL(filePath: #filePath).deletingLastPathComponent()
-        let mark = "emulator/surface.json"
+        let mark = "conformance/surface.json"
         while !FileManager.default.fileExists(atPath: folder.appending(path: mark).path) {
             precondition(folder.path != "/", "the tests run in the repository")
             folder.deleteLastPathComponent()

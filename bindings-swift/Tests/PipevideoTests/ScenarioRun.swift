@@ -1,7 +1,7 @@
 import Foundation
 import Pipevideo
 
-/// One scenario under way: emulator/scenarios/README.md says what its members mean.
+/// One scenario under way: conformance/README.md says what its members mean.
 final class ScenarioRun {
     private static let members: Set<String> = [
         "about", "emulator", "generations", "faults", "delivery_faults", "files", "client", "first",

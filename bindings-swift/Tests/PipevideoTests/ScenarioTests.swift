@@ -4,10 +4,10 @@ import Testing
 
 /// The scenarios that every language runs, each with an emulator of its own.
 @Suite struct ScenarioTests {
-    static let surface = try! Repository.json("emulator/surface.json")
+    static let surface = try! Repository.json("conformance/surface.json")
     static let excused = surface["excuses"]?["swift"]?.members ?? [:]
     static let names: [String] = {
-        let folder = Repository.root.appending(path: "emulator/scenarios").path
+        let folder = Repository.root.appending(path: "conformance/scenarios").path
         let files = try! FileManager.default.contentsOfDirectory(atPath: folder)
         let names = files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
         let wanted = ProcessInfo.processInfo.environment["SCENARIO"] ?? ""
@@ -22,7 +22,7 @@ import Testing
 
     @Test(.timeLimit(.minutes(5)), arguments: names)
     func scenario(_ name: String) async throws {
-        let scenario = try Repository.json("emulator/scenarios/\(name).json")
+        let scenario = try Repository.json("conformance/scenarios/\(name).json")
         let operation = scenario["call"]?["operation"]?.stringValue ?? ""
         if let reason = Self.excused[name] ?? Self.excused[operation] {
             print("EXCUSED \(name): \(reason)")

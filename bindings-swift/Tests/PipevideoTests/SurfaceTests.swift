@@ -33,7 +33,7 @@ import Testing
         // Each operation is called by a scenario, or by its name excused.
         let used = try Set(
             ScenarioTests.names.map { name in
-                try Repository.json("emulator/scenarios/\(name).json")["call"]?["operation"]?
+                try Repository.json("conformance/scenarios/\(name).json")["call"]?["operation"]?
                     .stringValue
             })
         for operation in surface["operations"]?.members.keys ?? [:].keys {

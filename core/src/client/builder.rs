@@ -11,14 +11,14 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::gate::{Identity, Shared};
+use super::client_state::{Identity, Shared};
 use super::key::{Key, TokenError};
-use super::reqwest::{Connecting, Reqwest};
+use super::reqwest::{ConnectOptions, Reqwest};
 use super::transport::Transport;
 use super::{Client, Inner, call};
 use crate::error::{Error, ErrorKind};
-use crate::follow::budget::RateLimit;
-use crate::follow::planner::Polling;
+use crate::polling::budget::RateLimit;
+use crate::polling::planner::Polling;
 use crate::webhook::Webhook;
 use crate::wire::BaseUrl;
 
@@ -299,7 +299,7 @@ impl ClientBuilder {
     /// [`ErrorKind::Configuration`]: no key, a bad base URL, a bad option.
     pub fn build(self) -> Result<Client, Error> {
         let base_url = self.find_base_url()?;
-        let transport = Reqwest::new(&Connecting {
+        let transport = Reqwest::new(&ConnectOptions {
             connect_timeout: self.config.connect_timeout,
             proxy: self.proxy.as_deref(),
             ca_files: &self.ca_files,

@@ -10,12 +10,13 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, Span, debug_span, field, info};
 
 use super::Inner;
+use super::client_state::lock;
 use super::clock;
-use super::gate::{Permit, lock};
-use super::transport::{Broken, HttpRequest, HttpResponse};
-use crate::error::{Error, ErrorKind, Scrub, Sent};
-use crate::follow::lifecycle::Snapshot;
+use super::limiter::Permit;
+use super::transport::{HttpRequest, HttpResponse, TransportError};
+use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationRequest};
+use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Safety};
 use crate::wire::{self, Answer, Request};
 
@@ -35,7 +36,7 @@ impl Inner {
         let texts = request.texts().collect();
         match self.call::<Generation>(&call, Safety::Create, texts).await {
             Ok((generation, text)) => {
-                lock(&self.shared.created).remember(&generation.id, clock::now());
+                lock(&self.shared.created).insert(&generation.id, clock::now());
                 Ok(Snapshot::new(generation, text))
             }
             Err((error, sent_at)) if is_uncertain(&error) => {
@@ -50,7 +51,7 @@ impl Inner {
         let request = wire::retrieve(id)?;
         let looked = self.attempt(&request, Some(permit), &[]).await;
         looked
-            .and_then(|(generation, text)| Ok(Snapshot::new(about(id, generation)?, text)))
+            .and_then(|(generation, text)| Ok(Snapshot::new(check_id(id, generation)?, text)))
             .map_err(|error| error.with_generation_id(id))
     }
 
@@ -73,7 +74,7 @@ impl Inner {
                 attempt += 1;
                 let permit = match request.authorized {
                     true => {
-                        let entered = self.shared.gate.enter().await;
+                        let entered = self.shared.limiter.acquire().await;
                         Some(entered.map_err(|e| (e.with_attempts(attempt - 1), clock::wall()))?)
                     }
                     false => None,
@@ -111,20 +112,20 @@ impl Inner {
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
         if !span.is_disabled() {
-            span.record("budget_left", self.shared.gate.budget().left(clock::now()));
+            span.record("budget_left", self.shared.limiter.budget().left(clock::now()));
         }
         let (answer, key) = match self.exchange(request).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
-                if let Some(permit) = permit.filter(|_| error.sent() == Sent::No) {
+                if let Some(permit) = permit.filter(|_| error.delivery() == Delivery::NotSent) {
                     permit.not_sent();
                 }
                 return Err(error);
             }
         };
         span.record("status", answer.status.as_u16());
-        let scrub = Scrub { key: &key, texts: texts.to_vec() };
-        let result = answer.parse(&scrub, clock::wall());
+        let redactor = Redactor { key: &key, texts: texts.to_vec() };
+        let result = answer.parse(&redactor, clock::wall());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
         {
@@ -141,14 +142,14 @@ impl Inner {
                 "{what} within the request timeout of {timeout:?}. Try again, or raise \
                  the request timeout."
             );
-            Error::new(ErrorKind::Timeout, message).with_sent(sent)
+            Error::new(ErrorKind::Timeout, message).with_delivery(sent)
         };
         let mut headers = self.headers.clone();
         let mut key = Cow::Borrowed("");
         if request.authorized {
             let authorized = clock::within(timeout, self.key.authorize()).await;
-            let (header, token) =
-                authorized.ok_or_else(|| late("the token function gave no token", Sent::No))??;
+            let (header, token) = authorized
+                .ok_or_else(|| late("the token function gave no token", Delivery::NotSent))??;
             headers.insert(header::AUTHORIZATION, header);
             key = token;
         }
@@ -164,13 +165,13 @@ impl Inner {
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {
             Some(answer) => Ok((answer?, key)),
-            None => Err(late("there was no answer", Sent::Maybe)),
+            None => Err(late("there was no answer", Delivery::Unknown)),
         }
     }
 }
 
 /// The generation that is waited for, or none: a wait does not end with another one's video.
-fn about(id: &str, generation: Generation) -> Result<Generation, Error> {
+fn check_id(id: &str, generation: Generation) -> Result<Generation, Error> {
     if generation.id == id {
         return Ok(generation);
     }
@@ -186,19 +187,19 @@ fn is_of_key(error: &Error) -> bool {
 /// Whether a create that ended so may have made a generation.
 fn is_uncertain(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Connection | ErrorKind::Timeout => error.sent() != Sent::No,
+        ErrorKind::Connection | ErrorKind::Timeout => error.delivery() != Delivery::NotSent,
         ErrorKind::Server | ErrorKind::Decode => true,
         _ => false,
     }
 }
 
-async fn read_to_end(mut response: HttpResponse) -> Result<Answer, Broken> {
+async fn read_to_end(mut response: HttpResponse) -> Result<Answer, TransportError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
         if body.len() + chunk.len() > LARGEST_ANSWER {
             let what = "the answer is far larger than any of the API";
-            return Err(Broken { what, sent: Sent::Maybe, source: None });
+            return Err(TransportError { what, delivery: Delivery::Unknown, source: None });
         }
         body.extend_from_slice(&chunk);
     }

@@ -15,7 +15,7 @@ use url::Url;
 use self::target::{Target, Writer};
 use super::transport::{HttpRequest, HttpResponse};
 use super::{Client, clock};
-use crate::error::{Error, ErrorKind, Sent};
+use crate::error::{Delivery, Error, ErrorKind};
 use crate::model::{Generation, Status};
 use crate::retry;
 use crate::wire::{self, RangeAnswer};
@@ -237,8 +237,8 @@ impl Transfer {
         let response = match clock::within(timeout, self.client.inner.transport.send(request)).await
         {
             Some(Ok(response)) => response,
-            Some(Err(broken)) => {
-                return Ok(Fetched::Broken(could_not("could not be had", broken.into())));
+            Some(Err(error)) => {
+                return Ok(Fetched::Broken(could_not("could not be had", error.into())));
             }
             None => return Ok(Fetched::Broken(stalled())),
         };
@@ -292,9 +292,9 @@ impl Transfer {
                         on_progress(self.writer.progress());
                     }
                 }
-                Some(Some(Err(broken))) => {
+                Some(Some(Err(error))) => {
                     self.writer.flush().await?;
-                    return Ok(Fetched::Broken(could_not("broke off", broken.into())));
+                    return Ok(Fetched::Broken(could_not("broke off", error.into())));
                 }
                 Some(None) => break,
                 None => {
@@ -319,13 +319,13 @@ impl Transfer {
 
 fn could_not(what: &str, cause: Error) -> Error {
     let message = format!("the video {what}: {cause} What has arrived stays for the next try.");
-    Error::new(ErrorKind::Download, message).with_sent(cause.sent()).with_source(cause)
+    Error::new(ErrorKind::Download, message).with_delivery(cause.delivery()).with_source(cause)
 }
 
 fn stalled() -> Error {
     let message = "the video's host was silent for the request timeout. What has arrived stays for \
                    the next try.";
-    Error::new(ErrorKind::Download, message).with_sent(Sent::Maybe)
+    Error::new(ErrorKind::Download, message).with_delivery(Delivery::Unknown)
 }
 
 fn refused(what: &str, status: u16) -> Error {

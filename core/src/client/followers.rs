@@ -9,11 +9,11 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
 
 use super::Inner;
-use super::follower::Follower;
-use super::gate::lock;
+use super::client_state::lock;
+use super::driver::Follower;
 use crate::error::Error;
-use crate::follow::lifecycle::Snapshot;
 use crate::model::{Generation, Update};
+use crate::polling::wait_state::Snapshot;
 
 /// The follower tasks of one key: one for each runtime that waits on it.
 #[derive(Default)]

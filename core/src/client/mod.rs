@@ -2,15 +2,17 @@
 
 mod builder;
 mod call;
+mod client_state;
 mod clock;
 mod download;
+mod driver;
 mod engines;
-mod follower;
 mod followers;
-mod gate;
 mod generate;
+mod inbox;
 mod key;
-mod recent;
+mod limiter;
+mod recent_ids;
 mod reqwest;
 mod responses;
 #[cfg(test)]
@@ -28,11 +30,11 @@ use http::HeaderMap;
 
 pub(crate) use builder::Config;
 pub use builder::{App, ClientBuilder};
+use client_state::Shared;
+pub use client_state::forget_shared_state;
 pub(crate) use clock::wall;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
-use gate::Shared;
-pub use gate::forget_shared_state;
 pub use generate::Generate;
 use key::Key;
 pub use key::TokenError;
@@ -159,7 +161,7 @@ impl Client {
     /// How many requests the key has left in this window, as far as this process knows; `None`
     /// without a limit.
     pub fn budget_left(&self) -> Option<usize> {
-        self.inner.shared.gate.budget().left(clock::now())
+        self.inner.shared.limiter.budget().left(clock::now())
     }
 }
 

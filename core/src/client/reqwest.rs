@@ -13,12 +13,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use super::transport::{Broken, HttpRequest, HttpResponse, Transport};
-use crate::error::{Error, ErrorKind, Sent};
+use super::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use crate::error::{Delivery, Error, ErrorKind};
 
 /// How the connections are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Connecting<'a> {
+pub(crate) struct ConnectOptions<'a> {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a str>,
     pub(crate) ca_files: &'a [PathBuf],
@@ -39,13 +39,13 @@ const KEPT: [HeaderName; 5] =
 impl Reqwest {
     /// # Errors
     /// [`ErrorKind::Configuration`] for a proxy that is no URL or a CA file without certificates.
-    pub(crate) fn new(connecting: &Connecting<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(options: &ConnectOptions<'_>) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder()
-            .connect_timeout(connecting.connect_timeout)
+            .connect_timeout(options.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .tls_backend_preconfigured(tls(connecting.ca_files)?);
-        if let Some(proxy) = connecting.proxy {
+            .tls_backend_preconfigured(tls(options.ca_files)?);
+        if let Some(proxy) = options.proxy {
             let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
                 Error::new(
                     ErrorKind::Configuration,
@@ -54,7 +54,7 @@ impl Reqwest {
                 .with_source(error.without_url())
             })?;
             builder = builder.proxy(proxy);
-        } else if connecting.loopback {
+        } else if options.loopback {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| {
@@ -66,7 +66,10 @@ impl Reqwest {
 }
 
 impl Transport for Reqwest {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>> {
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         follow(self.client.clone(), request).boxed()
     }
 }
@@ -74,17 +77,20 @@ impl Transport for Reqwest {
 /// Sends a request and follows redirects: a read anywhere, a create only within its origin and only
 /// where the service says to send the same again (307, 308). What is meant for one origin, the key
 /// and the caller's own headers, stays there.
-async fn follow(client: reqwest::Client, mut request: HttpRequest) -> Result<HttpResponse, Broken> {
+async fn follow(
+    client: reqwest::Client,
+    mut request: HttpRequest,
+) -> Result<HttpResponse, TransportError> {
     let mut answered = false;
     for _ in 0..=MOST_REDIRECTS {
-        let response = exchange(&client, &request).await.map_err(|broken| match answered {
+        let response = exchange(&client, &request).await.map_err(|error| match answered {
             // The first hop has had the request, wherever it has sent it on to.
-            true => Broken { sent: Sent::Yes, ..broken },
-            false => broken,
+            true => TransportError { delivery: Delivery::Answered, ..error },
+            false => error,
         })?;
         answered = true;
         match redirect(&request, response.status(), response.headers()) {
-            None => return Ok(head(response)),
+            None => return Ok(into_response(response)),
             Some(next) => {
                 if next.origin() != request.url.origin() {
                     let kept = |name| request.headers.get(&name).map(|value| (name, value.clone()));
@@ -94,17 +100,21 @@ async fn follow(client: reqwest::Client, mut request: HttpRequest) -> Result<Htt
             }
         }
     }
-    Err(Broken { what: "the service redirects in a circle", sent: Sent::Yes, source: None })
+    Err(TransportError {
+        what: "the service redirects in a circle",
+        delivery: Delivery::Answered,
+        source: None,
+    })
 }
 
 async fn exchange(
     client: &reqwest::Client,
     request: &HttpRequest,
-) -> Result<reqwest::Response, Broken> {
+) -> Result<reqwest::Response, TransportError> {
     let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
     *sent.headers_mut() = request.headers.clone();
     *sent.body_mut() = request.body.clone().map(Into::into);
-    client.execute(sent).await.map_err(broken)
+    client.execute(sent).await.map_err(transport_error)
 }
 
 /// Where the answer sends the request on to, if it may go there.
@@ -122,7 +132,7 @@ fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> O
     (safe && may_leave).then_some(to)
 }
 
-fn head(mut response: reqwest::Response) -> HttpResponse {
+fn into_response(mut response: reqwest::Response) -> HttpResponse {
     HttpResponse {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
@@ -131,7 +141,7 @@ fn head(mut response: reqwest::Response) -> HttpResponse {
             match response.chunk().await {
                 Ok(Some(chunk)) => Some((Ok(chunk), Some(response))),
                 Ok(None) => None,
-                Err(error) => Some((Err(broken(error)), None)),
+                Err(error) => Some((Err(transport_error(error)), None)),
             }
         })
         .boxed(),
@@ -140,17 +150,17 @@ fn head(mut response: reqwest::Response) -> HttpResponse {
 
 /// Whether anything may have been sent is the one thing that must be right here: only a connection
 /// that was never made, or a request that could not be built, is certain.
-fn broken(error: reqwest::Error) -> Broken {
-    let (what, sent) = if error.is_builder() {
-        ("the request could not be built", Sent::No)
+fn transport_error(error: reqwest::Error) -> TransportError {
+    let (what, delivery) = if error.is_builder() {
+        ("the request could not be built", Delivery::NotSent)
     } else if error.is_connect() {
-        ("no connection could be made", Sent::No)
+        ("no connection could be made", Delivery::NotSent)
     } else if error.is_body() || error.is_decode() {
-        ("the connection broke in the middle of the answer", Sent::Maybe)
+        ("the connection broke in the middle of the answer", Delivery::Unknown)
     } else {
-        ("the connection broke before the answer", Sent::Maybe)
+        ("the connection broke before the answer", Delivery::Unknown)
     };
-    Broken { what, sent, source: Some(Box::new(error.without_url())) }
+    TransportError { what, delivery, source: Some(Box::new(error.without_url())) }
 }
 
 /// The TLS of this process, made once and at first use: reading the machine's certificates takes

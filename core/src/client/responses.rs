@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Client;
+use super::client_state::lock;
 use super::download::{Download, DownloadSource};
-use super::gate::lock;
 use super::wait::{Wait, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::model::{AccountUsage, Generation, GenerationRequest, RecentRequest};
@@ -191,7 +191,7 @@ impl Responses<'_> {
             ));
         }
         let created = lock(&self.client.inner.shared.created);
-        let known = |id: &str| created.at(id).is_some();
+        let known = |id: &str| created.get(id).is_some();
         Ok(candidates(usage, model, sent_at, known))
     }
 }

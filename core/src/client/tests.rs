@@ -12,8 +12,8 @@ use std::time::Duration;
 use fake::Fake;
 
 use super::{Client, ClientBuilder};
-use crate::follow::planner::Polling;
 use crate::model::GenerationRequest;
+use crate::polling::planner::Polling;
 
 const S: Duration = Duration::from_secs(1);
 

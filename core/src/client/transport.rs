@@ -8,12 +8,15 @@ use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Sent};
+use crate::error::{Delivery, Error, ErrorKind};
 
 /// One HTTP exchange: the connection, redirects and TLS are the transport's.
 pub(crate) trait Transport: Send + Sync {
     /// Sends a request and returns the answer's head, with its body still to come.
-    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>>;
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
 }
 
 /// A request with its host, and with its key if it has one.
@@ -28,18 +31,18 @@ pub(crate) struct HttpRequest {
 pub(crate) struct HttpResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: BoxStream<'static, Result<Bytes, Broken>>,
+    pub(crate) body: BoxStream<'static, Result<Bytes, TransportError>>,
 }
 
 /// An exchange that broke.
 #[derive(Debug)]
-pub(crate) struct Broken {
+pub(crate) struct TransportError {
     pub(crate) what: &'static str,
-    pub(crate) sent: Sent,
+    pub(crate) delivery: Delivery,
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)?;
         // Only the innermost cause: the layers between repeat it.
@@ -51,21 +54,21 @@ impl fmt::Display for Broken {
     }
 }
 
-impl std::error::Error for Broken {
+impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        let sent = broken.sent;
-        let advice = match sent {
-            Sent::No => "Nothing was sent. Check the network, the base URL and any proxy.",
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        let delivery = error.delivery;
+        let advice = match delivery {
+            Delivery::NotSent => "Nothing was sent. Check the network, the base URL and any proxy.",
             _ => "Check the network and try again.",
         };
-        Self::new(ErrorKind::Connection, format!("{broken}. {advice}"))
-            .with_sent(sent)
-            .with_source(broken)
+        Self::new(ErrorKind::Connection, format!("{error}. {advice}"))
+            .with_delivery(delivery)
+            .with_source(error)
     }
 }

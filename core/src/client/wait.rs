@@ -14,8 +14,8 @@ use tracing::{Instrument, Span, debug_span, field};
 use super::followers::{Event, Follow, Subscription};
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
-use crate::follow::lifecycle::Snapshot;
 use crate::model::{Generation, Status, Update};
+use crate::polling::wait_state::Snapshot;
 use crate::wire;
 
 /// A function that is told each update.

@@ -1,9 +1,6 @@
 //! Webhooks that wake waits.
 
-use std::time::Duration;
-
-use super::gate::lock;
-use super::recent::Recent;
+use super::client_state::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::webhook::WebhookEvent;
@@ -48,7 +45,7 @@ impl Webhooks<'_> {
             ));
         };
         let mut event = webhook.unwrap_at(body, headers, clock::wall())?;
-        event.duplicate = !lock(&inner.shared.inbox).deliveries.remember(&event.id, clock::now());
+        event.duplicate = !lock(&inner.shared.inbox).deliveries.insert(&event.id, clock::now());
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
         }
@@ -74,36 +71,7 @@ impl Webhooks<'_> {
     pub fn wake(&self, generation_id: &str) {
         let inner = &self.client.inner;
         let until = clock::now().saturating_add(inner.config.deadline);
-        lock(&inner.shared.inbox).told.remember(generation_id, until);
+        lock(&inner.shared.inbox).told.insert(generation_id, until);
         inner.shared.followers.wake(generation_id);
-    }
-}
-
-/// What webhooks have told: for waits that begin later, and to know a delivery that comes again.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    deliveries: Recent,
-    /// The generations that have been told of, and until when that counts.
-    told: Recent,
-}
-
-impl Inbox {
-    /// Whether a webhook has told of this generation's end.
-    pub(crate) fn has_told(&self, id: &str, now: Duration) -> bool {
-        self.told.at(id).is_some_and(|until| now <= until)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_remembered_for_a_time() {
-        let mut inbox = Inbox::default();
-        inbox.told.remember("gen_1", Duration::from_secs(9));
-        assert!(inbox.has_told("gen_1", Duration::from_secs(9)));
-        assert!(!inbox.has_told("gen_1", Duration::from_secs(10)));
-        assert!(!inbox.has_told("gen_2", Duration::ZERO));
     }
 }

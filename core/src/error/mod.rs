@@ -1,8 +1,8 @@
 //! One error for everything that can go wrong.
 
+mod from_response;
 mod kind;
-mod scrub;
-mod wire;
+mod redact;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,9 +10,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub(crate) use from_response::{from_status, retry_after, undecodable};
 pub use kind::ErrorKind;
-pub(crate) use scrub::Scrub;
-pub(crate) use wire::{from_status, retry_after, undecodable};
+pub(crate) use redact::Redactor;
 
 use crate::model::{FailureCategory, Generation};
 use crate::webhook::WebhookReason;
@@ -43,7 +43,7 @@ struct Inner {
     generation_id: Option<String>,
     retry_after: Option<Duration>,
     attempts: u32,
-    sent: Sent,
+    delivery: Delivery,
     /// Whether what the call had already done would be paid for again.
     paid: bool,
     model: Option<String>,
@@ -57,13 +57,13 @@ struct Inner {
 /// Whether the request of a failed call may have reached the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Sent {
-    /// Certainly not: nothing was sent, or no connection was made.
-    No,
-    /// Perhaps: bytes may have arrived, and no answer came back.
-    Maybe,
-    /// Yes: there was an answer.
-    Yes,
+pub enum Delivery {
+    /// The service certainly did not receive it: nothing was sent, or no connection was made.
+    NotSent,
+    /// The service may have received it: bytes were sent, and no response came back.
+    Unknown,
+    /// The service received it and responded.
+    Answered,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -80,7 +80,7 @@ impl Error {
             generation_id: None,
             retry_after: None,
             attempts: 0,
-            sent: Sent::No,
+            delivery: Delivery::NotSent,
             paid: false,
             model: None,
             sent_at: None,
@@ -153,8 +153,8 @@ impl Error {
     }
 
     /// Whether the request may have reached the service.
-    pub fn sent(&self) -> Sent {
-        self.0.sent
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
     }
 
     /// When an uncertain create was sent, by this machine's clock.
@@ -197,7 +197,7 @@ impl Error {
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
-        self.0.sent = Sent::Yes;
+        self.0.delivery = Delivery::Answered;
         self
     }
 
@@ -221,8 +221,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_sent(mut self, sent: Sent) -> Self {
-        self.0.sent = sent;
+    pub(crate) fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.0.delivery = delivery;
         self
     }
 
@@ -234,9 +234,9 @@ impl Error {
 
     /// The same without what the service has repeated of a prompt's texts.
     pub(crate) fn without_texts(mut self, texts: &[String]) -> Self {
-        let scrub = Scrub { key: "", texts: texts.iter().map(String::as_str).collect() };
-        self.0.message = scrub.redact(self.0.message);
-        self.0.code = self.0.code.map(|code| scrub.redact(code));
+        let redactor = Redactor { key: "", texts: texts.iter().map(String::as_str).collect() };
+        self.0.message = redactor.redact(self.0.message);
+        self.0.code = self.0.code.map(|code| redactor.redact(code));
         let cause = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
         if let Some(cause) = cause.cloned() {
             self.0.source = Some(Arc::new(cause.without_texts(texts)));
@@ -280,7 +280,7 @@ impl Error {
         error.0.code = self.0.code.clone();
         error.0.request_id = self.0.request_id.clone();
         error.0.attempts = self.0.attempts;
-        error.0.sent = self.0.sent;
+        error.0.delivery = self.0.delivery;
         error.0.model = Some(model.to_owned());
         error.0.sent_at = Some(sent_at);
         error.with_source(self)
@@ -316,7 +316,7 @@ impl Error {
         )
         .with_generation_id(&generation.id)
         .with_code(code.map(str::to_owned))
-        .with_sent(Sent::Yes);
+        .with_delivery(Delivery::Answered);
         this.0.generation = Some(generation.clone());
         this
     }
@@ -331,7 +331,7 @@ impl Error {
         let seen = match &last {
             // An unknown status is any text.
             Some(last) => {
-                format!("it was last seen {}", Scrub::default().clean(last.status.as_str()))
+                format!("it was last seen {}", Redactor::default().clean(last.status.as_str()))
             }
             None => "it was never seen".to_owned(),
         };
@@ -341,12 +341,12 @@ impl Error {
         };
         let message =
             format!("generation {} had not ended by the deadline; {seen}. {advice}", plain(id));
-        let sent = match (&last, &trouble) {
-            (None, Some(trouble)) => trouble.sent(),
-            _ => Sent::Yes,
+        let delivery = match (&last, &trouble) {
+            (None, Some(trouble)) => trouble.delivery(),
+            _ => Delivery::Answered,
         };
         let mut this = Self::new(ErrorKind::WaitTimeout, message).with_generation_id(id);
-        this.0.sent = sent;
+        this.0.delivery = delivery;
         this.0.generation = last;
         this.0.polls = Some(polls);
         match trouble {
@@ -381,7 +381,9 @@ impl fmt::Debug for Error {
         if let Some(id) = &self.0.generation_id {
             out.field("generation_id", id);
         }
-        out.field("attempts", &self.0.attempts).field("sent", &self.0.sent).finish_non_exhaustive()
+        out.field("attempts", &self.0.attempts)
+            .field("delivery", &self.0.delivery)
+            .finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use base_url::BaseUrl;
 pub(crate) use download::{Part, RangeAnswer, range_answer, range_headers};
 pub(crate) use endpoints::{create, engines, retrieve, usage};
 
-use crate::error::{self, Error, Scrub};
+use crate::error::{self, Error, Redactor};
 use crate::json;
 
 /// A call of the API, before it has a host and a key.
@@ -43,11 +43,11 @@ impl Answer {
     /// What the answer says, or the error that it is.
     pub(crate) fn parse<T: DeserializeOwned>(
         &self,
-        scrub: &Scrub<'_>,
+        redactor: &Redactor<'_>,
         now: SystemTime,
     ) -> Result<T, Error> {
         if !self.status.is_success() {
-            return Err(error::from_status(self.status, &self.headers, &self.body, scrub, now));
+            return Err(error::from_status(self.status, &self.headers, &self.body, redactor, now));
         }
         json::read(&self.body).map_err(|reason| {
             // serde's text quotes values of the body, its category does not.
@@ -56,7 +56,7 @@ impl Answer {
                 serde_json::error::Category::Eof => "JSON that breaks off",
                 _ => "no JSON",
             };
-            error::undecodable(self.status, &self.headers, &self.body, reason, scrub)
+            error::undecodable(self.status, &self.headers, &self.body, reason, redactor)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The shared scenarios, run by Rust: `emulator/scenarios` says what they are.
+//! The shared scenarios, run by Rust: `conformance/README.md` says what they are.
 //!
 //! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those whose names begin so.
 #![allow(
@@ -72,7 +72,7 @@ async fn scenarios() {
     for name in ["PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL"] {
         assert!(std::env::var(name).is_err(), "unset {name}: the scenarios say what it is");
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../emulator");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance");
     let surface: Value =
         serde_json::from_slice(&std::fs::read(root.join("surface.json")).unwrap()).unwrap();
     let excused = surface["excuses"]["rust"].as_object().unwrap().clone();

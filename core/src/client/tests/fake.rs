@@ -10,9 +10,9 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::client::clock;
-use crate::client::gate::lock;
-use crate::client::transport::{Broken, HttpRequest, HttpResponse, Transport};
-use crate::error::Sent;
+use crate::client::client_state::lock;
+use crate::client::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use crate::error::Delivery;
 
 /// What a request is answered with.
 pub(super) enum Reply {
@@ -89,7 +89,10 @@ impl Drop for Open {
 }
 
 impl Transport for Fake {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Broken>> {
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let name = format!("{} {}", request.method, request.url.path());
         let fake = self.clone();
         async move {
@@ -101,15 +104,15 @@ impl Transport for Fake {
                 (state.answer)(&name, before)
             };
             let _open = Open(fake.clone());
-            let broken = |what, sent| Err(Broken { what, sent, source: None });
+            let broken = |what, delivery| Err(TransportError { what, delivery, source: None });
             match reply {
                 Reply::Answer(status, body) => Ok(HttpResponse {
                     status: StatusCode::from_u16(status).unwrap(),
                     headers: HeaderMap::new(),
                     body: stream::iter([Ok(Bytes::from(body))]).boxed(),
                 }),
-                Reply::Refused => broken("no connection could be made", Sent::No),
-                Reply::Lost => broken("the connection broke before the answer", Sent::Maybe),
+                Reply::Refused => broken("no connection could be made", Delivery::NotSent),
+                Reply::Lost => broken("the connection broke before the answer", Delivery::Unknown),
                 Reply::Silence => std::future::pending().await,
             }
         }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
-use crate::error::{ErrorKind, Sent};
+use crate::error::{Delivery, ErrorKind};
 
 #[tokio::test(start_paused = true)]
 async fn a_create_without_an_answer_is_sent_once_and_uncertain_after_the_timeout() {
@@ -15,7 +15,10 @@ async fn a_create_without_an_answer_is_sent_once_and_uncertain_after_the_timeout
     assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
     assert_eq!(began.elapsed().as_secs(), 30);
     assert_eq!(fake.count("POST"), 1);
-    assert_eq!((error.model(), error.sent()), (Some("moonshotai/kimi-k2.5"), Sent::Maybe));
+    assert_eq!(
+        (error.model(), error.delivery()),
+        (Some("moonshotai/kimi-k2.5"), Delivery::Unknown)
+    );
     assert!(error.sent_at().is_some() && !error.is_retryable());
 }
 
@@ -75,7 +78,7 @@ async fn the_token_function_is_asked_before_each_request() {
     assert_eq!(fake.headers(0)["authorization"], "Bearer token-0");
     assert_eq!(fake.headers(1)["authorization"], "Bearer token-1");
     let error = client.responses().retrieve("gen_1").await.unwrap_err();
-    assert_eq!((error.kind(), error.sent()), (ErrorKind::Authentication, Sent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Authentication, Delivery::NotSent));
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "backend down");
     assert_eq!(fake.count("GET"), 2);
 }
@@ -108,7 +111,10 @@ async fn a_token_function_that_hangs_is_given_up_and_nothing_was_sent() {
     let fake = Fake::new(|_, _| shows("queued"));
     let client = with_token(&fake, std::future::pending);
     let error = client.responses().create(request()).await.unwrap_err();
-    assert_eq!((error.kind(), error.sent(), error.attempts()), (ErrorKind::Timeout, Sent::No, 2));
+    assert_eq!(
+        (error.kind(), error.delivery(), error.attempts()),
+        (ErrorKind::Timeout, Delivery::NotSent, 2)
+    );
     assert_eq!(fake.count("POST"), 0);
 }
 
@@ -120,7 +126,10 @@ async fn a_token_function_that_has_no_token_is_told_and_no_request_was_made() {
     for (client, kind) in [(empty, ErrorKind::Configuration), (failing, ErrorKind::Authentication)]
     {
         let error = client.responses().create(request()).await.unwrap_err();
-        assert_eq!((error.kind(), error.sent(), error.attempts()), (kind, Sent::No, 0));
+        assert_eq!(
+            (error.kind(), error.delivery(), error.attempts()),
+            (kind, Delivery::NotSent, 0)
+        );
     }
     assert_eq!(fake.count("POST"), 0);
 }

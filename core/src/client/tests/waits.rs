@@ -98,7 +98,10 @@ async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
 async fn a_deadline_says_what_was_in_the_way() {
     let fake = Fake::new(|_, _| Reply::Refused);
     let error = client(&fake).responses().wait("gen_1").deadline(S * 20).await.unwrap_err();
-    assert_eq!((error.kind(), error.sent()), (ErrorKind::WaitTimeout, crate::Sent::No));
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::WaitTimeout, crate::Delivery::NotSent)
+    );
     assert!(error.message().contains("no connection could be made"), "{error}");
     assert!(std::error::Error::source(&error).is_some());
 }

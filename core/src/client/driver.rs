@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::{Instrument, debug_span};
 
+use super::client_state::{Shared, lock};
 use super::followers::{Command, Event, Follow};
-use super::gate::{Shared, lock};
 use super::{Inner, clock};
 use crate::error::{Error, ErrorKind};
-use crate::follow::lifecycle::{Ask, GRACE, Lifecycle, Snapshot};
-use crate::follow::planner::{Next, Planner};
 use crate::model::{Generation, Update, Via};
+use crate::polling::planner::{Next, Planner};
+use crate::polling::wait_state::{Ask, GRACE, Lifecycle, Snapshot};
 
 /// No more looks than this are under way at once, whatever the budget: each may be a connection.
 const MOST_LOOKS: usize = 50;
@@ -83,7 +83,7 @@ impl Follower {
     async fn run(mut self, runtime: Id) {
         let shared = self.shared.clone();
         loop {
-            let changed = shared.gate.changed();
+            let changed = shared.limiter.changed();
             let next = self.dispatch();
             self.meet_deadlines();
             if self.followed.is_empty() && shared.followers.leave(&self.inbox, runtime) {
@@ -120,9 +120,9 @@ impl Follower {
                 return Next::WhenChanged;
             }
             let now = clock::now();
-            let next = self.planner.next(now, &mut self.shared.gate.budget());
+            let next = self.planner.next(now, &mut self.shared.limiter.budget());
             let Next::Look(id) = next else { return next };
-            let permit = self.shared.gate.poll_permit();
+            let permit = self.shared.limiter.poll_permit();
             let followed = self.followed.get_mut(&id).expect("what is planned is followed");
             followed.waits.iter_mut().for_each(|wait| wait.lifecycle.look());
             followed.via = std::mem::replace(&mut followed.next_via, Via::Poll);
@@ -164,7 +164,7 @@ impl Follower {
     fn begin(&mut self, follow: Follow, events: events::UnboundedSender<Event>, number: u64) {
         let Follow { client, id, deadline, created, updates } = follow;
         let now = clock::now();
-        let created_at = lock(&self.shared.created).at(&id);
+        let created_at = lock(&self.shared.created).get(&id);
         let grace = created_at.map_or(Duration::ZERO, |created_at| created_at + GRACE);
         self.deadlines.insert((deadline, id.clone(), number));
         let lifecycle = Lifecycle::new(deadline, grace, created.clone());

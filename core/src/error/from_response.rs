@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
-use super::{Error, ErrorKind, Scrub};
+use super::{Error, ErrorKind, Redactor};
 use crate::model::mentions_credits;
 
 /// The error of an answer whose status is not a success.
@@ -13,16 +13,16 @@ pub(crate) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-    scrub: &Scrub<'_>,
+    redactor: &Redactor<'_>,
     now: SystemTime,
 ) -> Error {
     let json: Option<Value> = crate::json::read(body).ok();
     let text = json.as_ref().and_then(message_of);
-    let code = json.as_ref().and_then(code_of).map(|code| scrub.clean(&code));
-    let text = text.map(|text| scrub.clean(&text)).filter(|text| !text.is_empty());
+    let code = json.as_ref().and_then(code_of).map(|code| redactor.clean(&code));
+    let text = text.map(|text| redactor.clean(&text)).filter(|text| !text.is_empty());
     // Without the prompt: a video about an empty bank account is no lack of credits.
     let kind = kind_of(status, text.as_deref().unwrap_or_default(), code.as_deref());
-    let said = text.unwrap_or_else(|| excerpt(headers, body, scrub));
+    let said = text.unwrap_or_else(|| excerpt(headers, body, redactor));
     let said = said.trim_end_matches('.');
     let message = format!("{} (HTTP {}): {said}. {}", what(kind), status.as_u16(), advice(kind));
     Error::new(kind, message)
@@ -38,13 +38,13 @@ pub(crate) fn undecodable(
     headers: &HeaderMap,
     body: &[u8],
     reason: &str,
-    scrub: &Scrub<'_>,
+    redactor: &Redactor<'_>,
 ) -> Error {
     // What is nearly a generation may quote its prompt, which only a create knows.
     let json: Option<Value> = crate::json::read(body).ok();
     let said = match body.trim_ascii_start().first() {
         Some(b'{' | b'[' | b'"') => format!("{} bytes", body.len()),
-        _ => excerpt(headers, body, scrub),
+        _ => excerpt(headers, body, redactor),
     };
     let message = format!(
         "the answer is not what the API says (HTTP {}, {reason}): {said}. Check the base URL, and \
@@ -123,12 +123,12 @@ fn code_of(json: &Value) -> Option<String> {
     })
 }
 
-fn excerpt(headers: &HeaderMap, body: &[u8], scrub: &Scrub<'_>) -> String {
+fn excerpt(headers: &HeaderMap, body: &[u8], redactor: &Redactor<'_>) -> String {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = scrub.clean(content_type.unwrap_or("no content type"));
+    let content_type = redactor.clean(content_type.unwrap_or("no content type"));
     // More than is looked at, whatever the characters: a cut is seen to be one.
     let beginning = &body[..body.len().min(8192)];
-    match scrub.clean(&String::from_utf8_lossy(beginning)) {
+    match redactor.clean(&String::from_utf8_lossy(beginning)) {
         text if text.is_empty() => format!("an empty body, {content_type}"),
         text => format!("{content_type}, \"{text}\""),
     }
@@ -180,8 +180,8 @@ mod tests {
 
     fn error(status: u16, body: &str) -> Error {
         let status = StatusCode::from_u16(status).unwrap();
-        let scrub = Scrub { key: "pv_key_1", texts: vec!["a secret prompt"] };
-        from_status(status, &HeaderMap::new(), body.as_bytes(), &scrub, SystemTime::UNIX_EPOCH)
+        let redactor = Redactor { key: "pv_key_1", texts: vec!["a secret prompt"] };
+        from_status(status, &HeaderMap::new(), body.as_bytes(), &redactor, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -243,15 +243,15 @@ mod tests {
     #[test]
     fn what_the_prompt_says_is_not_what_the_service_says() {
         let prompt = "a man with insufficient funds at a bank";
-        let scrub = Scrub { key: "", texts: vec![prompt] };
+        let redactor = Redactor { key: "", texts: vec![prompt] };
         let body = json!({"message": format!("Invalid prompt: '{prompt}'")}).to_string();
-        let kind = |scrub| {
+        let kind = |redactor| {
             let headers = HeaderMap::new();
             let now = SystemTime::UNIX_EPOCH;
-            from_status(StatusCode::BAD_REQUEST, &headers, body.as_bytes(), scrub, now).kind()
+            from_status(StatusCode::BAD_REQUEST, &headers, body.as_bytes(), redactor, now).kind()
         };
-        assert_eq!(kind(&scrub), ErrorKind::BadRequest);
-        assert_eq!(kind(&Scrub::default()), ErrorKind::InsufficientCredits);
+        assert_eq!(kind(&redactor), ErrorKind::BadRequest);
+        assert_eq!(kind(&Redactor::default()), ErrorKind::InsufficientCredits);
     }
 
     #[test]
@@ -278,14 +278,14 @@ mod tests {
         ) {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(&header).unwrap());
-            let scrub = Scrub { key: "pv_key_1", texts: vec!["a secret prompt"] };
+            let redactor = Redactor { key: "pv_key_1", texts: vec!["a secret prompt"] };
             let status = StatusCode::from_u16(status).unwrap();
             let body = [&body[..], b" pv_key_1"].concat();
             let now = SystemTime::UNIX_EPOCH;
             for error in [
-                from_status(status, &headers, &body, &scrub, now),
-                from_status(status, &headers, &body[..body.len() - 9], &scrub, now),
-                undecodable(status, &headers, &body, "no JSON", &scrub),
+                from_status(status, &headers, &body, &redactor, now),
+                from_status(status, &headers, &body[..body.len() - 9], &redactor, now),
+                undecodable(status, &headers, &body, "no JSON", &redactor),
             ] {
                 let text = format!("{error} {error:?}");
                 prop_assert!(!text.contains("pv_key_1") && !error.to_string().contains('\n'));

@@ -4,7 +4,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod forecast;
-pub(crate) mod lifecycle;
 pub(crate) mod planner;
 #[cfg(test)]
 mod simulation;
+pub(crate) mod wait_state;

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 /// Ids, each with a time: the newest [`REMEMBERED`] of them.
 #[derive(Default)]
-pub(crate) struct Recent {
+pub(crate) struct RecentIds {
     at: HashMap<Arc<str>, Duration>,
     order: VecDeque<Arc<str>>,
 }
 
 const REMEMBERED: usize = 10_000;
 
-impl Recent {
+impl RecentIds {
     /// Remembers an id with its time; false if it was known, and only its time is new.
-    pub(crate) fn remember(&mut self, id: &str, time: Duration) -> bool {
+    pub(crate) fn insert(&mut self, id: &str, time: Duration) -> bool {
         if let Some(known) = self.at.get_mut(id) {
             *known = time;
             return false;
@@ -31,7 +31,7 @@ impl Recent {
         true
     }
 
-    pub(crate) fn at(&self, id: &str) -> Option<Duration> {
+    pub(crate) fn get(&self, id: &str) -> Option<Duration> {
         self.at.get(id).copied()
     }
 }
@@ -42,14 +42,14 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut recent = Recent::default();
+        let mut recent = RecentIds::default();
         for n in 0..3 * REMEMBERED {
             let id = n.to_string();
-            assert!(recent.remember(&id, Duration::ZERO));
-            assert!(!recent.remember(&id, Duration::MAX));
+            assert!(recent.insert(&id, Duration::ZERO));
+            assert!(!recent.insert(&id, Duration::MAX));
         }
         assert_eq!((recent.at.len(), recent.order.len()), (REMEMBERED, REMEMBERED));
-        assert_eq!(recent.at("0"), None);
-        assert_eq!(recent.at(&(3 * REMEMBERED - 1).to_string()), Some(Duration::MAX));
+        assert_eq!(recent.get("0"), None);
+        assert_eq!(recent.get(&(3 * REMEMBERED - 1).to_string()), Some(Duration::MAX));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// What must not be seen in an error of one call.
 #[derive(Default)]
-pub(crate) struct Scrub<'a> {
+pub(crate) struct Redactor<'a> {
     /// The key, or the token in its place.
     pub(crate) key: &'a str,
     /// The texts of the prompt.
@@ -23,7 +23,7 @@ const STRETCH: usize = 10;
 const SHORTEST: usize = 4;
 const REDACTED: &str = "[redacted]";
 
-impl Scrub<'_> {
+impl Redactor<'_> {
     /// The text without the prompt.
     pub(crate) fn redact(&self, text: String) -> String {
         self.texts.iter().fold(text, |text, prompt| without_prompt(text, prompt))
@@ -221,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn clean(text: &str, prompt: &str) -> String {
-        Scrub { key: "pv_secret_key", texts: vec![prompt] }.clean(text)
+        Redactor { key: "pv_secret_key", texts: vec![prompt] }.clean(text)
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_key_is_recognized_in_json_and_around_control_characters() {
-        let clean = |key, text: &str| Scrub { key, texts: Vec::new() }.clean(text);
+        let clean = |key, text: &str| Redactor { key, texts: Vec::new() }.clean(text);
         assert_eq!(clean(r#"pv_"a\b/c"#, r#"key: "pv_\"a\\b\/c""#), r#"key: "[redacted]""#);
         assert_eq!(clean(r"pv_a\nb", r"pv_a\nb is bad"), "[redacted] is bad");
         assert_eq!(clean(r"pv_a\n\nb", r"pv_a\n\nb is bad"), "[redacted] is bad");
@@ -367,7 +367,7 @@ mod tests {
         ) {
             let text = format!("{before}{prompt} {key}{after}");
             let text = if escape { serde_json::to_string(&text).unwrap() } else { text };
-            let shown = Scrub { key: &key, texts: vec![&prompt] }.clean(&text);
+            let shown = Redactor { key: &key, texts: vec![&prompt] }.clean(&text);
             prop_assert!(!shown.contains(&key), "{shown}");
             prop_assert!(shown.chars().count() <= EXCERPT + 1);
             let secret: Vec<u8> = letters(&unescaped(&prompt)).map(|(_, byte)| byte).collect();

@@ -221,8 +221,8 @@ fn rank(status: &Status, last: Rank) -> Rank {
 }
 
 #[cfg(test)]
-#[path = "lifecycle_properties.rs"]
+#[path = "wait_state_properties.rs"]
 mod properties;
 #[cfg(test)]
-#[path = "lifecycle_tests.rs"]
+#[path = "wait_state_tests.rs"]
 mod tests;
