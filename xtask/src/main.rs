@@ -1,8 +1,8 @@
 //! The repository's own commands.
 //!
-//! `cargo xtask test` runs every test of every language that the repository has, and installs what
-//! they need; `cargo xtask test rust` those of one. A language is a file here and a line in
-//! [`LANGUAGES`].
+//! `cargo xtask test` runs all tests of all languages and installs the tools that they need;
+//! `cargo xtask test rust` runs the tests of one language. To add a language, add a file here and a
+//! line in [`LANGUAGES`].
 
 mod node;
 mod python;
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use steps::Steps;
 
-/// A language that the repository has, and what runs its tests.
+/// A language of the repository and the function that runs its tests.
 struct Language {
     name: &'static str,
     test: fn(&mut Steps),
@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n\nLanguages: {}. Without one: all.\n\nIt installs what \
-         the tests need; README.md says what, under Contributing.",
+        "usage: cargo xtask test [LANGUAGE]…\n\nLanguages: {}. Default: all of them.\n\nMissing tools \
+         are installed where that is possible; CONTRIBUTING.md lists them.",
         known()
     )
 }
@@ -53,28 +53,28 @@ fn known() -> String {
     LANGUAGES.map(|language| language.name).join(", ")
 }
 
-/// The languages that the arguments name; all of them if they name none.
+/// The languages that the arguments name, or all languages if they name none.
 fn chosen(arguments: &[String]) -> Result<Vec<&'static Language>, String> {
     match arguments.split_first() {
-        None => Err("what is to be done?".to_owned()),
-        Some((command, _)) if command != "test" => Err(format!("there is no command {command:?}")),
+        None => Err("no command given".to_owned()),
+        Some((command, _)) if command != "test" => Err(format!("unknown command {command:?}")),
         Some((_, [])) => Ok(LANGUAGES.iter().collect()),
         Some((_, names)) => names.iter().map(|name| language(name)).collect(),
     }
 }
 
 fn language(name: &str) -> Result<&'static Language, String> {
-    let unknown = || format!("there are no tests of {name:?}; there are of: {}", known());
+    let unknown = || format!("unknown language {name:?}; the languages are: {}", known());
     LANGUAGES.iter().find(|language| language.name == name).ok_or_else(unknown)
 }
 
-/// Runs the tests of these languages, one after another, and says how each went.
+/// Runs the tests of these languages one after another and prints a summary.
 fn test(languages: &[&Language]) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut summary = Vec::new();
     let mut passed = true;
     for language in languages {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut steps = Steps::new(language.name, &root);
         (language.test)(&mut steps);
         passed &= steps.failed().is_empty();
@@ -82,12 +82,12 @@ fn test(languages: &[&Language]) -> ExitCode {
             [] => "passed".to_owned(),
             failed => format!("FAILED ({})", failed.join(", ")),
         };
-        let left_out = match steps.left_out() {
+        let not_run = match steps.not_run() {
             [] => String::new(),
-            left_out => format!("; NOT RUN: {}", left_out.join(", ")),
+            not_run => format!("; NOT RUN: {}", not_run.join(", ")),
         };
-        let seconds = begun.elapsed().as_secs();
-        summary.push(format!("{}: {outcome} in {seconds} s{left_out}", language.name));
+        let seconds = started.elapsed().as_secs();
+        summary.push(format!("{}: {outcome} in {seconds} s{not_run}", language.name));
     }
     println!("\n{}", summary.join("\n"));
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -103,14 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn languages_are_all_or_those_named() {
+    fn no_language_means_all_languages() {
         assert_eq!(names(&["test"]).unwrap().len(), LANGUAGES.len());
         assert_eq!(names(&["test", "rust"]).unwrap(), ["rust"]);
     }
 
     #[test]
-    fn mistakes_are_told() {
-        assert!(names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; there are of: rust"));
+    fn wrong_arguments_are_reported() {
+        assert!(
+            names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; the languages are: rust")
+        );
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Node: the native module as it is released, the types, the tests, and the packages as npm packs them.
+//! Node: the native module as it is released, lints, types, tests, and the packages that npm packs.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +9,20 @@ use crate::steps::{Steps, target};
 const PACKAGE: &str = "bindings-node";
 const EXAMPLES: &str = "examples/node";
 
-/// Runs everything.
+/// Runs all steps of Node.
 pub(crate) fn test(steps: &mut Steps) {
     if !steps.has("node --version") || !steps.has("npm --version") {
-        return steps.skip("all", "node and npm are missing (Node 20 or later)");
+        return steps.skip("all", "node and npm are missing; install Node 20 or later");
     }
     let Some(platform) = platform() else {
-        return steps.skip("all", "there is no package for this platform");
+        return steps.skip("all", "the package has no build for this platform");
     };
     let npm = "npm --no-audit --no-fund --loglevel=error";
     for folder in [PACKAGE, EXAMPLES] {
-        steps.run(&format!("what {folder} needs"), &format!("{npm} --prefix {folder} ci"));
+        steps.run(&format!("dependencies of {folder}"), &format!("{npm} --prefix {folder} ci"));
     }
     let (built, glibc) = build(steps);
-    steps.run("the module's place", &place(&built, platform));
+    steps.run("copy the native module", &copy_command(&built, platform));
     let run = |tool: &str| format!("{npm} --prefix {PACKAGE} run {tool}");
     steps.run("lints", &run("lint"));
     steps.run("types", &run("types"));
@@ -33,7 +33,7 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run_with("tests", &variables, &run("test"));
 }
 
-/// The name of this platform's package; the loader in `lib/native.js` goes by the same.
+/// The name of this platform's package, as in the loader `lib/native.js`.
 fn platform() -> Option<&'static str> {
     Some(match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") if cfg!(target_env = "musl") => "linux-x64-musl",
@@ -47,11 +47,14 @@ fn platform() -> Option<&'static str> {
     })
 }
 
-/// The glibc that the module is linked against: Node's own programs want 2.28.
+/// The glibc that the module is linked against. Node's own binaries require 2.28; 2.17 is the oldest
+/// that Rust supports, and the one of manylinux2014, which the Python wheel uses as well.
 const GLIBC: &str = "2.17";
 
-/// Builds the module as it is released: where it is, and the glibc that it is content with. On Linux
-/// zig links it, so that it fits nearly every system and not only those as new as this one.
+/// Builds the native module as it is released. Returns its path and the oldest glibc it runs with.
+///
+/// On Linux, zig links it against an old glibc; otherwise it would only run on systems as new as this
+/// one.
 fn build(steps: &mut Steps) -> (PathBuf, Option<&'static str>) {
     let library =
         format!("{}pipevideo_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
@@ -66,13 +69,13 @@ fn build(steps: &mut Steps) -> (PathBuf, Option<&'static str>) {
             );
             return (target().join(triple).join("release").join(library), Some(GLIBC));
         }
-        steps.skip("the module for older systems", "python3 is missing, which brings zig");
+        steps.skip("native module for older systems", "python3 is missing, which installs zig");
     }
     steps.run("native module", &format!("cargo build {build}"));
     (target().join("release").join(library), None)
 }
 
-/// Installs zig and what calls it, in an environment of Python's: the search path that has them.
+/// Installs zig and cargo-zigbuild in a Python environment and returns the `PATH` that has them.
 fn zig(steps: &mut Steps) -> Option<String> {
     if !steps.has("python3 --version") {
         return None;
@@ -87,10 +90,10 @@ fn zig(steps: &mut Steps) -> Option<String> {
     Some(with_programs_of(&environment))
 }
 
-/// The command that puts what cargo has built into the platform's package: as a new file, since a
-/// program may still have the one before in its memory.
-fn place(built: &Path, platform: &str) -> String {
-    let place = Path::new(PACKAGE).join("npm").join(platform);
-    let module = place.join(format!("pipevideo.{platform}.node"));
+/// The command that copies the built module into the platform's package. `install` makes a new file:
+/// a running program may still have the old one mapped into its memory.
+fn copy_command(built: &Path, platform: &str) -> String {
+    let package = Path::new(PACKAGE).join("npm").join(platform);
+    let module = package.join(format!("pipevideo.{platform}.node"));
     format!("install -m 644 {} {}", built.display(), module.display())
 }

@@ -1,4 +1,4 @@
-//! Python: a wheel, built as it is for users, installed and tried in an environment of its own.
+//! Python: a wheel, built as it is released, installed and tested in an environment of its own.
 
 use std::path::Path;
 
@@ -6,23 +6,23 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 
 const TESTS: &str = "bindings-python/tests";
-/// The versions that are tried, where the machine has them as `pythonX.Y`.
+/// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
 const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
-/// On Linux zig links against an old glibc, so that the wheel fits nearly every system.
-const FIT: &str =
+/// On Linux, zig links against an old glibc: the wheel then runs on nearly every distribution.
+const COMPATIBILITY: &str =
     if cfg!(target_os = "linux") { "--zig --compatibility manylinux_2_17" } else { "" };
 
-/// Runs everything.
+/// Runs all steps of Python.
 pub(crate) fn test(steps: &mut Steps) {
     if !steps.has("python3 --version") {
-        return steps.skip("all", "python3 is missing (3.10 or later)");
+        return steps.skip("all", "python3 is missing; install Python 3.10 or later");
     }
     let target = target().join("python");
     let environment = target.join("venv");
     let (environment, wheels) =
         (environment.display().to_string(), target.join("wheels").display().to_string());
     let python = format!("{environment}/bin/python");
-    // A wheel of an earlier run would be installed as well as the new one.
+    // pip could install the wheel of an earlier run in place of the new one.
     let _ = std::fs::remove_dir_all(&wheels);
 
     if !steps.has(&format!("{python} -m pip --version")) {
@@ -34,7 +34,7 @@ pub(crate) fn test(steps: &mut Steps) {
         "wheel",
         &[("PATH", &with_programs_of(&environment))],
         &format!(
-            "{python} -m maturin build --release --locked {FIT} --manifest-path \
+            "{python} -m maturin build --release --locked {COMPATIBILITY} --manifest-path \
              bindings-python/Cargo.toml --out {wheels}"
         ),
     );
@@ -42,7 +42,7 @@ pub(crate) fn test(steps: &mut Steps) {
     let only_ours = format!("--no-index --no-deps --force-reinstall --find-links {wheels}");
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
     if cfg!(target_os = "linux") {
-        // It looks at the symbols itself, whatever the name says.
+        // The tag in the file name is a claim; the audit checks the symbols that the library imports.
         steps.run("the wheel's tag", &format!("{python} {TESTS}/audit.py {wheels}"));
     }
     let redis = Redis::start(steps, "the example over Redis");
@@ -54,16 +54,16 @@ pub(crate) fn test(steps: &mut Steps) {
         &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
     );
     for version in VERSIONS {
-        // An environment has its own version under that name.
-        let tried = steps.has(&format!("{environment}/bin/python{version} --version"));
-        if !tried && steps.has(&format!("python{version} --version")) {
-            try_with(steps, version, &target, &only_ours);
+        // The version of the environment was tested above.
+        let tested = steps.has(&format!("{environment}/bin/python{version} --version"));
+        if !tested && steps.has(&format!("python{version} --version")) {
+            test_with(steps, version, &target, &only_ours);
         }
     }
 }
 
-/// Tries the same wheel with another version of Python: what touches the interpreter.
-fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
+/// Tests the same wheel with another version of Python, with the tests that touch the interpreter.
+fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let environment = target.join(format!("venv-{version}")).display().to_string();
     let python = format!("{environment}/bin/python");
     if !steps.has(&format!("{python} -m pip --version")) {
@@ -81,7 +81,7 @@ fn try_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     );
 }
 
-/// The search path with an environment's programs first: maturin asks its `python3` for zig.
+/// `PATH` with an environment's programs first: maturin runs the `python3` it finds there to find zig.
 pub(crate) fn with_programs_of(environment: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let programs = root.join(environment).join("bin");

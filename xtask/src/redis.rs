@@ -1,4 +1,4 @@
-//! A Redis server for the examples that need one, for as long as their tests run.
+//! A Redis server for the examples that need one, running as long as their tests.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -7,27 +7,30 @@ use std::time::{Duration, Instant};
 
 use crate::steps::Steps;
 
-/// It is up long before.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long to wait for the server to listen. It usually does within a second; the rest is for a busy
+/// CI machine.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A server on a port of loopback of its own, which keeps nothing. It ends when this is dropped, and
-/// also when this program is killed: the shell around it reads from a pipe of ours.
+/// A server on a free port of 127.0.0.1 that stores nothing on disk.
+///
+/// It ends when this value is dropped, and also when this program is killed: the shell around the
+/// server reads from a pipe that closes with this program.
 pub(crate) struct Redis {
     shell: Child,
     url: String,
 }
 
 impl Redis {
-    /// Starts one. If there is none to be had, that is said, and `tests` count as left out.
+    /// Starts a server. Where none can be started, reports why and counts `tests` as not run.
     pub(crate) fn start(steps: &mut Steps, tests: &str) -> Option<Self> {
         if !installed(steps) {
-            steps.skip(tests, "redis-server is missing (on Debian: apt-get install redis-server)");
+            steps.skip(tests, "redis-server is missing; on Debian, install it with `apt-get install redis-server`");
             return None;
         }
         match Self::serve() {
             Ok(redis) => Some(redis),
             Err(error) => {
-                steps.skip(tests, &format!("redis-server does not start: {error}"));
+                steps.skip(tests, &format!("redis-server did not start: {error}"));
                 None
             }
         }
@@ -42,18 +45,18 @@ impl Redis {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
-        let begun = Instant::now();
+        let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if begun.elapsed() > LIMIT {
+            if started.elapsed() > START_TIMEOUT {
                 drop(shell.stdin.take());
-                return Err(io::Error::other("nobody listens"));
+                return Err(io::Error::other("it did not listen on its port within 20 s"));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(Self { shell, url: format!("redis://127.0.0.1:{port}") })
     }
 
-    /// What tests are told as `PIPEVIDEO_TEST_REDIS_URL`.
+    /// The server's URL, which tests receive as `PIPEVIDEO_TEST_REDIS_URL`.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -66,14 +69,14 @@ impl Drop for Redis {
     }
 }
 
-/// Whether there is a server; where Debian's packages may be installed, one is.
+/// Whether `redis-server` is installed; installs it first where this process may install Debian packages.
 fn installed(steps: &Steps) -> bool {
     const PROBE: &str = "redis-server --version";
     if !steps.has(PROBE) && steps.has("test -w /var/lib/dpkg/lock") {
-        // In this run level the package does not start a server of its own.
-        let quietly = "env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q";
-        steps.install("Debian's list of packages", &format!("{quietly} update"));
-        let install = format!("{quietly} install -y --no-install-recommends redis-server");
+        // In run level 1 the package does not start a server of its own after the installation.
+        let apt = "env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q";
+        steps.install("Debian's package list", &format!("{apt} update"));
+        let install = format!("{apt} install -y --no-install-recommends redis-server");
         steps.install("redis-server", &install);
     }
     steps.has(PROBE)

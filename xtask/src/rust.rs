@@ -1,11 +1,11 @@
-//! Rust: format, lints, the pure half alone, tests, documentation.
+//! Rust: formatting, lints, the build of the pure half alone, tests, documentation.
 
 use crate::steps::Steps;
 
-/// What the pure half of the core is built without.
+/// Crates that the pure half of the core must not depend on: they do I/O or draw randomness.
 const IMPURE: [&str; 5] = ["tokio", "reqwest", "hyper", "rustls", "fastrand"];
 
-/// Runs everything.
+/// Runs all steps of Rust.
 pub(crate) fn test(steps: &mut Steps) {
     if component(steps, "format", "rustfmt", "cargo fmt --version") {
         steps.run("format", "cargo fmt --all --check");
@@ -22,11 +22,12 @@ pub(crate) fn test(steps: &mut Steps) {
     }
     steps.run("the pure half alone", "cargo build -p pipevideo --no-default-features --locked");
     steps.check(
-        "what the pure half stands on",
+        "dependencies of the pure half",
         "cargo tree -p pipevideo --no-default-features -e normal --prefix none --locked",
         impure,
     );
-    steps.run("tests", "cargo test --workspace --all-features --locked");
+    // One failing test program must not hide the failures of the others.
+    steps.run("tests", "cargo test --workspace --all-features --locked --no-fail-fast");
     steps.run_with(
         "documentation",
         &[("RUSTDOCFLAGS", "-D warnings")],
@@ -34,7 +35,7 @@ pub(crate) fn test(steps: &mut Steps) {
     );
 }
 
-/// Whether a component of the toolchain is there; if not, rustup is asked for it.
+/// Whether a component of the toolchain is installed; if it is missing, tries to install it with rustup.
 fn component(steps: &mut Steps, step: &str, component: &str, probe: &str) -> bool {
     if steps.has(probe) {
         return true;
@@ -42,20 +43,23 @@ fn component(steps: &mut Steps, step: &str, component: &str, probe: &str) -> boo
     if steps.has("rustup --version") {
         steps.install(component, &format!("rustup component add {component}"));
     }
-    let there = steps.has(probe);
-    if !there {
-        steps.skip(step, &format!("{component} is missing (rustup component add {component})"));
+    let installed = steps.has(probe);
+    if !installed {
+        steps.skip(
+            step,
+            &format!("{component} is missing; install it with `rustup component add {component}`"),
+        );
     }
-    there
+    installed
 }
 
-/// The crates in `cargo tree`'s list that the pure half must not have.
+/// The crates in the output of `cargo tree` that the pure half must not depend on.
 fn impure(tree: &str) -> Option<String> {
     let names = tree.lines().filter_map(|line| line.split_whitespace().next());
     let mut found: Vec<_> = names.filter(|name| IMPURE.contains(name)).collect();
     found.sort_unstable();
     found.dedup();
-    (!found.is_empty()).then(|| format!("it has {}", found.join(", ")))
+    (!found.is_empty()).then(|| format!("it depends on {}", found.join(", ")))
 }
 
 #[cfg(test)]
@@ -63,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn impure_crates_are_named() {
+    fn crates_that_do_io_are_listed() {
         assert_eq!(impure("pipevideo v0.1.0 (/somewhere)\nurl v2.5.8\nserde v1.0.0 (*)\n"), None);
         let tree = "pipevideo v0.1.0\nreqwest v0.13.5\ntokio v1.54.0\ntokio v1.54.0 (*)\n";
-        assert_eq!(impure(tree).as_deref(), Some("it has reqwest, tokio"));
+        assert_eq!(impure(tree).as_deref(), Some("it depends on reqwest, tokio"));
     }
 }

@@ -1,54 +1,54 @@
-//! Steps of a language's tests: commands, each shown before it runs.
+//! The steps of a language's tests: commands, each printed before it runs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The steps of one language. One that fails does not keep the next ones from running, so that a
-/// run tells everything that is wrong.
+/// The steps of one language. A failed step does not stop the following ones, so that one run reports
+/// all failures.
 pub(crate) struct Steps {
     language: &'static str,
     root: PathBuf,
     failed: Vec<String>,
-    left_out: Vec<String>,
+    not_run: Vec<String>,
 }
 
 impl Steps {
-    /// Nothing has been run yet. Commands will run in the repository's root.
+    /// An empty list of steps, whose commands will run in `root`, the root of the repository.
     pub(crate) fn new(language: &'static str, root: &Path) -> Self {
-        Self { language, root: root.to_owned(), failed: Vec::new(), left_out: Vec::new() }
+        Self { language, root: root.to_owned(), failed: Vec::new(), not_run: Vec::new() }
     }
 
-    /// The names of the steps that have failed.
+    /// The names of the failed steps.
     pub(crate) fn failed(&self) -> &[String] {
         &self.failed
     }
 
-    /// The names of the steps that were left out for want of a tool.
-    pub(crate) fn left_out(&self) -> &[String] {
-        &self.left_out
+    /// The names of the steps that did not run because a tool is missing.
+    pub(crate) fn not_run(&self) -> &[String] {
+        &self.not_run
     }
 
-    /// Runs a command, written as in a shell but split at spaces only.
+    /// Runs a command, written as in a shell but split at spaces only, without quoting.
     pub(crate) fn run(&mut self, step: &str, command: &str) {
         self.run_with(step, &[], command);
     }
 
-    /// Runs a command with variables in its environment.
+    /// Runs a command with additional environment variables.
     pub(crate) fn run_with(&mut self, step: &str, environment: &[(&str, &str)], command: &str) {
         self.announce(step, environment, command);
-        let begun = Instant::now();
+        let started = Instant::now();
         let status = self.command(command).envs(environment.iter().copied()).status();
         match status {
             Ok(status) if status.success() => {
-                println!("{}/{step}: passed in {} s", self.language, begun.elapsed().as_secs());
+                println!("{}/{step}: passed in {} s", self.language, started.elapsed().as_secs());
             }
             Ok(status) => self.fail(step, &status.to_string()),
-            Err(error) => self.fail(step, &format!("cannot be run: {error}")),
+            Err(error) => self.fail(step, &format!("could not start: {error}")),
         }
     }
 
-    /// Runs a command, and fails for what its output is said to have wrong.
+    /// Runs a command and fails if `complaint` finds a mistake in its output.
     pub(crate) fn check(
         &mut self,
         step: &str,
@@ -61,7 +61,7 @@ impl Steps {
                 complaint(&String::from_utf8_lossy(&output.stdout))
             }
             Ok(output) => Some(output.status.to_string()),
-            Err(error) => Some(format!("cannot be run: {error}")),
+            Err(error) => Some(format!("could not start: {error}")),
         };
         match complaint {
             None => println!("{}/{step}: passed", self.language),
@@ -69,27 +69,27 @@ impl Steps {
         }
     }
 
-    /// Installs a tool. If that does not succeed, the steps that need it will say so.
+    /// Installs a tool. If the installation fails, the steps that need the tool will fail or be skipped.
     pub(crate) fn install(&self, tool: &str, command: &str) {
         self.announce(&format!("install {tool}"), &[], command);
         if !self.command(command).status().is_ok_and(|status| status.success()) {
-            println!("{}: {tool} could not be installed", self.language);
+            println!("{}: could not install {tool}", self.language);
         }
     }
 
-    /// Whether a tool is there: it answers this command with success.
+    /// Whether a tool is installed, which it is if this command succeeds.
     pub(crate) fn has(&self, command: &str) -> bool {
         let quiet = self.command(command).stdout(Stdio::null()).stderr(Stdio::null()).status();
         quiet.is_ok_and(|status| status.success())
     }
 
-    /// Says loudly that a step is left out for want of a tool. In CI that is a failure.
+    /// Reports prominently that a step does not run because a tool is missing. In CI that is a failure.
     pub(crate) fn skip(&mut self, step: &str, missing: &str) {
         println!("\n!!! {}/{step} is NOT RUN: {missing}", self.language);
         if std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false")) {
-            self.fail(step, "in CI nothing may be left out");
+            self.fail(step, "in CI every step must run");
         } else {
-            self.left_out.push(step.to_owned());
+            self.not_run.push(step.to_owned());
         }
     }
 
@@ -111,9 +111,9 @@ impl Steps {
     }
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target directory.
 pub(crate) fn target() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let root = root.expect("this crate is in a folder of the repository");
+    let root = root.expect("xtask is a folder of the repository");
     root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

@@ -1,4 +1,4 @@
-//! Swift: the native library, what is written from it, the package, its documentation and examples.
+//! Swift: the native library, the generated bindings, the package, its documentation and examples.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use crate::steps::{Steps, target};
 const PACKAGE: &str = "bindings-swift";
 const EXAMPLES: &str = "examples/swift";
 
-/// Runs everything.
+/// Runs all steps of Swift.
 pub(crate) fn test(steps: &mut Steps) {
     let Some(swift) = toolchain(steps) else {
-        let missing = "swift (6.0 or later) is missing; on Debian, root could have it installed";
+        let missing = "swift is missing; install Swift 6.0 or later (on Debian, root installs it automatically)";
         return steps.skip("all", missing);
     };
     steps.run(
@@ -22,11 +22,11 @@ pub(crate) fn test(steps: &mut Steps) {
         ),
     );
     steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh"));
-    steps.run("what is generated", &format!("{PACKAGE}/scripts/generate.sh --check"));
+    steps.run("generated bindings", &format!("{PACKAGE}/scripts/generate.sh --check"));
     steps.run("emulator", "cargo build -p pipevideo-emulator --locked");
 
-    // SwiftPM does not link again where only the library is another one.
-    steps.run("from scratch", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));
+    // SwiftPM does not link again if only the native library has changed.
+    steps.run("remove old builds", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));
     let emulator = target().join("debug/pipevideo-emulator").display().to_string();
     for (step, package) in [("tests", PACKAGE), ("examples", EXAMPLES)] {
         steps.run_with(
@@ -45,12 +45,12 @@ pub(crate) fn test(steps: &mut Steps) {
     );
 }
 
-/// Where SwiftPM puts what it builds.
+/// SwiftPM's build folder.
 fn scratch(step: &str) -> String {
     target().join("swift").join(step).display().to_string()
 }
 
-/// The `swift` of the machine, else one that is installed under `target/`.
+/// The command of the installed `swift`, or of one that is installed under `target/`.
 fn toolchain(steps: &mut Steps) -> Option<String> {
     if steps.has("swift --version") {
         return Some("swift".to_owned());
@@ -59,7 +59,7 @@ fn toolchain(steps: &mut Steps) -> Option<String> {
     let swift = format!("{prefix}/bin/swift");
     let debian = Path::new("/etc/debian_version").exists() && steps.has("apt-get --version");
     if debian {
-        // It does nothing where it has been before, and says what it lacks.
+        // The script does nothing if the toolchain is there already, and prints what it lacks.
         steps.install("swift", &format!("{PACKAGE}/scripts/swift-toolchain.sh {prefix}"));
     }
     steps.has(&format!("{swift} --version")).then_some(swift)
