@@ -15,7 +15,7 @@ use super::clock;
 use super::limiter::Permit;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
-use crate::model::{Generation, GenerationRequest};
+use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Safety};
 use crate::wire::{self, Answer, Request};
@@ -48,7 +48,7 @@ impl Inner {
 
     /// One look at a generation, with the permit that the planner has taken for it.
     pub(crate) async fn poll(&self, id: &str, permit: Permit) -> Result<Snapshot, Error> {
-        let request = wire::retrieve(id)?;
+        let request = wire::retrieve(&GenerationId::parse(id)?);
         let looked = self.attempt(&request, Some(permit), &[]).await;
         looked
             .and_then(|(generation, text)| Ok(Snapshot::new(check_id(id, generation)?, text)))

@@ -9,7 +9,7 @@ use super::client_state::lock;
 use super::download::{Download, DownloadSource};
 use super::wait::{Wait, Watch};
 use crate::error::{Error, ErrorKind};
-use crate::model::{AccountUsage, Generation, GenerationRequest, RecentRequest};
+use crate::model::{AccountUsage, Generation, GenerationId, GenerationRequest, RecentRequest};
 use crate::wire;
 
 /// Generations: create, retrieve, wait, watch, download, reconcile.
@@ -60,9 +60,9 @@ impl Responses<'_> {
     /// # }
     /// ```
     pub async fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
-        let id = id.as_ref();
-        let result = self.client.inner.read(&wire::retrieve(id)?).await;
-        result.map_err(|error: Error| error.with_generation_id(id))
+        let id = GenerationId::parse(id.as_ref())?;
+        let result = self.client.inner.read(&wire::retrieve(&id)).await;
+        result.map_err(|error: Error| error.with_generation_id(id.as_str()))
     }
 
     /// Waits until a generation has completed.

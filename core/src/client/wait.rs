@@ -14,9 +14,8 @@ use tracing::{Instrument, Span, debug_span, field};
 use super::followers::{Event, Follow, Subscription};
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Generation, Status, Update};
+use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
-use crate::wire;
 
 /// A function that is told each update.
 pub(super) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
@@ -58,7 +57,7 @@ impl IntoFuture for Wait {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, id, deadline, on_update } = self;
         async move {
-            wire::retrieve(&id)?;
+            let id = GenerationId::parse(id)?;
             to_the_end(client, id.into(), None, deadline, on_update).await
         }
         .boxed()
@@ -177,11 +176,14 @@ impl Stream for Watch {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let State::New(client, id) = &self.state {
-            if let Err(error) = wire::retrieve(id) {
-                self.state = State::Ended;
-                return Poll::Ready(Some(Err(error)));
-            }
-            self.state = State::Open(subscribe(client, id.clone(), None, self.deadline, true));
+            let id = match GenerationId::parse(id.clone()) {
+                Ok(id) => id,
+                Err(error) => {
+                    self.state = State::Ended;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            self.state = State::Open(subscribe(client, id.into(), None, self.deadline, true));
         }
         let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
         let end = match ready!(subscription.events.poll_next_unpin(cx)) {

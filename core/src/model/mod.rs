@@ -5,6 +5,7 @@ mod engine;
 mod failure;
 mod fields;
 mod generation;
+mod id;
 mod input;
 mod media;
 mod request;
@@ -17,6 +18,7 @@ pub use failure::{FailureCategory, GenerationError};
 #[cfg(feature = "uniffi")]
 pub(crate) use fields::Wording;
 pub use generation::{Generation, Status, TokenUsage};
+pub(crate) use id::GenerationId;
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};
 pub use media::Media;
 pub use request::{GenerationRequest, ProviderPreference};

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::{Request, create, engines, retrieve, usage};
-use crate::model::{Detail, GenerationRequest, InputItem, InputPart, Media, Role};
+use crate::model::{Detail, GenerationId, GenerationRequest, InputItem, InputPart, Media, Role};
 
 fn check(name: &str, request: &Request) {
     let body = request.body.as_deref().map(|body| std::str::from_utf8(body).unwrap());
@@ -94,8 +94,9 @@ fn a_create_with_the_wires_own_provider() {
 
 #[test]
 fn calls_that_change_nothing() {
-    check("retrieve", &retrieve("gen_abc123xyz").unwrap());
-    check("retrieve_escaped", &retrieve("gen/../usage?a=b#c d%2F\u{e9}").unwrap());
+    let id = |id: &str| GenerationId::parse(id).unwrap();
+    check("retrieve", &retrieve(&id("gen_abc123xyz")));
+    check("retrieve_escaped", &retrieve(&id("gen/../usage?a=b#c d%2F\u{e9}")));
     check("engines", &engines());
     check("usage", &usage());
 }
