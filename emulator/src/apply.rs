@@ -6,6 +6,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::connection::FlushWatch;
 use crate::faults::{Break, Fault, Origin};
 use crate::places::Places;
 
@@ -16,6 +17,7 @@ pub(crate) fn apply(
     ordinary: Option<Answer>,
     places: &Places,
     origin: Origin,
+    flushes: &FlushWatch,
 ) -> Answer {
     let mut answer = match ordinary {
         Some(ordinary) if !fault.replaces() => ordinary,
@@ -31,7 +33,7 @@ pub(crate) fn apply(
     }
     if fault.drop == Some(Break::MidBody) {
         answer.headers.remove(CONTENT_LENGTH);
-        answer.payload.break_half_way();
+        answer.payload.break_half_way(flushes.clone());
     }
     answer
 }

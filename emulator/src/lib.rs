@@ -41,6 +41,7 @@ mod api;
 mod apply;
 mod catalogue;
 mod clock;
+mod connection;
 mod control;
 mod courier;
 mod deliveries;
