@@ -294,7 +294,7 @@ function shownGeneration(generation) {
 
 export function shownError(error) {
   const found = {};
-  for (const name of SURFACE.error_fields) {
+  for (const { name } of SURFACE.error_fields) {
     const value = error[camel(name)];
     if (name === 'retry_after') found[name] = value === null ? null : value / 1000;
     else found[name] = value?.isFinal === undefined ? value : shownGeneration(value);

@@ -251,7 +251,7 @@ def shown_generation(generation: pipevideo.Generation) -> dict[str, Any]:
 def shown_error(error: pipevideo.PipevideoError) -> dict[str, Any]:
     assert type(error).__module__ == "pipevideo.errors"
     shown: dict[str, Any] = {}
-    for name in SURFACE["error_fields"]:
+    for name in (field["name"] for field in SURFACE["error_fields"]):
         value = getattr(error, name, None)
         shown[name] = shown_generation(value) if isinstance(value, pipevideo.Generation) else value
     return shown

@@ -163,7 +163,7 @@ def test_asyncio(
 
 
 def test_every_kind_has_its_class() -> None:
-    known = {kind for kind in SURFACE["error_kinds"]}
+    known = {kind["name"] for kind in SURFACE["error_kinds"]}
     by_kind = pipevideo.errors._BY_KIND
     assert set(by_kind) - {""} == known
     for kind, cls in by_kind.items():
@@ -180,6 +180,8 @@ def test_every_operation_and_option_is_there_or_excused() -> None:
             continue
         *path, name = operation.split(".")
         wanted = set(entry["args"])
+        if entry.get("request"):
+            wanted |= {argument["name"] for argument in SURFACE["create_arguments"]}
         if path == ["webhook"]:
             assert wanted <= parameters(Webhook) | parameters(getattr(Webhook, name)), operation
             continue
@@ -192,5 +194,5 @@ def test_every_operation_and_option_is_there_or_excused() -> None:
             for step in path:
                 target = getattr(target, step)
             assert wanted <= parameters(getattr(target, name)), operation
-    options = set(SURFACE["options"]) - set(EXCUSED)
+    options = {option["name"] for option in SURFACE["options"]} - set(EXCUSED)
     assert options <= parameters(Pipevideo)

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_create_is_sent_again_only_if_it_was_certainly_not_taken() {
-        for kind in ErrorKind::ALL {
+        for &kind in ErrorKind::ALL {
             for sent in [Delivery::NotSent, Delivery::Unknown, Delivery::Answered] {
                 let certain = kind == ErrorKind::RateLimited
                     || (sent == Delivery::NotSent

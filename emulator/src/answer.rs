@@ -3,14 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
-
-use crate::connection::FlushWatch;
+use tokio::time::{Instant, Sleep, sleep};
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -60,22 +60,19 @@ pub(crate) struct Payload {
     bytes: Bytes,
     at: u64,
     end: u64,
-    breaks: Option<BodyBreak>,
-}
-
-/// Where a body breaks, and what reports that the bytes before have left the process.
-#[derive(Debug)]
-struct BodyBreak {
-    at: u64,
-    flushes: FlushWatch,
+    breaks_at: Option<u64>,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 const PIECE: u64 = 64 << 10;
+/// When the connection has been quiet for so long, what was written before a break has got out;
+/// nothing else tells.
+const QUIET: Duration = Duration::from_millis(30);
 
 impl Payload {
     pub(crate) fn stretch(bytes: Bytes, from: u64, end: u64) -> Self {
         let end = if bytes.is_empty() { from } else { end };
-        Self { bytes, at: from, end, breaks: None }
+        Self { bytes, at: from, end, breaks_at: None, pause: None }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -88,9 +85,18 @@ impl Payload {
     }
 
     /// Breaks the connection half-way. At least one byte is promised that does not come.
-    pub(crate) fn break_half_way(&mut self, flushes: FlushWatch) {
-        self.breaks = Some(BodyBreak { at: self.at + self.len() / 2, flushes });
+    pub(crate) fn break_half_way(&mut self) {
+        self.breaks_at = Some(self.at + self.len() / 2);
         self.end = self.end.max(self.at + 1);
+    }
+
+    /// Whoever writes asks again whenever it could write some more: that is no quiet.
+    fn poll_quiet(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        if !pause.is_elapsed() {
+            pause.as_mut().reset(Instant::now() + QUIET);
+        }
+        pause.as_mut().poll(context)
     }
 }
 
@@ -113,14 +119,12 @@ impl Body for Payload {
         if this.at >= this.end {
             return Poll::Ready(None);
         }
-        if let Some(BodyBreak { at, flushes }) = &this.breaks
-            && this.at >= *at
-        {
-            ready!(flushes.poll_flushed(context));
+        if this.breaks_at.is_some_and(|breaks_at| this.at >= breaks_at) {
+            ready!(this.poll_quiet(context));
             return Poll::Ready(Some(Err(io::Error::other("broken on request"))));
         }
         let offset = this.at % this.bytes.len() as u64;
-        let stop = this.breaks.as_ref().map_or(this.end, |breaks| breaks.at);
+        let stop = this.breaks_at.unwrap_or(this.end);
         let count = PIECE.min(this.bytes.len() as u64 - offset).min(stop - this.at);
         this.at += count;
         let piece = this.bytes.slice(offset as usize..(offset + count) as usize);

@@ -6,7 +6,6 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::connection::FlushWatch;
 use crate::faults::{Break, Fault, Origin};
 use crate::places::Places;
 
@@ -17,7 +16,6 @@ pub(crate) fn apply(
     ordinary: Option<Answer>,
     places: &Places,
     origin: Origin,
-    flushes: &FlushWatch,
 ) -> Answer {
     let mut answer = match ordinary {
         Some(ordinary) if !fault.replaces() => ordinary,
@@ -33,7 +31,7 @@ pub(crate) fn apply(
     }
     if fault.drop == Some(Break::MidBody) {
         answer.headers.remove(CONTENT_LENGTH);
-        answer.payload.break_half_way(flushes.clone());
+        answer.payload.break_half_way();
     }
     answer
 }

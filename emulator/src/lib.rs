@@ -41,7 +41,6 @@ mod api;
 mod apply;
 mod catalogue;
 mod clock;
-mod connection;
 mod control;
 mod courier;
 mod deliveries;

@@ -18,7 +18,6 @@ use tokio::task::JoinSet;
 use crate::answer::{Answer, Payload};
 use crate::api::Call;
 use crate::apply::apply;
-use crate::connection::{FlushWatch, WatchedStream};
 use crate::control;
 use crate::faults::{Break, Fault, Origin};
 use crate::log::ReceivedRequest;
@@ -45,9 +44,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, origin: Or
 async fn connection(stream: TcpStream, shared: Arc<Shared>, origin: Origin) {
     // Without it answers in two writes wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let (stream, flushes) = WatchedStream::new(stream);
-    let service =
-        service_fn(|request| handle(Arc::clone(&shared), origin, request, flushes.clone()));
+    let service = service_fn(|request| handle(Arc::clone(&shared), origin, request));
     // An error is a client that went away, or a connection that a fault has closed.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
@@ -57,7 +54,6 @@ async fn handle(
     shared: Arc<Shared>,
     origin: Origin,
     request: Request<Incoming>,
-    flushes: FlushWatch,
 ) -> io::Result<Response<Payload>> {
     let (head, body) = request.into_parts();
     if origin == Origin::Api && head.uri.path().starts_with(control::PREFIX) {
@@ -75,7 +71,7 @@ async fn handle(
             delay(&shared, &fault).await;
             Err(broken())
         }
-        fault => answer(&shared, origin, head, body, received, fault, &flushes).await,
+        fault => answer(&shared, origin, head, body, received, fault).await,
     }
 }
 
@@ -86,7 +82,6 @@ async fn answer(
     body: Incoming,
     received: ReceivedRequest,
     fault: Option<Fault>,
-    flushes: &FlushWatch,
 ) -> io::Result<Response<Payload>> {
     let Some(body) = read(body).await? else {
         shared.log(received);
@@ -105,7 +100,7 @@ async fn answer(
     if fault.drop == Some(Break::AfterReading) {
         return Err(broken());
     }
-    Ok(apply(&fault, ordinary, shared.places(), origin, flushes).into_response())
+    Ok(apply(&fault, ordinary, shared.places(), origin).into_response())
 }
 
 fn call(head: Parts, body: Bytes) -> Call {

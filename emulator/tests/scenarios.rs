@@ -9,25 +9,47 @@ use std::fs;
 use std::path::Path;
 
 use pipevideo_emulator::{DeliveryFault, Fault, NewGeneration, Options, Origin};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Surface {
     operations: BTreeMap<String, Operation>,
+    create_arguments: Vec<Argument>,
+    #[serde(deserialize_with = "names")]
     options: BTreeSet<String>,
+    #[serde(deserialize_with = "names")]
     error_fields: BTreeSet<String>,
+    #[serde(deserialize_with = "names")]
     error_kinds: BTreeSet<String>,
     excuses: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Operation {
     args: BTreeSet<String>,
     required: BTreeSet<String>,
+    /// Whether it takes `create`'s arguments as well.
+    #[serde(default)]
+    request: bool,
     result: String,
+}
+
+#[derive(Deserialize)]
+struct Argument {
+    name: String,
+    #[serde(default)]
+    required: bool,
+}
+
+/// The names of what is declared in a list.
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let declared = Vec::<Named>::deserialize(deserializer)?;
+    Ok(declared.into_iter().map(|named| named.name).collect())
 }
 
 #[derive(Deserialize)]
@@ -133,7 +155,17 @@ impl Surface {
 }
 
 fn surface() -> Surface {
-    serde_json::from_str(include_str!("../../conformance/surface.json")).unwrap()
+    let mut surface: Surface =
+        serde_json::from_str(include_str!("../../conformance/surface.json")).unwrap();
+    for operation in surface.operations.values_mut().filter(|operation| operation.request) {
+        for argument in &surface.create_arguments {
+            operation.args.insert(argument.name.clone());
+            if argument.required {
+                operation.required.insert(argument.name.clone());
+            }
+        }
+    }
+    surface
 }
 
 fn scenarios() -> Vec<(String, Scenario)> {

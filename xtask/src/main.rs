@@ -3,7 +3,11 @@
 //! `cargo xtask test` runs all tests of all languages and installs the tools that they need;
 //! `cargo xtask test rust` runs the tests of one language. To add a language, add a file here and a
 //! line in [`LANGUAGES`].
+//!
+//! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
+//! generated from it; `cargo xtask generate --check` compares only.
 
+mod generate;
 mod node;
 mod python;
 mod redis;
@@ -23,6 +27,12 @@ struct Language {
     test: fn(&mut Steps),
 }
 
+/// What the arguments ask for.
+enum Command {
+    Test(Vec<&'static Language>),
+    Generate { check: bool },
+}
+
 const LANGUAGES: [Language; 4] = [
     Language { name: "rust", test: rust::test },
     Language { name: "python", test: python::test },
@@ -32,8 +42,16 @@ const LANGUAGES: [Language; 4] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match chosen(&arguments) {
-        Ok(languages) => test(&languages),
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    match command(&arguments) {
+        Ok(Command::Test(languages)) => test(&languages, &root),
+        Ok(Command::Generate { check }) => match generate::run(&root, check) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => {
+                eprintln!("{problem}");
+                ExitCode::FAILURE
+            }
+        },
         Err(mistake) => {
             eprintln!("{mistake}\n\n{}", usage());
             ExitCode::from(2)
@@ -43,7 +61,7 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n\nLanguages: {}. Default: all of them.\n\nMissing tools \
+        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n\nLanguages: {}. Default: all of them.\n\nMissing tools \
          are installed where that is possible; CONTRIBUTING.md lists them.",
         known()
     )
@@ -53,13 +71,20 @@ fn known() -> String {
     LANGUAGES.map(|language| language.name).join(", ")
 }
 
-/// The languages that the arguments name, or all languages if they name none.
-fn chosen(arguments: &[String]) -> Result<Vec<&'static Language>, String> {
-    match arguments.split_first() {
-        None => Err("no command given".to_owned()),
-        Some((command, _)) if command != "test" => Err(format!("unknown command {command:?}")),
-        Some((_, [])) => Ok(LANGUAGES.iter().collect()),
-        Some((_, names)) => names.iter().map(|name| language(name)).collect(),
+/// The command that the arguments give. `test` runs all languages if they name none.
+fn command(arguments: &[String]) -> Result<Command, String> {
+    let Some((command, rest)) = arguments.split_first() else {
+        return Err("no command given".to_owned());
+    };
+    match (command.as_str(), rest) {
+        ("test", []) => Ok(Command::Test(LANGUAGES.iter().collect())),
+        ("test", names) => {
+            Ok(Command::Test(names.iter().map(|name| language(name)).collect::<Result<_, _>>()?))
+        }
+        ("generate", []) => Ok(Command::Generate { check: false }),
+        ("generate", [option]) if option == "--check" => Ok(Command::Generate { check: true }),
+        ("generate", _) => Err("generate takes no argument but --check".to_owned()),
+        _ => Err(format!("unknown command {command:?}")),
     }
 }
 
@@ -69,13 +94,12 @@ fn language(name: &str) -> Result<&'static Language, String> {
 }
 
 /// Runs the tests of these languages one after another and prints a summary.
-fn test(languages: &[&Language]) -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+fn test(languages: &[&Language], root: &Path) -> ExitCode {
     let mut summary = Vec::new();
     let mut passed = true;
     for language in languages {
         let started = Instant::now();
-        let mut steps = Steps::new(language.name, &root);
+        let mut steps = Steps::new(language.name, root);
         (language.test)(&mut steps);
         passed &= steps.failed().is_empty();
         let outcome = match steps.failed() {
@@ -99,7 +123,10 @@ mod tests {
 
     fn names(arguments: &[&str]) -> Result<Vec<&'static str>, String> {
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string()).collect();
-        Ok(chosen(&arguments)?.iter().map(|language| language.name).collect())
+        match command(&arguments)? {
+            Command::Test(languages) => Ok(languages.iter().map(|l| l.name).collect()),
+            Command::Generate { .. } => Ok(Vec::new()),
+        }
     }
 
     #[test]
@@ -113,6 +140,7 @@ mod tests {
         assert!(
             names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; the languages are: rust")
         );
+        assert!(names(&["generate", "--chekc"]).unwrap_err().contains("--check"));
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());
     }

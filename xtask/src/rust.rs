@@ -7,6 +7,7 @@ const IMPURE: [&str; 5] = ["tokio", "reqwest", "hyper", "rustls", "fastrand"];
 
 /// Runs all steps of Rust.
 pub(crate) fn test(steps: &mut Steps) {
+    steps.run("generated files", "cargo xtask generate --check");
     if component(steps, "format", "rustfmt", "cargo fmt --version") {
         steps.run("format", "cargo fmt --all --check");
     }

@@ -1,8 +1,10 @@
-//! What sorts of errors there are.
+// Generated from conformance/surface.json by `cargo xtask generate`; do not edit.
+
+//! The kinds of errors.
 
 use std::fmt;
 
-/// What sort of error it is; the same list, with the same names, in every language.
+/// The kind of an error: the same list, with the same names, in every language.
 ///
 /// ```
 /// use pipevideo::ErrorKind;
@@ -12,50 +14,57 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No key, a bad base URL, a bad option.
+    /// An option is missing or wrong: no key, a bad base URL, a bad value.
     Configuration,
-    /// Refused before sending: no text part, an empty model, a file that is no image.
+    /// The call was refused before sending: no text part, an empty model, a file that is not an
+    /// image.
     InvalidRequest,
-    /// 400: the service refused the request.
+    /// 400 Bad Request: the service rejected the request.
     BadRequest,
-    /// 400 that says that the balance is too low.
+    /// 400 Bad Request, because the balance is too low.
     InsufficientCredits,
-    /// 401: the key is missing, invalid, expired or revoked.
+    /// 401 Unauthorized: the key is missing, invalid, expired or revoked; or the token function
+    /// failed.
     Authentication,
-    /// 403: the key may not do this.
+    /// 403 Forbidden: the key does not permit this call.
     PermissionDenied,
-    /// 404: there is no such generation in the key's organization.
+    /// 404 Not Found: the key's organization has no such generation.
     NotFound,
-    /// 429 after all patience.
+    /// 429 Too Many Requests, and the retries are used up, or the service asks for a pause of more
+    /// than two minutes.
     RateLimited,
-    /// 5xx on a call that changes nothing, retries spent.
+    /// 5xx on a call that changes nothing, and the retries are used up.
     Server,
-    /// Any other status.
+    /// The service responded with another error status.
     ApiStatus,
-    /// No connection, or a broken one, on a call that changes nothing; or a create of which
+    /// The connection failed or broke on a call that changes nothing, or on a create of which
     /// certainly nothing was sent.
     Connection,
-    /// The request timeout, likewise.
+    /// The request timeout elapsed on a call that changes nothing, or on a create of which
+    /// certainly nothing was sent.
     Timeout,
-    /// An answer that is not what the API says.
+    /// The response is not what the API documents.
     Decode,
-    /// A create that may have arrived and whose answer is lost or a 5xx. It is never sent again.
+    /// A create may have been processed: its response was lost, unreadable or a 5xx. It is never
+    /// sent again: call `reconcile` before you create another.
     SubmissionUncertain,
-    /// The generation ended failed.
+    /// The generation ended as `failed`.
     GenerationFailed,
-    /// The deadline of a wait.
+    /// The deadline of a wait elapsed. The generation is still running: call `wait` with its id
+    /// again.
     WaitTimeout,
-    /// The file could not be had; what arrived stays for the next try.
+    /// The download failed. The bytes received so far are kept, and the next attempt resumes from
+    /// them.
     Download,
-    /// A webhook that is not genuine, or not readable.
+    /// A webhook delivery is not authentic, or not readable.
     WebhookVerification,
-    /// A batch's limit.
+    /// A create would exceed the spend limit of its client or batch. Nothing was sent.
     SpendLimit,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: &'static [Self] = &[
         Self::Configuration,
         Self::InvalidRequest,
         Self::BadRequest,
