@@ -59,6 +59,8 @@ mod json;
 mod model;
 mod polling;
 mod retry;
+#[cfg(test)]
+mod test_snapshots;
 mod webhook;
 mod wire;
 

@@ -18,7 +18,7 @@ use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Safety};
-use crate::wire::{self, Answer, Request};
+use crate::wire::{self, Request, Response};
 
 /// An answer of the API is never near this; a larger one is not read to its end.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -26,15 +26,14 @@ const LARGEST_ANSWER: usize = 64 << 20;
 impl Inner {
     /// A call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        let called = self.call(request, Safety::Read, Vec::new()).await;
+        let called = self.call(request, Safety::Read).await;
         called.map(|(value, _)| value).map_err(|(error, _)| error)
     }
 
     /// The create. Unless it is certain that the service did not take it, it is sent once.
     pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
-        let texts = request.texts().collect();
-        match self.call::<Generation>(&call, Safety::Create, texts).await {
+        match self.call::<Generation>(&call, Safety::Create).await {
             Ok((generation, text)) => {
                 lock(&self.shared.created).insert(&generation.id, clock::now());
                 Ok(Snapshot::new(generation, text))
@@ -49,7 +48,7 @@ impl Inner {
     /// One look at a generation, with the permit that the planner has taken for it.
     pub(crate) async fn poll(&self, id: &str, permit: Permit) -> Result<Snapshot, Error> {
         let request = wire::retrieve(&GenerationId::parse(id)?);
-        let looked = self.attempt(&request, Some(permit), &[]).await;
+        let looked = self.attempt(&request, Some(permit)).await;
         looked
             .and_then(|(generation, text)| Ok(Snapshot::new(check_id(id, generation)?, text)))
             .map_err(|error| error.with_generation_id(id))
@@ -61,7 +60,6 @@ impl Inner {
         &self,
         request: &Request,
         safety: Safety,
-        texts: Vec<&str>,
     ) -> Result<(T, Bytes), (Error, SystemTime)> {
         let span = debug_span!(
             "call",
@@ -81,7 +79,7 @@ impl Inner {
                 };
                 let sent_at = clock::wall();
                 Span::current().record("attempt", attempt);
-                let error = match self.attempt(request, permit, &texts).await {
+                let error = match self.attempt(request, permit).await {
                     Ok(value) => return Ok(value),
                     // What the token function lacks keeps a request from being made.
                     Err(error) if error.status().is_none() && is_of_key(&error) => {
@@ -108,7 +106,6 @@ impl Inner {
         &self,
         request: &Request,
         permit: Option<Permit>,
-        texts: &[&str],
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
         if !span.is_disabled() {
@@ -124,7 +121,7 @@ impl Inner {
             }
         };
         span.record("status", answer.status.as_u16());
-        let redactor = Redactor { key: &key, texts: texts.to_vec() };
+        let redactor = Redactor { key: &key };
         let result = answer.parse(&redactor, clock::wall());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
@@ -135,14 +132,13 @@ impl Inner {
     }
 
     /// One exchange within the request timeout: the answer, and the key that went with it.
-    async fn exchange(&self, request: &Request) -> Result<(Answer, Cow<'_, str>), Error> {
+    async fn exchange(&self, request: &Request) -> Result<(Response, Cow<'_, str>), Error> {
         let timeout = self.config.request_timeout;
         let late = |what: &str, sent| {
-            let message = format!(
-                "{what} within the request timeout of {timeout:?}. Try again, or raise \
-                 the request timeout."
-            );
-            Error::new(ErrorKind::Timeout, message).with_delivery(sent)
+            let message = format!("{what} within the request timeout of {timeout:?}.");
+            Error::new(ErrorKind::Timeout, message)
+                .with_advice("Try again, or raise the request timeout.")
+                .with_delivery(sent)
         };
         let mut headers = self.headers.clone();
         let mut key = Cow::Borrowed("");
@@ -165,7 +161,7 @@ impl Inner {
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {
             Some(answer) => Ok((answer?, key)),
-            None => Err(late("there was no answer", Delivery::Unknown)),
+            None => Err(late("no response arrived", Delivery::Unknown)),
         }
     }
 }
@@ -175,9 +171,10 @@ fn check_id(id: &str, generation: Generation) -> Result<Generation, Error> {
     if generation.id == id {
         return Ok(generation);
     }
-    let message = "the answer is about another generation than the one that was asked for. Check \
-                   the base URL, and whether a proxy or a cache answers in the service's place.";
-    Err(Error::new(ErrorKind::Decode, message))
+    let error = Error::new(ErrorKind::Decode, "the response is about another generation.");
+    Err(error.with_advice(
+        "Check the base URL, and whether a proxy or a cache responds in the service's place.",
+    ))
 }
 
 fn is_of_key(error: &Error) -> bool {
@@ -193,7 +190,7 @@ fn is_uncertain(error: &Error) -> bool {
     }
 }
 
-async fn read_to_end(mut response: HttpResponse) -> Result<Answer, TransportError> {
+async fn read_to_end(mut response: HttpResponse) -> Result<Response, TransportError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
@@ -204,7 +201,7 @@ async fn read_to_end(mut response: HttpResponse) -> Result<Answer, TransportErro
         body.extend_from_slice(&chunk);
     }
     let body = body.freeze();
-    Ok(Answer { status: response.status, headers: response.headers, body })
+    Ok(Response { status: response.status, headers: response.headers, body })
 }
 
 /// The headers that every request carries.

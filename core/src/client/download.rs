@@ -15,7 +15,7 @@ use url::Url;
 use self::target::{Target, Writer};
 use super::transport::{HttpRequest, HttpResponse};
 use super::{Client, clock};
-use crate::error::{Delivery, Error, ErrorKind};
+use crate::error::{Delivery, Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
 use crate::retry;
 use crate::wire::{self, RangeAnswer};
@@ -146,8 +146,8 @@ impl Client {
                 ErrorKind::Download,
                 format!(
                     "generation {} has not completed; it is {}. Wait for it first.",
-                    crate::error::plain(&generation.id),
-                    crate::error::plain(generation.status.as_str())
+                    printable(&generation.id),
+                    printable_status(&generation)
                 ),
             )
             .with_generation_id(&generation.id)),
@@ -157,10 +157,8 @@ impl Client {
 
 fn video_url(generation: &Generation) -> Result<Url, Error> {
     let refuse = |what: &str| {
-        let message = format!(
-            "generation {} {what}. Retrieve it again.",
-            crate::error::plain(&generation.id)
-        );
+        let message =
+            format!("generation {} {what}. Retrieve it again.", printable(&generation.id));
         Err(Error::new(ErrorKind::Download, message).with_generation_id(&generation.id))
     };
     let Some(url) = &generation.output_video_url else { return refuse("has no video URL") };

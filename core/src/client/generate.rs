@@ -50,16 +50,14 @@ impl IntoFuture for Generate {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, request, deadline, on_update } = self;
         async move {
-            // The request, perhaps with a video in it, is not kept for the length of the wait; its
-            // texts are, which the service may repeat in an answer to a poll.
-            let (created, texts) = {
+            // The request is dropped before the wait begins: it may hold a video of 20 MB.
+            let created = {
                 let request = request;
-                let created = Box::pin(client.inner.create(&request)).await?;
-                (created, request.texts().map(str::to_owned).collect::<Box<[_]>>())
+                Box::pin(client.inner.create(&request)).await?
             };
             let id = created.generation.id.as_str().into();
             let end = to_the_end(client, id, Some(created), deadline, on_update).await;
-            end.map_err(|error| error.without_texts(&texts).after_a_create())
+            end.map_err(Error::after_a_create)
         }
         .boxed()
     }

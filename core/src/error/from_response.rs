@@ -1,4 +1,4 @@
-//! From an HTTP answer to an error: the one place that knows the status codes.
+//! From an HTTP response to an error: the one place that knows what statuses mean.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Error, ErrorKind, Redactor};
 use crate::model::mentions_credits;
 
-/// The error of an answer whose status is not a success.
+/// The error of a response whose status is not a success.
 pub(crate) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
@@ -17,22 +17,25 @@ pub(crate) fn from_status(
     now: SystemTime,
 ) -> Error {
     let json: Option<Value> = crate::json::read(body).ok();
-    let text = json.as_ref().and_then(message_of);
-    let code = json.as_ref().and_then(code_of).map(|code| redactor.clean(&code));
-    let text = text.map(|text| redactor.clean(&text)).filter(|text| !text.is_empty());
-    // Without the prompt: a video about an empty bank account is no lack of credits.
-    let kind = kind_of(status, text.as_deref().unwrap_or_default(), code.as_deref());
-    let said = text.unwrap_or_else(|| excerpt(headers, body, redactor));
-    let said = said.trim_end_matches('.');
-    let message = format!("{} (HTTP {}): {said}. {}", what(kind), status.as_u16(), advice(kind));
-    Error::new(kind, message)
+    let message = json.as_ref().and_then(message_of);
+    let code = json.as_ref().and_then(code_of);
+    let code = code.as_deref().and_then(|code| redactor.word(code));
+    let kind = kind_of(status, message.unwrap_or_default(), code);
+    let shown_code = code.map(|code| format!(", code {code}")).unwrap_or_default();
+    let statement = format!("{} (HTTP {}{shown_code}).", meaning(kind), status.as_u16());
+    let service_message = message
+        .and_then(|message| redactor.service_message(message))
+        .or_else(|| excerpt(body, redactor));
+    Error::new(kind, statement)
+        .with_advice(advice(kind))
         .with_status(status.as_u16())
         .with_code(code)
-        .with_request_id(request_id(headers))
+        .with_service_message(service_message)
+        .with_request_id(request_id(headers, redactor))
         .with_retry_after(retry_after(headers, json.as_ref(), now))
 }
 
-/// The error of a successful status whose body is not what the API says.
+/// The error of a successful status whose body is not what the API documents.
 pub(crate) fn undecodable(
     status: StatusCode,
     headers: &HeaderMap,
@@ -40,34 +43,43 @@ pub(crate) fn undecodable(
     reason: &str,
     redactor: &Redactor<'_>,
 ) -> Error {
-    // What is nearly a generation may quote its prompt, which only a create knows.
     let json: Option<Value> = crate::json::read(body).ok();
-    let said = match body.trim_ascii_start().first() {
-        Some(b'{' | b'[' | b'"') => format!("{} bytes", body.len()),
-        _ => excerpt(headers, body, redactor),
+    // Not JSON: what is nearly a generation holds a signed URL.
+    let excerpt = match body.trim_ascii_start().first() {
+        Some(b'{' | b'[' | b'"') => None,
+        _ => excerpt(body, redactor),
     };
-    let message = format!(
-        "the answer is not what the API says (HTTP {}, {reason}): {said}. Check the base URL, and \
-         whether a proxy answers in the service's place.",
-        status.as_u16()
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.and_then(|text| media_type(text, redactor));
+    let statement = format!(
+        "the response is not what the API documents (HTTP {}, {reason}, {} bytes, {}).",
+        status.as_u16(),
+        body.len(),
+        content_type.unwrap_or("no content type"),
     );
-    let error = Error::new(ErrorKind::Decode, message)
+    let error = Error::new(ErrorKind::Decode, statement)
+        .with_advice("Check the base URL, and whether a proxy responds in the service's place.")
         .with_status(status.as_u16())
-        .with_request_id(request_id(headers));
-    // An id is all that is needed to go on.
-    match json.as_ref().and_then(|json| json["id"].as_str()).filter(|id| is_id(id)) {
+        .with_service_message(excerpt)
+        .with_request_id(request_id(headers, redactor));
+    // With the id of a generation the caller can wait for it, although the rest is unreadable.
+    match json.as_ref().and_then(|json| json["id"].as_str()).filter(|id| is_id(id, redactor)) {
         Some(id) => error.with_generation_id(id),
         None => error,
     }
 }
 
-fn is_id(id: &str) -> bool {
-    (1..=200).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic())
+/// Whether a text in the place of an id may be one. The service's ids have about 16 characters; the
+/// limit only keeps an error short.
+fn is_id(id: &str, redactor: &Redactor<'_>) -> bool {
+    (1..=200).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_graphic())
+        && !redactor.has_key(id)
 }
 
 fn kind_of(status: StatusCode, message: &str, code: Option<&str>) -> ErrorKind {
     match status.as_u16() {
-        400 if mentions_credits(message) || code.is_some_and(mentions_credits) => {
+        400 if mentions_credits(opening(message)) || code.is_some_and(mentions_credits) => {
             ErrorKind::InsufficientCredits
         }
         400 => ErrorKind::BadRequest,
@@ -80,37 +92,55 @@ fn kind_of(status: StatusCode, message: &str, code: Option<&str>) -> ErrorKind {
     }
 }
 
-fn what(kind: ErrorKind) -> &'static str {
+/// The part of a message before anything that it may quote: up to the first quotation mark or colon.
+///
+/// A rejected prompt about "a man with insufficient funds" must not read as a lack of credits.
+fn opening(message: &str) -> &str {
+    let mut before = ' ';
+    let quotes = |c: char| {
+        // An apostrophe within a word, as in "the account's balance", quotes nothing.
+        let is_quote = matches!(c, '"' | '`' | ':' | '“' | '„' | '‘' | '«' | '「')
+            || c == '\'' && !before.is_alphanumeric();
+        before = c;
+        is_quote
+    };
+    message.split(quotes).next().unwrap_or_default()
+}
+
+fn meaning(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::BadRequest => "the service refused the request",
-        ErrorKind::InsufficientCredits => "the balance is too low",
+        ErrorKind::BadRequest => "the service rejected the request",
+        ErrorKind::InsufficientCredits => "the account's balance is too low",
         ErrorKind::Authentication => "the key was not accepted",
         ErrorKind::PermissionDenied => "the key may not do this",
         ErrorKind::NotFound => "there is no such generation",
         ErrorKind::RateLimited => "the key has used up its requests for now",
         ErrorKind::Server => "the service had an error",
-        _ => "the service answered with an unexpected status",
+        _ => "the service responded with an unexpected status",
     }
 }
 
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::BadRequest => "Correct the request.",
+        ErrorKind::BadRequest => {
+            "Correct the request; the service message, kept apart from this text, may say what is \
+             wrong."
+        }
         ErrorKind::InsufficientCredits => "Add credits and try again.",
         ErrorKind::Authentication => "Check PIPEVIDEO_API_KEY, and whether the key has expired.",
         ErrorKind::PermissionDenied => "Check what the key is allowed to do.",
         ErrorKind::NotFound => "Check the id, and that the key belongs to the same organization.",
         ErrorKind::RateLimited => "Try again later; other processes may share the key.",
         ErrorKind::Server => "Try again later.",
-        _ => "Check the base URL.",
+        _ => "Check the base URL, and whether a proxy responds in the service's place.",
     }
 }
 
-/// `message`, where the service puts it, or where services of this family put it.
-fn message_of(json: &Value) -> Option<String> {
+/// The `message`, where this service puts it, or where services of its family put it.
+fn message_of(json: &Value) -> Option<&str> {
     [&json["message"], &json["error"]["message"], &json["error"], &json["detail"]]
         .into_iter()
-        .find_map(|value| value.as_str().map(str::to_owned))
+        .find_map(Value::as_str)
 }
 
 fn code_of(json: &Value) -> Option<String> {
@@ -123,24 +153,33 @@ fn code_of(json: &Value) -> Option<String> {
     })
 }
 
-fn excerpt(headers: &HeaderMap, body: &[u8], redactor: &Redactor<'_>) -> String {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = redactor.clean(content_type.unwrap_or("no content type"));
-    // More than is looked at, whatever the characters: a cut is seen to be one.
-    let beginning = &body[..body.len().min(8192)];
-    match redactor.clean(&String::from_utf8_lossy(beginning)) {
-        text if text.is_empty() => format!("an empty body, {content_type}"),
-        text => format!("{content_type}, \"{text}\""),
-    }
+/// The beginning of a body, such as a proxy's error page.
+fn excerpt(body: &[u8], redactor: &Redactor<'_>) -> Option<String> {
+    redactor.service_message(&String::from_utf8_lossy(body))
 }
 
-fn request_id(headers: &HeaderMap) -> Option<String> {
+/// The type and subtype of a content type, if they are words.
+fn media_type<'t>(content_type: &'t str, redactor: &Redactor<'_>) -> Option<&'t str> {
+    let essence = content_type.split(';').next()?.trim();
+    let (kind, subtype) = essence.split_once('/')?;
+    // Of the characters that words do not have, a subtype may have a plus, as in `image/svg+xml`.
+    let are_words = redactor.word(kind).is_some()
+        && subtype.split('+').all(|part| redactor.word(part).is_some());
+    are_words.then_some(essence)
+}
+
+/// How many characters of a request id are kept: three times a UUID's.
+const MAX_REQUEST_ID: usize = 128;
+
+fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
     let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
-    Some(id.chars().filter(|c| c.is_ascii_graphic()).take(128).collect())
+    let id: String = id.chars().filter(char::is_ascii_graphic).take(MAX_REQUEST_ID).collect();
+    Some(id).filter(|id| !redactor.has_key(id))
 }
 
-/// The longest pause that is believed; beyond it a number is a mistake.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest pause that is taken for one. No window of the service is near a day, so that a larger
+/// number is a mistake, such as milliseconds in place of seconds.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the service asks to wait: the longer one of `data.retry_after` in the body (seconds)
 /// and the `Retry-After` header (seconds or an HTTP date).
@@ -150,8 +189,8 @@ pub(crate) fn retry_after(
     now: SystemTime,
 ) -> Option<Duration> {
     let seconds = |seconds: f64| {
-        let believable = seconds.min(LONGEST_PAUSE.as_secs_f64());
-        Duration::try_from_secs_f64(believable).ok().filter(|_| seconds.is_finite())
+        let capped = seconds.min(MAX_RETRY_AFTER.as_secs_f64());
+        Duration::try_from_secs_f64(capped).ok().filter(|_| seconds.is_finite())
     };
     let in_body = body.and_then(|body| match &body["data"]["retry_after"] {
         Value::Number(number) => seconds(number.as_f64()?),
@@ -168,7 +207,7 @@ pub(crate) fn retry_after(
             }
         }
     });
-    in_body.max(in_header).map(|pause| pause.min(LONGEST_PAUSE))
+    in_body.max(in_header).map(|pause| pause.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -180,12 +219,12 @@ mod tests {
 
     fn error(status: u16, body: &str) -> Error {
         let status = StatusCode::from_u16(status).unwrap();
-        let redactor = Redactor { key: "pv_key_1", texts: vec!["a secret prompt"] };
+        let redactor = Redactor { key: "pv_key_1" };
         from_status(status, &HeaderMap::new(), body.as_bytes(), &redactor, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
-    fn statuses() {
+    fn each_status_has_its_kind() {
         use ErrorKind::*;
         for (status, body, kind) in [
             (400, r#"{"message":"Invalid model"}"#, BadRequest),
@@ -214,59 +253,92 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_no_json_are_shown_in_short() {
-        let text = error(502, "<html>\n<h1>Bad Gateway</h1>").to_string();
-        assert!(text.contains("<html> <h1>Bad Gateway</h1>"), "{text}");
-        assert!(error(500, "").to_string().contains("an empty body"));
-    }
-
-    #[test]
-    fn nothing_secret() {
-        let error = error(400, r#"{"message":"key pv_key_1, prompt: a secret prompt"}"#);
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
-        assert!(!format!("{error} {error:?}").contains("pv_key_1"), "{error}");
-    }
-
-    #[test]
-    fn a_long_body_shows_no_half_of_a_secret() {
-        for filler in ["A", "é", "🐈"] {
-            for length in 1180..1200 {
-                let uri = format!("data:image/png,{}", filler.repeat(length));
-                let text = error(400, &format!("{uri} pv_key_1 pv_key_1")).to_string();
-                assert!(!text.contains("pv_k"), "{text}");
+    fn the_services_words_are_kept_apart() {
+        for (body, words) in [
+            (r#"{"message":"Invalid prompt: a secret cat"}"#, "Invalid prompt: a secret cat"),
+            (r#"{"error":{"message":"a secret cat"}}"#, "a secret cat"),
+            (r#"{"detail":"key pv_key_1, a secret\ncat"}"#, "key [redacted], a secret cat"),
+            (r#"{"errors":["a secret cat"]}"#, r#"{"errors":["a secret cat"]}"#),
+            ("<html>\n<h1>a secret cat</h1>", "<html> <h1>a secret cat</h1>"),
+        ] {
+            for status in [400, 502] {
+                let error = error(status, body);
+                assert_eq!(error.service_message(), Some(words));
+                assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
             }
-            let text = error(400, &filler.repeat(5000)).to_string();
-            assert!(text.contains('…') && text.chars().count() < 500, "{text}");
+        }
+        assert_eq!(error(500, "").service_message(), None);
+        assert_eq!(error(400, r#"{"message":" "}"#).service_message(), Some(r#"{"message":" "}"#));
+    }
+
+    #[test]
+    fn a_code_is_kept_only_if_it_is_a_word() {
+        for (code, kept) in [
+            (json!("bad_shape"), Some("bad_shape")),
+            (json!(42), Some("42")),
+            (json!("a secret cat"), None),
+            (json!("https://x.example/v?sig=SECRET"), None),
+            (json!("pv_key_1"), None),
+            (json!(""), None),
+        ] {
+            let error = error(400, &json!({"message": "no", "code": code}).to_string());
+            assert_eq!(error.code(), kept);
+            assert_eq!(error.message().contains(", code "), kept.is_some(), "{error}");
         }
     }
 
     #[test]
-    fn what_the_prompt_says_is_not_what_the_service_says() {
-        let prompt = "a man with insufficient funds at a bank";
-        let redactor = Redactor { key: "", texts: vec![prompt] };
-        let body = json!({"message": format!("Invalid prompt: '{prompt}'")}).to_string();
-        let kind = |redactor| {
-            let headers = HeaderMap::new();
-            let now = SystemTime::UNIX_EPOCH;
-            from_status(StatusCode::BAD_REQUEST, &headers, body.as_bytes(), redactor, now).kind()
-        };
-        assert_eq!(kind(&redactor), ErrorKind::BadRequest);
-        assert_eq!(kind(&Redactor::default()), ErrorKind::InsufficientCredits);
+    fn a_quoted_prompt_is_not_taken_for_a_lack_of_credits() {
+        let kind = |message: &str| error(400, &json!({"message": message}).to_string()).kind();
+        for message in [
+            "Invalid prompt: 'a man with insufficient funds at a bank'",
+            "Invalid prompt: a man with insufficient funds at a bank",
+            "Cannot draw “insufficient funds”",
+            "Cannot draw 'insufficient funds'",
+        ] {
+            assert_eq!(kind(message), ErrorKind::BadRequest, "{message}");
+        }
+        for message in [
+            "Insufficient balance. Please add credits to continue.",
+            "Your account's balance is too low",
+            "Insufficient credits: 3 cents left",
+        ] {
+            assert_eq!(kind(message), ErrorKind::InsufficientCredits, "{message}");
+        }
     }
 
     #[test]
-    fn sentences_end_once_and_are_not_empty() {
-        let text = error(400, r#"{"message":"Invalid model."}"#).to_string();
-        assert!(text.contains("Invalid model. Correct"), "{text}");
-        let text = error(400, r#"{"message":" "}"#).to_string();
-        assert!(text.contains(r#"no content type, "{"message":"#), "{text}");
+    fn an_unreadable_response_is_described_and_its_json_not_quoted() {
+        let headers = |content_type: &str| {
+            let value = HeaderValue::from_str(content_type).unwrap();
+            HeaderMap::from_iter([(header::CONTENT_TYPE, value)])
+        };
+        let decode = |content_type: &str, body: &str| {
+            let redactor = Redactor { key: "pv_key_1" };
+            undecodable(
+                StatusCode::OK,
+                &headers(content_type),
+                body.as_bytes(),
+                "not JSON",
+                &redactor,
+            )
+        };
+        let page = decode("text/html; charset=utf-8", "<html>Sign in</html>");
+        assert!(page.message().contains("not JSON, 20 bytes, text/html"), "{page}");
+        assert_eq!(page.service_message(), Some("<html>Sign in</html>"));
+        let nearly =
+            decode("application/json", r#"{"id":"gen_1","output_video_url":"https://s?x"}"#);
+        assert_eq!(nearly.generation_id(), Some("gen_1"));
+        assert_eq!(nearly.service_message(), None);
+        let odd = decode("a secret cat", r#"{"id":"pv_key_1"}"#);
+        assert!(odd.message().contains("no content type") && odd.generation_id().is_none());
     }
 
     proptest! {
-        /// Whatever the service sends, there is an error: of a sane length, on one line, without
-        /// the key, and with a pause that is believable.
+        /// Whatever the service sends, the error has a limited length, one line, no key, and a
+        /// pause within its limit.
         #[test]
-        fn any_answer_makes_a_sane_error(
+        fn any_response_makes_a_bounded_error(
             status in 100u16..1000,
             body in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..300),
@@ -278,25 +350,27 @@ mod tests {
         ) {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(&header).unwrap());
-            let redactor = Redactor { key: "pv_key_1", texts: vec!["a secret prompt"] };
+            let redactor = Redactor { key: "pv_key_1" };
             let status = StatusCode::from_u16(status).unwrap();
             let body = [&body[..], b" pv_key_1"].concat();
             let now = SystemTime::UNIX_EPOCH;
             for error in [
                 from_status(status, &headers, &body, &redactor, now),
                 from_status(status, &headers, &body[..body.len() - 9], &redactor, now),
-                undecodable(status, &headers, &body, "no JSON", &redactor),
+                undecodable(status, &headers, &body, "not JSON", &redactor),
             ] {
-                let text = format!("{error} {error:?}");
-                prop_assert!(!text.contains("pv_key_1") && !error.to_string().contains('\n'));
+                let words = error.service_message().unwrap_or_default();
+                let text = format!("{error} {error:?} {words}");
+                prop_assert!(!text.contains("pv_key_1") && !words.contains('\n') && !error.to_string().contains('\n'));
+                prop_assert!(words.chars().count() < 400);
                 prop_assert!(error.message().chars().count() < 1000);
-                prop_assert!(error.retry_after().unwrap_or_default() <= LONGEST_PAUSE);
+                prop_assert!(error.retry_after().unwrap_or_default() <= MAX_RETRY_AFTER);
             }
         }
     }
 
     #[test]
-    fn pauses() {
+    fn retry_after_is_read_from_the_body_and_the_header() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777 - 30);
         let pause = |header: Option<&str>, body: Value| {
             let mut headers = HeaderMap::new();

@@ -1,8 +1,10 @@
-//! One error for everything that can go wrong.
+//! The one error type of this crate.
 
 mod from_response;
 mod kind;
 mod redact;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,26 +19,31 @@ pub(crate) use redact::Redactor;
 use crate::model::{FailureCategory, Generation};
 use crate::webhook::WebhookReason;
 
-/// What went wrong: one type, told apart by [`kind`](Self::kind).
+/// The error of every fallible function in this crate; [`kind`](Self::kind) distinguishes the cases.
 ///
-/// Its text says what happened, what that means and what to do. It is safe to log: no key, no
-/// prompt, no query of a URL is in it. What the service itself said of a failed generation may quote
-/// the prompt and is therefore only in [`generation`](Self::generation).
+/// The [`message`](Self::message) says what happened, what that means and what to do. It is a text
+/// of this library and safe to log: it never holds the key, the prompt or the query of a URL. The
+/// service's own words may quote the prompt; they are kept apart in
+/// [`service_message`](Self::service_message) and appear in neither `Display` nor `Debug`.
 ///
 /// ```
-/// use pipevideo::{ErrorKind, GenerationRequest, Media};
+/// use pipevideo::{ErrorKind, Media};
 ///
 /// let error = Media::bytes(b"no image").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidRequest);
 /// assert!(!error.is_retryable());
 /// ```
 #[derive(Clone)]
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorFields>);
 
 #[derive(Clone)]
-struct Inner {
+struct ErrorFields {
     kind: ErrorKind,
+    /// What happened and what it means, then the advice.
     message: String,
+    /// The length of the message without its advice.
+    statement_length: usize,
+    service_message: Option<String>,
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
@@ -44,8 +51,8 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     delivery: Delivery,
-    /// Whether what the call had already done would be paid for again.
-    paid: bool,
+    /// Whether making the same call again could pay for a second generation.
+    repeat_pays: bool,
     model: Option<String>,
     sent_at: Option<SystemTime>,
     generation: Option<Arc<Generation>>,
@@ -71,9 +78,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+        let message = message.into();
+        Self(Box::new(ErrorFields {
             kind,
-            message: message.into(),
+            statement_length: message.len(),
+            message,
+            service_message: None,
             status: None,
             code: None,
             request_id: None,
@@ -81,7 +91,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             delivery: Delivery::NotSent,
-            paid: false,
+            repeat_pays: false,
             model: None,
             sent_at: None,
             generation: None,
@@ -91,7 +101,7 @@ impl Error {
         }))
     }
 
-    /// What sort of error it is.
+    /// The kind of error: what failed.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -101,12 +111,35 @@ impl Error {
         &self.0.message
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// The service's own words about the failure: one line of at most a few hundred characters,
+    /// without the key. **Not safe to log**: they may quote the prompt or a signed URL.
+    ///
+    /// It is the message in the service's response, or the beginning of a response that is not the
+    /// service's, such as a proxy's error page; for a generation that failed, its own error message.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client, request: pipevideo::GenerationRequest) {
+    /// use pipevideo::ErrorKind;
+    ///
+    /// match client.responses().create(request).await {
+    ///     // Shown to the user who wrote the prompt, and not logged.
+    ///     Err(error) if error.kind() == ErrorKind::BadRequest => {
+    ///         println!("{}", error.service_message().unwrap_or("no reason was given"));
+    ///     }
+    ///     _ => {}
+    /// }
+    /// # }
+    /// ```
+    pub fn service_message(&self) -> Option<&str> {
+        self.0.service_message.as_deref()
+    }
+
+    /// The HTTP status of the response, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The service's code for it, if it gave one.
+    /// The service's code for the failure, if it gave one that is a single word.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
@@ -116,38 +149,39 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
-    /// The generation that the call was about, if it has an id.
+    /// The id of the generation that the call was about, if it is known.
     pub fn generation_id(&self) -> Option<&str> {
         self.0.generation_id.as_deref()
     }
 
-    /// Whether the same call, made again as it is, may succeed and cannot pay twice.
+    /// Whether the same call, made again unchanged, may succeed and cannot pay twice.
     pub fn is_retryable(&self) -> bool {
         use ErrorKind::*;
         match self.kind() {
-            _ if self.0.paid => false,
+            _ if self.0.repeat_pays => false,
             Connection | Timeout | Server | RateLimited | WaitTimeout => true,
-            Download if self.lacks_folder() => false,
+            Download if self.has_unusable_path() => false,
             Download => self.0.status.is_none_or(|s| !(400..500).contains(&s) || s == 429),
             _ => false,
         }
     }
 
-    /// Whether a file could not be written because of where it was to be: that stays so.
-    fn lacks_folder(&self) -> bool {
+    /// Whether a file could not be written because its folder is missing or read-only, which no
+    /// further attempt changes.
+    fn has_unusable_path(&self) -> bool {
         let source = self.0.source.as_deref().and_then(|source| source.downcast_ref());
         source.is_some_and(|error: &io::Error| {
             matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
         })
     }
 
-    /// How long the service asks to wait before the next try.
+    /// How long the service asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// How many requests the call made; 0 if it was refused before sending, and for the end of a
-    /// wait, which counts its looks in [`polls`](Self::polls).
+    /// How many requests the call made; 0 if it was rejected before sending, and for the end of a
+    /// wait, whose requests are counted in [`polls`](Self::polls).
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
@@ -167,7 +201,7 @@ impl Error {
         self.0.model.as_deref()
     }
 
-    /// The generation that failed, or the last snapshot when a wait ran into its deadline.
+    /// The generation that failed, or the last snapshot when a wait reached its deadline.
     pub fn generation(&self) -> Option<&Generation> {
         self.0.generation.as_deref()
     }
@@ -180,14 +214,26 @@ impl Error {
         })
     }
 
-    /// How often a wait that ran into its deadline had looked.
+    /// How often a wait that reached its deadline had polled.
     pub fn polls(&self) -> Option<u32> {
         self.0.polls
     }
 
-    /// Why a webhook's delivery was refused.
+    /// Why the delivery of a webhook was rejected.
     pub fn reason(&self) -> Option<WebhookReason> {
         self.0.reason
+    }
+
+    /// Appends what to do to the message.
+    pub(crate) fn with_advice(mut self, advice: &str) -> Self {
+        self.0.message.push(' ');
+        self.0.message.push_str(advice);
+        self
+    }
+
+    pub(crate) fn with_service_message(mut self, message: Option<String>) -> Self {
+        self.0.service_message = message;
+        self
     }
 
     pub(crate) fn with_reason(mut self, reason: WebhookReason) -> Self {
@@ -201,8 +247,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_code(mut self, code: Option<String>) -> Self {
-        self.0.code = code;
+    pub(crate) fn with_code(mut self, code: Option<&str>) -> Self {
+        self.0.code = code.map(str::to_owned);
         self
     }
 
@@ -226,21 +272,10 @@ impl Error {
         self
     }
 
-    /// The call has made a generation: made again it would make another.
+    /// The error of a call that has already created a generation: the call made again would create,
+    /// and pay for, another one.
     pub(crate) fn after_a_create(mut self) -> Self {
-        self.0.paid = true;
-        self
-    }
-
-    /// The same without what the service has repeated of a prompt's texts.
-    pub(crate) fn without_texts(mut self, texts: &[String]) -> Self {
-        let redactor = Redactor { key: "", texts: texts.iter().map(String::as_str).collect() };
-        self.0.message = redactor.redact(self.0.message);
-        self.0.code = self.0.code.map(|code| redactor.redact(code));
-        let cause = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
-        if let Some(cause) = cause.cloned() {
-            self.0.source = Some(Arc::new(cause.without_texts(texts)));
-        }
+        self.0.repeat_pays = true;
         self
     }
 
@@ -254,28 +289,31 @@ impl Error {
         self
     }
 
-    /// The error of a create that may have gone through, of which this is the cause.
-    pub(crate) fn into_uncertain(self, model: &str, sent_at: SystemTime) -> Self {
-        // Not the cause's own text: its advice, to try again, would be wrong here.
-        let lost = match self.kind() {
-            ErrorKind::Timeout => "none came within the request timeout".to_owned(),
+    /// The error of a create that the service may have processed; `self` is the cause.
+    pub(crate) fn into_uncertain(mut self, model: &str, sent_at: SystemTime) -> Self {
+        let cause = match self.kind() {
+            ErrorKind::Timeout => "no response within the request timeout".to_owned(),
             ErrorKind::Server => format!("HTTP {}", self.0.status.unwrap_or_default()),
-            ErrorKind::Decode => "it is not what the API says".to_owned(),
+            ErrorKind::Decode => "an unreadable response".to_owned(),
             _ => "the connection broke".to_owned(),
         };
         let advice = match self.generation_id() {
-            Some(id) => format!("The answer names {}: wait for that id", plain(id)),
-            None => "Look for it with reconcile()".to_owned(),
+            Some(id) => format!(
+                "The response names {}: wait for that id before you create another.",
+                printable(id)
+            ),
+            None => "Check with reconcile() before you create another.".to_owned(),
         };
         let mut error = Self::new(
             ErrorKind::SubmissionUncertain,
             format!(
-                "the create was sent, but its answer was lost ({lost}). A generation may have been \
-                 made and may be billed, so it was not sent again. {advice} before you create \
-                 another."
+                "the create was sent and its outcome is unknown ({cause}). A generation may have \
+                 been made and may be billed, so the create was not sent again."
             ),
-        );
+        )
+        .with_advice(&advice);
         error.0.generation_id = self.0.generation_id.clone();
+        error.0.service_message = self.0.service_message.clone();
         error.0.status = self.0.status;
         error.0.code = self.0.code.clone();
         error.0.request_id = self.0.request_id.clone();
@@ -283,82 +321,96 @@ impl Error {
         error.0.delivery = self.0.delivery;
         error.0.model = Some(model.to_owned());
         error.0.sent_at = Some(sent_at);
-        error.with_source(self)
+        // The cause's own advice, to try again, would contradict this error.
+        self.0.message.truncate(self.0.statement_length);
+        error.with_source(self.after_a_create())
     }
 
     /// The error of a wait whose generation has failed.
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();
-        let code = error.and_then(|error| error.code.as_deref());
-        // A code is a word; what is more may quote the prompt.
-        let code = code.filter(|code| {
-            code.len() <= 64
-                && code.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c))
-        });
+        let redactor = Redactor::default();
+        let code = error.and_then(|error| redactor.word(error.code.as_deref()?));
+        let service_message =
+            error.and_then(|error| redactor.service_message(error.message.as_deref()?));
         let category = error.map_or(FailureCategory::Other, |error| error.category());
-        let meaning = match category {
+        let (meaning, advice) = match category {
             FailureCategory::InsufficientCredits => {
-                "the credits ran out: add some and create it again"
+                ("the credits ran out", "Add credits and create it again.")
             }
             FailureCategory::Provider => {
-                "the provider could not make it: create it again, or try another provider"
+                ("the provider could not make it", "Create it again, or try another provider.")
             }
-            FailureCategory::Unavailable => "the engine or model is not available: choose another",
-            FailureCategory::InvalidPrompt => "the prompt was refused: change it",
-            FailureCategory::Other => "see the generation's own error for the reason",
-        };
-        let mut this = Self::new(
-            ErrorKind::GenerationFailed,
-            format!(
-                "generation {} failed; {meaning}. It may have been charged.",
-                plain(&generation.id)
+            FailureCategory::Unavailable => {
+                ("the engine or model is not available", "Choose another one.")
+            }
+            FailureCategory::InvalidPrompt => ("the prompt was rejected", "Change the prompt."),
+            FailureCategory::Other => (
+                "the service gave no known reason",
+                "The service message, kept apart from this text, may say more.",
             ),
-        )
-        .with_generation_id(&generation.id)
-        .with_code(code.map(str::to_owned))
-        .with_delivery(Delivery::Answered);
-        this.0.generation = Some(generation.clone());
+        };
+        let id = printable(&generation.id);
+        let statement = format!("generation {id} failed: {meaning}. It may have been charged.");
+        let mut this = Self::new(ErrorKind::GenerationFailed, statement)
+            .with_advice(advice)
+            .with_generation_id(&generation.id)
+            .with_code(code)
+            .with_service_message(service_message)
+            .with_delivery(Delivery::Answered);
+        this.0.generation = Some(generation);
         this
     }
 
-    /// The error of a wait that ran into its deadline, and the last look's failure if it failed.
+    /// The error of a wait that reached its deadline, with the failure of its last poll, if it
+    /// failed.
     pub(crate) fn deadline(
         id: &str,
         last: Option<Arc<Generation>>,
         polls: u32,
-        trouble: Option<Self>,
+        poll_error: Option<Self>,
     ) -> Self {
-        let seen = match &last {
-            // An unknown status is any text.
-            Some(last) => {
-                format!("it was last seen {}", Redactor::default().clean(last.status.as_str()))
+        let last_status = match &last {
+            Some(last) => format!("its last known status is {}", printable_status(last)),
+            None => "its status is not known".to_owned(),
+        };
+        let statement =
+            format!("generation {} had not ended by the deadline; {last_status}.", printable(id));
+        let error = Self::new(ErrorKind::WaitTimeout, statement);
+        let mut error = match &poll_error {
+            Some(poll_error) => error.with_advice(&format!("The last poll failed: {poll_error}")),
+            None if last.is_some() => {
+                error.with_advice("The generation is still running; call wait with its id again.")
             }
-            None => "it was never seen".to_owned(),
+            None => error.with_advice("Call wait with its id again."),
         };
-        let advice = match &trouble {
-            Some(trouble) => format!("The last look at it failed: {trouble}"),
-            None => "It goes on: wait for its id again.".to_owned(),
-        };
-        let message =
-            format!("generation {} had not ended by the deadline; {seen}. {advice}", plain(id));
-        let delivery = match (&last, &trouble) {
-            (None, Some(trouble)) => trouble.delivery(),
+        error.0.delivery = match (&last, &poll_error) {
+            (None, Some(poll_error)) => poll_error.delivery(),
             _ => Delivery::Answered,
         };
-        let mut this = Self::new(ErrorKind::WaitTimeout, message).with_generation_id(id);
-        this.0.delivery = delivery;
-        this.0.generation = last;
-        this.0.polls = Some(polls);
-        match trouble {
-            Some(trouble) => this.with_source(trouble),
-            None => this,
+        error.0.service_message =
+            poll_error.as_ref().and_then(|error| error.0.service_message.clone());
+        error.0.generation = last;
+        error.0.polls = Some(polls);
+        let error = error.with_generation_id(id);
+        match poll_error {
+            Some(poll_error) => error.with_source(poll_error),
+            None => error,
         }
     }
 }
 
-/// An id as a text shows it: whatever it is, on one line, and not for ever.
-pub(crate) fn plain(id: &str) -> String {
-    id.chars().filter(char::is_ascii_graphic).take(100).collect()
+/// How many characters of an id a message shows: six times those of the service's ids.
+const MAX_SHOWN_ID: usize = 100;
+
+/// An id as a message shows it: on one line and of limited length, whatever it holds.
+pub(crate) fn printable(id: &str) -> String {
+    id.chars().filter(char::is_ascii_graphic).take(MAX_SHOWN_ID).collect()
+}
+
+/// A generation's status as a message shows it: one that this library does not know is any text.
+pub(crate) fn printable_status(generation: &Generation) -> &str {
+    Redactor::default().word(generation.status.as_str()).unwrap_or("unrecognized")
 }
 
 impl fmt::Display for Error {
@@ -368,7 +420,8 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
-    /// Shows no generation, since that holds a signed URL, and no source, since it may.
+    /// Shows neither the service message, which may quote the prompt, nor the generation and the
+    /// source, which may hold a signed URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
         out.field("kind", &self.0.kind).field("message", &self.0.message);
@@ -390,34 +443,5 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn generation(json: serde_json::Value) -> Arc<Generation> {
-        Arc::new(serde_json::from_value(json).unwrap())
-    }
-
-    #[test]
-    fn what_a_generation_says_of_itself_is_safe_to_log() {
-        let url = "https://v.example/v.mp4?sig=SECRET";
-        let long = "x".repeat(100_000);
-        let last = generation(json!({
-            "id": "gen_1", "status": format!("stuck\n{long}"), "output_video_url": url,
-        }));
-        let failed = generation(json!({
-            "id": "gen_1", "status": "failed", "output_video_url": url,
-            "error": {"code": format!("see {url}\n{long}"), "message": "SECRET prompt"},
-        }));
-        for error in [Error::deadline("gen_1", Some(last), 3, None), Error::failed(failed)] {
-            let text = format!("{error} {error:?}");
-            assert!(!text.contains("SECRET") && !text.contains('\n'), "{text}");
-            assert!(text.len() < 2000, "{}", text.len());
-            assert_eq!(error.generation_id(), Some("gen_1"));
-        }
     }
 }

@@ -162,18 +162,6 @@ impl GenerationRequest {
         items.iter().flat_map(|item| &item.content)
     }
 
-    /// Every text of the prompt, whatever it is called: what must never be seen in an error.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        let mut unknown = Vec::new();
-        self.extra_body.values().for_each(|value| prose(value, &mut unknown));
-        for part in self.parts() {
-            if let InputPart::Other(part) = part {
-                part.values().for_each(|value| prose(value, &mut unknown));
-            }
-        }
-        self.input_texts().chain(self.instructions.as_deref()).chain(unknown)
-    }
-
     fn input_texts(&self) -> impl Iterator<Item = &str> {
         let text = match &self.input {
             Input::Text(text) => Some(text.as_str()),
@@ -209,16 +197,6 @@ fn check_other(part: &Map<String, Value>) -> Result<(), Error> {
             None => refuse("a part of type input_video has no video_url with a url in it"),
         },
         Some(_) => Ok(()),
-    }
-}
-
-/// The strings in a value that may be part of a prompt: of several words.
-fn prose<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) if text.trim().contains(char::is_whitespace) => found.push(text),
-        Value::Array(values) => values.iter().for_each(|value| prose(value, found)),
-        Value::Object(values) => values.values().for_each(|value| prose(value, found)),
-        _ => {}
     }
 }
 
@@ -325,23 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn whatever_may_be_part_of_the_prompt_is_known_to_be() {
-        let request: GenerationRequest = serde_json::from_value(json!({
-            "model": "m",
-            "instructions": "Keep it calm",
-            "input": [
-                {"type": "input_text", "text": "A cat"},
-                {"type": "input_text", "text": "walking", "cache": true},
-                {"type": "input_song", "song": {"lyrics": ["la la"], "key": "B"}},
-            ],
-            "negative_prompt": "no dogs",
-            "quality": "ultra-high",
-        }))
-        .unwrap();
-        let texts: Vec<_> = request.texts().collect();
-        assert_eq!(texts, ["A cat", "walking", "Keep it calm", "no dogs", "la la"]);
-
+    fn instructions_do_not_count_as_input() {
         let request = GenerationRequest::new("m", "").instructions("Keep it calm");
-        assert!(request.check().is_err(), "instructions are no input");
+        assert!(request.check().is_err());
     }
 }

@@ -1,11 +1,11 @@
-//! Each endpoint as a pure pair: build the request, parse the answer. The one place that knows
+//! Each endpoint as a pure pair: build the request, parse the response. The one place that has
 //! the URLs.
 
 mod base_url;
 mod download;
 mod endpoints;
 #[cfg(test)]
-mod snapshots;
+mod tests;
 
 use std::time::SystemTime;
 
@@ -23,24 +23,24 @@ use crate::json;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) method: Method,
-    /// From `/v1` on, escaped.
+    /// The path from `/v1` on, percent-encoded.
     pub(crate) path: String,
-    /// JSON.
+    /// The JSON body, if there is one.
     pub(crate) body: Option<bytes::Bytes>,
-    /// Whether the key goes along.
+    /// Whether the request carries the key.
     pub(crate) authorized: bool,
 }
 
-/// An answer, read to its end.
+/// A response whose body has been read to its end.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: bytes::Bytes,
 }
 
-impl Answer {
-    /// What the answer says, or the error that it is.
+impl Response {
+    /// The value in the body, or the error that the status or an unreadable body means.
     pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         redactor: &Redactor<'_>,
@@ -50,11 +50,11 @@ impl Answer {
             return Err(error::from_status(self.status, &self.headers, &self.body, redactor, now));
         }
         json::read(&self.body).map_err(|reason| {
-            // serde's text quotes values of the body, its category does not.
+            // serde's message quotes values of the body, its category does not.
             let reason = match reason.classify() {
                 serde_json::error::Category::Data => "JSON of another shape",
-                serde_json::error::Category::Eof => "JSON that breaks off",
-                _ => "no JSON",
+                serde_json::error::Category::Eof => "incomplete JSON",
+                _ => "not JSON",
             };
             error::undecodable(self.status, &self.headers, &self.body, reason, redactor)
         })

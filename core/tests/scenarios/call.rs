@@ -349,6 +349,7 @@ pub(crate) fn shown_error(error: &Error) -> Value {
         "kind": error.kind().as_str(),
         "message": error.message(),
         "text": format!("{error} {error:?}"),
+        "service_message": error.service_message(),
         "status": error.status(),
         "code": error.code(),
         "request_id": error.request_id(),

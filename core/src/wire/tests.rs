@@ -1,24 +1,16 @@
-//! Every request that is built, byte for byte.
-//!
-//! After a change that is meant: `INSTA_UPDATE=always cargo test -p pipevideo snapshots`, and look
-//! at the difference.
+//! Every request, byte for byte.
 
 use serde_json::json;
 
 use super::{Request, create, engines, retrieve, usage};
 use crate::model::{Detail, GenerationId, GenerationRequest, InputItem, InputPart, Media, Role};
+use crate::test_snapshots;
 
 fn check(name: &str, request: &Request) {
     let body = request.body.as_deref().map(|body| std::str::from_utf8(body).unwrap());
     let key = if request.authorized { "with the key" } else { "without the key" };
     let text = format!("{} {} {key}\n{}", request.method, request.path, body.unwrap_or("no body"));
-    insta::with_settings!({
-        snapshot_path => "../../tests/snapshots",
-        prepend_module_to_snapshot => false,
-        omit_expression => true,
-    }, {
-        insta::assert_snapshot!(name, text);
-    });
+    test_snapshots::check(name, &text);
 }
 
 fn check_create(name: &str, request: &GenerationRequest) {

@@ -1,0 +1,107 @@
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::test_snapshots::check;
+use crate::wire::Response;
+
+fn generation(json: Value) -> Arc<Generation> {
+    Arc::new(serde_json::from_value(json).unwrap())
+}
+
+fn response(status: u16, body: &str) -> Error {
+    let status = StatusCode::from_u16(status).unwrap();
+    let body = bytes::Bytes::copy_from_slice(body.as_bytes());
+    let response = Response { status, headers: HeaderMap::new(), body };
+    let redactor = Redactor { key: "pv_key_1" };
+    response.parse::<Generation>(&redactor, SystemTime::UNIX_EPOCH).unwrap_err()
+}
+
+fn show(errors: impl IntoIterator<Item = Error>) -> String {
+    errors.into_iter().map(|error| format!("{}: {error}\n", error.kind())).collect()
+}
+
+#[test]
+fn texts_of_responses() {
+    let statuses = [400, 401, 403, 404, 408, 429, 500].map(|status| response(status, ""));
+    let bodies = [
+        response(400, r#"{"message":"Insufficient balance"}"#),
+        response(400, r#"{"message":"no","code":"bad_shape"}"#),
+        response(200, "<html>"),
+        response(200, "{}"),
+        response(200, r#"{"id":"#),
+    ];
+    check("error_texts_of_responses", &show(statuses.into_iter().chain(bodies)));
+}
+
+#[test]
+fn texts_of_uncertain_creates() {
+    let errors = [
+        Error::new(ErrorKind::Connection, "").with_delivery(Delivery::Unknown),
+        Error::new(ErrorKind::Timeout, "").with_delivery(Delivery::Unknown),
+        response(500, ""),
+        response(200, "{}"),
+        response(200, r#"{"id":"gen_1"}"#),
+    ];
+    let errors = errors.map(|error| error.into_uncertain("m", SystemTime::UNIX_EPOCH));
+    check("error_texts_of_uncertain_creates", &show(errors));
+}
+
+#[test]
+fn texts_of_ended_waits() {
+    let codes = ["insufficient_credits", "provider", "unavailable", "invalid_prompt", "E42"];
+    let failed = codes.map(|code| {
+        Error::failed(generation(
+            json!({"id": "gen_1", "status": "failed", "error": {"code": code}}),
+        ))
+    });
+    let last = |status: &str| Some(generation(json!({"id": "gen_1", "status": status})));
+    let deadlines = [
+        Error::deadline("gen_1", last("in_progress"), 3, None),
+        Error::deadline("gen_1", last("two words"), 3, None),
+        Error::deadline("gen_1", last("queued"), 3, Some(response(503, ""))),
+        Error::deadline("gen_1", None, 0, None),
+        Error::deadline("gen_1", None, 1, Some(response(503, ""))),
+    ];
+    check("error_texts_of_ended_waits", &show(failed.into_iter().chain(deadlines)));
+}
+
+#[test]
+fn the_text_of_a_generation_is_safe_to_log() {
+    let url = "https://v.example/v.mp4?sig=SECRET";
+    let long = "x".repeat(100_000);
+    let last = generation(json!({
+        "id": "gen_1", "status": format!("stuck\n{long}"), "output_video_url": url,
+    }));
+    let failed = generation(json!({
+        "id": "gen_1", "status": "failed", "output_video_url": url,
+        "error": {"code": format!("see {url}\n{long}"), "message": "SECRET prompt"},
+    }));
+    for error in [Error::deadline("gen_1", Some(last), 3, None), Error::failed(failed)] {
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("SECRET") && !text.contains('\n'), "{text}");
+        assert!(text.len() < 2000, "{}", text.len());
+        assert_eq!(error.generation_id(), Some("gen_1"));
+    }
+}
+
+#[test]
+fn the_services_words_go_along_into_the_errors_of_creates_and_waits() {
+    let uncertain = response(500, r#"{"message":"a cat"}"#);
+    let uncertain = uncertain.into_uncertain("m", SystemTime::UNIX_EPOCH);
+    let failed = json!({"id": "gen_1", "status": "failed", "error": {"message": "a cat"}});
+    let late = Error::deadline("gen_1", None, 1, Some(response(403, r#"{"message":"a cat"}"#)));
+    for error in [uncertain, Error::failed(generation(failed)), late] {
+        assert_eq!(error.service_message(), Some("a cat"));
+        assert!(!format!("{error} {error:?}").contains("cat"));
+    }
+}
+
+#[test]
+fn the_source_of_an_uncertain_create_does_not_advise_to_try_again() {
+    let uncertain = response(500, "").into_uncertain("m", SystemTime::UNIX_EPOCH);
+    let source = uncertain.source().unwrap().downcast_ref::<Error>().unwrap();
+    assert_eq!(source.message(), "the service had an error (HTTP 500).");
+    assert_eq!(source.kind(), ErrorKind::Server);
+    assert!(!source.is_retryable() && !uncertain.is_retryable());
+}
