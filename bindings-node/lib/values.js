@@ -1,16 +1,16 @@
 'use strict';
 
-// Plain objects, from the JSON of the native module. The wire's own JSON (`raw`) is read when somebody
-// looks at it: it may be large, and mostly nobody does.
+// Makes plain objects from the JSON of the native module. The wire JSON (`raw`) is parsed when it is first
+// read: it may be large, and most callers never read it.
 
-/** A function that reads the wire's JSON, once. */
-function wire(raw) {
-  let read = false;
+/** Returns a function that parses the wire JSON once. */
+function lazyJson(raw) {
+  let parsed = false;
   let value;
   return () => {
-    if (!read) {
+    if (!parsed) {
       value = JSON.parse(typeof raw === 'string' ? raw : raw.toString());
-      read = true;
+      parsed = true;
       raw = undefined;
     }
     return value;
@@ -26,7 +26,7 @@ function generation(text, raw) {
 }
 
 function generationOf(view, raw) {
-  const read = wire(raw);
+  const read = lazyJson(raw);
   return {
     id: view.id,
     status: view.status,
@@ -54,19 +54,35 @@ function update(text, raw) {
   return view;
 }
 
-/** An update of a watch as its iterator yields it. */
-function step(text, raw) {
+/** The next update of a watch, or its end without one. */
+function iteratorResult(text, raw) {
   return raw === undefined ? { done: true, value: undefined } : { done: false, value: update(text, raw) };
 }
 
 function withRaw(view, raw) {
-  const read = wire(raw);
+  const read = lazyJson(raw);
   Object.defineProperty(view, 'raw', { get: read, enumerable: true, configurable: true });
   return view;
 }
 
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+/** The levels of a rate below its catalog (`engines`, an engine, `models`, a model), and of a route below its usage.
+ * By default `console.log` shows two, and prints `[Array]` for the models. */
+const LEVELS = 4;
+
+/** Makes `console.log` show all levels of a value. The method is not enumerable: JSON, spreading and
+ * `structuredClone` see a plain object. */
+function shownInFull(view) {
+  const value = function (depth, options, inspect) {
+    if (depth !== null && depth < 0) return '[Object]';
+    const shown = depth === null ? null : Math.max(depth, LEVELS);
+    return inspect(this, { ...options, depth: shown, customInspect: false });
+  };
+  return Object.defineProperty(view, INSPECT, { value, configurable: true });
+}
+
 function engines(text, raw) {
-  return withRaw(JSON.parse(text), raw);
+  return shownInFull(withRaw(JSON.parse(text), raw));
 }
 
 function recentRequests(view) {
@@ -78,7 +94,7 @@ function recentRequests(view) {
 }
 
 function usage(text, raw) {
-  return withRaw(recentRequests(JSON.parse(text)), raw);
+  return shownInFull(withRaw(recentRequests(JSON.parse(text)), raw));
 }
 
 function candidates(text) {
@@ -91,4 +107,4 @@ function event(text, body) {
   return withRaw(view, Buffer.from(body).toString());
 }
 
-module.exports = { candidates, engines, event, generation, json: JSON.parse, step, update, usage };
+module.exports = { candidates, engines, event, generation, iteratorResult, json: JSON.parse, update, usage };

@@ -5,16 +5,17 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { format, inspect } from 'node:util';
 import { image, Pipevideo, text, version, video } from 'pipevideo';
 import { MODEL, folder, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 
-/** What a retrieve yields for an answer of the service. */
-async function read(context, answer) {
+/** Retrieves a generation for which the service sends this response. */
+async function retrieved(context, response) {
   const emulator = await started(context);
-  emulator.fault({ status: 200, body: answer });
+  emulator.fault({ status: 200, body: response });
   return new Pipevideo(options(emulator)).responses.retrieve('gen_1');
 }
 
@@ -29,7 +30,7 @@ test('a generation is a plain object', async (context) => {
     output: [{ type: 'message' }],
     colour: 'red',
   };
-  const generation = await read(context, wire);
+  const generation = await retrieved(context, wire);
   const expected = {
     id: 'gen_1',
     status: 'completed',
@@ -58,7 +59,7 @@ test('a generation is a plain object', async (context) => {
   assert.equal(generation.raw, generation.raw);
 });
 
-test('keys of the wire that mean something in JavaScript are plain keys', async (context) => {
+test('wire keys with a meaning in JavaScript are plain keys', async (context) => {
   const emulator = await started(context);
   const body = JSON.parse(
     '{"id":"gen_1","status":"queued","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":5}',
@@ -102,7 +103,7 @@ test('every field reaches the service under its own name', async (context) => {
   assert.equal(emulator.requests()[0].headers['user-agent'], `pipevideo-node/${version}`);
 });
 
-test('headers go as they were given, also those of the same name', async (context) => {
+test('headers are sent as they were given, including repeated names', async (context) => {
   let received;
   const server = createServer((request, response) => {
     received = request.rawHeaders;
@@ -126,7 +127,7 @@ test('headers go as they were given, also those of the same name', async (contex
   assert.deepEqual(await sent({ 'User-Agent': 'mine' }, 'user-agent'), ['mine']);
 });
 
-test('images and videos: URLs, paths and bytes of every kind', async (context) => {
+test('images and videos are taken from URLs, paths and every kind of bytes', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const path = join(await folder(context), 'cat.png');
@@ -167,12 +168,12 @@ test('images and videos: URLs, paths and bytes of every kind', async (context) =
   assert.deepEqual(last.content, [{ type: 'input_text', text: 'Go' }]);
 });
 
-test('a key that is a function', async (context) => {
+test('an apiKey function is called before each request', async (context) => {
   const emulator = await started(context);
-  let asked = 0;
-  const client = new Pipevideo(options(emulator, { apiKey: () => ((asked += 1), emulator.apiKey) }));
+  let calls = 0;
+  const client = new Pipevideo(options(emulator, { apiKey: () => ((calls += 1), emulator.apiKey) }));
   await client.generate(request);
-  assert.equal(asked, emulator.requests().length, 'before each request');
+  assert.equal(calls, emulator.requests().length);
   const later = async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     return emulator.apiKey;
@@ -190,12 +191,12 @@ test('a key that is a function', async (context) => {
         throw reason;
       },
     ]) {
-      const refused = new Pipevideo(options(emulator, { apiKey }));
+      const failing = new Pipevideo(options(emulator, { apiKey }));
       await assert.rejects(
-        refused.responses.retrieve('gen_1'),
+        failing.responses.retrieve('gen_1'),
         (error) => error.kind === 'authentication' && error.cause === reason,
       );
-      await assert.rejects(refused.responses.wait('gen_1'), (error) => error.cause === reason);
+      await assert.rejects(failing.responses.wait('gen_1'), (error) => error.cause === reason);
     }
   }
   const wrong = new Pipevideo(options(emulator, { apiKey: () => 7 }));
@@ -204,7 +205,7 @@ test('a key that is a function', async (context) => {
   await assert.rejects(broken.responses.retrieve('gen_1'), { kind: 'configuration' });
 });
 
-test('a call’s own timeout', async (context) => {
+test('timeoutMs replaces the client’s request timeout', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
   emulator.fault({ delay_ms: 600_000, times: null });
@@ -213,7 +214,7 @@ test('a call’s own timeout', async (context) => {
   await assert.rejects(client.responses.retrieve('gen_1', { timeoutMs: 0 }), { kind: 'configuration' });
 });
 
-test('a download takes a generation, and one that came over a wire', async (context) => {
+test('a download takes a generation, a copy of it, or an object with its id', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const generation = await client.generate(request);
@@ -229,7 +230,7 @@ test('a download takes a generation, and one that came over a wire', async (cont
   assert.deepEqual(progress.at(-1), { downloaded: emulator.video.length, total: emulator.video.length });
 });
 
-test('engines, usage and what is left of the budget', async (context) => {
+test('engines, usage and the budget are read', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator, { rateLimit: { requests: 50, perMs: 60_000 } }));
   assert.equal(client.budgetLeft(), 50);
@@ -246,7 +247,33 @@ test('engines, usage and what is left of the budget', async (context) => {
   assert.equal(new Pipevideo(options(emulator)).budgetLeft(), null);
 });
 
-test('the emulator’s rate limit is spelled as a client’s', async (context) => {
+test('console.log shows the models, rates, balances and routes', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  await client.generate(request);
+  const catalog = await client.engines.list();
+  const usage = await client.usage.retrieve();
+  const [model] = catalog.engines[0].models;
+  const [route] = usage.dailyUsageByRoute[0].routes;
+  for (const printed of [inspect(catalog), format('%o', catalog), inspect({ catalog })]) {
+    assert.ok(printed.includes(`id: '${model.id}'`), printed);
+    assert.ok(printed.includes(`inputPerMillionUsd: ${model.inputPerMillionUsd}`), printed);
+  }
+  assert.ok(inspect(usage).includes(`creditBalance: ${usage.creditBalance}`), inspect(usage));
+  assert.ok(inspect(usage).includes(`engine: '${route.engine}'`), inspect(usage));
+  assert.ok(!/\[(Array|Object|Function)/.test(inspect(usage)), inspect(usage));
+  assert.match(inspect([[[usage]]]), /\[Object\]/);
+  assert.ok(inspect(usage, { depth: null }).includes(`engine: '${route.engine}'`));
+  assert.match(inspect(usage), /raw: \[Getter\]/, 'printing does not parse the wire JSON');
+  for (const value of [catalog, usage]) {
+    assert.deepEqual(JSON.parse(JSON.stringify(value)), JSON.parse(JSON.stringify({ ...value })));
+    assert.deepEqual(structuredClone(value), { ...value });
+    assert.deepEqual(Object.getOwnPropertySymbols({ ...value }), []);
+    assert.equal(Object.getPrototypeOf(value), Object.prototype);
+  }
+});
+
+test('the emulator takes a rate limit in the client’s form', async (context) => {
   const emulator = await started(context, { rateLimit: { requests: 1, perMs: 60_000 } });
   const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
   await client.usage.retrieve();
