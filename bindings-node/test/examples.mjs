@@ -1,4 +1,4 @@
-// Examples as processes.
+// Runs the examples as processes.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { until } from './common.mjs';
 
 export const EXAMPLES = fileURLToPath(new URL('../../examples/node', import.meta.url));
 
-/** Starts an example, told of an emulator if there is one. */
+/** Starts an example, with the emulator (if it is not null) as its service. */
 export function start(emulator, cwd, more, name, ...given) {
   const kept = Object.entries(process.env).filter(([key]) => !key.startsWith('PIPEVIDEO_'));
   const env = { ...Object.fromEntries(kept), ...more };
@@ -25,12 +25,12 @@ export function start(emulator, cwd, more, name, ...given) {
   return { child, ended, output: () => output };
 }
 
-/** Runs an example to its end. */
+/** Runs an example until it ends. */
 export function run(emulator, cwd, name, ...given) {
   return start(emulator, cwd, {}, name, ...given).ended;
 }
 
-/** An example that serves, until the test ends. */
+/** Starts an example that is a server, and stops it when the test ends. */
 export async function serve(context, emulator, more, name, ...given) {
   const { child, output, ended } = start(emulator, undefined, more, name, ...given);
   context.after(async () => {
@@ -39,6 +39,6 @@ export async function serve(context, emulator, more, name, ...given) {
   });
   await until(() => output().stdout.includes('\n') || child.exitCode !== null);
   const url = /^listening on (\S+)/.exec(output().stdout)?.[1];
-  if (url === undefined) throw new Error(`it does not listen: ${output().stderr}`);
+  if (url === undefined) throw new Error(`the server did not start: ${output().stderr}`);
   return { url, output };
 }

@@ -1,4 +1,4 @@
-// Each example as its user runs it: a process, its output, its files.
+// Runs each example as a user does, and checks its output and files.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -16,35 +16,46 @@ import { folder, until } from './common.mjs';
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-async function quick(context) {
+async function fastEmulator(context) {
   const emulator = await Emulator.start({ speed: 60, sigma: 0.1 });
   context.after(() => emulator.stop());
   return emulator;
 }
 
 describe('examples', { concurrency: 4 }, () => {
-  for (const own of [false, true]) {
-    test(`quickstart, ${own ? 'with a service of its own' : 'with a key'}`, async (context) => {
-      const emulator = await quick(context);
+  for (const withKey of [true, false]) {
+    test(`hello, ${withKey ? 'with a key' : 'with its own emulator'}`, async (context) => {
+      const emulator = await fastEmulator(context);
       const cwd = await folder(context);
-      const ended = await run(own ? null : emulator, cwd, 'quickstart.mjs');
+      const ended = await run(withKey ? emulator : null, cwd, 'hello.mjs');
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.match(ended.stdout, /^cat\.mp4 \(gen_\S+, \$0\.\d+\)\n$/);
+      assert.deepEqual(await readFile(join(cwd, 'cat.mp4')), emulator.video);
+      const source = await readFile(join(EXAMPLES, 'hello.mjs'), 'utf8');
+      assert.ok(source.trimEnd().split('\n').length <= 15, 'hello.mjs stays short');
+    });
+
+    test(`quickstart, ${withKey ? 'with a key' : 'with its own emulator'}`, async (context) => {
+      const emulator = await fastEmulator(context);
+      const cwd = await folder(context);
+      const ended = await run(withKey ? emulator : null, cwd, 'quickstart.mjs');
       assert.equal(ended.code, 0, ended.stderr);
       assert.equal(ended.stdout, 'generation.mp4\n');
       assert.deepEqual(await readFile(join(cwd, 'generation.mp4')), emulator.video);
       assert.match(ended.stderr, / is queued\n[^]*cost: \$0\./);
-      assert.equal(ended.stderr.includes('PIPEVIDEO_API_KEY is not set'), own);
+      assert.equal(ended.stderr.includes('PIPEVIDEO_API_KEY is not set'), !withKey);
     });
   }
 
   test('watch-progress', async (context) => {
-    const ended = await run(await quick(context), await folder(context), 'watch-progress.mjs');
+    const ended = await run(await fastEmulator(context), await folder(context), 'watch-progress.mjs');
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, /^gen_\S+ completed\n$/);
     assert.match(ended.stderr, /░ gen_\S+ queued[^]*█ gen_\S+ completed\n$/);
   });
 
   test('image-to-video', async (context) => {
-    const emulator = await quick(context);
+    const emulator = await fastEmulator(context);
     const cwd = await folder(context);
     await writeFile(join(cwd, 'cat.png'), PNG);
     const ended = await run(emulator, cwd, 'image-to-video.mjs', 'cat.png', 'Make it walk');
@@ -55,43 +66,43 @@ describe('examples', { concurrency: 4 }, () => {
       ['input_text', 'input_image'],
     );
     await writeFile(join(cwd, 'cat.png'), 'no image');
-    const refused = await run(emulator, cwd, 'image-to-video.mjs', 'cat.png', 'Make it walk');
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /neither an image nor a video/);
+    const rejected = await run(emulator, cwd, 'image-to-video.mjs', 'cat.png', 'Make it walk');
+    assert.equal(rejected.code, 1);
+    assert.match(rejected.stderr, /neither an image nor a video/);
   });
 
   test('resume', async (context) => {
-    const emulator = await quick(context);
+    const emulator = await fastEmulator(context);
     const cwd = await folder(context);
-    const begun = await run(emulator, cwd, 'resume.mjs', 'start', 'A cat');
-    assert.equal(begun.code, 0, begun.stderr);
-    const ended = await run(emulator, cwd, 'resume.mjs', 'finish', begun.stdout.trim());
+    const created = await run(emulator, cwd, 'resume.mjs', 'start', 'A cat');
+    assert.equal(created.code, 0, created.stderr);
+    const ended = await run(emulator, cwd, 'resume.mjs', 'finish', created.stdout.trim());
     assert.deepEqual([ended.code, ended.stdout], [0, 'generation.mp4\n'], ended.stderr);
     assert.deepEqual(await readFile(join(cwd, 'generation.mp4')), emulator.video);
     assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
   });
 
   test('many, with a key', async (context) => {
-    const emulator = await quick(context);
+    const emulator = await fastEmulator(context);
     const ended = await run(emulator, await folder(context), 'many.mjs');
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, /40 of 40 completed/);
-    assert.ok(emulator.requests().length <= 100, 'the emulator has turned none away');
+    assert.ok(emulator.requests().length <= 100, 'the emulator has denied none');
   });
 
-  test('many, with a service of its own', async (context) => {
-    // It runs for long enough to see that the service goes on when nothing but its URL is held.
+  test('many, with its own emulator', async (context) => {
+    // The example keeps only the emulator's URL. It runs long enough to show that the emulator is not collected.
     const ended = await run(null, await folder(context), 'many.mjs');
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, /40 of 40 completed/);
   });
 
   test('typed', async (context) => {
-    // It is compiled into the examples' folder, so that it finds what it imports.
+    // It is compiled into the examples' folder, so that its imports resolve.
     const compiled = join(EXAMPLES, 'typed.mjs');
     context.after(() => rm(compiled, { force: true }));
     const tsc = fileURLToPath(import.meta.resolve('typescript/lib/tsc.js'));
-    // As its own comment says, but for where the types of Node are.
+    // The command is the one in its own comment; only the location of Node's types is added.
     const source = await readFile(join(EXAMPLES, 'typed.mts'), 'utf8');
     const [, command] = /^\/\/ +npx tsc (.*)$/m.exec(source);
     const roots = ['--typeRoots', fileURLToPath(new URL('../node_modules/@types', import.meta.url))];
@@ -99,28 +110,28 @@ describe('examples', { concurrency: 4 }, () => {
       cwd: EXAMPLES,
       stdio: 'inherit',
     });
-    const ended = await run(await quick(context), await folder(context), 'typed.mjs');
+    const ended = await run(await fastEmulator(context), await folder(context), 'typed.mjs');
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, /^gen_\S+ completed after \d/);
   });
 });
 
-/** A generation takes 300 ms, and what is refused is delivered again after 5. */
-async function telling(context) {
+/** Starts an emulator with webhooks. A generation takes 300 ms, and a failed delivery is repeated after 5 ms. */
+async function emulatorWithWebhooks(context) {
   const options = { medianSeconds: 300, sigma: 0, speed: 1000, rateLimit: null, webhookSecrets: [SECRET] };
   const emulator = await Emulator.start(options);
   context.after(() => emulator.stop());
   return emulator;
 }
 
-/** What a receiver must do: refuse the forged delivery, take what comes twice, and tell of it once. */
-async function told(emulator, url, output) {
+/** Checks that a receiver rejects a forged delivery, accepts a repeated one, and reports the event once. */
+async function checkDeliveries(emulator, url, output) {
   emulator.setWebhook(`${url}/webhooks`);
   emulator.deliveryFault({ wrong_signature: true });
   emulator.deliveryFault({ twice: true });
   const headers = { 'content-type': 'text/plain' };
-  const answer = await fetch(`${url}/videos`, { method: 'POST', headers, body: 'A cat' });
-  const shown = await answer.text();
+  const response = await fetch(`${url}/videos`, { method: 'POST', headers, body: 'A cat' });
+  const shown = await response.text();
   await until(() => emulator.deliveries().length >= 3);
   assert.deepEqual(
     emulator.deliveries().map(({ answered }) => answered),
@@ -132,36 +143,32 @@ async function told(emulator, url, output) {
     emulator.requests().map(({ method }) => method),
     ['POST', 'GET'],
   );
-  await until(() => output().stdout.includes('told of'));
-  assert.equal(output().stdout.split(`told of ${id}\n`).length, 2, output().stdout);
-  assert.equal(
-    output().stderr.split("refused: no secret made the delivery's signature.").length,
-    2,
-    output().stderr,
-  );
+  await until(() => output().stdout.includes('received the event of'));
+  assert.equal(output().stdout.split(`received the event of ${id}\n`).length, 2, output().stdout);
+  assert.equal(output().stderr.match(/^rejected: .*signature/gm)?.length, 1, output().stderr);
 }
 
-/** Deliveries that are none, and how strangers are answered: a refusal, and nothing of what is inside. */
-async function turnsAway(url) {
+/** Checks that requests that are not deliveries get a 400 without any internal detail. */
+async function checkStrangeRequests(url) {
   const json = 'application/json';
   const strange = {
-    nothing: {},
-    'no type': { body: Buffer.from('{}') },
-    'no type that is one': { body: '{}', headers: { 'content-type': 'garbage' } },
-    'an empty body of JSON': { headers: { 'content-type': json } },
-    'a broken one': { body: '{', headers: { 'content-type': json } },
-    'another encoding': { body: 'x', headers: { 'content-type': json, 'content-encoding': 'gzip' } },
-    'too much': { body: Buffer.alloc(3 << 20) },
+    'no body': {},
+    'no content type': { body: Buffer.from('{}') },
+    'an invalid content type': { body: '{}', headers: { 'content-type': 'garbage' } },
+    'an empty JSON body': { headers: { 'content-type': json } },
+    'a broken JSON body': { body: '{', headers: { 'content-type': json } },
+    'a content encoding': { body: 'x', headers: { 'content-type': json, 'content-encoding': 'gzip' } },
+    'a body that is too large': { body: Buffer.alloc(3 << 20) },
   };
   for (const [what, given] of Object.entries(strange)) {
-    const answer = await fetch(`${url}/webhooks`, { method: 'POST', ...given });
-    assert.equal(answer.status, 400, what);
-    assert.match(await answer.text(), /^(Bad Request)?$/, what);
+    const response = await fetch(`${url}/webhooks`, { method: 'POST', ...given });
+    assert.equal(response.status, 400, what);
+    assert.match(await response.text(), /^(Bad Request)?$/, what);
   }
 }
 
-/** A large delivery is taken, whatever type it says it has. */
-async function takesLarge(url) {
+/** Checks that a large delivery is accepted, whatever its content type. */
+async function checkLargeDelivery(url) {
   const { Webhook } = await import('pipevideo');
   const event = { eventType: 'video.generation.completed', generationId: 'gen_large', status: 'completed' };
   const body = Buffer.from(JSON.stringify({ ...event, more: 'x'.repeat(200_000) }));
@@ -172,10 +179,10 @@ async function takesLarge(url) {
   }
 }
 
-describe('receivers of webhooks', () => {
+describe('webhook receivers', () => {
   for (const framework of ['express', 'fastify']) {
     test(framework, async (context) => {
-      const emulator = await telling(context);
+      const emulator = await emulatorWithWebhooks(context);
       const server = await serve(
         context,
         emulator,
@@ -183,14 +190,14 @@ describe('receivers of webhooks', () => {
         `webhook-${framework}.mjs`,
         '0',
       );
-      await told(emulator, server.url, server.output);
-      await turnsAway(server.url);
-      await takesLarge(server.url);
+      await checkDeliveries(emulator, server.url, server.output);
+      await checkStrangeRequests(server.url);
+      await checkLargeDelivery(server.url);
     });
   }
 
-  test('Next.js’ route handlers', async (context) => {
-    const emulator = await telling(context);
+  test('Next.js route handlers', async (context) => {
+    const emulator = await emulatorWithWebhooks(context);
     const { Pipevideo, Webhook } = await import('pipevideo');
     const client = new Pipevideo({
       baseURL: emulator.baseURL,
@@ -205,7 +212,7 @@ describe('receivers of webhooks', () => {
     const printed = { stdout: '', stderr: '' };
     context.mock.method(console, 'log', (line) => (printed.stdout += `${line}\n`));
     context.mock.method(console, 'error', (line) => (printed.stderr += `${line}\n`));
-    // As Next.js does: a standard Request from what Node has received, and its Response written back.
+    // As Next.js does: make a standard Request of Node's, and write the Response back.
     const server = createServer(async (incoming, outgoing) => {
       const body = Readable.toWeb(incoming);
       const { method, headers, url } = incoming;
@@ -216,9 +223,9 @@ describe('receivers of webhooks', () => {
     context.after(() => server.close());
     await once(server, 'listening');
     const url = `http://127.0.0.1:${server.address().port}`;
-    await told(emulator, url, () => printed);
-    await turnsAway(url);
-    await takesLarge(url);
+    await checkDeliveries(emulator, url, () => printed);
+    await checkStrangeRequests(url);
+    await checkLargeDelivery(url);
 
     const body = JSON.stringify({ eventType: 'video.generation.completed', generationId: 'gen_1' });
     const post = (headers) =>
@@ -229,9 +236,9 @@ describe('receivers of webhooks', () => {
 
   const url = process.env.PIPEVIDEO_TEST_REDIS_URL;
   const skip =
-    url === undefined && 'PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test node starts one';
+    url === undefined && 'PIPEVIDEO_TEST_REDIS_URL is not set; cargo xtask test node starts a Redis server';
   test('several processes over Redis', { skip }, async (context) => {
-    const emulator = await telling(context);
+    const emulator = await emulatorWithWebhooks(context);
     const environment = { PIPEVIDEO_WEBHOOK_SECRET: SECRET, REDIS_URL: url };
     emulator.deliveryFault({ wrong_signature: true });
     emulator.deliveryFault({ twice: true });
@@ -246,12 +253,12 @@ describe('receivers of webhooks', () => {
       JSON.stringify(ended),
     );
     await until(() => emulator.deliveries().length >= 5);
-    const answers = emulator.deliveries().map(({ answered }) => answered);
-    assert.deepEqual(answers.sort(), [204, 204, 204, 204, 400]);
+    const statuses = emulator.deliveries().map(({ answered }) => answered);
+    assert.deepEqual(statuses.sort(), [204, 204, 204, 204, 400]);
     const created = emulator.deliveries().map(({ body }) => body.generationId);
     const ready = ended.map(({ stdout }) => stdout.split(' is ready: ')[0]);
     assert.deepEqual(new Set(ready), new Set(created));
-    // Each process looked once, when it was woken: a look at each safety interval takes a minute.
+    // Each process polled once, when it was woken: the next poll by the safety interval is a minute away.
     const methods = emulator.requests().map(({ method }) => method);
     assert.deepEqual(methods.sort(), ['GET', 'GET', 'GET', 'POST', 'POST', 'POST']);
   });

@@ -1,4 +1,4 @@
-// A video from an image and a text.
+// Makes a video from an image and a prompt.
 //
 //     node image-to-video.mjs cat.png "Make it walk"
 
@@ -14,7 +14,7 @@ const client = new Pipevideo(await service());
 try {
   const generation = await client.generate({
     model: 'moonshotai/kimi-k2.5',
-    // A path, bytes or a URL; the file's type is taken from its first bytes.
+    // The image is a path, bytes or a URL. A file's type is taken from its first bytes.
     input: [text(prompt), image(path, { detail: 'high' })],
     aspectRatio: '16:9',
   });

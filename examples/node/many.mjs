@@ -1,4 +1,4 @@
-// Forty generations at once under a limit of 100 requests a minute, polls included.
+// Runs forty generations at once under the service's limit of 100 requests a minute, which includes polls.
 //
 //     node many.mjs
 
@@ -23,8 +23,8 @@ async function one(number) {
   }
 }
 
-// No queue, no semaphore, no pause: all of them share the key's budget, which holds each request back
-// until there is room, and spends the polls where an end is most likely.
+// This needs no queue, semaphore or pause of its own: all calls share the key's rate limit. Each request waits for
+// its turn, and polls go to the generations that are most likely to have ended.
 await Promise.all(Array.from({ length: COUNT }, (_, number) => one(number)));
 console.log(`${completed} of ${COUNT} completed, for $${cost.toFixed(6)}`);
 process.exitCode = completed === COUNT ? 0 : 1;

@@ -1,4 +1,4 @@
-// A prompt becomes a video.
+// Makes a video from a prompt, with progress and error handling.
 //
 //     node quickstart.mjs "A cat walking on a beach at sunset"
 
@@ -11,7 +11,7 @@ try {
   const generation = await client.generate(
     { model: 'moonshotai/kimi-k2.5', input: prompt },
     {
-      // The first update comes at once, with the id: all that is needed to go on with it.
+      // The first update comes at once and has the id, with which any process can continue (see resume.mjs).
       onUpdate: ({ generation: { id, status } }) => console.error(`${id} is ${status}`),
     },
   );

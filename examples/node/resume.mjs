@@ -1,10 +1,10 @@
-// A generation that is started in one process and finished in another: its id is all it takes.
+// Starts a generation in one process and finishes it in another, which needs only its id.
 //
 //     node resume.mjs start "A cat walking on a beach at sunset"
 //     node resume.mjs finish gen_...
 //
-// Both need the same service: PIPEVIDEO_API_KEY, and PIPEVIDEO_BASE_URL for another one than the
-// service's own, such as the emulator's program (cargo run -p pipevideo-emulator -- --speed 12).
+// Both processes need PIPEVIDEO_API_KEY. To use the emulator in place of the service, run its program
+// (cargo run -p pipevideo-emulator -- --speed 12) and set PIPEVIDEO_BASE_URL to its URL.
 
 import { Pipevideo, PipevideoError } from 'pipevideo';
 
@@ -19,7 +19,7 @@ try {
     const created = await client.responses.create({ model: 'moonshotai/kimi-k2.5', input: argument });
     console.log(created.id);
   } else {
-    // If it was stopped in the middle of the download, that goes on from there.
+    // If this process is stopped during the download, the next run resumes it.
     const generation = await client.responses.wait(argument);
     console.log(await client.responses.download(generation, 'generation.mp4'));
   }

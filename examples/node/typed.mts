@@ -1,4 +1,4 @@
-// The same in TypeScript: which errors there are, and what each of them is good for.
+// Handles errors by class, in TypeScript.
 //
 //     npm install typescript @types/node
 //     npx tsc typed.mts --module node16 --target es2022 --types node
@@ -14,13 +14,13 @@ import {
 } from 'pipevideo';
 import { service } from './service.mjs';
 
-/** Makes a video, and does not pay for it twice. */
+/** Makes a video without paying for it twice. */
 async function make(client: Pipevideo, request: GenerationRequest): Promise<CompletedGeneration> {
   try {
     return await client.generate(request);
   } catch (error) {
     if (error instanceof SubmissionUncertainError) {
-      // It may have been made. Only if it is found there is nothing more to pay.
+      // The service may have processed the create, and then this generation is already paid for.
       const [candidate] = await client.responses.reconcile(error);
       if (candidate !== undefined) return await client.responses.wait(candidate.id);
     }

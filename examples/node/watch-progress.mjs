@@ -1,4 +1,4 @@
-// A progress bar for a generation, by what such generations have taken.
+// Shows a progress bar, estimated from how long earlier generations took.
 //
 //     node watch-progress.mjs "A cat walking on a beach at sunset"
 
@@ -23,9 +23,9 @@ for await (const { generation, elapsed, expected } of client.responses.watch(cre
   clearInterval(tick);
   last = generation;
   if (generation.isFinal) break;
-  // Nobody knows how far it is, only how long such ones take.
-  const begun = Date.now() - elapsed;
-  const show = () => draw(generation, (Date.now() - begun) / expected);
+  // The service does not report progress. The bar shows the time elapsed against the time expected.
+  const createdAt = Date.now() - elapsed;
+  const show = () => draw(generation, (Date.now() - createdAt) / expected);
   show();
   tick = setInterval(show, 100);
 }

@@ -1,14 +1,14 @@
-// Several processes: one is told by webhooks, others wait, and Redis is between them.
+// Several processes share webhooks over Redis: one receives them, and the others wait for their generations.
 //
 //     npm install redis
 //
-// All need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (redis://127.0.0.1:6379 unless set), and those that
-// generate PIPEVIDEO_API_KEY. With the emulator in place of the service, its own terminal has:
+// All of them need PIPEVIDEO_WEBHOOK_SECRET and REDIS_URL (by default redis://127.0.0.1:6379), and those that
+// generate need PIPEVIDEO_API_KEY. To try it with the emulator in place of the service, start the emulator:
 //
 //     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
 //         --webhook-url http://127.0.0.1:8000/webhooks
 //
-// Each of the others, of which the first receives and as many as wished generate:
+// Then start one receiver, and any number of processes that generate, each with this environment:
 //
 //     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
 //     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
@@ -22,35 +22,35 @@ import { createClient } from 'redis';
 
 const CHANNEL = 'pipevideo:ended';
 
-/** A connection that comes back by itself. While Redis is away, the waits look for themselves once a
- * minute: no video is lost, it is only noticed later. */
+/** Connects to Redis; the connection is restored by itself. While Redis is unavailable, the waits still poll once a
+ * minute, so a finished video is noticed later but not lost. */
 async function connect() {
   const redis = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379' });
   redis.on('error', (error) => console.error(`redis: ${error.message}`));
   return await redis.connect();
 }
 
-/** Verifies deliveries, and publishes which generation each is about. It needs no key. */
+/** Verifies deliveries and publishes the id of each delivery's generation. This needs no API key. */
 async function receive(port) {
   const webhook = new Webhook(process.env.PIPEVIDEO_WEBHOOK_SECRET.split(','));
   const redis = await connect();
 
-  async function deliver(request) {
+  async function handle(request) {
     let event;
     try {
       event = webhook.unwrap(await buffer(request), request.headers);
     } catch (error) {
       if (!(error instanceof WebhookVerificationError)) throw error;
-      console.error(`refused: ${error.message}`);
+      console.error(`rejected: ${error.message}`);
       return 400;
     }
-    // If that fails this is a 500, and the service delivers again. One that is published twice does no harm.
+    // If publishing fails, the response is a 500 and the service repeats the delivery. Publishing twice is harmless.
     if (event.generationId !== null) await redis.publish(CHANNEL, event.generationId);
     return 204;
   }
 
   const server = createServer(async (request, response) => {
-    response.statusCode = await deliver(request).catch((error) => {
+    response.statusCode = await handle(request).catch((error) => {
       console.error(error);
       return 500;
     });
@@ -61,7 +61,7 @@ async function receive(port) {
   );
 }
 
-/** Makes a video. Its wait is woken by what the receiver publishes. */
+/** Makes a video. An id published by the receiver wakes its wait. */
 async function generate(prompt) {
   const client = new Pipevideo();
   const redis = await connect();

@@ -1,5 +1,5 @@
-// lib/client.mjs: one client for all routes. Next.js loads modules anew while developing, so it is kept
-// beside them.
+// lib/client.mjs: the client that all routes share. In development Next.js reloads modules, so the client is kept on
+// globalThis.
 
 import { Pipevideo } from 'pipevideo';
 

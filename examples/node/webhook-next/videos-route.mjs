@@ -1,5 +1,5 @@
-// app/videos/route.mjs: answers with the video's URL when there is one, after two requests in all. Where
-// functions end after a while, answer with the id of `responses.create` instead, and ask for it later.
+// app/videos/route.mjs: responds with the video's URL when the video is ready, after two requests to the service.
+// Where functions have a time limit, respond with the id of `responses.create` instead, and let the client ask again.
 
 import { client } from './client.mjs';
 

@@ -1,7 +1,7 @@
-// app/webhooks/route.mjs: a route handler of Next.js that is told by webhooks when videos are ready.
+// app/webhooks/route.mjs: a Next.js route handler that receives a webhook when each video is ready.
 //
-// pipevideo is a native module. It runs in the Node.js runtime, not in the edge runtime, and Next.js is not
-// to bundle it: `serverExternalPackages: ['pipevideo']` in next.config.
+// pipevideo is a native module. It needs the Node.js runtime (not the edge runtime), and Next.js must not bundle it:
+// set `serverExternalPackages: ['pipevideo']` in next.config.
 
 import { WebhookVerificationError } from 'pipevideo';
 import { client } from './client.mjs';
@@ -9,19 +9,18 @@ import { client } from './client.mjs';
 export const runtime = 'nodejs';
 
 export async function POST(request) {
-  // The signature is over the body as it came: not request.json(), nor request.text(), which may leave out a
-  // mark at its beginning.
+  // The signature covers the raw body. request.json() parses it, and request.text() drops a byte order mark.
   const body = await request.arrayBuffer();
   let event;
   try {
     event = client.webhooks.unwrap(body, request.headers);
   } catch (error) {
     if (!(error instanceof WebhookVerificationError)) throw error;
-    console.error(`refused: ${error.message}`);
+    console.error(`rejected: ${error.message}`);
     return new Response(null, { status: 400 });
   }
-  // The waits are awake, and the service wants its answer. What takes long is not done here, and nothing is
-  // done twice for a delivery that comes again.
-  if (!event.duplicate) console.log(`told of ${event.generationId}`);
+  // Respond at once: the service repeats a delivery that gets no response within 15 s. Do slow work elsewhere, and
+  // skip duplicates.
+  if (!event.duplicate) console.log(`received the event of ${event.generationId}`);
   return new Response(null, { status: 204 });
 }
