@@ -1,6 +1,6 @@
 import js from '@eslint/js';
 
-// It is run in the repository's root, for the examples as well.
+// ESLint runs in the repository's root, so that it covers the examples as well.
 
 const node = [
   'AbortController',

@@ -15,62 +15,62 @@ import type {
 export * from './lib/errors.js';
 export type * from './lib/values.js';
 
-/** A text part of an input, made by `text`. */
+/** A text part of an input. `text` makes one. */
 export interface TextPart {
   readonly type: 'input_text';
   readonly text: string;
 }
 
-/** How closely the model looks at an image. */
+/** The detail with which the model sees an image. */
 export type Detail = 'auto' | 'low' | 'high' | 'original';
 
-/** An image part of an input, made by `image`. */
+/** An image part of an input. `image` makes one. */
 export interface ImagePart {
   readonly type: 'input_image';
   readonly image_url?: { readonly url: string; readonly detail?: Detail };
 }
 
-/** A video part of an input, made by `video`. */
+/** A video part of an input. `video` makes one. */
 export interface VideoPart {
   readonly type: 'input_video';
   readonly video_url?: { readonly url: string };
 }
 
-/** A part of a message. A part of a kind that this library does not know is sent as it is. */
+/** A part of a message. A part whose type this version does not know is sent unchanged. */
 export type Part =
   | TextPart
   | ImagePart
   | VideoPart
   | { readonly type: string; readonly [name: string]: unknown };
 
-/** One message of an input. */
+/** A message of an input. */
 export interface Message {
   readonly role: 'user' | 'system' | 'assistant' | 'developer';
   readonly content: string | Part | readonly Part[];
 }
 
-/** A prompt, parts (one message of the user), or messages. */
+/** The input of a generation: a prompt, parts (which make one user message), or messages. */
 export type Input = string | Part | readonly Part[] | readonly Message[];
 
-/** An image or a video: an HTTPS or data URL, a path, or bytes. */
+/** The source of an image or a video: an HTTPS or data URL, a file path, or bytes. */
 export type Media = string | URL | ArrayBufferView | ArrayBufferLike;
 
-/** A text part. */
+/** Makes a text part. */
 export function text(text: string): TextPart;
 
 /**
- * An image part, by an HTTPS or data URL, a path, or bytes.
+ * Makes an image part from an HTTPS or data URL, a file path, or bytes.
  *
- * A file, or bytes, become a data URI when the request is sent; the type is taken from the first bytes.
- * What is no image, or over 20 MB, is an `InvalidRequestError` of that call. Such a part is passed as it is: a
- * copy of it, or what JSON makes of it, has no image any more and is refused.
+ * A file or bytes become a data URI when the request is sent, off the event loop. The type is taken from the first
+ * bytes. If they are not an image, or are larger than 20 MB, the call fails with an `InvalidRequestError`. Pass the
+ * part itself: a copy of it (spread, `structuredClone`, JSON) has lost its image and is rejected.
  *
  * @example
  * const input = [text('Make it walk'), image('cat.png', { detail: 'high' })];
  */
 export function image(image: Media, options?: { detail?: Detail }): ImagePart;
 
-/** A video part, by an HTTPS or data URL, a path, or bytes; otherwise as `image`. */
+/** Makes a video part from an HTTPS or data URL, a file path, or bytes, as `image` does. */
 export function video(video: Media): VideoPart;
 
 /** What a generation is asked for with. */
@@ -96,95 +96,101 @@ export interface GenerationRequest {
   extraBody?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** What any call takes. */
+/** The options of every call. */
 export interface CallOptions {
-  /** Ends the call at once, with the signal's reason, and stops its request; never the generation. */
+  /**
+   * Aborts the call: its promise is rejected at once with the signal's reason, and its HTTP request is stopped. The
+   * generation is not stopped.
+   */
   signal?: AbortSignal | null | undefined;
-  /** Bounds each HTTP call, in place of the client's `requestTimeoutMs`. */
+  /** The timeout of each HTTP request, in place of the client's `requestTimeoutMs`. */
   timeoutMs?: Milliseconds | undefined;
 }
 
-/** What a watch takes. */
+/** The options of `watch`. */
 export interface WatchOptions extends CallOptions {
-  /** Bounds the whole of it, in place of the client's `deadlineMs`. */
+  /** The deadline of the whole call, in place of the client's `deadlineMs`. */
   deadlineMs?: Milliseconds | undefined;
 }
 
-/** What a wait takes. */
+/** The options of `wait` and `generate`. */
 export interface WaitOptions extends WatchOptions {
   /**
-   * Is told each change. What it throws, or is rejected with, ends the call and reaches its caller: a call is
-   * over when the promises that it returned are.
+   * Called with each change of the generation; the last change is its end. It may be async: the call settles after
+   * the promises that it returned. If it throws or rejects, the call ends with that reason.
    */
   onUpdate?: ((update: Update) => unknown) | undefined;
 }
 
-/** What a download takes. */
+/** The options of `download`. */
 export interface DownloadOptions extends CallOptions {
-  /** Is told each time that bytes have arrived; otherwise as `onUpdate`. */
+  /** Called each time that bytes have been received. Like `onUpdate`, it may be async, and may throw. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
-/** Headers as any framework has them: `Headers`, an object, a map, pairs, or Node's `rawHeaders`. */
+/** Headers in any framework's form: `Headers`, an object, a map, pairs, or Node's `rawHeaders`. */
 export type HeadersLike =
   | Iterable<readonly [string, string | readonly string[]]>
   | readonly string[]
   | { readonly [name: string]: string | readonly string[] | number | undefined };
 
-/** A body's raw bytes, as they came. */
+/** The raw body of a webhook delivery, exactly as it was received. */
 export type RawBody = string | ArrayBufferView | ArrayBufferLike;
 
-/** The options of a client, each with a default. */
+/** The options of a client. All of them are optional. */
 export interface ClientOptions {
   /**
-   * The key; by default `PIPEVIDEO_API_KEY`. Or a function that yields a token before each request; what
-   * it throws, or is rejected with, is the `cause` of the call's `AuthenticationError`.
+   * The API key; by default `PIPEVIDEO_API_KEY`. A function, which may be async, is called for a token before each
+   * request; if it throws or rejects, the call fails with an `AuthenticationError` whose `cause` is that reason.
    */
   apiKey?: string | (() => string | PromiseLike<string>) | null | undefined;
-  /** Where the API is, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, else the service's own. */
+  /** The URL of the API, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, or else the service's own URL. */
   baseURL?: string | null | undefined;
-  /** Allows plain `http` to other machines, where anybody on the way can read the key. */
+  /** Allows plain `http` to other machines. The key is then readable on the network. */
   allowInsecure?: boolean | null | undefined;
-  /** Bounds one HTTP call; 30 s. For a download, the longest silence. */
+  /** The timeout of one HTTP request; 30 s. For a download, the longest time without receiving bytes. */
   requestTimeoutMs?: Milliseconds | null | undefined;
-  /** Bounds the making of a connection; 5 s. */
+  /** The timeout of opening a connection; 5 s. */
   connectTimeoutMs?: Milliseconds | null | undefined;
-  /** How often a call that is safe to repeat is sent again; 4 times. */
+  /** How many times a failed request is sent again, if it is safe to repeat; 4. */
   maxRetries?: number | null | undefined;
   /**
-   * How many requests may go in how long a time: 100 in 60 s, shared by every call of every client with
-   * this key and base URL in the process; `null` switches it off.
+   * The rate limit of the key: 100 requests in 60 s. Every call of every client with this key and base URL in the
+   * process shares it; `null` switches it off.
    */
   rateLimit?: { requests: number; perMs: Milliseconds } | null | undefined;
-  /** How often generations are looked at. */
+  /** How often a wait polls its generation. */
   polling?: {
-    /** Never more often than this; 2 s. */
+    /** The shortest time between two polls of a generation; 2 s. */
     minIntervalMs?: Milliseconds | undefined;
-    /** At most so long apart while the rate limit allows; 5 s. */
+    /** The longest time between two polls of a generation, while the rate limit allows it; 5 s. */
     maxIntervalMs?: Milliseconds | undefined;
-    /** The same where waits rest on webhooks; 60 s. */
+    /** The time between two polls while webhooks are configured; 60 s. */
     safetyIntervalMs?: Milliseconds | undefined;
-    /** What generations are expected to take before any was seen; 90 s. */
+    /** How long a generation is expected to take before the client has seen any end; 90 s. */
     typicalMs?: Milliseconds | undefined;
   } | null | undefined;
-  /** Bounds a whole wait; 900 s. */
+  /** The deadline of a whole wait; 900 s. */
   deadlineMs?: Milliseconds | null | undefined;
-  /** One secret or several that sign webhooks; by default `PIPEVIDEO_WEBHOOK_SECRET`, separated by commas. */
+  /**
+   * The signing secrets of your webhook endpoint, each `whsec_…`; by default `PIPEVIDEO_WEBHOOK_SECRET`, separated by
+   * commas. With a secret, waits rely on webhooks and poll only each `safetyIntervalMs`.
+   */
   webhookSecrets?: string | readonly string[] | null | undefined;
-  /** Who uses the service, for its statistics. */
+  /** Your application, for the service's statistics. */
   app?: { url?: string | undefined; title?: string | undefined; name?: string | undefined } | null | undefined;
-  /** Headers that go with every request to the API. */
+  /** Headers to send with every request to the API. */
   headers?: HeadersLike | null | undefined;
-  /** A proxy; by default that of the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
+  /** The URL of a proxy; by default from the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
   proxy?: string | null | undefined;
   /**
-   * A PEM file of certificates to trust beside the built-in ones; `NODE_EXTRA_CA_CERTS` counts as well, unless
-   * it is broken.
+   * A PEM file of certificates to trust in addition to the built-in ones. `NODE_EXTRA_CA_CERTS` is used as well; if
+   * that file is missing or broken, it is ignored, as Node itself does.
    */
   caFile?: string | URL | null | undefined;
 }
 
-/** The changes of a generation, one after another; leaving the loop stops following it. */
+/** The changes of a generation, as an async iterator. Leaving the loop stops the polling, not the generation. */
 export interface Updates extends AsyncIterableIterator<Update>, AsyncDisposable {
   [Symbol.asyncIterator](): Updates;
 }
@@ -194,25 +200,25 @@ export interface Responses {
   /**
    * Creates a generation and returns at once, while it is queued.
    *
-   * It is sent again only when the service certainly did not take it. If its answer is lost, the error is a
-   * `SubmissionUncertainError`: look with `reconcile` before you create another.
+   * The request is sent again only if the service certainly did not process it. If its outcome is unknown, the call
+   * fails with a `SubmissionUncertainError`: call `reconcile` with it before you create another.
    */
   create(request: GenerationRequest, options?: CallOptions): Promise<Generation>;
 
-  /** Retrieves a generation as it is now. */
+  /** Retrieves the current state of a generation. */
   retrieve(id: string, options?: CallOptions): Promise<Generation>;
 
   /**
    * Waits until a generation has completed.
    *
-   * Waits of the same id share their polls. A passing fault never ends a wait; it is rejected with a
-   * `GenerationFailedError` if the generation failed, a `WaitTimeoutError` at the deadline, and with what
-   * the service says if it refuses (401, 403, 404).
+   * Waits of the same id share their polls. A transient failure (a lost connection, a timeout, 429, 5xx) never ends
+   * a wait. The promise is rejected with a `GenerationFailedError` if the generation failed, with a
+   * `WaitTimeoutError` at the deadline, and with the service's error if it is permanent (401, 403, 404).
    */
   wait(id: string, options?: WaitOptions): Promise<CompletedGeneration>;
 
   /**
-   * Watches a generation: every change, then the end, also if it failed.
+   * Watches a generation: yields every change, and its end last, whether it completed or failed.
    *
    * @example
    * for await (const { generation } of client.responses.watch(id)) console.log(generation.status);
@@ -220,16 +226,17 @@ export interface Responses {
   watch(id: string, options?: WatchOptions): Updates;
 
   /**
-   * Downloads a generation's video to a file, and resolves to its path.
+   * Downloads a generation's video to a file and resolves to the path of the file.
    *
-   * Under its own name there is never half a video; a download that broke off goes on where it stopped the
-   * next time.
+   * The file appears under its name only when it is complete. If the download fails or is aborted, the bytes received
+   * are kept beside it, and the next attempt resumes from them.
    */
   download(generation: Generation | string, path: string | URL, options?: DownloadOptions): Promise<string>;
 
   /**
-   * Finds the generations that an uncertain create may have made, nearest in time first. It takes the error,
-   * or its `model` and `sentAt`, kept and brought to another process.
+   * Finds the generations that an uncertain create may have made, nearest in time first.
+   *
+   * It takes the error, or its `model` and `sentAt`, so that another process can reconcile it later.
    */
   reconcile(
     error: SubmissionUncertainError | { model: string; sentAt: Date | string | number },
@@ -237,20 +244,21 @@ export interface Responses {
   ): Promise<RecentRequest[]>;
 }
 
-/** Webhooks that wake waits. */
+/** Verifies webhook deliveries and wakes the waits of their generations. */
 export interface Webhooks {
   /**
-   * Verifies a delivery with the client's secrets, reads its event, and has the service asked at once by the
-   * waits of its generation.
+   * Verifies a delivery with the client's secrets and returns its event. Waits of the event's generation poll at
+   * once.
    *
    * Pass the raw body: in Express `express.raw({ type: () => true, limit: '1mb' })` and `req.body ?? ''`, in
-   * Next.js `await request.arrayBuffer()`. Answer 2xx at once, and 400 if it throws a `WebhookVerificationError`.
+   * Next.js `await request.arrayBuffer()`. Respond with 2xx at once, or with 400 to a `WebhookVerificationError`.
    */
   unwrap(body: RawBody, headers: HeadersLike): WebhookEvent;
 
   /**
-   * Says that an event about this generation was verified in another process: its waits ask the service at
-   * once. It needs no trust, since the answer decides.
+   * Makes the waits of a generation poll at once, when another process has verified its webhook.
+   *
+   * A wrong id does no harm: the response to the poll decides.
    */
   wake(generationId: string): void;
 }
@@ -264,25 +272,25 @@ export interface Webhooks {
  * await client.responses.download(generation, 'cat.mp4');
  */
 export class Pipevideo implements AsyncDisposable {
-  /** Makes a client; nothing is sent. It throws a `ConfigurationError` for a bad option. */
+  /** Makes a client without sending anything. Throws a `ConfigurationError` for an invalid option. */
   constructor(options?: ClientOptions);
 
-  /** Generations. */
+  /** Creates, retrieves, waits for and downloads generations. */
   readonly responses: Responses;
   /** The catalogue of engines, models and rates. */
   readonly engines: { list(options?: CallOptions): Promise<EngineCatalog> };
-  /** The account's usage. */
+  /** The account's balance and usage. */
   readonly usage: { retrieve(options?: CallOptions): Promise<AccountUsage> };
-  /** Webhooks. */
+  /** Verifies webhook deliveries. */
   readonly webhooks: Webhooks;
 
-  /** Creates a generation and waits for its end. The first update tells its id. */
+  /** Creates a generation and waits until it has completed. The first update has its id. */
   generate(request: GenerationRequest, options?: WaitOptions): Promise<CompletedGeneration>;
 
-  /** How many requests the key has left in this window, as far as this process knows; null without a limit. */
+  /** How many requests the key may still send in the current window, by this process's count; null without a limit. */
   budgetLeft(): number | null;
 
-  /** Closes the client: no call begins any more. Calls under way go on. */
+  /** Closes the client: new calls fail, and calls in progress continue. `await using` calls it as well. */
   close(): void;
 
   [Symbol.asyncDispose](): Promise<void>;
@@ -290,15 +298,15 @@ export class Pipevideo implements AsyncDisposable {
 
 export default Pipevideo;
 
-/** Verifies deliveries of webhooks without a client. */
+/** Verifies webhook deliveries without a client. */
 export class Webhook {
-  /** With any of these secrets, each `whsec_…`; it throws a `ConfigurationError` for one that is none. */
+  /** Takes the signing secrets, each `whsec_…`. Throws a `ConfigurationError` for an invalid one. */
   constructor(secrets: string | readonly string[]);
 
-  /** Verifies a delivery and reads its event; otherwise as `client.webhooks.unwrap`. */
+  /** Verifies a delivery and returns its event. Takes the raw body, as `client.webhooks.unwrap` does. */
   unwrap(body: RawBody, headers: HeadersLike): WebhookEvent;
 
-  /** Signs a body as the service would, for tests: the three headers. A number is in Unix seconds. */
+  /** Signs a body as the service does, for tests, and returns the three headers. A number is a time in Unix seconds. */
   sign(
     body: RawBody,
     options?: { id?: string; timestamp?: Date | number },

@@ -6,8 +6,8 @@ const { image, text, video } = require('./lib/input.js');
 const { classes } = require('./lib/errors.js');
 const { version } = require('./package.json');
 
-// `require('pipevideo')` is the client's class, with everything else as its properties, so that
-// `require('pipevideo')`, `.Pipevideo` and `.default` all are what they look like.
+// `require('pipevideo')` is the class `Pipevideo`, and every other export is a property of it. So
+// `require('pipevideo')`, `require('pipevideo').Pipevideo` and `require('pipevideo').default` are all the class.
 module.exports = Object.assign(Pipevideo, {
   __esModule: true,
   default: Pipevideo,

@@ -1,4 +1,4 @@
-// The same objects as for `require`, so that `instanceof` holds in both.
+// Exports the same objects as `require` does, so that `instanceof` works across both.
 import pipevideo from './index.js';
 
 export const {

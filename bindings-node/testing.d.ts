@@ -1,85 +1,99 @@
 /// <reference lib="esnext.disposable" />
 import type { Json } from './index.js';
 
-/** What a look at a generation shows: a status, or members of it. */
+/** The response to one poll: a status, or fields of the generation. */
 type PollStep = string | Readonly<Record<string, unknown>>;
 
-/** The emulator's options; names may also be spelled with underscores, as the emulator's own. */
+/** The emulator's options. Names may also be written in snake case, as the emulator's program writes them. */
 export interface EmulatorOptions {
-  /** A free one by default. */
+  /** The port of the API; by default a free one. */
   port?: number;
+  /** The key that is accepted. */
   apiKey?: string;
+  /** The seed of the random durations and failures. */
   seed?: number;
-  /** How much faster than in life generations are; 1. */
+  /** How many times faster than the real service generations run; 1. */
   speed?: number;
-  /** What half of the generations take less than; 90. */
+  /** The median duration of a generation; 90. */
   medianSeconds?: number;
+  /** The spread of durations: the standard deviation of their logarithm. */
   sigma?: number;
-  /** 100 requests in 60 s by default; null switches it off. */
+  /** The rate limit; 100 requests in 60 s. Null switches it off. */
   rateLimit?: { requests: number; perMs: number } | null;
+  /** The prepaid credit in US cents. */
   balanceCents?: number;
-  /** What the first, second, … look at a generation shows; the last stays. */
+  /** The response to the first, second … poll of a generation. The last one repeats. */
   polls?: readonly PollStep[] | null;
+  /** The share of generations that fail, from 0 to 1. */
   failureRate?: number;
+  /** How long a video URL is valid. */
   urlTtlSeconds?: number;
+  /** The size of the video, in place of the real test video. */
   videoBytes?: number | null;
+  /** Where webhooks are delivered. */
   webhookUrl?: string | null;
+  /** The secrets that sign the deliveries. */
   webhookSecrets?: readonly string[];
+  /** The prefix of the signature's headers. */
   webhookFamily?: 'svix' | 'webhook';
   [name: string]: unknown;
 }
 
-/** A request as it arrived. */
+/** A request that the emulator has received. */
 export interface ReceivedRequest {
   readonly method: string;
-  /** The path, as it was sent. */
+  /** The path as it was sent. */
   readonly path: string;
   readonly query: string | null;
   readonly origin: 'api' | 'video';
-  /** Names in lower case; `authorization` is `Bearer <key>` when it was the right key. */
+  /** Names are in lower case. `authorization` is `Bearer <key>` if the key was the right one. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The body as JSON; a string if it was something else, null if there was none. */
+  /** The body as JSON; a string if it was not JSON, and null if there was none. */
   readonly body: Json;
   /** Seconds since the emulator's start. */
   readonly at: number;
 }
 
-/** A delivery of a webhook as it was tried. */
+/** An attempt to deliver a webhook. */
 export interface SentDelivery {
   readonly id: string;
   readonly attempt: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Json;
-  /** The status that the receiver answered with; null if there was no answer. */
+  /** The status of the receiver's response; null if there was none. */
   readonly answered: number | null;
   readonly [name: string]: unknown;
 }
 
-/** Where a generation is moved to by hand. */
+/** The state to which `settle` moves a generation. */
 export interface Settlement {
   status?: string;
   error?: { code: string; message: string } | null;
   usage?: Readonly<Record<string, number>> | null;
 }
 
-/** Something that goes wrong with requests. */
+/** A fault to apply to requests. */
 export interface Fault {
+  /** The requests to which the fault applies; all by default. */
   match?: { method?: string; path?: string; origin?: 'api' | 'video' };
-  /** From the n-th fitting request on, counted from 1. */
+  /** The first matching request to which the fault applies, counted from 1. */
   nth?: number;
-  /** So many times; null: for ever. */
+  /** How many times the fault applies; null for no limit. */
   times?: number | null;
   status?: number;
   headers?: Readonly<Record<string, string>>;
   body?: unknown;
+  /** How long the response is delayed. */
   delayMs?: number;
+  /** When the connection is closed without a complete response. */
   drop?: 'before_reading' | 'after_reading' | 'mid_body';
+  /** Fields to change in the response's JSON. */
   patch?: Readonly<Record<string, unknown>>;
   [name: string]: unknown;
 }
 
 /**
- * Pipevideo's API on loopback, in this process: for tests and trials without a key or the internet.
+ * An emulator of Pipevideo's API on loopback, in this process: for tests, and for trying the library without a key.
  *
  * @example
  * const emulator = await Emulator.start({ polls: ['queued', 'in_progress', 'completed'] });
@@ -90,39 +104,39 @@ export interface Fault {
 export class Emulator implements AsyncDisposable {
   private constructor();
 
-  /** Starts one on a free port. It runs until it is stopped, and does not keep the process alive. */
+  /** Starts an emulator on a free port. It runs until `stop` is called, and does not keep the process alive. */
   static start(options?: EmulatorOptions): Promise<Emulator>;
 
-  /** The API's origin, without `/v1`. */
+  /** The origin of the API, without `/v1`. */
   readonly baseURL: string;
-  /** The videos' origin. */
+  /** The origin of the video URLs. */
   readonly videoBase: string;
   /** The key that is accepted. */
   readonly apiKey: string;
-  /** The video that every generation yields (unless `videoBytes` is set). */
+  /** The video of every generation, unless `videoBytes` is set. */
   readonly video: Uint8Array;
 
-  /** The requests that have arrived, the oldest first. */
+  /** Returns the requests received so far, the oldest first. */
   requests(): ReceivedRequest[];
-  /** Forgets the requests that have arrived. */
+  /** Clears the list of received requests. */
   clearRequests(): void;
   /** Adds a generation and returns its id. */
   addGeneration(generation?: Readonly<Record<string, unknown>>): string;
-  /** Moves a generation by hand, now. Nothing else moves it from then on. */
+  /** Moves a generation to a status now. From then on its status changes only by `settle`. */
   settle(id: string, settlement?: Status | Settlement): void;
-  /** Orders a fault. */
+  /** Adds a fault of requests. */
   fault(fault: Fault): void;
-  /** Takes all faults away. */
+  /** Removes all faults. */
   clearFaults(): void;
-  /** Sets the prepaid credit. */
+  /** Sets the prepaid credit in US cents. */
   setBalance(cents: number): void;
-  /** Says where webhooks go: a plain `http` URL on loopback. */
+  /** Sets where webhooks are delivered: a plain `http` URL on loopback. */
   setWebhook(endpoint: string | Readonly<Record<string, unknown>>): void;
-  /** Orders a fault of deliveries. */
+  /** Adds a fault of webhook deliveries. */
   deliveryFault(fault: Readonly<Record<string, unknown>>): void;
-  /** The deliveries that were tried, the oldest first. */
+  /** Returns the attempted webhook deliveries, the oldest first. */
   deliveries(): SentDelivery[];
-  /** Stops the servers; then their ports are free. */
+  /** Stops the emulator and frees its ports. */
   stop(): Promise<void>;
 
   [Symbol.asyncDispose](): Promise<void>;

@@ -3,40 +3,40 @@
 const { NativeEmulator } = require('./lib/native.js');
 const { integer, object } = require('./lib/check.js');
 
-/** Members as the emulator names them: `medianSeconds` and `median_seconds` are the same. */
-function named(name, given) {
+/** Returns the members with the emulator's own names: `medianSeconds` becomes `median_seconds`. */
+function snakeCased(name, given) {
   const rename = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const entries = Object.entries(object(name, given));
   return Object.fromEntries(entries.map(([key, value]) => [rename(key), value]));
 }
 
-function members(name, given) {
-  return JSON.stringify(named(name, given));
+function serialize(name, given) {
+  return JSON.stringify(snakeCased(name, given));
 }
 
-/** The rate limit is spelled as a client's: `{ requests, perMs }`. */
-function options(all) {
-  const { rateLimit, ...given } = object('options', all);
-  if (rateLimit === undefined || rateLimit === null) return members('options', { rateLimit, ...given });
-  const { per_ms: ms, ...rest } = named('rateLimit', rateLimit);
+/** Writes the emulator's options as JSON. The rate limit has the form of the client's: `{ requests, perMs }`. */
+function serializeOptions(given) {
+  const { rateLimit, ...others } = object('options', given);
+  if (rateLimit === undefined || rateLimit === null) return serialize('options', { rateLimit, ...others });
+  const { per_ms: ms, ...rest } = snakeCased('rateLimit', rateLimit);
   const rate_limit = ms === undefined ? rest : { ...rest, window_seconds: ms / 1000 };
-  return members('options', { ...given, rate_limit });
+  return serialize('options', { ...others, rate_limit });
 }
 
-/** What the emulator refuses is an Error of the caller's line. */
-function asked(ask) {
+/** Calls the native emulator. If it rejects an argument, throws an Error whose stack begins at the caller. */
+function callEmulator(call) {
   try {
-    return ask();
+    return call();
   } catch (error) {
     if (error instanceof TypeError) throw error;
-    const refused = new Error(`the emulator refuses: ${error.message}`);
-    Error.captureStackTrace(refused, asked);
-    throw refused;
+    const rejected = new Error(`the emulator rejected the call: ${error.message}`);
+    Error.captureStackTrace(rejected, callEmulator);
+    throw rejected;
   }
 }
 
-/** The emulators that have not been stopped. Whoever keeps only the URL goes on having one: what is collected
- * stops. None of them keeps the process alive. */
+/** The native emulators that have not been stopped. One stops when it is garbage-collected, and a program may
+ * keep only its URL. None of them keeps the process alive. */
 const running = new Set();
 
 class Emulator {
@@ -48,7 +48,7 @@ class Emulator {
   }
 
   static async start(given = {}) {
-    return new Emulator(asked(() => new NativeEmulator(options(given))));
+    return new Emulator(callEmulator(() => new NativeEmulator(serializeOptions(given))));
   }
 
   get baseURL() {
@@ -76,16 +76,16 @@ class Emulator {
   }
 
   addGeneration(generation = {}) {
-    return asked(() => this.#native.addGeneration(members('generation', generation)));
+    return callEmulator(() => this.#native.addGeneration(serialize('generation', generation)));
   }
 
   settle(id, settlement = 'completed') {
     const given = typeof settlement === 'string' ? { status: settlement } : object('settlement', settlement);
-    asked(() => this.#native.settle(id, members('settlement', { status: 'completed', ...given })));
+    callEmulator(() => this.#native.settle(id, serialize('settlement', { status: 'completed', ...given })));
   }
 
   fault(fault) {
-    asked(() => this.#native.fault(members('fault', fault)));
+    callEmulator(() => this.#native.fault(serialize('fault', fault)));
   }
 
   clearFaults() {
@@ -98,11 +98,11 @@ class Emulator {
 
   setWebhook(endpoint) {
     const given = typeof endpoint === 'string' ? { url: endpoint } : endpoint;
-    asked(() => this.#native.setWebhook(members('endpoint', given)));
+    callEmulator(() => this.#native.setWebhook(serialize('endpoint', given)));
   }
 
   deliveryFault(fault) {
-    asked(() => this.#native.deliveryFault(members('fault', fault)));
+    callEmulator(() => this.#native.deliveryFault(serialize('fault', fault)));
   }
 
   deliveries() {

@@ -1,42 +1,45 @@
 'use strict';
 
-// Calls under way: promises, signals and callbacks on one side, numbers and events on the other.
+// Calls in progress. JavaScript's side has promises, signals and callbacks; the native module's side has call
+// numbers and events. This file connects the two.
 
 const { AsyncResource } = require('node:async_hooks');
 const native = require('./native.js');
 const { make } = require('./errors.js');
-const { InvalidRequestError, callable, milliseconds, object, wrong } = require('./check.js');
+const { InvalidRequestError, callable, milliseconds, object, unknownOption, wrong } = require('./check.js');
 const tokens = require('./tokens.js');
 
 /** The kinds of events; the numbers are those of `src/bridge.rs`. */
 const FAILED = 0;
 const DONE = 1;
-const TOLD = 2;
+const NOTIFY = 2;
 const TOKEN = 3;
 
-/** The calls that the native module has under way, by number. */
+/** The calls that the native module is working on, by number. */
 const pending = new Map();
-/** The calls that go by a signal. It has one listener for all of them: with many Node would warn of a leak. */
+/** The calls that each signal can cancel. One listener serves all of a signal's calls: with more than ten
+ * listeners on one signal Node warns of a memory leak. */
 const bySignal = new WeakMap();
-let last = 0;
-let held = false;
+let lastNumber = 0;
+let isRef = false;
 
-const bridge = new native.Bridge(take);
+const bridge = new native.Bridge(handleEvents);
 
-/** Takes what has happened: for each event its call, its kind, a text, and the wire's JSON. */
-function take(events) {
+/** Handles a batch of events. Each takes four elements: its call's number, its kind, a text, and the wire
+ * JSON. */
+function handleEvents(events) {
   for (let i = 0; i < events.length; i += 4) {
     const number = events[i];
     const kind = events[i + 1];
     if (kind === TOKEN) {
-      tokens.answer(number, Number(events[i + 2]));
+      tokens.provide(number, Number(events[i + 2]));
       continue;
     }
     const call = pending.get(number);
-    // One that was cancelled is not there any more.
+    // A cancelled call has been removed, and its last events may still arrive.
     if (call === undefined) continue;
-    if (kind === TOLD) {
-      tell(call, events[i + 2], events[i + 3]);
+    if (kind === NOTIFY) {
+      notify(call, events[i + 2], events[i + 3]);
       continue;
     }
     pending.delete(number);
@@ -44,44 +47,44 @@ function take(events) {
       kind === DONE
         ? call.read(events[i + 2], events[i + 3])
         : new Failure(kind === FAILED ? events[i + 2] : null);
-    conclude(call);
+    settleIfDone(call);
   }
-  letGo();
+  unrefIfIdle();
 }
 
-function tell(call, text, raw) {
+function notify(call, text, raw) {
   try {
-    const returned = call.options.told(call.readTold(text, raw));
-    if (typeof returned?.then === 'function') wait(call, returned);
+    const returned = call.options.callback(call.readNotification(text, raw));
+    if (typeof returned?.then === 'function') awaitCallback(call, returned);
   } catch (thrown) {
     cancel(call, thrown);
   }
 }
 
-/** An async callback's rejection ends the call as an exception does. For that the call must not be over when
- * it comes: the last update and the outcome come together. */
-function wait(call, promise) {
-  call.telling += 1;
+/** Waits for an async callback, whose rejection ends the call as an exception does. The last update and the
+ * outcome arrive together, so the call must stay open until the callback has finished. */
+function awaitCallback(call, promise) {
+  call.runningCallbacks += 1;
   Promise.resolve(promise).then(
     () => {
-      call.telling -= 1;
-      conclude(call);
+      call.runningCallbacks -= 1;
+      settleIfDone(call);
     },
     (reason) => cancel(call, reason),
   );
 }
 
-/** Settles a call that has its outcome, when nobody is being told of it any more. */
-function conclude(call) {
-  if (call.over || call.outcome === undefined || call.telling > 0) return;
-  finish(call);
+/** Resolves the promise of a call that has its outcome and whose callbacks have finished. */
+function settleIfDone(call) {
+  if (call.settled || call.outcome === undefined || call.runningCallbacks > 0) return;
+  markSettled(call);
   call.resolve(call.outcome);
 }
 
-function finish(call) {
-  call.over = true;
+function markSettled(call) {
+  call.settled = true;
   const { signal } = call.options;
-  if (signal !== undefined) ignore(signal, call);
+  if (signal !== undefined) stopListening(signal, call);
 }
 
 function listen(signal, call) {
@@ -98,30 +101,32 @@ function listen(signal, call) {
   listening.calls.add(call);
 }
 
-function ignore(signal, call) {
+function stopListening(signal, call) {
   const { calls, onAbort } = bySignal.get(signal);
   calls.delete(call);
   if (calls.size === 0) signal.removeEventListener('abort', onAbort);
 }
 
-/** Ends a call from this side, with what `outcome` makes of its promise. */
-function end(call, outcome) {
-  // What comes of a call that is over reaches nobody: its caller has an error already.
-  if (call.over) return;
+/** Ends a call from JavaScript's side and stops its request; `settleWith` gets the call and settles its
+ * promise. */
+function end(call, settleWith) {
+  // A second failure of the same call has no receiver: the caller already has the first.
+  if (call.settled) return;
   if (pending.delete(call.number)) bridge.cancel(call.number);
-  finish(call);
-  outcome(call);
-  letGo();
+  markSettled(call);
+  settleWith(call);
+  unrefIfIdle();
 }
 
 function cancel(call, reason) {
   end(call, ({ reject }) => reject(reason));
 }
 
-/** Lets the process end when no call is under way. Promises of callbacks keep it alive as any others do. */
-function letGo() {
-  if (held && pending.size === 0) {
-    held = false;
+/** Lets the process end when no call is in progress. A callback's promise keeps the process alive only as far
+ * as any other promise does. */
+function unrefIfIdle() {
+  if (isRef && pending.size === 0) {
+    isRef = false;
     bridge.release();
   }
 }
@@ -132,17 +137,15 @@ function reasonOf(signal) {
     : signal.reason;
 }
 
-const NONE = Object.freeze({});
-const NO_OPTIONS = { native: NONE, signal: undefined, told: undefined };
+const NO_NATIVE_OPTIONS = Object.freeze({});
+const NO_OPTIONS = { native: NO_NATIVE_OPTIONS, signal: undefined, callback: undefined };
 
-/** A call's options, of which these are allowed. */
+/** Checks a call's options, of which only the `allowed` ones exist. */
 function callOptions(given, allowed) {
   if (given === undefined) return NO_OPTIONS;
-  const options = { native: {}, signal: undefined, told: undefined };
+  const options = { native: {}, signal: undefined, callback: undefined };
   for (const name of Object.keys(object('options', given))) {
-    if (!allowed.includes(name)) {
-      throw new TypeError(`there is no option '${name}'; there are ${allowed.join(', ')}`);
-    }
+    if (!allowed.includes(name)) throw unknownOption(name, allowed);
     const value = given[name];
     if (value === undefined || value === null) continue;
     if (name === 'signal') {
@@ -153,53 +156,54 @@ function callOptions(given, allowed) {
     } else if (name === 'deadlineMs' || name === 'timeoutMs') {
       options.native[name] = milliseconds(name, value, InvalidRequestError);
     } else {
-      // It is called as where the call was made: with the same asynchronous context.
-      options.told = AsyncResource.bind(callable(name, value));
+      // The callback runs in the asynchronous context of the call, so that the caller's AsyncLocalStorage works
+      // in it.
+      options.callback = AsyncResource.bind(callable(name, value));
       options.native.told = true;
     }
   }
   return options;
 }
 
-/** How a call has failed. It becomes an error in the function that the caller awaits, so that the error's
- * stack shows the caller: V8 adds who awaits, at no cost for what succeeds. */
+/** The failure of a call, not yet an error. The error is made in the function that the caller awaits, so that
+ * its stack shows the caller: V8 then adds the awaiting functions, and successful calls pay nothing for it. */
 class Failure {
   constructor(text) {
     this.text = text;
   }
 }
 
-/** The value of a call that has ended. */
+/** Returns the value of a call that has ended, or throws its error. */
 function settle(outcome) {
   if (!(outcome instanceof Failure)) return outcome;
   if (outcome.text !== null) throw make(outcome.text, settle);
-  throw new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo.');
+  throw new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo: please report it.');
 }
 
 /**
- * Starts a call and promises what comes of it, for `settle`.
+ * Starts a call and returns a promise of its outcome, which is for `settle`.
  *
- * @param options what `callOptions` made of the caller's
- * @param read makes the value from what the native module yields
- * @param begin starts the call of this number
- * @param readTold makes what the callback is told
+ * @param options the result of `callOptions`
+ * @param read makes the value from the native module's text and wire JSON
+ * @param begin starts the native call, given its number and its native options
+ * @param readNotification makes the callback's argument, likewise
  */
-function run(options, read, begin, readTold) {
+function run(options, read, begin, readNotification) {
   const { signal } = options;
   if (signal?.aborted) throw reasonOf(signal);
-  last = (last + 1) >>> 0;
+  lastNumber = (lastNumber + 1) >>> 0;
   const call = {
-    number: last,
+    number: lastNumber,
     resolve: null,
     reject: null,
     read,
-    readTold,
+    readNotification,
     options,
-    // It also keeps the client alive, which may have to yield a token.
+    // The closure keeps the client alive, whose apiKey function may be called until the call ends.
     begin,
     outcome: undefined,
-    telling: 0,
-    over: false,
+    runningCallbacks: 0,
+    settled: false,
   };
   const promise = new Promise((resolve, reject) => {
     call.resolve = resolve;
@@ -208,8 +212,8 @@ function run(options, read, begin, readTold) {
   begin(call.number, options.native, call);
   pending.set(call.number, call);
   if (signal !== undefined) listen(signal, call);
-  if (!held) {
-    held = true;
+  if (!isRef) {
+    isRef = true;
     bridge.hold();
   }
   return promise;

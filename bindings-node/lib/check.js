@@ -1,10 +1,10 @@
 'use strict';
 
-// What arguments and options must be. Wrong types are a TypeError that names the option.
+// Checks arguments and options. A wrong type is a TypeError that names the option.
 
 const { ConfigurationError, InvalidRequestError } = require('./errors.js');
 
-/** What a value is, in a message. It never shows the value. */
+/** Describes a value's type for a message. The value itself may be a secret and is never shown. */
 function kindOf(value) {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
@@ -15,9 +15,13 @@ function wrong(name, expected, value) {
   return new TypeError(`option '${name}' must be ${expected}, not ${kindOf(value)}`);
 }
 
+function unknownOption(name, known, more = '') {
+  return new TypeError(`unknown option '${name}'; the options are ${known.join(', ')}${more}`);
+}
+
 function text(name, value) {
   if (typeof value !== 'string') throw wrong(name, 'a string', value);
-  // A text that was cut in the middle of a character is sent as everywhere else: with U+FFFD.
+  // A string that was cut inside a surrogate pair is sent as `fetch` would send it, with U+FFFD.
   return value.toWellFormed();
 }
 
@@ -37,21 +41,22 @@ function integer(name, value) {
   return value;
 }
 
-const MOST = 0xffff_ffff;
+/** The core's counts are u32. */
+const MAX_COUNT = 0xffff_ffff;
 
-/** A number of requests or retries of a client. */
+/** A number of requests or retries. */
 function count(name, value) {
-  if (integer(name, value) < 0 || value > MOST) {
-    throw new ConfigurationError(`${name} must be from 0 to ${MOST}.`);
+  if (integer(name, value) < 0 || value > MAX_COUNT) {
+    throw new ConfigurationError(`${name} must be from 0 to ${MAX_COUNT}.`);
   }
   return value;
 }
 
-/** Milliseconds; a number that is no duration is an error of this class. */
-function milliseconds(name, value, Wrong = ConfigurationError) {
+/** A duration in milliseconds. A number that is not a duration throws `ErrorClass`. */
+function milliseconds(name, value, ErrorClass = ConfigurationError) {
   if (typeof value !== 'number') throw wrong(name, 'a number of milliseconds', value);
   if (!(value >= 0 && value < Infinity)) {
-    throw new Wrong(`${name} must be a number of milliseconds, 0 or more.`);
+    throw new ErrorClass(`${name} must be a number of milliseconds, 0 or more.`);
   }
   return value;
 }
@@ -63,22 +68,19 @@ function object(name, value) {
   return value;
 }
 
-/** An object's members, each checked by its own function; those that are undefined are left out. Those of the
- * options themselves have no prefix to their names. */
+/** Checks an object's members, each by its own function, and leaves out the undefined ones. Error messages name
+ * a member with `prefix` before it. */
 function members(name, value, checks, prefix = `${name}.`) {
   const checked = {};
   for (const key of Object.keys(object(name, value))) {
-    if (!Object.hasOwn(checks, key)) {
-      const known = Object.keys(checks).join(', ');
-      throw new TypeError(`there is no option '${prefix}${key}'; there are ${known}`);
-    }
+    if (!Object.hasOwn(checks, key)) throw unknownOption(`${prefix}${key}`, Object.keys(checks));
     const member = value[key];
     if (member !== undefined) checked[key] = checks[key](`${prefix}${key}`, member);
   }
   return checked;
 }
 
-/** Names and values in turn, from any of the containers that frameworks have for headers. */
+/** Returns alternating names and values, from any container that a framework uses for headers. */
 function headerPairs(name, headers) {
   const pairs = [];
   const add = (key, value) => {
@@ -98,7 +100,7 @@ function headerPairs(name, headers) {
     throw wrong(name, "a request's headers: Headers, an object, or pairs", headers);
   }
   if (Array.isArray(headers) && headers.every((entry) => typeof entry === 'string')) {
-    // As in Node's `rawHeaders`: names and values in turn.
+    // Node's `rawHeaders`: alternating names and values.
     for (let i = 0; i + 1 < headers.length; i += 2) add(headers[i], headers[i + 1]);
   } else {
     const iterable = typeof headers[Symbol.iterator] === 'function';
@@ -112,7 +114,7 @@ function headerPairs(name, headers) {
 
 const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
 
-/** Any container of bytes as a Uint8Array; undefined for what is none. */
+/** Returns any container of bytes as a Uint8Array, or undefined for any other value. */
 function bytes(value) {
   let found;
   if (value instanceof Uint8Array) found = value;
@@ -120,26 +122,26 @@ function bytes(value) {
     found = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   else if (['ArrayBuffer', 'SharedArrayBuffer'].includes(tag(value))) found = new Uint8Array(value);
   else return undefined;
-  // Of what other threads may write to the native module gets a copy.
+  // Other threads may write to shared memory while the native module reads it: pass a copy.
   return tag(found.buffer) === 'SharedArrayBuffer' ? new Uint8Array(found) : found;
 }
 
-/** A webhook's body as bytes. */
+/** Returns a webhook's raw body as bytes. */
 function rawBody(body) {
   const found = typeof body === 'string' ? Buffer.from(body) : bytes(body);
   if (found !== undefined) return found;
   throw new TypeError(
-    "option 'body' must be the raw body as it came (a Buffer, Uint8Array, ArrayBuffer or string), " +
-      `not ${whatInstead(body)}. In Express, give the route express.raw({ type: () => true, limit: '1mb' }), ` +
+    "option 'body' must be the raw body as it was received (a Buffer, Uint8Array, ArrayBuffer or string), " +
+      `not ${describeBody(body)}. In Express, give the route express.raw({ type: () => true, limit: '1mb' }), ` +
       "before any express.json(), and pass req.body ?? ''. In Next.js, pass await request.arrayBuffer(). " +
-      'The parsed event is what is returned.',
+      'The return value is the parsed event.',
   );
 }
 
-function whatInstead(body) {
-  if (body === undefined || body === null) return `${body}: nothing has read the body, or there was none`;
+function describeBody(body) {
+  if (body === undefined || body === null) return `${body}: no middleware has read the body, or it is empty`;
   if (typeof body.then === 'function') return 'a promise (await it first)';
-  return `${kindOf(body)}: a body that was parsed, or parsed and written again, cannot be verified`;
+  return `${kindOf(body)}: a body that has been parsed cannot be verified, even if it is serialized again`;
 }
 
 module.exports = {
@@ -156,5 +158,6 @@ module.exports = {
   object,
   rawBody,
   text,
+  unknownOption,
   wrong,
 };

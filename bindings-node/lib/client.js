@@ -7,24 +7,25 @@ const tokens = require('./tokens.js');
 const { InvalidRequestError, make } = require('./errors.js');
 const { bridge, callOptions, run, settle } = require('./calls.js');
 const { clientOptions } = require('./options.js');
-const { request } = require('./input.js');
+const { serialize } = require('./input.js');
 const { Updates } = require('./watch.js');
-const { unwrapped } = require('./webhook.js');
+const { unwrap } = require('./webhook.js');
 
+// The options of each sort of call.
 const CALL = ['signal', 'timeoutMs'];
 const WATCH = [...CALL, 'deadlineMs'];
 const WAIT = [...WATCH, 'onUpdate'];
 const DOWNLOAD = [...CALL, 'onProgress'];
 
 class Pipevideo {
-  /** What the client stands on; null when it is closed. */
-  #core;
+  /** The native client; null once this one is closed. */
+  #native;
 
   constructor(options) {
     const { json, apiKey } = clientOptions(options);
-    const core = native.open(bridge, json, apiKey && tokens.register(this, apiKey));
-    if (typeof core === 'string') throw make(core, Pipevideo);
-    this.#core = core;
+    const opened = native.open(bridge, json, apiKey && tokens.register(this, apiKey));
+    if (typeof opened === 'string') throw make(opened, Pipevideo);
+    this.#native = opened;
     const open = () => this.#open();
     this.responses = new Responses(open);
     this.engines = new Engines(open);
@@ -33,18 +34,18 @@ class Pipevideo {
   }
 
   #open() {
-    if (this.#core === null) throw new InvalidRequestError('the client is closed. Make a new one.');
-    return this.#core;
+    if (this.#native === null) throw new InvalidRequestError('the client is closed. Create a new one.');
+    return this.#native;
   }
 
-  async generate(given, options) {
+  async generate(request, options) {
     return settle(
       await run(
         callOptions(options, WAIT),
         values.generation,
-        (call, own) => {
-          const { json, sources } = request(given);
-          this.#open().generate(call, own, json, sources);
+        (call, nativeOptions) => {
+          const { json, sources } = serialize(request);
+          this.#open().generate(call, nativeOptions, json, sources);
         },
         values.update,
       ),
@@ -56,8 +57,8 @@ class Pipevideo {
   }
 
   close() {
-    this.#core?.close();
-    this.#core = null;
+    this.#native?.close();
+    this.#native = null;
   }
 
   async [Symbol.asyncDispose]() {
@@ -72,19 +73,19 @@ class Responses {
     this.#open = open;
   }
 
-  async create(given, options) {
+  async create(request, options) {
     return settle(
-      await run(callOptions(options, CALL), values.generation, (call, own) => {
-        const { json, sources } = request(given);
-        this.#open().create(call, own, json, sources);
+      await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
+        const { json, sources } = serialize(request);
+        this.#open().create(call, nativeOptions, json, sources);
       }),
     );
   }
 
   async retrieve(id, options) {
     return settle(
-      await run(callOptions(options, CALL), values.generation, (call, own) => {
-        this.#open().retrieve(call, own, check.text('id', id));
+      await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
+        this.#open().retrieve(call, nativeOptions, check.text('id', id));
       }),
     );
   }
@@ -94,8 +95,8 @@ class Responses {
       await run(
         callOptions(options, WAIT),
         values.generation,
-        (call, own) => {
-          this.#open().wait(call, own, check.text('id', id));
+        (call, nativeOptions) => {
+          this.#open().wait(call, nativeOptions, check.text('id', id));
         },
         values.update,
       ),
@@ -114,13 +115,13 @@ class Responses {
       await run(
         callOptions(options, DOWNLOAD),
         values.json,
-        (call, own) => {
+        (call, nativeOptions) => {
           const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
           const id = isGeneration ? generation.id : check.text('generation', generation);
           const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
           const file =
             path instanceof URL ? require('node:url').fileURLToPath(path) : check.text('path', path);
-          this.#open().download(call, own, id, raw, file);
+          this.#open().download(call, nativeOptions, id, raw, file);
         },
         values.json,
       ),
@@ -129,14 +130,14 @@ class Responses {
 
   async reconcile(error, options) {
     return settle(
-      await run(callOptions(options, CALL), values.candidates, (call, own) => {
+      await run(callOptions(options, CALL), values.candidates, (call, nativeOptions) => {
         const sentAt = new Date(error?.sentAt ?? NaN).getTime();
         if (typeof error?.model !== 'string' || Number.isNaN(sentAt)) {
           throw new InvalidRequestError(
-            'reconcile takes the error of an uncertain create (SubmissionUncertainError).',
+            'reconcile takes a SubmissionUncertainError, or an object with its model and sentAt.',
           );
         }
-        this.#open().reconcile(call, own, error.model, sentAt);
+        this.#open().reconcile(call, nativeOptions, error.model, sentAt);
       }),
     );
   }
@@ -151,8 +152,8 @@ class Engines {
 
   async list(options) {
     return settle(
-      await run(callOptions(options, CALL), values.engines, (call, own) => {
-        this.#open().engines(call, own);
+      await run(callOptions(options, CALL), values.engines, (call, nativeOptions) => {
+        this.#open().engines(call, nativeOptions);
       }),
     );
   }
@@ -167,8 +168,8 @@ class Usage {
 
   async retrieve(options) {
     return settle(
-      await run(callOptions(options, CALL), values.usage, (call, own) => {
-        this.#open().usage(call, own);
+      await run(callOptions(options, CALL), values.usage, (call, nativeOptions) => {
+        this.#open().usage(call, nativeOptions);
       }),
     );
   }
@@ -182,7 +183,7 @@ class Webhooks {
   }
 
   unwrap(body, headers) {
-    return unwrapped(body, headers, (bytes, pairs) => this.#open().unwrap(bytes, pairs));
+    return unwrap(body, headers, (bytes, pairs) => this.#open().unwrap(bytes, pairs));
   }
 
   wake(generationId) {

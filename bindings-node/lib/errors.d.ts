@@ -22,27 +22,37 @@ export type ErrorKind =
   | 'webhook_verification'
   | 'spend_limit';
 
-/** The base of every error of this library. Its message is safe to log. */
+/**
+ * The base class of every error of this library.
+ *
+ * `message` is this library's own text and is safe to log: it never holds a key, a prompt or a signed URL.
+ */
 export class PipevideoError extends Error {
   protected constructor(message: string);
+  /** What kind of error this is. The kinds have the same names in every language. */
   readonly kind: ErrorKind;
-  /** The HTTP status of the answer, if there was one. */
+  /**
+   * The service's own words, if it sent any. They may quote the prompt, so the property is not enumerable:
+   * `console.log(error)` and `JSON.stringify(error)` do not show it.
+   */
+  readonly serviceMessage: string | null;
+  /** The HTTP status of the response, if there was one. */
   readonly status: number | null;
-  /** The service's code for it, if it gave one. */
+  /** The service's error code, if it sent one. */
   readonly code: string | null;
-  /** The service's id of the HTTP request, for its support. */
+  /** The service's id of the HTTP request, for a support ticket. */
   readonly requestId: string | null;
-  /** The generation that the call was about, if it has an id. */
+  /** The generation that the call was about, if its id is known. */
   readonly generationId: string | null;
-  /** Whether the same call, made again as it is, may succeed and cannot pay twice. */
+  /** Whether repeating the same call may succeed and cannot pay twice. */
   readonly retryable: boolean;
-  /** How long the service asks to wait before the next try. */
+  /** How long the service asks to wait before the next attempt. */
   readonly retryAfterMs: Milliseconds | null;
-  /** The same. */
+  /** The same as `retryAfterMs`. */
   readonly retryAfter: Milliseconds | null;
   /**
-   * How many requests the call made; 0 if it was refused before sending, and for the end of a wait, which
-   * counts its looks in `polls`.
+   * How many requests the call sent: 0 if it was rejected before sending, and for a wait that ended, which counts
+   * its polls in `polls`.
    */
   readonly attempts: number;
 }

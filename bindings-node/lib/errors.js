@@ -1,6 +1,6 @@
 'use strict';
 
-// The errors, one class for each kind. `make` makes them of what the native module says.
+// The error classes, one for each kind, and `make`, which makes errors from the native module's JSON.
 
 const { getSystemErrorName } = require('node:util');
 const { generation: read } = require('./values.js');
@@ -10,7 +10,7 @@ class PipevideoError extends Error {
   static kind = '';
 
   constructor(message, fields = {}) {
-    const { cause, generation, last, ...shown } = fields;
+    const { cause, generation, last, serviceMessage = null, ...shown } = fields;
     super(message, cause === undefined || cause === null ? undefined : { cause });
     this.kind = this.constructor.kind;
     this.status = null;
@@ -21,7 +21,9 @@ class PipevideoError extends Error {
     this.retryAfterMs = null;
     this.attempts = 0;
     Object.assign(this, shown);
-    // They hold a signed URL, and perhaps a prompt: not for whoever prints the error.
+    // These may hold a prompt or a signed URL. They are not enumerable, so that printing or logging an error
+    // shows neither.
+    hidden(this, 'serviceMessage', serviceMessage);
     if (generation !== undefined) hidden(this, 'generation', generation);
     if (last !== undefined) hidden(this, 'last', last);
   }
@@ -122,13 +124,16 @@ for (const [name, Class] of Object.entries(classes)) {
   byKind.set(Class.kind, Class);
 }
 
-/** What token functions were rejected with, by number: the last ones, since many calls may ask for one. */
+/** The values with which apiKey functions failed, by number. Reading an entry does not delete it, since waits
+ * that share a poll fail with the same one. */
 const reasons = new Map();
-const MOST_REASONS = 1000;
+/** An entry is read within a few turns of the event loop. This many never fail in so short a time, and the map
+ * stays small in a process in which every call fails. */
+const MAX_REASONS = 1000;
 
 function keepReason(number, reason) {
   reasons.set(number, reason);
-  if (reasons.size > MOST_REASONS) reasons.delete(reasons.keys().next().value);
+  if (reasons.size > MAX_REASONS) reasons.delete(reasons.keys().next().value);
 }
 
 function cause(found) {
@@ -138,7 +143,7 @@ function cause(found) {
   return reasons.get(found.reason);
 }
 
-/** As Node's own errors: with `code` (`ECONNREFUSED`) and `errno`. */
+/** Makes an error like Node's own, with `code` (`ECONNREFUSED`) and `errno`. */
 function systemError({ errno, message }) {
   const error = new Error(message);
   if (errno !== null) {
@@ -146,7 +151,7 @@ function systemError({ errno, message }) {
     try {
       error.code = getSystemErrorName(-errno);
     } catch {
-      // A number that Node does not know.
+      // Node has no name for this number.
     }
   }
   return error;
@@ -162,7 +167,7 @@ function fromView({ kind, message, cause: found, sentAt, generation, last, ...fi
   return error;
 }
 
-/** The error that the native module has written down. Its stack begins at the caller of this function. */
+/** Makes an error from the native module's JSON. Its stack begins at the caller of the function `caller`. */
 function make(text, caller) {
   const error = fromView(JSON.parse(text));
   Error.captureStackTrace(error, caller);

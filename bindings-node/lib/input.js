@@ -1,14 +1,25 @@
 'use strict';
 
-// A request's arguments: parts, messages, and the rest, as JSON for the native module.
+// Checks the arguments of a create (parts, messages and the rest) and writes them as JSON for the native module.
 
-const { InvalidRequestError, bytes, flag, integer, kindOf, object, text: string, wrong } = require('./check.js');
+const {
+  InvalidRequestError,
+  bytes,
+  flag,
+  integer,
+  kindOf,
+  object,
+  text: string,
+  unknownOption,
+  wrong,
+} = require('./check.js');
 
-/** What `src/request.rs` puts the content in for. */
-const PLACE = 'pipevideo-source:';
+/** The URL that stands for a source in the JSON, followed by its number. `src/request.rs` replaces it with the
+ * content. */
+const PLACEHOLDER = 'pipevideo-source:';
 
-/** A part whose content is a file's or bytes; it is read when the request is sent, off the event loop. Its
- * source is private, so that no JSON from elsewhere makes a part that reads a file. */
+/** A part whose content comes from a file or from bytes. It is read when the request is sent, off the event
+ * loop. Its source is private, so that a part parsed from foreign JSON can never read a file. */
 class SourcePart {
   #source;
 
@@ -19,25 +30,25 @@ class SourcePart {
     Object.freeze(this);
   }
 
-  /** The part as JSON, with a place for its content, which goes to `sources`. */
-  static placed(part, sources) {
-    const url = `${PLACE}${sources.push(part.#source) - 1}`;
+  /** Returns the part as JSON with a placeholder for its content, and adds the content to `sources`. */
+  static placeholder(part, sources) {
+    const url = `${PLACEHOLDER}${sources.push(part.#source) - 1}`;
     if (part.type === 'input_video') return { type: part.type, video_url: { url } };
     return { type: part.type, image_url: { url, detail: part.detail } };
   }
 }
 
-/** A text. */
+/** Makes a text part. */
 function text(value) {
   return { type: 'input_text', text: string('text', value) };
 }
 
-/** An image: an HTTPS or data URL, a path, or bytes. */
+/** Makes an image part from an HTTPS or data URL, a path, or bytes. */
 function image(value, options) {
   let detail;
   if (options !== undefined && options !== null) {
     for (const name of Object.keys(object('options', options))) {
-      if (name !== 'detail') throw new TypeError(`there is no option '${name}'; there is detail`);
+      if (name !== 'detail') throw new TypeError(`unknown option '${name}'; the only option is detail`);
     }
     if (options.detail !== undefined && options.detail !== null) detail = detailOf(options.detail);
   }
@@ -54,7 +65,7 @@ function detailOf(value) {
   throw new InvalidRequestError(`detail must be one of ${DETAILS.join(', ')}.`);
 }
 
-/** A video: an HTTPS or data URL, a path, or bytes. */
+/** Makes a video part from an HTTPS or data URL, a path, or bytes. */
 function video(value) {
   const source = media('video', value);
   if (source.url === undefined) return new SourcePart('input_video', source.content);
@@ -96,17 +107,15 @@ function provider(name, value) {
   return value;
 }
 
-/** The JSON of a create's arguments, and the sources that are to be put in. */
-function request(given) {
+/** Returns the JSON of a create's arguments, and the sources that replace its placeholders. */
+function serialize(request) {
   const known = {};
-  for (const name of Object.keys(object('request', given))) {
+  for (const name of Object.keys(object('request', request))) {
     if (!Object.hasOwn(FIELDS, name)) {
-      throw new TypeError(
-        `there is no option '${name}'; there are ${Object.keys(FIELDS).join(', ')}. Fields that this ` +
-          'library does not know yet go into extraBody',
-      );
+      const more = '. Fields that this version does not know go into extraBody';
+      throw unknownOption(name, Object.keys(FIELDS), more);
     }
-    const value = given[name];
+    const value = request[name];
     if (value !== undefined && value !== null) known[name] = FIELDS[name](name, value);
   }
   const sources = [];
@@ -163,30 +172,31 @@ function content(value, sources) {
 }
 
 function part(value, sources) {
-  if (value instanceof SourcePart) return SourcePart.placed(value, sources);
+  if (value instanceof SourcePart) return SourcePart.placeholder(value, sources);
   if (typeof value.type !== 'string') {
     throw new TypeError(`option 'input': a part's type must be a string, not ${kindOf(value.type)}`);
   }
-  const lacks = Object.hasOwn(KNOWN, value.type) && KNOWN[value.type](value);
-  if (lacks) throw new TypeError(`option 'input': a part of type ${value.type} needs ${lacks}`);
+  const missing = Object.hasOwn(KNOWN, value.type) && KNOWN[value.type](value);
+  if (missing) throw new TypeError(`option 'input': a part of type ${value.type} needs ${missing}`);
   return value;
 }
 
 const COPIED =
-  '. What image(…) or video(…) makes of a file or bytes cannot be copied, spread or written as JSON: pass ' +
-  'it as it is';
+  '. A part that image(…) or video(…) made from a file or bytes loses its content when it is copied, spread or ' +
+  'written as JSON: pass the part itself';
 
-/** What a part of a known type lacks, if it lacks anything. */
+/** Returns what a part of a known type lacks, or false. */
 const KNOWN = {
   input_text: ({ text }) => typeof text !== 'string' && `a text that is a string, not ${kindOf(text)}`,
   input_image: ({ image_url }) => typeof image_url?.url !== 'string' && `an image_url with a url${COPIED}`,
   input_video: ({ video_url }) => typeof video_url?.url !== 'string' && `a video_url with a url${COPIED}`,
 };
 
-/** JSON in which halves of characters, of texts that were cut, are U+FFFD, as in any text that goes out. */
+/** Replaces lone surrogates, left by cutting a string, with U+FFFD: serde_json rejects them. */
 function wellFormed(json) {
-  // Of what is escaped in JSON only halves begin so; a backslash that stands for itself is two.
+  // JSON.stringify escapes only lone surrogates in this way. The pattern matches an escaped backslash first, so
+  // that a literal backslash followed by "ud83d" in the text stays as it is.
   return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === '\\\\' ? found : '\ufffd'));
 }
 
-module.exports = { image, request, text, video };
+module.exports = { image, serialize, text, video };

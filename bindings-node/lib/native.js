@@ -1,6 +1,6 @@
 'use strict';
 
-// The native module: from the package of this platform, or as it was built in the repository.
+// Loads the native module: from this platform's package, or as it was built in the repository.
 
 const PLATFORMS = [
   'linux-x64-gnu',
@@ -12,8 +12,8 @@ const PLATFORMS = [
   'win32-x64-msvc',
 ];
 
-/** Loads the first that there is. npm installs that of the right C library; where it has installed
- * both, the wrong one does not load and the next is tried. */
+/** Loads the first candidate that is installed. npm installs the one for the system's C library; if both are
+ * installed, the wrong one fails to load and the other is tried. */
 function load() {
   const here = `${process.platform}-${process.arch}`;
   const candidates = PLATFORMS.filter((name) => name === here || name.startsWith(`${here}-`));
@@ -35,19 +35,20 @@ function message(here, candidates, failures) {
   const platforms = `There are native modules for ${PLATFORMS.join(', ')}.`;
   if (failures.length > 0) {
     const why = failures[0].message.replace(/\.$/, '');
-    return `pipevideo: its native module for ${here} does not load: ${why}. ${platforms}`;
+    return `pipevideo: its native module for ${here} failed to load: ${why}. ${platforms}`;
   }
   if (candidates.length > 0) {
     const packages = candidates.map((name) => `pipevideo-${name}`).join(' or ');
     return (
       `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +
-      `where it is to run. In a clone of the repository, build it: README.md says how. ${platforms}`
+      'where the program will run. In a clone of the repository, build it with cargo xtask test node. ' +
+      platforms
     );
   }
   return (
-    `pipevideo: there is no native module for ${here}. ${platforms} Where none can run, as in ` +
-    'browsers and edge runtimes, call your own backend, and use pipevideo there.'
+    `pipevideo: there is no native module for ${here}. ${platforms} Browsers and edge runtimes cannot ` +
+    'load native modules: call your own backend from there, and use pipevideo in the backend.'
   );
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// A client's options: their types, and their JSON for the native module.
+// Checks a client's options and writes them as JSON for the native module.
 
 const check = require('./check.js');
 
@@ -48,21 +48,19 @@ function pairs(flat) {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
 }
 
-/** One secret or several. */
+/** One secret, or an array of them. */
 function secrets(name, value) {
   if (typeof value === 'string') return [value];
   if (!Array.isArray(value)) throw check.wrong(name, 'a string or an array of strings', value);
   return value.map((secret) => check.text(name, secret));
 }
 
-/** The options as JSON, and the key's function if it is one. */
+/** Returns the options as JSON, and apart from them `apiKey` if it is a function. */
 function clientOptions(given = {}) {
   const options = {};
   let apiKey;
   for (const name of Object.keys(check.object('options', given))) {
-    if (!Object.hasOwn(OPTIONS, name)) {
-      throw new TypeError(`there is no option '${name}'; there are ${Object.keys(OPTIONS).join(', ')}`);
-    }
+    if (!Object.hasOwn(OPTIONS, name)) throw check.unknownOption(name, Object.keys(OPTIONS));
     const value = given[name];
     if (name === 'apiKey' && typeof value === 'function') apiKey = value;
     else if (name === 'rateLimit' && value === null) options.rateLimit = null;
@@ -71,8 +69,8 @@ function clientOptions(given = {}) {
   return { json: JSON.stringify({ ...options, ...fromEnvironment() }), apiKey };
 }
 
-/** What the environment says, of this thread: a worker's is its own, and the native module sees only the
- * process's. */
+/** Reads this thread's environment variables: a worker thread has its own `process.env`, and native code sees
+ * only that of the process. */
 function fromEnvironment() {
   const { env } = process;
   const ours = Object.entries(env).filter(([name]) => name.startsWith('PIPEVIDEO_'));

@@ -1,31 +1,32 @@
 'use strict';
 
-// Keys that are functions: asked for a token before each request.
+// API keys that are functions, called for a token before each request.
 
 const native = require('./native.js');
 const { keepReason } = require('./errors.js');
 const { kindOf } = require('./check.js');
 
-/** The owners of functions by number, and their functions. Neither keeps an owner alive: a call under way
- * does. */
-const owners = new Map();
+/** The clients that have such a function, by number, and their functions. Neither map keeps a client alive, even
+ * if its function refers to it; a call in progress does. */
+const clients = new Map();
 const functions = new WeakMap();
-const gone = new FinalizationRegistry((number) => owners.delete(number));
-let last = 0;
+const collected = new FinalizationRegistry((number) => clients.delete(number));
+let lastNumber = 0;
 
-/** The number that the native module is to ask with. */
-function register(owner, apiKey) {
-  last += 1;
-  owners.set(last, new WeakRef(owner));
-  functions.set(owner, apiKey);
-  gone.register(owner, last);
-  return last;
+/** Registers a client's function. Returns the number by which the native module refers to the client. */
+function register(client, apiKey) {
+  lastNumber += 1;
+  clients.set(lastNumber, new WeakRef(client));
+  functions.set(client, apiKey);
+  collected.register(client, lastNumber);
+  return lastNumber;
 }
 
-async function answer(number, request) {
+/** Calls a client's function and gives the token, or the failure, to the native module. */
+async function provide(number, request) {
   let token;
   try {
-    token = await functions.get(owners.get(number)?.deref())?.();
+    token = await functions.get(clients.get(number)?.deref())?.();
     if (typeof token !== 'string') {
       throw new TypeError(`the apiKey function must return a string, not ${kindOf(token)}`);
     }
@@ -36,4 +37,4 @@ async function answer(number, request) {
   native.answerToken(request, token);
 }
 
-module.exports = { answer, register };
+module.exports = { provide, register };

@@ -1,22 +1,25 @@
-/** A time in milliseconds. */
+/** A duration in milliseconds. */
 export type Milliseconds = number;
 
-/** The status of a generation, or the service's own text where this library does not know it. */
+/**
+ * The status of a generation. A status that this version does not know is the service's own text, and is not
+ * final.
+ */
 export type Status = 'queued' | 'in_progress' | 'completed' | 'failed' | (string & {});
 
-/** Any JSON. */
+/** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
-/** Tokens and cost of a generation, as far as the service has told them. */
+/** The tokens and the cost of a generation. Null where the service has not sent them. */
 export interface TokenUsage {
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly totalTokens: number | null;
-  /** What was charged, in US dollars: the number nearest to the service's decimal. */
+  /** The amount charged, in US dollars: the number nearest to the service's decimal. */
   readonly costUsd: number | null;
 }
 
-/** Why a generation failed, sorted by the service's code and message. */
+/** Why a generation failed, derived from the service's code and message. */
 export type FailureCategory =
   | 'insufficient_credits'
   | 'provider'
@@ -28,14 +31,14 @@ export type FailureCategory =
 export interface GenerationError {
   /** The service's code; its values are not documented. */
   readonly code: string | null;
-  /** The service's message. It may quote the prompt: think before logging it. */
+  /** The service's message. It may quote the prompt, so do not log it unless prompts may be logged. */
   readonly message: string | null;
   readonly category: FailureCategory;
 }
 
-/** What every generation has, whatever its status. */
+/** The fields of every generation, whatever its status. */
 export interface GenerationFields {
-  /** The service's id, `gen_…`: all that is needed to go on with it elsewhere. */
+  /** The id, `gen_…`: all that another process needs to continue with the generation. */
   readonly id: string;
   /** The orchestration model. */
   readonly model: string | null;
@@ -43,20 +46,23 @@ export interface GenerationFields {
   readonly engine: string | null;
   /** The slug of the provider that the service chose. */
   readonly provider: string | null;
+  /** When the service created the generation. */
   readonly createdAt: Date | null;
-  /** Where the video is, once completed: a signed URL that expires. Treat it as a secret. */
+  /** The URL of the video once the generation has completed. It is signed and expires: treat it as a secret. */
   readonly outputVideoUrl: string | null;
+  /** Tokens and cost, once the service has sent them. */
   readonly usage: TokenUsage | null;
+  /** Why the generation failed, if it did. */
   readonly error: GenerationError | null;
-  /** How long it took end to end, once completed. */
+  /** How long the generation took from end to end, once it has completed. */
   readonly latencyMs: Milliseconds | null;
-  /** The service's `output`; its content is not documented. */
+  /** The service's `output`, whose content is not documented. */
   readonly output: Json;
-  /** The wire's JSON, fields that this library does not know included. */
+  /** The service's JSON, including fields that this version does not know. It is parsed when it is first read. */
   readonly raw: Readonly<Record<string, Json>>;
 }
 
-/** A generation that has completed: the video is there. */
+/** A generation that has completed: its video can be downloaded. */
 export interface CompletedGeneration extends GenerationFields {
   readonly status: 'completed';
   readonly isFinal: true;
@@ -68,45 +74,46 @@ export interface FailedGeneration extends GenerationFields {
   readonly isFinal: true;
 }
 
-/** A generation that has not ended; a status that this library does not know is no end. */
+/** A generation that has not ended. An unknown status counts as not ended. */
 export interface PendingGeneration extends GenerationFields {
   readonly status: 'queued' | 'in_progress' | (string & {});
   readonly isFinal: false;
 }
 
 /**
- * One video request as the service last told it: a plain object.
+ * A video request as the service last reported it: a plain object.
  *
- * `isFinal` tells the ended from the others, and `status` the completed from the failed.
+ * `isFinal` distinguishes a generation that has ended from one that is pending, and `status` a completed one from
+ * a failed one.
  */
 export type Generation = CompletedGeneration | FailedGeneration | PendingGeneration;
 
 /** A change of a generation. */
 export interface Update {
   readonly generation: Generation;
-  /** The time since it was created, as far as this process knows, in milliseconds. */
+  /** Milliseconds since the generation was created, as far as this process can tell. */
   readonly elapsed: Milliseconds;
-  /** What such generations have taken, for a progress bar, in milliseconds: half of them took less. */
+  /** How many milliseconds generations of this sort take (the median), for a progress bar. */
   readonly expected: Milliseconds;
-  /** How the change was learned of. */
+  /** What brought the change: a poll, or a verified webhook that made one due. */
   readonly via: 'poll' | 'webhook';
 }
 
-/** How far a download is. */
+/** The progress of a download. */
 export interface Progress {
-  /** Bytes on the disk. */
+  /** Bytes written to disk. */
   readonly downloaded: number;
-  /** Bytes of the whole file, if the host has told. */
+  /** The size of the file in bytes, or null if the host did not send it. */
   readonly total: number | null;
 }
 
-/** The engines and the models' rates. */
+/** The engines, their models, and the rates of the models. */
 export interface EngineCatalog {
   readonly engines: readonly {
-    /** Its name in a request. */
+    /** The engine's name, for `engine` of a request. */
     readonly id: string;
     readonly models: readonly {
-      /** Its name in a request. */
+      /** The model's name, for `model` of a request. */
       readonly id: string;
       /** US dollars per million input tokens. */
       readonly inputPerMillionUsd: number | null;
@@ -114,11 +121,11 @@ export interface EngineCatalog {
       readonly outputPerMillionUsd: number | null;
     }[];
   }[];
-  /** The service's answer as it came. */
+  /** The service's JSON, unchanged. */
   readonly raw: Json;
 }
 
-/** One of the latest generations. */
+/** One of the account's recent generations. */
 export interface RecentRequest {
   /** The generation's id. */
   readonly id: string;
@@ -131,9 +138,9 @@ export interface RecentRequest {
   readonly completedAt: Date | null;
 }
 
-/** The account's usage; amounts in US cents. */
+/** The account's balance and usage. Amounts are in US cents. */
 export interface AccountUsage {
-  /** What is left. */
+  /** The prepaid credit that is left. */
   readonly creditBalance: number | null;
   readonly totals: {
     readonly totalRequests: number | null;
@@ -165,27 +172,27 @@ export interface AccountUsage {
     }[];
   }[];
   readonly recentRequests: readonly RecentRequest[];
-  /** The service's answer as it came. */
+  /** The service's JSON, unchanged. */
   readonly raw: Json;
 }
 
-/** What a genuine delivery says: that a generation has ended. */
+/** The event of a verified webhook delivery: a generation has ended. */
 export interface WebhookEvent {
-  /** The delivery's id, the same each time that it is tried. */
+  /** The id of the delivery. Retries of a delivery have the same id. */
   readonly id: string;
-  /** When it was signed. */
+  /** When the delivery was signed. */
   readonly timestamp: Date;
-  /** What happened: `video.generation.completed`, for both outcomes. */
+  /** The type of the event: `video.generation.completed`, whether the generation completed or failed. */
   readonly type: 'video.generation.completed' | (string & {});
   readonly generationId: string | null;
-  /** How it ended, as the delivery claims. */
+  /** How the generation ended, according to the delivery. */
   readonly status: Status | null;
-  /** Where the video is, if it completed. Treat it as a secret. */
+  /** The signed URL of the video if the generation completed. Treat it as a secret. */
   readonly outputVideoUrl: string | null;
-  /** Why it failed, if it did. It may quote the prompt. */
+  /** Why the generation failed, if it did. It may quote the prompt. */
   readonly errorMessage: string | null;
-  /** Whether the client has had this delivery before; it changed nothing this time. */
+  /** Whether the client has already received this delivery. A duplicate has no effect on waits. */
   readonly duplicate: boolean;
-  /** The body's JSON. */
+  /** The JSON of the body. */
   readonly raw: Readonly<Record<string, Json>>;
 }

@@ -3,7 +3,7 @@
 const { end, run, settle } = require('./calls.js');
 const values = require('./values.js');
 
-/** A generation's updates: an async iterable. Leaving the loop stops following, never the generation. */
+/** The updates of a generation, as an async iterator. Leaving the loop stops the polling, not the generation. */
 class Updates {
   #stream;
   #options;
@@ -18,14 +18,14 @@ class Updates {
     const stream = this.#stream;
     if (stream === null) return { done: true, value: undefined };
     let call;
-    const begin = (number, _, begun) => {
+    const begin = (number, _, started) => {
       stream.next(number);
-      this.#pending.add(begun);
-      call = begun;
+      this.#pending.add(started);
+      call = started;
     };
     try {
       const options = { ...this.#options, native: undefined };
-      return settle(await run(options, values.step, begin));
+      return settle(await run(options, values.iteratorResult, begin));
     } catch (error) {
       this.#close();
       throw error;
@@ -47,8 +47,9 @@ class Updates {
   #close() {
     this.#stream?.close();
     this.#stream = null;
-    // What is still asked for ends as the loop does, and its request is stopped.
-    for (const call of this.#pending) end(call, ({ resolve }) => resolve({ done: true, value: undefined }));
+    // Calls of `next` that have not settled resolve as the end of the iteration, and their request is stopped.
+    const done = { done: true, value: undefined };
+    for (const call of this.#pending) end(call, ({ resolve }) => resolve(done));
   }
 
   [Symbol.asyncIterator]() {

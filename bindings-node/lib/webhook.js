@@ -1,6 +1,6 @@
 'use strict';
 
-// Webhooks without a client, and what both have in common.
+// Webhooks without a client, and the verification that it shares with `client.webhooks`.
 
 const native = require('./native.js');
 const check = require('./check.js');
@@ -8,26 +8,29 @@ const values = require('./values.js');
 const { InvalidRequestError, make } = require('./errors.js');
 const { secrets: secretsOf } = require('./options.js');
 
-/** The event of a delivery, or its error. `verify` takes the bytes, and names and values in turn. */
-function unwrapped(body, headers, verify) {
+/** Returns the event of a delivery, or throws why it is not genuine. `verify` takes the body's bytes and the
+ * headers as alternating names and values; it returns the event as JSON, or an error as an array of one. */
+function unwrap(body, headers, verify) {
   const bytes = check.rawBody(body);
   const text = verify(bytes, check.headerPairs('headers', headers));
   if (!text.startsWith('[')) return values.event(text, bytes);
-  throw make(text.slice(1, -1), unwrapped);
+  throw make(text.slice(1, -1), unwrap);
 }
 
-/** The latest time that a Date can be. */
-const LATEST = 8.64e15;
+/** The latest time that a `Date` can hold, by ECMA-262. */
+const MAX_DATE_MS = 8.64e15;
+/** Numbers from here on are milliseconds: as seconds they would be after the year 5138. */
+const MIN_MILLISECONDS = 1e11;
 
-/** A Date, or Unix seconds as in the header; `Date.now()` is understood too. In milliseconds. */
+/** Converts a Date, Unix seconds (as in the header) or Unix milliseconds (as of `Date.now()`) to milliseconds. */
 function millisecondsOf(name, timestamp) {
   const isDate = timestamp instanceof Date;
   if (!isDate && typeof timestamp !== 'number') {
     throw check.wrong(name, 'a Date or Unix seconds', timestamp);
   }
   const number = Number(timestamp);
-  const ms = isDate || number >= 1e11 ? number : number * 1000;
-  if (!(ms >= 0 && ms <= LATEST)) throw new InvalidRequestError(`${name} must be a time after 1970.`);
+  const ms = isDate || number >= MIN_MILLISECONDS ? number : number * 1000;
+  if (!(ms >= 0 && ms <= MAX_DATE_MS)) throw new InvalidRequestError(`${name} must be between 1970 and the latest time that a Date can hold.`);
   return ms;
 }
 
@@ -43,7 +46,7 @@ class Webhook {
   }
 
   unwrap(body, headers) {
-    return unwrapped(body, headers, (bytes, pairs) => this.#verifier.unwrap(bytes, pairs));
+    return unwrap(body, headers, (bytes, pairs) => this.#verifier.unwrap(bytes, pairs));
   }
 
   sign(body, options = {}) {
@@ -55,4 +58,4 @@ class Webhook {
   }
 }
 
-module.exports = { Webhook, unwrapped };
+module.exports = { Webhook, unwrap };

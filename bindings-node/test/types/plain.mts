@@ -1,4 +1,4 @@
-// Where nobody has Node's own types, which TypeScript includes only if it is told to.
+// Compiles without `@types/node`, which a user may not have installed.
 
 import { type Generation, image, Pipevideo } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';

@@ -1,4 +1,4 @@
-// Deliberate uses: they compile as they are, and where `@ts-expect-error` stands, the next line must not.
+// Uses of the types. They must compile, except for each line after `@ts-expect-error`, which must not.
 
 import Default, {
   APIStatusError,
@@ -57,7 +57,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
 
   for await (const { generation } of client.responses.watch(created.id, { signal })) {
     if (!generation.isFinal) continue;
-    // Final: one of two.
+    // A final generation has completed or failed.
     if (generation.status === 'failed') return generation.error?.category ?? null;
     const end: 'completed' = generation.status;
     console.log(end, completed);
@@ -92,28 +92,29 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     if (error instanceof APIStatusError && error.status !== null && error.status >= 500)
       return error.requestId;
     if (error instanceof PipevideoError && error.kind === 'rate_limited') return String(error.retryAfterMs);
+    if (error instanceof PipevideoError) return error.serviceMessage;
     throw error;
   }
   return null;
 }
 
 export function mistakes(client: Pipevideo, generation: Generation): void {
-  // @ts-expect-error: the input is missing
+  // @ts-expect-error: input is required
   client.responses.create({ model: 'm' });
   // @ts-expect-error: it is spelled aspectRatio
   client.responses.create({ model: 'm', input: 'A cat', aspect_ratio: '16:9' });
-  // @ts-expect-error: a create is not watched
+  // @ts-expect-error: create takes no onUpdate
   client.responses.create({ model: 'm', input: 'A cat' }, { onUpdate: () => {} });
   // @ts-expect-error: there is no such option
   new Pipevideo({ baseUrl: 'https://example.com' });
   // @ts-expect-error: milliseconds are a number
   new Pipevideo({ deadlineMs: '900' });
-  // @ts-expect-error: a generation does not change
+  // @ts-expect-error: a generation is read-only
   generation.status = 'completed';
   // @ts-expect-error: a parsed body cannot be verified
   client.webhooks.unwrap({ eventType: 'video.generation.completed' }, {});
   // @ts-expect-error: there is no such detail
   image('cat.png', { detail: 'sharp' });
-  // @ts-expect-error: errors are made by the library
+  // @ts-expect-error: only the library makes errors
   new PipevideoError('message');
 }
