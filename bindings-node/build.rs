@@ -1,4 +1,4 @@
-//! What linking a Node addon takes on each system.
+//! Sets up linking of a Node addon on each system.
 
 fn main() {
     napi_build::setup();

@@ -1,12 +1,12 @@
-// What calls cost: CPU and loading time, beside bare fetch and openai on the same server.
+// Measures the CPU time of calls, memory and loading time, compared with bare fetch and openai on the same server.
 //
 //     cargo xtask test node       # builds the native module, among other things
 //     npm ci --prefix bindings-node/benches
 //     node bindings-node/benches/bench.mjs
 //
-// CPU is that of a process, all threads, the server's aside. Two figures for each: what the first 2,000
-// lifecycles of a process cost, its compiling of JavaScript included (the median of several processes), and
-// what they cost once it is warm (the best of several rounds).
+// CPU time is that of all threads of the client's process; the server has its own process. Each has two figures: the
+// first 2,000 lifecycles of a process, including the compilation of JavaScript (the median of several processes), and
+// a warm process (the best of several rounds).
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,23 +21,23 @@ const ROUNDS = 4;
 const PROCESSES = 3;
 const WAITING = 5000;
 
-/** Milliseconds of CPU for one lifecycle, with so many at once: of the first ones, and of the best round. */
+/** Returns the CPU milliseconds of one lifecycle, with `AT_ONCE` at a time: in the first round, and in the best. */
 async function cost(lifecycle) {
   const worker = async () => {
     for (let i = 0; i < LIFECYCLES / AT_ONCE; i += 1) await lifecycle();
   };
   const rounds = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const begun = process.cpuUsage();
+    const before = process.cpuUsage();
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    const used = process.cpuUsage(begun);
+    const used = process.cpuUsage(before);
     rounds.push((used.user + used.system) / 1000 / LIFECYCLES);
   }
   return [rounds[0], Math.min(...rounds)];
 }
 
 const measures = {
-  /** The emulator, in a process of its own. */
+  /** Runs the emulator in its own process. */
   async server() {
     const { Emulator } = await import('../testing.mjs');
     const polls = ['queued', 'in_progress', 'in_progress', 'completed'];
@@ -63,7 +63,7 @@ const measures = {
     const client = new Pipevideo({ baseURL, apiKey, rateLimit: null, polling });
     return await cost(async () => {
       if (!(await client.generate({ model: MODEL, input: 'A cat' })).isFinal)
-        throw new Error('it has not ended');
+        throw new Error('the generation has not ended');
     });
   },
 
@@ -92,16 +92,16 @@ const measures = {
     });
   },
 
-  /** Bytes for each of many generates that wait, their promises included. */
+  /** Measures the bytes of each waiting `generate`, including its promise. */
   async waiting(baseURL, apiKey) {
     const { Pipevideo } = await import('../index.mjs');
-    // Nothing is looked at again within this run.
+    // With these intervals no generation is polled again within the run.
     const polling = { minIntervalMs: 3_600_000, maxIntervalMs: 3_600_000, typicalMs: 36_000_000 };
     const client = new Pipevideo({ baseURL, apiKey, rateLimit: null, polling, deadlineMs: 7_200_000 });
     const request = { model: MODEL, input: 'A cat' };
     const start = async (number) => {
       for (let i = 0; i < number; i += AT_ONCE) {
-        // The first update comes when it was created.
+        // The first update comes when the generation has been created.
         await Promise.all(
           Array.from(
             { length: AT_ONCE },
@@ -115,9 +115,9 @@ const measures = {
       globalThis.gc();
     };
     await start(500);
-    const begun = process.memoryUsage().rss;
+    const before = process.memoryUsage().rss;
     await start(WAITING);
-    return [(process.memoryUsage().rss - begun) / WAITING];
+    return [(process.memoryUsage().rss - before) / WAITING];
   },
 };
 
@@ -133,7 +133,7 @@ async function inChild(name, ...given) {
   return JSON.parse(output);
 }
 
-/** Milliseconds that a process takes to load a module, the median of several. */
+/** Returns the milliseconds that a process takes to load a module: the median of 15 processes. */
 function loading(script) {
   const code = `const begun = process.hrtime.bigint(); ${script}; console.log(Number(process.hrtime.bigint() - begun) / 1e6)`;
   const times = Array.from({ length: 15 }, () => {

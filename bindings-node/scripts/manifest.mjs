@@ -1,6 +1,6 @@
-// Puts the packages of the platforms into the manifest while it is packed, as napi-rs does when it
-// publishes, and takes them out again. In the repository they are not there: npm would look for them in
-// the registry, where they do not exist before the first release.
+// Adds the platforms' packages to the manifest while npm packs it, as napi-rs does when it publishes, and removes
+// them afterwards. The manifest in the repository does not list them, since npm would try to install them from the
+// registry, where they do not exist before the first release.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 

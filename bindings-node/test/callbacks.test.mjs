@@ -1,4 +1,4 @@
-// What callbacks throw, or are rejected with: it ends the call and reaches its caller, and nobody else.
+// A callback that throws or rejects ends its call with that reason, which is reported nowhere else.
 
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
@@ -25,7 +25,7 @@ const callbacks = {
 };
 
 for (const [name, onUpdate] of Object.entries(callbacks)) {
-  test(`${name}, in the middle`, async (context) => {
+  test(`onUpdate ${name} before the last update ends the call`, async (context) => {
     const emulator = await started(context, { polls: ['queued'] });
     const client = new Pipevideo(options(emulator));
     await assert.rejects(client.generate(request, { onUpdate }), is);
@@ -33,20 +33,21 @@ for (const [name, onUpdate] of Object.entries(callbacks)) {
     await assert.rejects(client.responses.wait(id, { onUpdate }), is);
   });
 
-  test(`${name}, at the last update, which comes with the outcome`, async (context) => {
+  test(`onUpdate ${name} at the last update, which arrives with the outcome, ends the call`, async (context) => {
     const emulator = await started(context);
     const client = new Pipevideo(options(emulator));
     for (const status of ['completed', 'failed']) {
       const id = emulator.addGeneration({ polls: [status] });
       await assert.rejects(client.responses.wait(id, { onUpdate }), is, status);
     }
-    const atTheEnd = (update) => (update.generation.isFinal ? onUpdate(update) : undefined);
-    await assert.rejects(client.generate(request, { onUpdate: atTheEnd }), is);
-    // Each time that it is told: the first one reaches the caller, the others nobody.
+    const onlyAtTheEnd = (update) => (update.generation.isFinal ? onUpdate(update) : undefined);
+    await assert.rejects(client.generate(request, { onUpdate: onlyAtTheEnd }), is);
+    // The callback fails at every update. Only the first failure has a receiver; the others must not become
+    // unhandled rejections.
     await assert.rejects(client.generate(request, { onUpdate }), is);
   });
 
-  test(`${name}, of a download`, async (context) => {
+  test(`onProgress ${name} ends the download`, async (context) => {
     const emulator = await started(context);
     const client = new Pipevideo(options(emulator));
     const id = emulator.addGeneration({ polls: ['completed'] });
@@ -55,7 +56,7 @@ for (const [name, onUpdate] of Object.entries(callbacks)) {
   });
 }
 
-test('a call is over when the promises of its callbacks are', async (context) => {
+test('a call settles after the promises of its callbacks', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const order = [];
@@ -67,7 +68,7 @@ test('a call is over when the promises of its callbacks are', async (context) =>
   assert.deepEqual(order, ['queued', 'in_progress', 'completed', 'gen_']);
 });
 
-test('a signal ends a call whose callback goes on, and what that yields reaches nobody', async (context) => {
+test('a signal ends a call whose callback is still running, and the callback’s later rejection is ignored', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const controller = new AbortController();

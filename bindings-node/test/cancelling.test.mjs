@@ -9,7 +9,7 @@ import { MODEL, folder, options, polls, started, until } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
 
-/** The calls that take a signal, each as it is made. */
+/** Every call that takes a signal, as a function of its options. */
 function calls(client, id, files) {
   return {
     create: (given) => client.responses.create(request, given),
@@ -24,7 +24,7 @@ function calls(client, id, files) {
   };
 }
 
-test('a signal that is already aborted: nothing is sent', async (context) => {
+test('a signal that is already aborted rejects the call before anything is sent', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const files = await folder(context);
@@ -41,13 +41,13 @@ test('a signal that is already aborted: nothing is sent', async (context) => {
   assert.deepEqual(emulator.requests(), []);
 });
 
-test('during a request: rejected at once, and the request is dropped', async (context) => {
+test('an abort during a request rejects the call at once and drops the request', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const files = await folder(context);
   emulator.fault({ delay_ms: 600_000, times: null });
   for (const name of Object.keys(calls(client))) {
-    // Each has a generation of its own: those of the same share their polls.
+    // Each call gets its own generation, since waits of one generation share their polls.
     const id = emulator.addGeneration({ polls: ['completed'] });
     const call = calls(client, id, files)[name];
     emulator.clearRequests();
@@ -80,19 +80,20 @@ test('between polls: no more polls', async (context) => {
   await until(() => polls(emulator, id) >= 2);
   controller.abort(new TypeError('mine'));
   await assert.rejects(wait, new TypeError('mine'));
-  // A poll that was under way may have arrived; another wait shows that the loop goes on without it.
+  // A poll that was in flight may have arrived. The other wait shows that the polling goes on without this id.
   const seen = polls(emulator, id);
   const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'completed'] });
   await client.responses.wait(other);
   assert.ok(polls(emulator, id) <= seen + 1);
 });
 
-test('during a download: what has arrived stays, and the next goes on from there', async (context) => {
+test('an aborted download keeps the bytes received, and the next one resumes from them', async (context) => {
   const emulator = await started(context, { video_bytes: 32 << 20 });
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['completed'] });
   const path = join(await folder(context), 'cat.mp4');
-  // It breaks off in the middle, and the rest does not come: it cannot be whole before it is ended.
+  // The first response breaks off half-way and the next one hangs, so the download cannot complete before the
+  // abort.
   emulator.fault({ match: { origin: 'video' }, drop: 'mid_body' });
   emulator.fault({ match: { origin: 'video' }, delay_ms: 600_000, times: null });
   const controller = new AbortController();
@@ -110,7 +111,7 @@ test('during a download: what has arrived stays, and the next goes on from there
   assert.match(videos[0].headers.range ?? '', /^bytes=[1-9]/);
 });
 
-test('listeners are removed when a call is over', async (context) => {
+test('listeners are removed when a call has settled', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const { signal } = new AbortController();
@@ -122,7 +123,7 @@ test('listeners are removed when a call is over', async (context) => {
   assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
-test('one signal for many calls', async (context) => {
+test('one signal aborts many calls without a leak warning', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const ids = Array.from({ length: 200 }, () => emulator.addGeneration({ polls: ['queued'] }));
@@ -136,10 +137,10 @@ test('one signal for many calls', async (context) => {
   controller.abort();
   for (const { reason } of await ended) assert.equal(reason, controller.signal.reason);
   process.off('warning', onWarning);
-  assert.deepEqual(warnings, [], 'no leak is suspected');
+  assert.deepEqual(warnings, []);
 });
 
-test('leaving a loop stops following', async (context) => {
+test('leaving a loop stops the polling', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['queued', 'in_progress'] });
@@ -149,23 +150,23 @@ test('leaving a loop stops following', async (context) => {
   const seen = polls(emulator, id);
   const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
   await client.responses.wait(other);
-  assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was under way may have arrived');
+  assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was in flight may have arrived');
 });
 
-test('leaving ends what is still asked for, and its requests', async (context) => {
+test('closing an iterator resolves its pending next calls and stops their requests', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  for (const leave of [(updates) => updates.return(), (updates) => updates[Symbol.asyncDispose]()]) {
+  for (const close of [(updates) => updates.return(), (updates) => updates[Symbol.asyncDispose]()]) {
     const id = emulator.addGeneration({ polls: ['queued'] });
     const updates = client.responses.watch(id);
     await updates.next();
-    const asked = [updates.next(), updates.next()];
-    await leave(updates);
-    for (const next of asked) assert.deepEqual(await next, { done: true, value: undefined });
+    const pending = [updates.next(), updates.next()];
+    await close(updates);
+    for (const next of pending) assert.deepEqual(await next, { done: true, value: undefined });
     const seen = polls(emulator, id);
     const other = emulator.addGeneration({ polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
     await client.responses.wait(other);
-    assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was under way may have arrived');
+    assert.ok(polls(emulator, id) <= seen + 1, 'a poll that was in flight may have arrived');
   }
   const id = emulator.addGeneration({ polls: ['queued'] });
   const stream = Readable.from(client.responses.watch(id));
@@ -178,7 +179,7 @@ test('leaving ends what is still asked for, and its requests', async (context) =
   assert.ok(polls(emulator, id) <= seen + 1);
 });
 
-test('a watch that was aborted or left is over', async (context) => {
+test('a watch that was aborted or closed yields nothing more', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['queued'] });
@@ -190,32 +191,32 @@ test('a watch that was aborted or left is over', async (context) => {
   await assert.rejects(next, { name: 'AbortError' });
   assert.deepEqual(await updates.next(), { done: true, value: undefined });
 
-  const left = client.responses.watch(id);
-  await left.next();
-  assert.deepEqual(await left.return('x'), { done: true, value: 'x' });
-  assert.deepEqual(await left.next(), { done: true, value: undefined });
+  const returned = client.responses.watch(id);
+  await returned.next();
+  assert.deepEqual(await returned.return('x'), { done: true, value: 'x' });
+  assert.deepEqual(await returned.next(), { done: true, value: undefined });
   const thrown = client.responses.watch(id);
   await assert.rejects(thrown.throw(new RangeError('mine')), RangeError);
 });
 
-test('aborted while the key’s function is asked', async (context) => {
+test('a call can be aborted while it waits for the apiKey function', async (context) => {
   const emulator = await started(context);
-  let asked = 0;
+  let called = 0;
   const apiKey = () => {
-    asked += 1;
+    called += 1;
     return new Promise(() => {});
   };
   const client = new Pipevideo(options(emulator, { apiKey }));
   const controller = new AbortController();
   const call = client.responses.retrieve('gen_1', { signal: controller.signal });
   call.catch(() => {});
-  await until(() => asked > 0);
+  await until(() => called > 0);
   controller.abort();
   await assert.rejects(call, { name: 'AbortError' });
   assert.deepEqual(emulator.requests(), []);
 });
 
-test('AbortSignal.timeout and any', async (context) => {
+test('AbortSignal.timeout and AbortSignal.any abort calls', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['queued'] });

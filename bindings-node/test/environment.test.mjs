@@ -1,5 +1,5 @@
-// The environment's options are those of the thread: a worker has a `process.env` of its own, which the
-// process's, the only one that native code sees, knows nothing of.
+// Options come from the environment of the thread: a worker has its own `process.env`, and native code would see
+// only that of the process.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -17,20 +17,21 @@ const SCRIPT = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { Pipevideo } = require(workerData.module);
   Object.assign(process.env, workerData.set);
-  const told = async (ask) => { try { return await ask(); } catch (error) { return error.message; } };
+  const outcome = async (call) => { try { return await call(); } catch (error) { return error.message; } };
   (async () => parentPort.postMessage([
-    await told(async () => (await new Pipevideo().usage.retrieve()).totals.totalRequests),
-    await told(() => new Pipevideo({ apiKey: 'pv_x' }).webhooks.unwrap(workerData.body, workerData.headers).generationId),
+    await outcome(async () => (await new Pipevideo().usage.retrieve()).totals.totalRequests),
+    await outcome(() => new Pipevideo({ apiKey: 'pv_x' }).webhooks.unwrap(workerData.body, workerData.headers).generationId),
   ]))();`;
 
-/** What a worker with this environment, and these variables set in it, learns: of the usage and a delivery. */
+/** Starts a worker with this environment, sets these variables in it, and returns the outcomes of a usage call and
+ * of a delivery. */
 async function worker(env, set = {}) {
   const workerData = { module: MODULE, set, body: BODY, headers: new Webhook(SECRET).sign(BODY) };
-  const [told] = await once(new Worker(SCRIPT, { eval: true, env, workerData }), 'message');
-  return told;
+  const [outcomes] = await once(new Worker(SCRIPT, { eval: true, env, workerData }), 'message');
+  return outcomes;
 }
 
-/** The process's variables, until the test ends. */
+/** Sets variables of the process until the test ends. */
 function environment(context, set) {
   const before = Object.keys(set).map((name) => [name, process.env[name]]);
   context.after(() => {
@@ -42,7 +43,7 @@ function environment(context, set) {
   Object.assign(process.env, set);
 }
 
-function of(emulator, secret = SECRET) {
+function variables(emulator, secret = SECRET) {
   return {
     PIPEVIDEO_BASE_URL: emulator.baseURL,
     PIPEVIDEO_API_KEY: emulator.apiKey,
@@ -50,25 +51,26 @@ function of(emulator, secret = SECRET) {
   };
 }
 
-test('a worker goes by its own environment', async (context) => {
+test('a worker reads its own environment', async (context) => {
   const [mine, others] = [await started(context), await started(context, { apiKey: 'pv_others' })];
-  environment(context, of(others, OTHER));
-  assert.deepEqual(await worker(of(mine)), [0, 'gen_1']);
-  assert.deepEqual(await worker({}, of(mine, `${OTHER},${SECRET}`)), [0, 'gen_1']);
+  environment(context, variables(others, OTHER));
+  assert.deepEqual(await worker(variables(mine)), [0, 'gen_1']);
+  assert.deepEqual(await worker({}, variables(mine, `${OTHER},${SECRET}`)), [0, 'gen_1']);
   assert.deepEqual(others.requests(), []);
 });
 
-test('a worker without variables has none, whatever the process has', async (context) => {
+test('a worker without variables does not read those of the process', async (context) => {
   const emulator = await started(context);
-  environment(context, of(emulator));
+  environment(context, variables(emulator));
   const [usage, delivery] = await worker({});
   assert.match(usage, /^there is no key\. Set PIPEVIDEO_API_KEY/);
   assert.match(delivery, /^the client has no webhook secret\. Set PIPEVIDEO_WEBHOOK_SECRET/);
-  const { PIPEVIDEO_API_KEY, ...rest } = of(emulator);
+  const { PIPEVIDEO_API_KEY, ...rest } = variables(emulator);
   assert.ok(PIPEVIDEO_API_KEY);
-  // Neither an empty one.
+  // An empty variable counts as unset.
   assert.match((await worker({ ...rest, PIPEVIDEO_API_KEY: '' }))[0], /^there is no key/);
-  // Without an address it is the service's: through a proxy that is not there, nothing gets to it.
+  // Without a base URL the client uses that of the service. The emulator stands in as a proxy that refuses to
+  // connect, so that the test sends nothing to the service.
   const proxied = `
     const { parentPort, workerData } = require('node:worker_threads');
     const { Pipevideo } = require(workerData.module);

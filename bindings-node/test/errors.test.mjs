@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import fallback, * as pipevideo from 'pipevideo';
 import { APIConnectionError, NotFoundError, Pipevideo, PipevideoError } from 'pipevideo';
 import { MODEL, options, started } from './common.mjs';
-import { refused } from './scenarios.mjs';
+import { refusingURL } from './scenarios.mjs';
 
 const require = createRequire(import.meta.url);
 const request = { model: MODEL, input: 'A cat' };
@@ -19,7 +19,7 @@ async function caught(call) {
   throw new Error('it did not fail');
 }
 
-test('ESM and CommonJS have the same classes', async () => {
+test('ESM and CommonJS export the same classes', async () => {
   const common = require('pipevideo');
   for (const name of Object.keys(pipevideo)) assert.equal(common[name], pipevideo[name], name);
   const missing = Object.keys(common).filter((name) => !(name in pipevideo) && name !== '__esModule');
@@ -29,7 +29,7 @@ test('ESM and CommonJS have the same classes', async () => {
   assert.equal(require('pipevideo/testing').Emulator, (await import('pipevideo/testing')).Emulator);
 });
 
-test('an error is a genuine Error with its fields', async (context) => {
+test('an error is a real Error with fields', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const error = await caught(() => client.responses.retrieve('gen_nope'));
@@ -68,11 +68,11 @@ test('stacks show the caller', async (context) => {
   });
   assert.match(all.stack, /at async another .*errors\.test\.mjs/);
 
-  async function* following() {
+  async function* watching() {
     yield* client.responses.watch('gen_nope');
   }
   const watched = await caught(async () => {
-    for await (const update of following()) assert.ok(update);
+    for await (const update of watching()) assert.ok(update);
   });
   assert.match(watched.stack, /errors\.test\.mjs/);
 
@@ -82,8 +82,8 @@ test('stacks show the caller', async (context) => {
   assert.throws(construct, (thrown) => /at construct .*errors\.test\.mjs/.test(thrown.stack));
 });
 
-test('causes are set', async () => {
-  const client = new Pipevideo({ apiKey: 'pv_x', baseURL: await refused(), maxRetries: 0 });
+test('a connection error has the system’s error as its cause', async () => {
+  const client = new Pipevideo({ apiKey: 'pv_x', baseURL: await refusingURL(), maxRetries: 0 });
   const error = await caught(() => client.responses.retrieve('gen_1'));
   assert.ok(error instanceof APIConnectionError);
   assert.ok(error.cause instanceof Error);
@@ -91,7 +91,7 @@ test('causes are set', async () => {
   assert.ok(error.retryable);
 });
 
-test('an uncertain create has its cause, its model and its time', async (context) => {
+test('an uncertain create has its cause, model and time, and can be reconciled', async (context) => {
   const emulator = await started(context);
   emulator.fault({ match: { method: 'POST' }, drop: 'after_reading' });
   const client = new Pipevideo(options(emulator));
@@ -103,7 +103,7 @@ test('an uncertain create has its cause, its model and its time', async (context
   assert.ok(error.cause instanceof APIConnectionError);
   const candidates = await client.responses.reconcile(error);
   assert.equal(candidates.length, 1);
-  // What was kept of it is enough, in another process.
+  // The model and the time are enough, also after a round trip through JSON.
   const kept = JSON.parse(JSON.stringify({ model: error.model, sentAt: error.sentAt }));
   assert.deepEqual(await client.responses.reconcile(kept), candidates);
   assert.deepEqual(await client.responses.reconcile({ ...kept, sentAt: error.sentAt.getTime() }), candidates);
@@ -119,7 +119,7 @@ test('an uncertain create has its cause, its model and its time', async (context
   }
 });
 
-test('a failed generation is in the error, and not in what is printed', async (context) => {
+test('a failed generation is a property of its error, and is not printed with it', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['queued'] });
@@ -134,7 +134,7 @@ test('a failed generation is in the error, and not in what is printed', async (c
   );
 });
 
-test('a deadline tells the last snapshot', async (context) => {
+test('a wait timeout has the last snapshot', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const id = emulator.addGeneration({ polls: ['in_progress'] });
@@ -144,7 +144,7 @@ test('a deadline tells the last snapshot', async (context) => {
   assert.ok(error.polls > 0 && error.retryable);
 });
 
-test('retryAfterMs is what the service says', async (context) => {
+test('retryAfterMs is the service’s Retry-After', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
   emulator.fault({ status: 429, headers: { 'retry-after': '7' }, body: { message: 'slow down' } });
@@ -154,16 +154,16 @@ test('retryAfterMs is what the service says', async (context) => {
   assert.equal(error.retryAfter, error.retryAfterMs);
 });
 
-test('a closed client says so', async (context) => {
+test('a closed client rejects new calls and finishes those in progress', async (context) => {
   const emulator = await started(context);
   const webhookSecrets = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
   const polling = { minIntervalMs: 2, maxIntervalMs: 2, safetyIntervalMs: 2 };
   const client = new Pipevideo(options(emulator, { polling, webhookSecrets }));
   const id = emulator.addGeneration({ polls: ['queued', 'completed'] });
-  const underWay = client.responses.wait(id);
+  const inProgress = client.responses.wait(id);
   client.close();
   client.close();
-  assert.equal((await underWay).status, 'completed');
+  assert.equal((await inProgress).status, 'completed');
   const closed = { kind: 'invalid_request', message: /closed/ };
   await assert.rejects(client.generate(request), closed);
   await assert.rejects(client.responses.retrieve(id), closed);

@@ -7,57 +7,57 @@ import { MODEL, options, started } from './common.mjs';
 const request = { model: MODEL, input: 'A cat' };
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 
-test('what cannot be an input is refused before anything is sent', async (context) => {
+test('invalid input is rejected before anything is sent', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  const refused = async (given, expected) => {
+  const rejected = async (given, expected) => {
     await assert.rejects(client.responses.create({ ...request, ...given }), expected, JSON.stringify(given));
   };
   const invalid = { kind: 'invalid_request' };
-  await refused({ input: '' }, invalid);
-  await refused({ input: [] }, invalid);
-  await refused({ input: [image('https://example.com/a.png')] }, invalid);
-  await refused({ input: [text('Go'), image('/nowhere/cat.png')] }, invalid);
-  await refused({ input: [text('Go'), image(Buffer.from('no image'))] }, invalid);
-  await refused({ input: [text('Go'), image('http://example.com/a.png')] }, invalid);
-  await refused({ input: [text('Go'), image('pipevideo-source:0')] }, invalid);
-  await refused(
+  await rejected({ input: '' }, invalid);
+  await rejected({ input: [] }, invalid);
+  await rejected({ input: [image('https://example.com/a.png')] }, invalid);
+  await rejected({ input: [text('Go'), image('/nowhere/cat.png')] }, invalid);
+  await rejected({ input: [text('Go'), image(Buffer.from('no image'))] }, invalid);
+  await rejected({ input: [text('Go'), image('http://example.com/a.png')] }, invalid);
+  await rejected({ input: [text('Go'), image('pipevideo-source:0')] }, invalid);
+  await rejected(
     { input: [text('Go'), image(PNG), { type: 'input_image', image_url: { url: 'pipevideo-source:9' } }] },
     invalid,
   );
-  await refused({ input: [{ role: 'nobody', content: 'SECRET words' }] }, (error) => {
+  await rejected({ input: [{ role: 'stranger', content: 'SECRET words' }] }, (error) => {
     return (
       error instanceof InvalidRequestError &&
       /system, assistant/.test(error.message) &&
       !error.message.includes('SECRET')
     );
   });
-  await refused({ model: ' ' }, invalid);
-  await refused({ width: -1 }, invalid);
-  await refused({ extraBody: { model: 'other' } }, invalid);
+  await rejected({ model: ' ' }, invalid);
+  await rejected({ width: -1 }, invalid);
+  await rejected({ extraBody: { model: 'other' } }, invalid);
   assert.deepEqual(emulator.requests(), []);
 });
 
-test('parts that are none, or none any more, are refused before anything is sent', async (context) => {
+test('malformed and copied parts are rejected before anything is sent', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  const refused = async (input, message) => {
+  const rejected = async (input, message) => {
     const create = client.responses.create({ model: MODEL, input });
     await assert.rejects(create, (error) => error instanceof TypeError && message.test(error.message));
   };
   const go = text('Go');
-  // A part of a file or bytes keeps them for itself: from JSON of anybody's no file is read.
+  // The source of a part is private, so that parts in foreign JSON never read a file.
   for (const part of [image('cat.png'), image(PNG, { detail: 'high' }), video('cat.mp4')]) {
-    const copied = /'input': a part of type input_\w+ needs an? \w+_url with a url\. [^]*cannot be copied/;
+    const copied = /'input': a part of type input_\w+ needs an? \w+_url with a url\. [^]*loses its content/;
     for (const copy of [{ ...part }, structuredClone(part), JSON.parse(JSON.stringify(part))]) {
-      await refused([go, copy], copied);
-      await refused([{ role: 'user', content: [go, copy] }], copied);
+      await rejected([go, copy], copied);
+      await rejected([{ role: 'user', content: [go, copy] }], copied);
     }
   }
-  await refused([go, { type: 'input_image', image_url: 'https://example.com/a.png' }], /an image_url with a url/);
-  await refused([go, { type: 'input_text' }], /a text that is a string, not undefined/);
-  await refused([go, { text: 'Go' }], /'input': a part's type must be a string, not undefined/);
-  await refused([{ role: 'user', content: 'Go' }, go], /'input' must be parts or messages, not both/);
+  await rejected([go, { type: 'input_image', image_url: 'https://example.com/a.png' }], /an image_url with a url/);
+  await rejected([go, { type: 'input_text' }], /a text that is a string, not undefined/);
+  await rejected([go, { text: 'Go' }], /'input': a part's type must be a string, not undefined/);
+  await rejected([{ role: 'user', content: 'Go' }, go], /'input' must be parts or messages, not both/);
   assert.throws(() => image(PNG, { detail: 'ultra' }), {
     kind: 'invalid_request',
     message: 'detail must be one of auto, low, high, original.',
@@ -65,10 +65,10 @@ test('parts that are none, or none any more, are refused before anything is sent
   assert.deepEqual(emulator.requests(), []);
 });
 
-test('halves of characters become U+FFFD wherever they are', async (context) => {
+test('lone surrogates become U+FFFD wherever they are', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  // What only looks like an escape stays as it is.
+  // Text that resembles an escape stays as it is.
   const whole = '\\ud83d \\\ud83d\ude00 \n\\';
   const input = [text('Go'), { type: 'input_text', text: `A cat \ud83d ${whole}` }];
   await client.responses.create({ model: MODEL, input, extraBody: { note: ['\ude00'], '\udbff': whole } });
@@ -77,7 +77,7 @@ test('halves of characters become U+FFFD wherever they are', async (context) => 
   assert.deepEqual([body.note, body['\ufffd']], [['\ufffd'], whole]);
 });
 
-test('wrong types are a TypeError that names the option', async (context) => {
+test('a wrong type is a TypeError that names the option', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const names = async (promise, name) => {
@@ -141,7 +141,7 @@ test('wrong types are a TypeError that names the option', async (context) => {
   assert.deepEqual(emulator.requests(), []);
 });
 
-test('wrong options of a client', () => {
+test('invalid client options throw', () => {
   const make = (given) => new Pipevideo({ apiKey: 'pv_x', ...given });
   const typed = {
     apiKey: 7,
@@ -195,7 +195,7 @@ test('wrong options of a client', () => {
   ];
   for (const given of wrong)
     assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
-  // What was not given may be there as undefined or null.
+  // An option may be undefined or null to mean its default.
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
   assert.throws(() => make({ maxRetries: 1e12 }), { message: 'maxRetries must be from 0 to 4294967295.' });
   assert.throws(() => make({ headers: [[7, 'a']] }), {
@@ -210,7 +210,7 @@ test('wrong options of a client', () => {
   assert.throws(() => new Pipevideo(throwing), RangeError);
 });
 
-test('wrong arguments of the emulator, and of sign', async (context) => {
+test('invalid arguments of the emulator and of sign throw', async (context) => {
   const emulator = await started(context);
   const webhook = new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
   await assert.rejects(Emulator.start(null), { name: 'TypeError', message: /'options' must be an object/ });
@@ -229,13 +229,13 @@ test('wrong arguments of the emulator, and of sign', async (context) => {
     assert.throws(call, (error) => error instanceof TypeError && error.message.includes(`'${name}'`), name);
 });
 
-test('what a service or a caller can do at its worst', async (context) => {
+test('extreme values from the service and the caller are handled', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
-  // A text that was cut in the middle of a character.
+  // Strings that were cut inside a surrogate pair.
   await client.responses.create({ ...request, input: 'A cat \ud83d', instructions: '\ude00' });
   assert.equal(emulator.requests()[0].body.input, 'A cat \ufffd');
-  // Numbers that are none of ours.
+  // Numbers outside the ranges of the typed fields.
   const far = {
     id: 'gen_1',
     status: 'queued',
@@ -247,12 +247,12 @@ test('what a service or a caller can do at its worst', async (context) => {
   const generation = await client.responses.retrieve('gen_1');
   assert.equal(generation.createdAt, null);
   assert.deepEqual(generation.raw.usage, far.usage);
-  // Times without end.
+  // Durations beyond any clock.
   const endless = { deadlineMs: Number.MAX_VALUE, timeoutMs: 1e300 };
   assert.equal((await client.generate(request, endless)).status, 'completed');
   await assert.rejects(client.responses.retrieve('../usage'), { status: 404 });
   await assert.rejects(client.responses.retrieve(''), { kind: 'invalid_request' });
-  // Reasons that are nothing.
+  // Reasons that are undefined or null.
   const nothing = () => {
     throw undefined;
   };
@@ -260,10 +260,10 @@ test('what a service or a caller can do at its worst', async (context) => {
   const controller = new AbortController();
   const onUpdate = () => controller.abort(null);
   await assert.rejects(client.generate(request, { onUpdate, signal: controller.signal }));
-  // What the emulator refuses is an Error.
+  // The emulator rejects arguments with an Error.
   assert.throws(
     () => emulator.fault({ nope: 1 }),
-    (error) => error.code === undefined && /emulator refuses: unknown field/.test(error.message),
+    (error) => error.code === undefined && /the emulator rejected the call: unknown field/.test(error.message),
   );
   assert.throws(() => emulator.settle('gen_none'), /There is no gen_none/);
   assert.throws(() => emulator.fault(7), TypeError);

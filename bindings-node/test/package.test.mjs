@@ -1,4 +1,4 @@
-// The packages as npm packs them, installed into an empty project and tried there.
+// Installs the packages, as npm packs them, into an empty project and uses them there.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -43,7 +43,7 @@ function node(...given) {
   });
 }
 
-/** Runs a script that is expected to fail, and yields what it said. */
+/** Runs a script that is expected to fail, and returns its standard error. */
 function failing(script, ...flags) {
   try {
     node(...flags, '-e', script);
@@ -58,7 +58,7 @@ function pack(folder) {
   return { tarball: join(project, filename), files: files.map(({ path }) => path) };
 }
 
-describe('the packages', () => {
+describe('packages', () => {
   let main;
   let platform;
 
@@ -76,7 +76,7 @@ describe('the packages', () => {
     npm(project, 'install', '--offline', '--omit=optional', main.tarball, platform.tarball);
   });
 
-  test('what is in them', () => {
+  test('contain the files they should', () => {
     const modules = main.files.filter(
       (file) => !/^(index|testing)\.|^lib\/\w+(\.d\.ts|\.js)$|^LICENSE|^README|^package\.json$/.test(file),
     );
@@ -109,7 +109,7 @@ describe('the packages', () => {
     );
   });
 
-  test('each platform has a package, with its C library', () => {
+  test('exist for each platform, with its C library', () => {
     const manifest = JSON.parse(readFileSync(join(project, 'node_modules/pipevideo/package.json'), 'utf8'));
     const { version } = manifest;
     assert.deepEqual(
@@ -128,7 +128,7 @@ describe('the packages', () => {
     }
   });
 
-  test('they work, by import and by require', () => {
+  test('work by import and by require', () => {
     const body = `
       (async () => {
         const emulator = await Emulator.start({ polls: ['queued', 'completed'] });
@@ -155,7 +155,7 @@ describe('the packages', () => {
     assert.equal(node('b.mjs'), 'true\n');
   });
 
-  test('their types hold, by both kinds of resolution', () => {
+  test('have types that compile with every kind of module resolution', () => {
     for (const file of ['uses.mts', 'uses.cts']) cpSync(join(HERE, 'test/types', file), join(project, file));
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
     for (const name of ['@types/node', 'undici-types']) {
@@ -173,7 +173,7 @@ describe('the packages', () => {
     }
   });
 
-  test('where the native module is missing, that is said', () => {
+  test('report a missing native module', () => {
     const pretend = (platform, arch) => `
       Object.defineProperty(process, 'platform', { value: '${platform}' });
       Object.defineProperty(process, 'arch', { value: '${arch}' });
@@ -183,7 +183,7 @@ describe('the packages', () => {
     assert.match(missing, /There are native modules for linux-x64-gnu, linux-x64-musl/);
     assert.match(
       failing(pretend('aix', 'ppc64')),
-      /there is no native module for aix-ppc64[^]*browsers and edge runtimes/,
+      /there is no native module for aix-ppc64[^]*Browsers and edge runtimes/,
     );
     assert.match(failing("require('pipevideo')", '--no-addons'), /loading addons is disabled\. There are native/);
     const module = join(project, 'node_modules', `pipevideo-${built}`, `pipevideo.${built}.node`);
@@ -193,7 +193,7 @@ describe('the packages', () => {
     cpSync(`${module}.new`, module);
     assert.match(
       failing("require('pipevideo')"),
-      /native module for \S+ does not load: [^]*There are native modules for/,
+      /native module for \S+ failed to load: [^]*There are native modules for/,
     );
   });
 });

@@ -9,13 +9,13 @@ import { MODEL, options, polls, started, until } from './common.mjs';
 
 const PACKAGE = new URL('../index.mjs', import.meta.url).href;
 const TESTING = new URL('../testing.mjs', import.meta.url).href;
-/** For a script: a garbage collection, when it is wished. */
+/** Source for a script that defines `gc`, which collects garbage. */
 const GC = `const gc = await (async () => {
   (await import('node:v8')).setFlagsFromString('--expose-gc');
   return (await import('node:vm')).runInNewContext('gc');
 })();`;
 
-/** Runs a script in a process of its own, with a client's options as `options`. */
+/** Runs a script in its own process, with a client's options as `options`. */
 async function script(body, given, limit = 20_000) {
   const head = `import { Pipevideo } from '${PACKAGE}'; const options = ${JSON.stringify(given)};`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', `${head}\n${body}`]);
@@ -28,66 +28,66 @@ async function script(body, given, limit = 20_000) {
   return { code, signal, output };
 }
 
-const fine = (output = '') => ({ code: 0, signal: null, output });
+const succeeded = (output = '') => ({ code: 0, signal: null, output });
 
-test('a process ends with an idle client, and with a finished one', async (context) => {
+test('an idle client does not keep the process alive, before or after its calls', async (context) => {
   const emulator = await started(context);
   const given = options(emulator);
-  assert.deepEqual(await script('new Pipevideo(options);', given), fine());
+  assert.deepEqual(await script('new Pipevideo(options);', given), succeeded());
   const finished = `
     const client = new Pipevideo(options);
     await client.generate({ model: '${MODEL}', input: 'A cat' });
     for await (const update of client.responses.watch((await client.usage.retrieve()).recentRequests[0].id)) break;
     console.log('done');`;
-  assert.deepEqual(await script(finished, given), fine('done\n'));
+  assert.deepEqual(await script(finished, given), succeeded('done\n'));
 });
 
-test('a pending wait keeps the process alive, an aborted one does not', async (context) => {
+test('a pending wait keeps the process alive, and an aborted one does not', async (context) => {
   const emulator = await started(context, { polls: ['queued', 'queued', 'queued', 'queued', 'completed'] });
   const given = options(emulator, { polling: { minIntervalMs: 50, maxIntervalMs: 50 } });
   const id = emulator.addGeneration();
-  // Nothing awaits it at the top level, and nothing else is there to do.
+  // The script does not await the call, and has nothing else to do.
   const pending = `new Pipevideo(options).responses.wait('${id}').then(({ status }) => console.log(status));`;
-  assert.deepEqual(await script(pending, given), fine('completed\n'));
+  assert.deepEqual(await script(pending, given), succeeded('completed\n'));
   const still = emulator.addGeneration({ polls: ['queued'] });
   const aborted = `
     const controller = new AbortController();
     new Pipevideo(options).responses.wait('${still}', { signal: controller.signal }).catch(() => console.log('aborted'));
     setTimeout(() => controller.abort(), 20);`;
-  assert.deepEqual(await script(aborted, given), fine('aborted\n'));
+  assert.deepEqual(await script(aborted, given), succeeded('aborted\n'));
 });
 
-test('an emulator that is not stopped lets the process end', async () => {
+test('an emulator that was not stopped does not keep the process alive', async () => {
   const body = `const { Emulator } = await import('${TESTING}'); await Emulator.start(); console.log('up');`;
-  assert.deepEqual(await script(body, {}), fine('up\n'));
+  assert.deepEqual(await script(body, {}), succeeded('up\n'));
 });
 
-test('an emulator of which only the URL was kept goes on', async () => {
+test('an emulator of which only the URL was kept keeps running', async () => {
   const body = `
     const { Emulator } = await import('${TESTING}');
     const { baseURL, apiKey } = await (async () => await Emulator.start())();
-    // What is collected is finished off in turns of the event loop.
+    // Finalizers run in later turns of the event loop.
     for (let i = 0; i < 10; i += 1) { gc(); await new Promise((resolve) => setImmediate(resolve)); }
     const { totals } = await new Pipevideo({ baseURL, apiKey, maxRetries: 0 }).usage.retrieve();
     console.log(totals.totalRequests);`;
-  assert.deepEqual(await script(GC + body, {}), fine('0\n'));
+  assert.deepEqual(await script(GC + body, {}), succeeded('0\n'));
 });
 
-test('process.exit and uncaught errors in the middle of waits', async (context) => {
+test('process.exit and uncaught errors end a process during waits', async (context) => {
   const emulator = await started(context, { polls: ['queued'] });
   const body = (end) => `
     const client = new Pipevideo(options);
     for (let i = 0; i < 50; i += 1) client.generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate: end }).catch(() => {});
     function end() { ${end} }`;
   for (let run = 0; run < 5; run += 1) {
-    assert.deepEqual(await script(body('process.exit(7);'), options(emulator)), { ...fine(), code: 7 });
+    assert.deepEqual(await script(body('process.exit(7);'), options(emulator)), { ...succeeded(), code: 7 });
   }
   const thrown = await script(body("setImmediate(() => { throw new Error('mine'); });"), options(emulator));
   assert.equal(thrown.code, 1);
   assert.match(thrown.output, /Error: mine/);
 });
 
-test('worker threads, each with the module, work and end by themselves', async (context) => {
+test('worker threads load the module, work and end by themselves', async (context) => {
   const emulator = await started(context);
   const body = `
     const { parentPort, workerData } = require('node:worker_threads');
@@ -106,7 +106,7 @@ test('worker threads, each with the module, work and end by themselves', async (
   for (const end of await Promise.all(ended)) assert.deepEqual(end, ['completed', 0]);
 });
 
-test('worker threads that are ended in the middle of waits', { timeout: 120_000 }, async (context) => {
+test('worker threads can be terminated during waits', { timeout: 120_000 }, async (context) => {
   const emulator = await started(context, { polls: ['queued', 'in_progress'] });
   const body = `
     const { parentPort, workerData } = require('node:worker_threads');
@@ -124,12 +124,12 @@ test('worker threads that are ended in the middle of waits', { timeout: 120_000 
     await worker.terminate();
   };
   for (let round = 0; round < 15; round += 1) await Promise.all([one(0), one(round % 5), one(round)]);
-  // The main thread is as it was.
+  // The main thread still works.
   const id = emulator.addGeneration({ polls: ['completed'] });
   assert.equal((await new Pipevideo(options(emulator)).responses.wait(id)).status, 'completed');
 });
 
-test('many clients, some of them forgotten in the middle of a call', async (context) => {
+test('clients that become unreachable during a call complete it', async (context) => {
   const emulator = await started(context);
   const statuses = Array.from({ length: 200 }, async (_, index) => {
     const apiKey = index % 2 ? async () => emulator.apiKey : emulator.apiKey;
@@ -140,32 +140,32 @@ test('many clients, some of them forgotten in the middle of a call', async (cont
   assert.deepEqual([...new Set(await Promise.all(statuses))], ['completed']);
 });
 
-/** A server on a thread of its own whose every answer is a generation with a large `output`. */
+/** Source of a server that runs on its own thread and always responds with a generation with a large `output`. */
 const LARGE = `
   const { parentPort } = require('node:worker_threads');
   const entry = { text: 'é'.repeat(50), list: [1, 2, 3] };
   const output = Array.from({ length: 200_000 }, (_, id) => ({ id, ...entry }));
-  const answer = Buffer.from(JSON.stringify({ id: 'gen_1', status: 'completed', output }));
-  const server = require('node:http').createServer((_, response) => response.end(answer));
+  const body = Buffer.from(JSON.stringify({ id: 'gen_1', status: 'completed', output }));
+  const server = require('node:http').createServer((_, response) => response.end(body));
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
 
-test('a large answer does not hold up the event loop', async (context) => {
+test('a large response does not block the event loop', async (context) => {
   const worker = new Worker(LARGE, { eval: true });
   context.after(() => worker.terminate());
   const [port] = await once(worker, 'message');
   const client = new Pipevideo({ baseURL: `http://127.0.0.1:${port}`, apiKey: 'pv_x' });
   const before = performance.eventLoopUtilization();
   const generation = await client.responses.retrieve('gen_1');
-  // What the loop has been busy with, however long the machine was with others.
+  // The time in which the loop was active, which does not depend on the load of the machine.
   const busy = performance.eventLoopUtilization(before).active;
   const begun = performance.now();
   assert.equal(generation.output.length, 200_000);
   const parsing = performance.now() - begun;
   assert.ok(busy < parsing / 2, `busy for ${busy} ms, where parsing takes ${parsing} ms`);
-  assert.equal(generation.output, generation.raw.output, 'it is read once');
+  assert.equal(generation.output, generation.raw.output, 'it is parsed once');
 });
 
-test('callbacks run where the call was made', async (context) => {
+test('callbacks run in the asynchronous context of the call', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const storage = new AsyncLocalStorage();
@@ -179,7 +179,7 @@ test('callbacks run where the call was made', async (context) => {
   assert.deepEqual([...seen], ['the call']);
 });
 
-test('a client that was forgotten is collected, also one with a function', async (context) => {
+test('an unreachable client is collected, even if its apiKey function refers to it', async (context) => {
   const emulator = await started(context);
   const body = `
     let collected = 0;
@@ -192,10 +192,10 @@ test('a client that was forgotten is collected, also one with a function', async
     })();
     for (let i = 0; i < 100 && collected < 90; i += 1) { gc(); await new Promise((r) => setTimeout(r, 1)); }
     console.log(collected >= 90);`;
-  assert.deepEqual(await script(GC + body, options(emulator)), fine('true\n'));
+  assert.deepEqual(await script(GC + body, options(emulator)), succeeded('true\n'));
 });
 
-test('a failed start leaves nothing behind', async (context) => {
+test('a call that fails before it starts does not keep the process alive', async (context) => {
   const emulator = await started(context);
   const body = `
     const client = new Pipevideo(options);
@@ -203,7 +203,7 @@ test('a failed start leaves nothing behind', async (context) => {
     await client.responses.retrieve('gen_1', { signal: AbortSignal.abort() }).catch((error) => console.log(error.name));
     const fake = { aborted: false, addEventListener() { throw new Error('fake'); }, removeEventListener() {} };
     await client.responses.retrieve('gen_1', { signal: fake }).catch((error) => console.log(error.message));`;
-  assert.deepEqual(await script(body, options(emulator)), fine('TypeError\nAbortError\nfake\n'));
+  assert.deepEqual(await script(body, options(emulator)), succeeded('TypeError\nAbortError\nfake\n'));
   await until(() => emulator.requests().length >= 0);
   assert.equal(polls(emulator, 'gen_2'), 0);
 });

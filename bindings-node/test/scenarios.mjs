@@ -1,4 +1,5 @@
-// From a scenario's words to calls of the library, and back: conformance/README.md says what they are.
+// Turns a scenario into calls of the library, and results into the scenario's form. conformance/README.md describes
+// scenarios.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -32,7 +33,7 @@ const MEMBERS = new Set([
 export function load(name) {
   const scenario = JSON.parse(readFileSync(new URL(`scenarios/${name}.json`, ROOT), 'utf8'));
   for (const member of Object.keys(scenario)) {
-    if (!MEMBERS.has(member)) throw new Error(`this runner does not know ${member}`);
+    if (!MEMBERS.has(member)) throw new Error(`unknown scenario member ${member}`);
   }
   return scenario;
 }
@@ -45,8 +46,8 @@ function snake(name) {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** A loopback address where nothing listens. */
-export async function refused() {
+/** Returns the URL of a loopback port that refuses connections. */
+export async function refusingURL() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -55,7 +56,7 @@ export async function refused() {
   return `http://127.0.0.1:${port}`;
 }
 
-/** A scenario under way: its emulator, its folder, and what the first calls have returned. */
+/** A running scenario: its emulator, its folder, and the results of its first calls. */
 export class Run {
   results = new Map();
 
@@ -79,7 +80,7 @@ export class Run {
     return run;
   }
 
-  /** The client's options, from the scenarios' spelling to Node's. */
+  /** Returns the client's options with Node's names and units. */
   async options() {
     const given = {
       base_url: '{base_url}',
@@ -93,7 +94,7 @@ export class Run {
     for (const [name, value] of Object.entries(given)) {
       if (name === 'base_url') {
         options.baseURL =
-          value === 'refused' ? await refused() : value.replace('{base_url}', this.emulator.baseURL);
+          value === 'refused' ? await refusingURL() : value.replace('{base_url}', this.emulator.baseURL);
       } else if (name === 'api_key') {
         options.apiKey = value?.replace('{api_key}', this.emulator.apiKey);
       } else if (['request_timeout', 'connect_timeout', 'deadline'].includes(name)) {
@@ -137,7 +138,7 @@ export class Run {
     return 'path' in source ? join(this.folder, source.path) : Buffer.from(source.base64, 'base64');
   }
 
-  /** Makes a call; a watch to its end. */
+  /** Makes a call. Reads a watch to its end. */
   async call(client, { operation, args }) {
     const { id, generation, error, path, deadline, ...rest } = args;
     const named = (reference) => this.results.get(reference.slice(1));
@@ -169,12 +170,12 @@ export class Run {
       case 'webhook.sign':
         return new Webhook(rest.secrets).sign(rest.body, { id, timestamp: rest.timestamp });
       case 'webhook.unwrap':
-        return new Webhook(rest.secrets).unwrap(rest.body, moved(rest, rest.secrets));
+        return new Webhook(rest.secrets).unwrap(rest.body, atPresent(rest, rest.secrets));
       case 'webhooks.unwrap': {
-        return client.webhooks.unwrap(rest.body, moved(rest, this.scenario.client?.webhook_secrets ?? []));
+        return client.webhooks.unwrap(rest.body, atPresent(rest, this.scenario.client?.webhook_secrets ?? []));
       }
       default:
-        throw new Error(`this runner does not know the operation ${operation}`);
+        throw new Error(`unknown operation ${operation}`);
     }
   }
 
@@ -197,9 +198,9 @@ async function all(updates) {
   return found;
 }
 
-/** The headers as if `now` were the present: the timestamp moved, and what was rightly signed for it by
- * one of the secrets signed anew. */
-function moved({ body, headers: given, now }, secrets) {
+/** Returns the headers of a delivery made at `now`, as if made at the present: with the timestamp moved, and each
+ * correct signature replaced by that of the new timestamp. Wrong signatures stay wrong. */
+function atPresent({ body, headers: given, now }, secrets) {
   const headers = { ...given };
   for (const family of ['svix', 'webhook']) {
     const find = (part) => Object.keys(headers).find((name) => name.toLowerCase() === `${family}-${part}`);
@@ -213,7 +214,7 @@ function moved({ body, headers: given, now }, secrets) {
       try {
         webhook = new Webhook(secret);
       } catch {
-        continue; // Secrets that are none sign nothing.
+        continue; // An invalid secret signs nothing.
       }
       const sign = (at) =>
         webhook.sign(body, { id: headers[id], timestamp: new Date(at * 1000) })['svix-signature'];
@@ -224,7 +225,7 @@ function moved({ body, headers: given, now }, secrets) {
   return headers;
 }
 
-/** A server whose handler does what everybody's does, and keeps what came of it. */
+/** A server that handles webhooks as applications do, and keeps each event or error. */
 export class Receiver {
   events = [];
   #server;
@@ -254,55 +255,55 @@ export class Receiver {
   }
 }
 
-/** A result as the scenarios write it. */
-export function shown(value) {
-  if (Array.isArray(value)) return value.map(shown);
+/** Returns a result in the scenarios' form. */
+export function inScenarioForm(value) {
+  if (Array.isArray(value)) return value.map(inScenarioForm);
   if (typeof value !== 'object' || value === null) return value;
-  if ('isFinal' in value) return shownGeneration(value);
+  if ('isFinal' in value) return generationInScenarioForm(value);
   if ('generation' in value) {
     const { generation, elapsed, expected, via } = value;
-    return { generation: shown(generation), elapsed: elapsed / 1000, expected: expected / 1000, via };
+    return { generation: inScenarioForm(generation), elapsed: elapsed / 1000, expected: expected / 1000, via };
   }
-  if ('engines' in value) return plain(value.engines);
+  if ('engines' in value) return snakeCased(value.engines);
   if ('duplicate' in value)
     return {
       ...value.raw,
-      ...plain({ ...value, raw: undefined, timestamp: value.timestamp.getTime() / 1000 }),
+      ...snakeCased({ ...value, raw: undefined, timestamp: value.timestamp.getTime() / 1000 }),
     };
-  return plain(value);
+  return snakeCased(value);
 }
 
-/** Names in the scenarios' spelling; times in milliseconds. */
-function plain(value) {
-  if (Array.isArray(value)) return value.map(plain);
+/** Renames members to snake case and turns dates into milliseconds. */
+function snakeCased(value) {
+  if (Array.isArray(value)) return value.map(snakeCased);
   if (value instanceof Date) return value.getTime();
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), plain(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), snakeCased(inner)]));
 }
 
-function shownGeneration(generation) {
+function generationInScenarioForm(generation) {
   const { raw, createdAt, usage, error, ...typed } = generation;
   return {
     ...raw,
-    ...plain({ ...typed, output: undefined }),
+    ...snakeCased({ ...typed, output: undefined }),
     output: generation.output,
     created_at: createdAt === null ? null : createdAt.getTime() / 1000,
-    usage: usage && { ...raw.usage, ...plain(usage) },
-    error: error && { ...raw.error, ...plain(error) },
+    usage: usage && { ...raw.usage, ...snakeCased(usage) },
+    error: error && { ...raw.error, ...snakeCased(error) },
   };
 }
 
-export function shownError(error) {
+export function errorInScenarioForm(error) {
   const found = {};
   for (const { name } of SURFACE.error_fields) {
     const value = error[camel(name)];
     if (name === 'retry_after') found[name] = value === null ? null : value / 1000;
-    else found[name] = value?.isFinal === undefined ? value : shownGeneration(value);
+    else found[name] = value?.isFinal === undefined ? value : generationInScenarioForm(value);
   }
   return found;
 }
 
-/** Matches values, and remembers what `$names` are bound to. */
+/** Compares values with the scenario's, and binds its `$names`. */
 export class Matcher {
   #bound = new Map();
 
@@ -311,14 +312,14 @@ export class Matcher {
     if (expected.error === undefined) {
       if (result instanceof Error) throw result;
       const wanted = expected.updates ?? expected.value;
-      if (wanted !== undefined) this.value(wanted, shown(result), 'result');
+      if (wanted !== undefined) this.value(wanted, inScenarioForm(result), 'result');
       return;
     }
-    if (!failed) throw new Error(`it succeeded, or failed otherwise: ${inspect(result)}`);
-    this.value(expected.error, shownError(result), 'error');
+    if (!failed) throw new Error(`expected a PipevideoError, got ${inspect(result)}`);
+    this.value(expected.error, errorInScenarioForm(result), 'error');
     const printed = `${result.message} ${result} ${result.stack} ${inspect(result, { depth: 9 })} ${JSON.stringify(result)}`;
     for (const secret of expected.lacks ?? []) {
-      if (printed.includes(secret)) throw new Error(`${secret} stands in ${printed}`);
+      if (printed.includes(secret)) throw new Error(`${secret} is in ${printed}`);
     }
   }
 
@@ -349,21 +350,21 @@ export class Matcher {
   }
 
   requests(expected, found, key) {
-    if (JSON.stringify(found).includes(key)) throw new Error('the log shows the key');
+    if (JSON.stringify(found).includes(key)) throw new Error('the request log contains the key');
     if (!Array.isArray(expected)) {
       for (const [pattern, count] of Object.entries(expected.counts)) {
         const [method, path] = pattern.split(' ');
-        const fits = (request) =>
+        const matches = (request) =>
           request.method === method &&
           (path.endsWith('*') ? request.path.startsWith(path.slice(0, -1)) : request.path === path);
-        const number = found.filter(fits).length;
-        if (number !== count) throw new Error(`${number} of ${pattern}, expected ${count}`);
+        const number = found.filter(matches).length;
+        if (number !== count) throw new Error(`${number} requests ${pattern}, expected ${count}`);
       }
       return;
     }
     const lines = found.map(({ origin, method, path }) => `${origin} ${method} ${path}`);
     if (found.length !== expected.length)
-      throw new Error(`${expected.length} expected, these came: ${lines.join(', ')}`);
+      throw new Error(`expected ${expected.length} requests, received: ${lines.join(', ')}`);
     let before = -Infinity;
     expected.forEach(({ gap = -Infinity, ...wanted }, index) => {
       if (found[index].at - before < gap) throw new Error(`request ${index} came too soon`);

@@ -1,5 +1,5 @@
-// The shared scenarios. `SCENARIO=download node --test test/scenarios.test.mjs` runs those whose names
-// begin so.
+// Runs the shared scenarios. `SCENARIO=download node --test test/scenarios.test.mjs` runs those whose names begin
+// with `download`.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -25,7 +25,7 @@ const names = readdirSync(new URL('scenarios', ROOT))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length))
   .filter((name) => name.startsWith(process.env.SCENARIO ?? ''));
-assert.ok(names.length > 0, 'there are scenarios');
+assert.ok(names.length > 0, 'no scenario has that name');
 
 async function outcome(run, client, call) {
   try {
@@ -61,7 +61,7 @@ async function play(scenario, files) {
     }
     if (receiver !== undefined) {
       await until(() => receiver.events.length >= scenario.events.length, 10_000);
-      assert.equal(receiver.events.length, scenario.events.length, 'so many events came');
+      assert.equal(receiver.events.length, scenario.events.length, 'the number of events');
       for (const [index, expected] of scenario.events.entries()) {
         matcher.outcome(expected, receiver.events[index]);
       }
@@ -84,7 +84,7 @@ describe('scenarios', { concurrency: 16 }, () => {
   }
 });
 
-test('every kind has its class', () => {
+test('every error kind has a class', () => {
   const classes = Object.values(pipevideo).filter(
     (value) => value.prototype instanceof pipevideo.PipevideoError,
   );
@@ -92,7 +92,7 @@ test('every kind has its class', () => {
   assert.deepEqual(classes.map((Class) => Class.kind).sort(), kinds.sort());
 });
 
-test('every operation and option is there or excused', async () => {
+test('every operation and option exists or is excused', async () => {
   const client = new pipevideo.Pipevideo({ apiKey: 'pv_example' });
   const webhook = new pipevideo.Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
   for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
@@ -109,8 +109,8 @@ test('every operation and option is there or excused', async () => {
   };
   for (const { name: option } of SURFACE.options.filter(({ name }) => !EXCUSED[name])) {
     const name = spelled[option] ?? camel(option);
-    // An option that is there is refused for its value, not for its name.
-    const given = Symbol('no option takes it');
+    // The error of a known option is about its value; that of an unknown one is about its name.
+    const given = Symbol('not a valid value');
     assert.throws(() => new pipevideo.Pipevideo({ [name]: given }), {
       name: 'TypeError',
       message: new RegExp(`^option '${name}' must be`),

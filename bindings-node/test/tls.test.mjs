@@ -11,7 +11,7 @@ import { folder } from './common.mjs';
 
 const CA = fileURLToPath(new URL('tls/ca.pem', import.meta.url));
 const read = (name) => readFileSync(new URL(`tls/${name}`, import.meta.url));
-const answer = JSON.stringify({ id: 'gen_1', status: 'completed' });
+const generation = JSON.stringify({ id: 'gen_1', status: 'completed' });
 
 describe('TLS', () => {
   let server;
@@ -19,7 +19,7 @@ describe('TLS', () => {
 
   before(async () => {
     server = createServer({ cert: read('server.pem'), key: read('server.key') }, (_, response) =>
-      response.end(answer),
+      response.end(generation),
     );
     server.on('tlsClientError', () => {});
     server.listen(0, '127.0.0.1');
@@ -32,7 +32,7 @@ describe('TLS', () => {
     server.closeAllConnections();
   });
 
-  /** What a retrieve in a process of its own yields: the status, or the kind of the error. */
+  /** Retrieves a generation in another process, and returns its status or the error's kind. */
   async function retrieve(options = {}, env = {}) {
     const body = `
       import { Pipevideo } from '${new URL('../index.mjs', import.meta.url).href}';
@@ -54,20 +54,20 @@ describe('TLS', () => {
     return output.trim();
   }
 
-  test('an authority that nobody knows is not trusted', async () => {
+  test('an unknown certificate authority is not trusted', async () => {
     assert.equal(await retrieve(), 'connection');
   });
 
-  test('caFile, and NODE_EXTRA_CA_CERTS', async () => {
+  test('caFile and NODE_EXTRA_CA_CERTS are trusted', async () => {
     assert.equal(await retrieve({ caFile: CA }), 'completed');
     assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: CA }), 'completed');
-    // Both count; and what Node itself only warns of keeps nobody from working.
+    // Both are used. Of a missing extra file Node itself only warns, so it must not be an error.
     assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: CA }), 'completed');
     assert.equal(await retrieve({ caFile: CA }, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'completed');
     assert.equal(await retrieve({}, { NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }), 'connection');
   });
 
-  test('an extra file that is broken is left out, as Node does; a caFile is not', async (context) => {
+  test('a broken extra file is ignored, as in Node, and a broken caFile is an error', async (context) => {
     const path = join(await folder(context), 'broken.pem');
     for (const text of ['', 'no PEM', read('ca.pem').subarray(0, 200), read('server.key')]) {
       await writeFile(path, text);
@@ -77,8 +77,8 @@ describe('TLS', () => {
     }
   });
 
-  test('a machine without certificates', async (context) => {
-    // As in a slim image: what is built in is used, and calls fail or succeed by it.
+  test('a machine without certificates uses the built-in ones', async (context) => {
+    // As in a slim container image.
     const none = { SSL_CERT_FILE: '/nowhere/ca.pem', SSL_CERT_DIR: await folder(context) };
     assert.equal(await retrieve({}, none), 'connection');
     assert.equal(await retrieve({ caFile: CA }, none), 'completed');

@@ -20,7 +20,7 @@ const BODY = JSON.stringify({
   text: 'é\u{1f600}',
 });
 
-test('an event', () => {
+test('an event has the delivery’s fields', () => {
   const webhook = new Webhook(SECRET);
   const now = new Date(Math.floor(Date.now() / 1000) * 1000);
   const event = webhook.unwrap(BODY, webhook.sign(BODY, { id: 'msg_1', timestamp: now }));
@@ -38,7 +38,7 @@ test('an event', () => {
   assert.deepEqual(raw, JSON.parse(BODY));
 });
 
-test('bodies: bytes of every kind, and text', () => {
+test('a body can be text or any kind of bytes', () => {
   const webhook = new Webhook(SECRET);
   const signed = webhook.sign(BODY);
   const bytes = Buffer.from(BODY);
@@ -60,7 +60,7 @@ test('bodies: bytes of every kind, and text', () => {
   for (const body of bodies) assert.equal(webhook.unwrap(body, signed).generationId, 'gen_1');
 });
 
-test('a parsed body: a message that says to pass the raw one, and how', () => {
+test('a parsed body is a TypeError that explains how to pass the raw one', () => {
   const client = new Pipevideo({ apiKey: 'pv_x', webhookSecrets: SECRET });
   const signed = new Webhook(SECRET).sign(BODY);
   for (const verifier of [new Webhook(SECRET), client.webhooks]) {
@@ -78,10 +78,10 @@ test('a parsed body: a message that says to pass the raw one, and how', () => {
     }
   }
   assert.throws(() => client.webhooks.unwrap(Promise.resolve(BODY), signed), /await it first/);
-  assert.throws(() => client.webhooks.unwrap(undefined, signed), /nothing has read the body/);
+  assert.throws(() => client.webhooks.unwrap(undefined, signed), /no middleware has read the body/);
 });
 
-test('headers of every container', () => {
+test('headers can be in any container', () => {
   const webhook = new Webhook(SECRET);
   const signed = webhook.sign(BODY);
   const pairs = Object.entries(signed);
@@ -109,7 +109,7 @@ test('headers of every container', () => {
   }
 });
 
-test('refusals have their reason and show nothing', () => {
+test('a verification error has its reason and shows no content', () => {
   const webhook = new Webhook(SECRET);
   const now = Math.floor(Date.now() / 1000);
   const signed = webhook.sign(BODY);
@@ -143,7 +143,7 @@ test('refusals have their reason and show nothing', () => {
   webhook.unwrap(BODY, at(now + 290));
 });
 
-test('secrets', () => {
+test('any of several secrets verifies, and invalid ones throw', () => {
   const [old, both] = [new Webhook(OTHER), new Webhook([SECRET, OTHER])];
   assert.equal(both.unwrap(BODY, old.sign(BODY)).id, 'msg_test');
   assert.equal(old.unwrap(BODY, both.sign(BODY)).id, 'msg_test');
@@ -154,7 +154,7 @@ test('secrets', () => {
   assert.ok(!inspect(new Webhook(SECRET), { showHidden: true, depth: 9 }).includes('MfKQ9r8'));
 });
 
-test('sign takes a Date or Unix seconds', () => {
+test('sign takes a Date, Unix seconds or Unix milliseconds', () => {
   const webhook = new Webhook(SECRET);
   const seconds = Math.floor(Date.now() / 1000);
   const expected = webhook.sign(BODY, { id: 'msg_1', timestamp: seconds });
@@ -167,7 +167,7 @@ test('sign takes a Date or Unix seconds', () => {
   assert.throws(() => webhook.sign(BODY, { id: 7 }), { name: 'TypeError', message: /'id'/ });
 });
 
-test('Svix’ own library and that of Standard Webhooks verify what is signed, and sign what is verified', () => {
+test('the libraries of Svix and Standard Webhooks verify our signatures, and we verify theirs', () => {
   const webhook = new Webhook([OTHER, SECRET]);
   const signed = webhook.sign(BODY, { id: 'msg_1' });
   assert.deepEqual(new Svix(SECRET).verify(BODY, signed), JSON.parse(BODY));
@@ -193,10 +193,10 @@ test('Svix’ own library and that of Standard Webhooks verify what is signed, a
   }
 });
 
-/** A server that gives each delivery to a function. */
-async function receiving(context, take) {
+/** Starts a server that passes each delivery to a function. */
+async function receiver(context, handle) {
   const server = createServer(async (request, response) => {
-    take(await buffer(request), request);
+    handle(await buffer(request), request);
     response.writeHead(204).end();
   }).listen(0, '127.0.0.1');
   context.after(() => {
@@ -208,12 +208,12 @@ async function receiving(context, take) {
 }
 
 for (const family of ['svix', 'webhook']) {
-  test(`the official library verifies what the emulator sends as ${family}-…`, async (context) => {
-    const taken = [];
-    const url = await receiving(context, (body, request) => {
+  test(`the official library verifies the emulator’s ${family}-… headers`, async (context) => {
+    const received = [];
+    const url = await receiver(context, (body, request) => {
       const Library = family === 'svix' ? Svix : Standard;
-      taken.push(new Library(SECRET).verify(body.toString(), request.headers));
-      taken.push(new Webhook(SECRET).unwrap(body, request.rawHeaders).generationId);
+      received.push(new Library(SECRET).verify(body.toString(), request.headers));
+      received.push(new Webhook(SECRET).unwrap(body, request.rawHeaders).generationId);
     });
     const emulator = await started(context, {
       webhookUrl: url,
@@ -222,15 +222,15 @@ for (const family of ['svix', 'webhook']) {
     });
     const id = emulator.addGeneration({ polls: ['queued'] });
     emulator.settle(id);
-    await until(() => taken.length === 2);
-    assert.equal(taken[0].generationId, id);
-    assert.equal(taken[1], id);
+    await until(() => received.length === 2);
+    assert.equal(received[0].generationId, id);
+    assert.equal(received[1], id);
   });
 }
 
-test('a wait that rests on webhooks: by unwrap, and by wake', async (context) => {
+test('unwrap and wake make a wait that relies on webhooks poll at once', async (context) => {
   let client;
-  const url = await receiving(context, (body, { headers }) => {
+  const url = await receiver(context, (body, { headers }) => {
     if (client !== undefined) client.webhooks.unwrap(body, headers);
     else woken.webhooks.wake(new Webhook(SECRET).unwrap(body, headers).generationId);
   });
