@@ -1,6 +1,7 @@
-"""Plain frozen values: what `engines.list` and `usage.retrieve` return.
+"""Plain frozen values: the results of `engines.list` and `usage.retrieve`, and a download's progress.
 
-Written out by hand, since `dataclasses` costs more to import than all of this library.
+They are written by hand, because importing `dataclasses` takes longer than importing the rest of this
+package (14 ms against about 2 ms).
 """
 
 from __future__ import annotations
@@ -14,18 +15,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Value):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
-    return value
-
-
 class Value:
-    """A frozen value: its fields are its slots."""
+    """A frozen value. Its fields are its slots; `raw` is the service's JSON, where it is kept."""
 
     __slots__: tuple[str, ...] = ()
+
+    # How many entries of each list `repr` shows. A catalogue is shown whole: it has some dozen models.
+    _max_shown = 50
 
     def __init__(self, *values: Any, **fields: Any) -> None:
         names = self.__slots__
@@ -39,18 +35,16 @@ class Value:
         for name in names:
             object.__setattr__(self, name, given.get(name))
 
-    def _fields(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
-
-    def _key(self) -> tuple[Any, ...]:
-        """What equality and the hash go by: the typed view."""
-        return tuple(getattr(self, name) for name in self.__slots__ if name != "raw")
+    def _typed(self) -> dict[str, Any]:
+        """The typed fields, without `raw`: what equality, hash and repr use."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "raw"}
 
     def to_dict(self) -> Any:
-        """As plain dicts and lists: the wire's own JSON where it is kept (`raw`), else the fields."""
+        """Returns plain dicts and lists: the service's own JSON where it is kept (`raw`), else the
+        fields."""
         if "raw" in self.__slots__:
             return getattr(self, "raw")
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        return {name: _plain(value) for name, value in self._typed().items()}
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")
@@ -61,22 +55,32 @@ class Value:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._key() == other._key()
+        return self._typed() == other._typed()
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self._key()))
+        return hash((type(self).__name__, tuple(self._typed().values())))
 
     def __repr__(self) -> str:
-        shown = []
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if name == "raw":
-                continue
-            shown.append(f"{name}=<{len(value)}>" if isinstance(value, tuple) else f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+        fields = (f"{name}={self._shown(value)}" for name, value in self._typed().items())
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+    def _shown(self, value: Any) -> str:
+        """Formats a field for `repr`: amounts and times as they read, not as constructor calls."""
+        from decimal import Decimal
+
+        if isinstance(value, tuple):
+            entries = [repr(entry) for entry in value[: self._max_shown]]
+            if len(value) > self._max_shown:
+                entries.append(f"… {len(value) - self._max_shown} more")
+            return f"[{', '.join(entries)}]"
+        if isinstance(value, Decimal):
+            return f"{value:f}"
+        if hasattr(value, "isoformat"):
+            return str(value.isoformat())
+        return repr(value)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
-        return type(self), self._fields()
+        return type(self), tuple(getattr(self, name) for name in self.__slots__)
 
     def __copy__(self) -> Self:
         return self
@@ -85,23 +89,34 @@ class Value:
         return self
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Value):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
 class Progress(Value):
-    """How far a download is."""
+    """How much of a video has been downloaded."""
 
     __slots__ = ("downloaded", "total")
     downloaded: int
-    """Bytes on the disk."""
+    """The bytes on the disk, those of an earlier attempt included."""
     total: int | None
-    """Bytes of the whole file, if the host has told."""
+    """The size of the whole file in bytes; None if the server did not say."""
 
 
 class EngineModel(Value):
-    """An orchestration model and its rates."""
+    """An orchestration model and its rates, in US dollars per million tokens."""
 
     __slots__ = ("id", "input_per_million_usd", "output_per_million_usd")
     id: str
+    """The name that `create` takes as `model`."""
     input_per_million_usd: Decimal | None
+    """The price of a million input tokens."""
     output_per_million_usd: Decimal | None
+    """The price of a million output tokens."""
 
 
 class Engine(Value):
@@ -109,30 +124,39 @@ class Engine(Value):
 
     __slots__ = ("id", "models")
     id: str
+    """The name that `create` takes as `engine`."""
     models: tuple[EngineModel, ...]
+    """The orchestration models that the engine supports."""
 
 
 class EngineCatalog(Value):
-    """The catalogue of engines, models and rates."""
+    """The catalogue of engines, models and rates. In a notebook it is shown as a table."""
 
     __slots__ = ("engines", "raw")
     engines: tuple[Engine, ...]
+    """The engines."""
     raw: Any
-    """The answer as it came."""
+    """The service's JSON as it was received."""
+
+    def _repr_html_(self) -> str:
+        from ._tables import engine_catalog
+
+        return engine_catalog(self)
 
 
 class UsageTotals(Value):
-    """Sums over all requests."""
+    """Sums over all requests of the account."""
 
     __slots__ = ("total_requests", "completed_requests", "failed_requests", "total_cost_cents")
     total_requests: int | None
     completed_requests: int | None
     failed_requests: int | None
     total_cost_cents: Decimal | None
+    """What they cost, in US cents."""
 
 
 class DailyUsage(Value):
-    """One day."""
+    """The usage of one day."""
 
     __slots__ = (
         "date",
@@ -143,15 +167,17 @@ class DailyUsage(Value):
         "total_duration_seconds",
     )
     date: str
+    """The day, as the service writes it."""
     request_count: int | None
     completed_count: int | None
     failed_count: int | None
     total_cost_cents: Decimal | None
+    """What the day's requests cost, in US cents."""
     total_duration_seconds: Decimal | None
 
 
 class RouteUsage(Value):
-    """The use of one engine, model and provider together."""
+    """The usage of one route: one engine, model and provider together."""
 
     __slots__ = (
         "engine",
@@ -172,13 +198,15 @@ class RouteUsage(Value):
     completed_count: int | None
     failed_count: int | None
     total_cost_cents: Decimal | None
+    """What the requests cost, in US cents."""
     total_prompt_tokens: int | None
     total_completion_tokens: int | None
     avg_latency_ms: Decimal | None
+    """The average time from create to end, in milliseconds."""
 
 
 class DailyRoutes(Value):
-    """One day, by route."""
+    """The usage of one day, by route."""
 
     __slots__ = ("date", "routes")
     date: str
@@ -186,7 +214,7 @@ class DailyRoutes(Value):
 
 
 class RecentRequest(Value):
-    """One of the latest generations."""
+    """One of the account's latest generations."""
 
     __slots__ = (
         "id",
@@ -199,17 +227,21 @@ class RecentRequest(Value):
         "completed_at",
     )
     id: str
+    """The generation's id."""
     status: str | None
     model_name: str | None
     engine: str | None
     cost_cents: Decimal | None
+    """What the generation cost, in US cents."""
     latency_ms: int | None
+    """How long it took from create to end, in milliseconds."""
     created_at: datetime | None
     completed_at: datetime | None
 
 
 class AccountUsage(Value):
-    """The account's usage: balance, totals, days and recent requests. Amounts are in US cents."""
+    """The account's usage: balance, totals, days and recent requests. Amounts are in US cents. In a
+    notebook it is shown as tables, in dollars."""
 
     __slots__ = (
         "credit_balance",
@@ -219,10 +251,23 @@ class AccountUsage(Value):
         "recent_requests",
         "raw",
     )
+    # The lists have up to a hundred entries, which would bury balance and totals.
+    _max_shown = 3
+
     credit_balance: Decimal | None
+    """The prepaid credit that is left, in US cents."""
     totals: UsageTotals
+    """Sums over all requests."""
     daily_usage: tuple[DailyUsage, ...]
+    """The sums of each day."""
     daily_usage_by_route: tuple[DailyRoutes, ...]
+    """The sums of each day, by engine, model and provider."""
     recent_requests: tuple[RecentRequest, ...]
+    """The latest generations."""
     raw: Any
-    """The answer as it came."""
+    """The service's JSON as it was received."""
+
+    def _repr_html_(self) -> str:
+        from ._tables import account_usage
+
+        return account_usage(self)
