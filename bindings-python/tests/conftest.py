@@ -1,4 +1,4 @@
-"""What the tests have in common."""
+"""Fixtures and helpers that the tests share."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from examples import end, start
 from pipevideo.testing import Emulator
 
 MODEL = "moonshotai/kimi-k2.5"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`test_many` comes last: see `many`."""
+    """Runs `test_many` last: see `many`."""
     items.sort(key=lambda item: item.name == "test_many")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """In the background of a shell SIGINT is ignored, and what is started inherits that."""
+    """Restores the handler of SIGINT: a shell's background jobs ignore it, and so would the
+    processes that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -32,8 +34,8 @@ def interruptible() -> None:
 def many(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Emulator, subprocess.Popen[str]] | None]:
-    """The example `many.py`, if it is tested, under way beside all other tests: the limit of requests
-    holds it up for a minute of real time."""
+    """Runs the example `many.py`, if it is tested, beside all other tests: the rate limit makes it take
+    a minute of real time."""
     if request.session.items[-1].name != "test_many":
         yield None
         return
@@ -50,13 +52,13 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def still(emulator: Emulator) -> str:
+def queued(emulator: Emulator) -> str:
     """A generation that stays queued until it is settled."""
     return emulator.add_generation(polls=["queued"])
 
 
 def options(emulator: Emulator, **more: Any) -> dict[str, Any]:
-    """Options of a client that is told everything at once."""
+    """Options of a client that polls every 2 ms, without a rate limit."""
     return {
         "base_url": emulator.base_url,
         "api_key": emulator.api_key,
@@ -67,13 +69,13 @@ def options(emulator: Emulator, **more: Any) -> dict[str, Any]:
 
 
 def half_a_video(emulator: Emulator) -> None:
-    """Videos break off in the middle, and their rest does not come: no download can be whole."""
+    """Makes videos break off in the middle and the next requests hang: no download can complete."""
     emulator.fault(match={"origin": "video"}, drop="mid_body")
     emulator.fault(match={"origin": "video"}, times=None, delay_ms=3_600_000)
 
 
 def until(condition: Callable[[], object], limit: float = 20.0) -> None:
-    """Waits for a condition; it is a failure if it does not come."""
+    """Waits until a condition holds, and fails if it does not within the limit."""
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -81,12 +83,13 @@ def until(condition: Callable[[], object], limit: float = 20.0) -> None:
 
 
 def polls(emulator: Emulator, id: str) -> int:
+    """How often a generation was polled."""
     return sum(request["path"].endswith(id) for request in emulator.requests())
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A loopback port where nothing listens."""
+    """A loopback port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Each example as its user runs it: a process, its output, its files."""
+"""Runs each example as its users do, and checks its output and its files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import PNG
 from examples import EXAMPLES, end, start
 from pipevideo.testing import Emulator
 
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
 Ended = subprocess.CompletedProcess
 
 
@@ -22,6 +22,15 @@ def run(folder: Path, emulator: Emulator | None, *command: str) -> Ended[str]:
 @pytest.fixture
 def quick() -> Emulator:
     return Emulator(speed=60, sigma=0.1)
+
+
+@pytest.mark.parametrize("own_service", [True, False])
+def test_hello(tmp_path: Path, quick: Emulator, own_service: bool) -> None:
+    with quick:
+        ended = run(tmp_path, None if own_service else quick, "hello.py")
+        assert (ended.returncode, ended.stdout) == (0, "hello.mp4\n"), ended.stderr
+        assert (tmp_path / "hello.mp4").read_bytes() == quick.video
+    assert len((EXAMPLES / "hello.py").read_text().splitlines()) <= 15
 
 
 @pytest.mark.parametrize("own_service", [True, False])
@@ -66,7 +75,7 @@ def test_many(many: tuple[Emulator, subprocess.Popen[str]]) -> None:
     emulator, process = many
     ended = end(process)
     assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
-    # The emulator allows 100 requests a minute, and has turned none away.
+    # More than the 100 requests a minute that the emulator allows would have been answered with 429.
     assert len(emulator.requests()) <= 100
 
 
@@ -77,7 +86,10 @@ def test_notebook(tmp_path: Path, quick: Emulator, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("PIPEVIDEO_BASE_URL", quick.base_url)
         monkeypatch.setenv("PIPEVIDEO_API_KEY", quick.api_key)
         names: dict[str, object] = {}
-        for cell in code[:-1]:
+        *statements, generation, engines, usage = code
+        for cell in statements:
             exec(cell, names)
-        shown = eval(code[-1], names)
-        assert "<video" in shown._repr_html_() and quick.video_base in shown._repr_html_()
+        video = eval(generation, names)._repr_html_()
+        assert "<video" in video and quick.video_base in video
+        for cell in (engines, usage):
+            assert "<table>" in eval(cell, names)._repr_html_()

@@ -1,0 +1,50 @@
+"""The README's code runs as it stands, one block after another, against an emulator."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+import pipevideo
+from conftest import PNG
+from pipevideo.testing import Emulator
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+POLLING = {"min_interval": 0.002, "max_interval": 0.002}
+
+
+def test_the_code_of_the_readme_runs(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Pipevideo", "AsyncPipevideo"):
+        client = functools.partial(getattr(pipevideo, name), polling=POLLING)
+        monkeypatch.setattr(pipevideo, name, client)
+    monkeypatch.setenv("PIPEVIDEO_BASE_URL", emulator.base_url)
+    monkeypatch.setenv("PIPEVIDEO_API_KEY", emulator.api_key)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cat.png").write_bytes(PNG)
+    names: dict[str, object] = {"__name__": "readme"}
+    for block in BLOCKS:
+        # FastAPI reads the annotations of a route.
+        exec(block, names)
+    assert (tmp_path / "cat.mp4").read_bytes() == emulator.video
+    assert len(list(tmp_path.glob("gen_*.mp4"))) == 3
+
+
+def test_the_readme_stands_alone() -> None:
+    """PyPI shows it without the repository: its links are absolute, or within the page."""
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
+def test_the_readme_has_every_option_error_and_attribute() -> None:
+    names = {name for name in pipevideo.__all__ if name.endswith("Error")}
+    # GenerationError is a value, and a spend limit comes with batches.
+    names -= {"PipevideoError", "GenerationError", "SpendLimitError"}
+    names |= set(pipevideo.PipevideoError.__annotations__)
+    names |= set(pipevideo.Pipevideo.__init__.__annotations__) - {"return"}
+    assert [name for name in sorted(names) if f"`{name}`" not in README] == []
