@@ -1,4 +1,4 @@
-"""A video from an image and a text.
+"""Makes a video from an image and a prompt.
 
     python image_to_video.py cat.png "Make it walk"
 """
@@ -18,7 +18,7 @@ def main() -> int:
         return 2
     try:
         with service() as options, pipevideo.Pipevideo(**options) as client:
-            # A path, bytes or a URL; the file's type is taken from its first bytes.
+            # A path, bytes or a URL. The type of a file is taken from its first bytes.
             image = pipevideo.image(sys.argv[1], detail="high")
             generation = client.generate(
                 model="moonshotai/kimi-k2.5",

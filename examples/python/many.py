@@ -1,8 +1,8 @@
-"""Forty generations at once under a limit of 100 requests a minute, polls included.
+"""Makes forty generations at once, under the limit of 100 requests a minute, polls included.
 
     python many.py
 
-It takes about a minute: the limit holds the requests back, not the generations.
+It takes about a minute, because the limit delays the requests.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ COUNT = 40
 async def main() -> int:
     with service() as options:
         async with AsyncPipevideo(**options) as client:
-            # No queue, no semaphore, no pause: all of them share the key's budget, which holds each
-            # request back until there is room, and spends the polls where an end is most likely.
+            # No queue, no semaphore and no pause is needed. All calls share the key's request budget:
+            # the client delays each request until the limit has room for it, and polls first the
+            # generations that are most likely to have ended.
             calls = [
                 client.generate(
                     model="moonshotai/kimi-k2.5", input=f"Cat number {n} walking on a beach"

@@ -1,4 +1,4 @@
-"""A prompt becomes a video.
+"""Makes a video from a prompt.
 
     python quickstart.py "A cat walking on a beach at sunset"
 """
@@ -13,7 +13,8 @@ from service import service
 
 
 def show(update: Update) -> None:
-    # The first update comes at once, with the id: all that is needed to go on with it.
+    # The first update has the id, as soon as the service has accepted the request. The id is all
+    # that another process needs to continue: see resume.py.
     print(f"{update.generation.id} is {update.generation.status}", file=sys.stderr)
 
 

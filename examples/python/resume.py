@@ -1,10 +1,10 @@
-"""A generation that is started in one process and finished in another: its id is all it takes.
+"""Starts a generation in one process and finishes it in another, which needs only its id.
 
     python resume.py start "A cat walking on a beach at sunset"
     python resume.py finish gen_...
 
-Both need the same service. Without a key for the real one, start the emulator in another terminal,
-and set these two where the example runs:
+Both processes need the same service. Without a key for the real one, start the emulator in another
+terminal, and set two variables in this one:
 
     cargo run -p pipevideo-emulator -- --port 4010 --speed 12
     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
@@ -28,7 +28,7 @@ def main() -> int:
                 created = client.responses.create(model="moonshotai/kimi-k2.5", input=argument)
                 print(created.id)
             else:
-                # If it was stopped in the middle of the download, that goes on from there.
+                # A download that was interrupted resumes where it stopped.
                 generation = client.responses.wait(argument)
                 print(client.responses.download(generation, "generation.mp4"))
     except PipevideoError as error:

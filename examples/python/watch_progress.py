@@ -1,5 +1,6 @@
-"""A progress bar for a generation, by what such generations have taken (pip install rich).
+"""Shows a progress bar for a generation, estimated from how long such generations take.
 
+    pip install rich
     python watch_progress.py "A cat walking on a beach at sunset"
 """
 
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from service import service
 
 
-async def follow(client: AsyncPipevideo, prompt: str) -> Generation:
+async def watch(client: AsyncPipevideo, prompt: str) -> Generation:
     created = await client.responses.create(model="moonshotai/kimi-k2.5", input=prompt)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     last = created
@@ -22,7 +23,7 @@ async def follow(client: AsyncPipevideo, prompt: str) -> Generation:
         bar = progress.add_task(f"{created.id} {created.status}", total=None)
         async for update in client.responses.watch(created.id):
             last = update.generation
-            # Nobody knows how far it is, only how long such ones take.
+            # The service reports no progress: the estimate is how long such generations take.
             done = update.expected if last.is_final else min(update.elapsed, update.expected)
             description = f"{last.id} {last.status}"
             progress.update(bar, description=description, total=update.expected, completed=done)
@@ -33,7 +34,7 @@ async def main() -> int:
     prompt = sys.argv[1] if len(sys.argv) > 1 else "A cat walking on a beach at sunset"
     with service() as options:
         async with AsyncPipevideo(**options) as client:
-            generation = await follow(client, prompt)
+            generation = await watch(client, prompt)
     print(f"{generation.id} {generation.status}")
     return 0 if generation.status == "completed" else 1
 

@@ -1,24 +1,25 @@
-r"""A FastAPI server that makes videos, and is told by webhooks when they are ready.
+r"""A FastAPI server that makes videos, and learns from webhooks when they are ready.
 
     pip install fastapi uvicorn
 
-With the emulator in place of the service it takes three terminals. The first has the emulator:
+To try it with the emulator in place of the service, open three terminals. Start the emulator in the
+first:
 
     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
         --webhook-url http://127.0.0.1:8000/webhooks
 
-The second has this server. The webhook secret is the emulator's default one. Set it only here:
-with a secret the waits of a program poll only once a minute.
+Start this server in the second. The webhook secret is the emulator's default one. Set it only here:
+with a secret, the waits of a program poll once a minute, and when a webhook arrives.
 
     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
     python webhook_fastapi.py 8000
 
-The third asks for a video; the answer takes some seconds:
+Ask for a video in the third. The response takes some seconds:
 
     curl http://127.0.0.1:8000/videos -d "A cat walking on a beach at sunset"
 
-With the real service the server needs your key and the webhook secret of your dashboard.
+With the real service, use your key and the webhook secret of your dashboard.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from pipevideo import AsyncPipevideo, PipevideoError, WebhookVerificationError
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # One client for both routes: what the one is told wakes the waits of the other.
+    # One client for both routes: a webhook that it verifies makes its own waits poll.
     async with AsyncPipevideo() as app.state.client:
         yield
 
@@ -47,23 +48,23 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/webhooks")
 async def webhook(request: Request) -> Response:
     client: AsyncPipevideo = request.app.state.client
-    # The signature is over the body as it came: no model, no JSON, the raw bytes.
+    # The signature covers the raw bytes: take the body before anything parses it.
     body = await request.body()
     try:
         event = client.webhooks.unwrap(body, request.headers)
     except WebhookVerificationError as error:
-        print(f"refused: {error}", file=sys.stderr)
+        print(f"rejected: {error}", file=sys.stderr)
         return Response(status_code=400)
-    # The waits are awake, and the service wants its answer. What takes long is not done here, and
-    # nothing is done twice for a delivery that comes again.
+    # `unwrap` has made the waits poll. The service expects a response within 15 seconds, so do slow
+    # work elsewhere; and it may send a delivery again, so do nothing twice for a duplicate.
     if not event.duplicate:
-        print(f"told of {event.generation_id}", flush=True)
+        print(f"received the webhook of {event.generation_id}", flush=True)
     return Response(status_code=204)
 
 
 @app.post("/videos")
 async def video(request: Request) -> Response:
-    """Answers with the video's URL when there is one: a wait that costs two requests in all."""
+    """Responds with the video's URL once it is ready: two requests to the service in all."""
     client: AsyncPipevideo = request.app.state.client
     prompt = (await request.body()).decode()
     try:
@@ -77,5 +78,5 @@ if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        # In one process: with more of them see webhook_redis.py.
+        # One process. For several see webhook_redis.py.
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

@@ -1,24 +1,25 @@
-r"""A Flask server that makes videos, and is told by webhooks when they are ready.
+r"""A Flask server that makes videos, and learns from webhooks when they are ready.
 
     pip install flask waitress
 
-With the emulator in place of the service it takes three terminals. The first has the emulator:
+To try it with the emulator in place of the service, open three terminals. Start the emulator in the
+first:
 
     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
         --webhook-url http://127.0.0.1:8000/webhooks
 
-The second has this server. The webhook secret is the emulator's default one. Set it only here:
-with a secret the waits of a program poll only once a minute.
+Start this server in the second. The webhook secret is the emulator's default one. Set it only here:
+with a secret, the waits of a program poll once a minute, and when a webhook arrives.
 
     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
     python webhook_flask.py 8000
 
-The third asks for a video; some seconds later the server prints that it is ready:
+Ask for a video in the third. Some seconds later the server prints that it is ready:
 
     curl http://127.0.0.1:8000/videos -d "A cat walking on a beach at sunset"
 
-With the real service the server needs your key and the webhook secret of your dashboard.
+With the real service, use your key and the webhook secret of your dashboard.
 """
 
 from __future__ import annotations
@@ -33,30 +34,30 @@ from flask.typing import ResponseReturnValue
 from pipevideo import Pipevideo, PipevideoError, WebhookVerificationError
 
 app = Flask(__name__)
-# One client for all: what the webhooks' route is told wakes the waits of the workers.
+# One client for all: a webhook that it verifies makes the waits of the workers poll.
 client = Pipevideo()
-# A thread that waits takes no requests, so the server's own do not wait.
+# Waits block a thread each, so they have threads of their own and the server's stay free.
 workers = ThreadPoolExecutor(max_workers=32)
 
 
 @app.post("/webhooks")
 def webhook() -> ResponseReturnValue:
     try:
-        # The signature is over the body as it came: not request.json, the raw bytes.
+        # The signature covers the raw bytes, so not request.json.
         event = client.webhooks.unwrap(request.get_data(), request.headers)
     except WebhookVerificationError as error:
-        print(f"refused: {error}", file=sys.stderr)
+        print(f"rejected: {error}", file=sys.stderr)
         return "", 400
-    # The waits are awake, and the service wants its answer. What takes long is not done here, and
-    # nothing is done twice for a delivery that comes again.
+    # `unwrap` has made the waits poll. The service expects a response within 15 seconds, so do slow
+    # work elsewhere; and it may send a delivery again, so do nothing twice for a duplicate.
     if not event.duplicate:
-        print(f"told of {event.generation_id}", flush=True)
+        print(f"received the webhook of {event.generation_id}", flush=True)
     return "", 204
 
 
 @app.post("/videos")
 def video() -> ResponseReturnValue:
-    """Answers at once with the id, which is all that is needed to go on with it."""
+    """Responds at once with the id, with which another request or process can continue."""
     prompt = request.get_data(as_text=True)
     try:
         created = client.responses.create(model="moonshotai/kimi-k2.5", input=prompt)
@@ -67,7 +68,7 @@ def video() -> ResponseReturnValue:
 
 
 def finish(id: str) -> None:
-    """Waits for a generation: one poll, when the webhook has come."""
+    """Waits for a generation. It polls once, when the webhook has arrived."""
     try:
         generation = client.responses.wait(id)
     except PipevideoError as error:
@@ -80,5 +81,5 @@ if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        # In one process: with more of them see webhook_redis.py.
+        # One process. For several see webhook_redis.py.
         waitress.serve(app, sockets=[listener])

@@ -1,26 +1,27 @@
-r"""Several processes: one is told by webhooks, others wait, and Redis is between them.
+r"""Several processes: one receives webhooks, others wait, and Redis connects them.
 
     pip install redis fastapi uvicorn
 
-With the emulator in place of the service it takes three terminals. The first has the emulator:
+To try it with the emulator in place of the service, open three terminals. Start the emulator in the
+first:
 
     cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
         --webhook-url http://127.0.0.1:8000/webhooks
 
-The second receives deliveries. The webhook secret is the emulator's default one:
+Receive deliveries in the second. The webhook secret is the emulator's default one:
 
     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
     python webhook_redis.py receive 8000
 
-The third generates; there can be more of them. With the secret its waits poll only once a
-minute, and when Redis wakes them. Set it in programs that receive deliveries or are woken, in no others:
+Generate in the third, or in several more. With the secret, their waits poll once a minute, and when
+Redis has news. Set the secret only in programs that receive deliveries or are woken, as these are:
 
     export PIPEVIDEO_BASE_URL=http://127.0.0.1:4010 PIPEVIDEO_API_KEY=pv_emulator_0123456789abcdef
     export PIPEVIDEO_WEBHOOK_SECRET=whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==
     python webhook_redis.py generate "A cat walking on a beach at sunset"
 
-REDIS_URL says where Redis is, unless it is redis://127.0.0.1:6379. With the real service, use your key
-and the webhook secret of your dashboard.
+Set REDIS_URL unless Redis is at redis://127.0.0.1:6379. With the real service, use your key and the
+webhook secret of your dashboard.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def connect() -> redis.asyncio.Redis:
 
 
 def receive(port: int) -> None:
-    """Verifies deliveries, and publishes which generation each is about. It needs no key."""
+    """Verifies deliveries, and publishes the generation of each. This needs no API key."""
     webhook = Webhook(os.environ["PIPEVIDEO_WEBHOOK_SECRET"].split(","))
     app = FastAPI()
     connection = connect()
@@ -54,11 +55,11 @@ def receive(port: int) -> None:
         try:
             event = webhook.unwrap(await request.body(), request.headers)
         except WebhookVerificationError as error:
-            print(f"refused: {error}", file=sys.stderr)
+            print(f"rejected: {error}", file=sys.stderr)
             return Response(status_code=400)
         if event.generation_id is not None:
-            # If Redis is away this is a 500, and the service delivers again. One that is published
-            # twice does no harm.
+            # If Redis cannot be reached, the response is a 500 and the service delivers again. To
+            # publish an event twice costs a poll and does no harm.
             await connection.publish(CHANNEL, event.generation_id)
         return Response(status_code=204)
 
@@ -68,8 +69,8 @@ def receive(port: int) -> None:
 
 
 async def wake(client: AsyncPipevideo, subscribed: asyncio.Event) -> None:
-    """Wakes this process's waits of what the others publish. While Redis is away, the waits poll
-    once a minute: no video is lost, it is only noticed later."""
+    """Makes this process's waits poll when their generation is published. While Redis cannot be
+    reached, the waits poll once a minute: no video is lost, it is only noticed later."""
     while True:
         try:
             async with connect() as connection, connection.pubsub() as subscription:
