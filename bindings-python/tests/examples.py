@@ -1,4 +1,4 @@
-"""The examples as their users run them: processes."""
+"""Runs the examples as their users do: each in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples/python"
 def start(
     emulator: Emulator | None, *command: str, folder: Path | None = None, **environment: str
 ) -> subprocess.Popen[str]:
-    """Starts an example, which talks to the emulator if there is one."""
+    """Starts an example against the emulator, or without a service."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
     if emulator is not None:
         inherited["PIPEVIDEO_BASE_URL"] = emulator.base_url
@@ -31,7 +31,7 @@ def start(
 
 
 def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """What it has printed when it is done."""
+    """Waits for an example's end, and returns what it printed."""
     try:
         output, errors = process.communicate(timeout=120)
     finally:

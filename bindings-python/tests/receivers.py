@@ -1,4 +1,4 @@
-"""Receivers of deliveries, on loopback: each does what everybody's handler does, and keeps what came."""
+"""Receivers of webhooks on loopback, which keep the events and errors that they get."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ LIMIT = 10.0
 
 
 class Receiver:
-    """What has come, in turn."""
+    """The events and errors of the deliveries so far, in order."""
 
     def __init__(self, client: Pipevideo | AsyncPipevideo) -> None:
         self.client = client
         self.url = ""
-        self.taken: list[WebhookEvent | PipevideoError] = []
+        self.received: list[WebhookEvent | PipevideoError] = []
 
-    def take(self, body: bytes, headers: Any) -> int:
+    def receive(self, body: bytes, headers: Any) -> int:
         try:
-            self.taken.append(self.client.webhooks.unwrap(body, headers))
+            self.received.append(self.client.webhooks.unwrap(body, headers))
         except PipevideoError as error:
-            self.taken.append(error)
+            self.received.append(error)
             return 400
         return 204
 
     def wait_for(self, count: int) -> list[WebhookEvent | PipevideoError]:
-        """What has come when there are so many."""
-        until(lambda: len(self.taken) >= count, LIMIT)
-        return self.taken
+        """Waits until so many deliveries have arrived, and returns all of them."""
+        until(lambda: len(self.received) >= count, LIMIT)
+        return self.received
 
 
 @contextmanager
 def threaded(client: Pipevideo) -> Iterator[Receiver]:
-    """One on a thread."""
+    """Runs a receiver on a thread."""
     receiver = Receiver(client)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(receiver.take(body, self.headers))
+            self.send_response(receiver.receive(body, self.headers))
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -64,7 +64,7 @@ def threaded(client: Pipevideo) -> Iterator[Receiver]:
 
 @asynccontextmanager
 async def on_the_loop(client: AsyncPipevideo) -> AsyncIterator[Receiver]:
-    """One on the running loop, whose headers are ASGI's: pairs of bytes."""
+    """Runs a receiver on the running event loop. Its headers are pairs of bytes, as in ASGI."""
     receiver = Receiver(client)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ async def on_the_loop(client: AsyncPipevideo) -> AsyncIterator[Receiver]:
         lines = [line.split(b":", 1) for line in head.split(b"\r\n")[1:] if line]
         headers = [(name.lower(), value.strip()) for name, value in lines]
         body = await reader.readexactly(int(dict(headers)[b"content-length"]))
-        status = receiver.take(body, headers)
+        status = receiver.receive(body, headers)
         writer.write(f"HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()

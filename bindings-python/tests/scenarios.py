@@ -1,4 +1,4 @@
-"""From a scenario's words to calls of the library, and back: conformance/README.md says what they are."""
+"""Turns scenarios into calls, and results into what scenarios expect. See conformance/README.md."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ MEMBERS = {
 
 def names() -> list[str]:
     found = sorted(path.stem for path in (ROOT / "scenarios").glob("*.json"))
-    assert found, "there are scenarios"
+    assert found, "no scenarios found"
     return found
 
 
 def load(name: str) -> dict[str, Any]:
     scenario = json.loads((ROOT / "scenarios" / f"{name}.json").read_text())
     unknown = set(scenario) - MEMBERS
-    assert not unknown, f"this runner does not know {unknown}"
+    assert not unknown, f"this runner does not support {unknown}"
     return scenario
 
 
 class Run:
-    """A scenario under way: its emulator, its folder, and what the first calls have returned."""
+    """One run of a scenario: its emulator, its folder, and the results of its first calls."""
 
     def __init__(self, scenario: dict[str, Any], folder: Path) -> None:
         self.scenario = scenario
@@ -119,14 +119,14 @@ class Run:
         return base64.b64decode(source["base64"])
 
     def call(self, client: Any, call: dict[str, Any]) -> Any:
-        """What the operation returns; for the asynchronous client, what is to be awaited."""
+        """Calls an operation. With the asynchronous client the result is an awaitable."""
         operation = call["operation"]
         arguments = self.arguments(call["args"])
         *path, name = operation.split(".")
         if path == ["webhook"]:
             return getattr(pipevideo.Webhook(arguments.pop("secrets")), name)(**arguments)
         if path == ["webhooks"]:
-            arguments = moved(arguments, self.scenario.get("client", {}).get("webhook_secrets", []))
+            arguments = with_present_timestamp(arguments, self.scenario.get("client", {}).get("webhook_secrets", []))
         target = client
         for step in path:
             target = getattr(target, step)
@@ -137,22 +137,22 @@ class Run:
         for name, expected in self.scenario.get("files_after", {}).items():
             path = self.folder / name
             if expected is None:
-                assert not path.exists(), f"there is a file {name}"
+                assert not path.exists(), f"the file {name} exists"
             elif expected == "directory":
                 assert path.is_dir()
             else:
-                assert path.read_bytes() == self.content(expected), f"{name} is another file"
+                assert path.read_bytes() == self.content(expected), f"{name} has other content"
 
 
 def refused() -> str:
-    """A loopback address where nothing listens."""
+    """A loopback address on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
 def shown(value: Any) -> Any:
-    """A result as the scenarios write it."""
+    """A result in the form that scenarios use."""
     if isinstance(value, pipevideo.Generation):
         return shown_generation(value)
     if isinstance(value, pipevideo.Update):
@@ -193,9 +193,9 @@ def shown_event(event: pipevideo.WebhookEvent) -> dict[str, Any]:
     return {**shown, "timestamp": event.timestamp.timestamp()}
 
 
-def moved(arguments: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
-    """The arguments of an unwrap as if `now` were the present: the timestamp moved, and what was
-    rightly signed for it by one of the secrets signed anew."""
+def with_present_timestamp(arguments: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
+    """The arguments of an unwrap whose `now` is the present: the timestamp is moved by the difference,
+    and signatures that are correct for one of the secrets are made again."""
     body, headers, then = arguments["body"], dict(arguments["headers"]), arguments["now"]
     names = {name.lower(): name for name in headers}
     for family in ("svix", "webhook"):
@@ -206,10 +206,10 @@ def moved(arguments: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
         new = int(time.time()) - then + old
         for secret in secrets:
             sign = pipevideo.Webhook(secret).sign
-            right, anew = (
+            correct, renewed = (
                 sign(body, id=id, timestamp=at)["svix-signature"] for at in (old, new)
             )
-            headers[parts[2]] = headers[parts[2]].replace(right, anew)
+            headers[parts[2]] = headers[parts[2]].replace(correct, renewed)
         headers[parts[1]] = str(new)
     return {"body": body, "headers": headers}
 
@@ -258,7 +258,7 @@ def shown_error(error: pipevideo.PipevideoError) -> dict[str, Any]:
 
 
 class Matcher:
-    """Matches values, and remembers what `$names` are bound to."""
+    """Matches values against expectations, and binds `$names`."""
 
     def __init__(self) -> None:
         self.bound: dict[str, str] = {}
@@ -269,7 +269,7 @@ class Matcher:
             for name, inner in expected.items():
                 self.value(inner, found.get(name), f"{at}.{name}")
         elif isinstance(expected, list):
-            assert isinstance(found, list), f"{at} is no list: {found!r}"
+            assert isinstance(found, list), f"{at} is not a list: {found!r}"
             assert len(expected) == len(found), f"{at} has {len(found)}, expected {len(expected)}"
             for index, (inner, value) in enumerate(zip(expected, found)):
                 self.value(inner, value, f"{at}[{index}]")
@@ -290,7 +290,7 @@ class Matcher:
         return bool(expected == found)
 
     def requests(self, expected: Any, found: list[dict[str, Any]], key: str) -> None:
-        assert key not in json.dumps(found), "the log shows the key"
+        assert key not in json.dumps(found), "the request log contains the key"
         if isinstance(expected, dict):
             for pattern, count in expected["counts"].items():
                 method, path = pattern.split(" ")
@@ -298,13 +298,13 @@ class Matcher:
                 assert number == count, f"{number} of {pattern}, expected {count}"
             return
         lines = [f"{r['origin']} {r['method']} {r['path']}" for r in found]
-        assert len(found) == len(expected), f"{len(expected)} expected, these came: {lines}"
+        assert len(found) == len(expected), f"{len(expected)} requests expected, these arrived: {lines}"
         before = float("-inf")
         for index, (wanted, request) in enumerate(zip(expected, found)):
             wanted = {"origin": "api", **wanted}
             gap = wanted.pop("gap", None)
             if gap is not None:
-                assert request["at"] - before >= gap, f"request {index} came too soon"
+                assert request["at"] - before >= gap, f"request {index} arrived too soon"
             self.value(wanted, request, f"request {index}")
             before = request["at"]
 

@@ -69,13 +69,13 @@ def test_loops_of_several_threads_at_once(emulator: Emulator, run: Runner) -> No
 
 
 def test_cancelling_stops_the_polls_and_never_the_generation(
-    emulator: Emulator, still: str, run: Runner
+    emulator: Emulator, queued: str, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        task = asyncio.ensure_future(client.responses.wait(still))
-        await seen(emulator, still)
+        task = asyncio.ensure_future(client.responses.wait(queued))
+        await seen(emulator, queued)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -83,10 +83,10 @@ def test_cancelling_stops_the_polls_and_never_the_generation(
         for _ in range(2):
             other = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
             await client.responses.wait(other)
-            before = polls(emulator, still) if _ == 0 else before
-        assert polls(emulator, still) == before
-        emulator.settle(still)
-        assert (await client.responses.wait(still)).status == "completed"
+            before = polls(emulator, queued) if _ == 0 else before
+        assert polls(emulator, queued) == before
+        emulator.settle(queued)
+        assert (await client.responses.wait(queued)).status == "completed"
 
     run(main())
 
@@ -104,15 +104,15 @@ def test_cancelling_a_create_closes_its_request(emulator: Emulator, run: Runner)
     run(main())
 
 
-def test_wait_for_and_gather_and_task_groups(emulator: Emulator, still: str, run: Runner) -> None:
+def test_wait_for_and_gather_and_task_groups(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(client.responses.wait(still), 0.02)
+            await asyncio.wait_for(client.responses.wait(queued), 0.02)
         results = await asyncio.gather(
             client.responses.retrieve("gen_missing"),
-            client.responses.retrieve(still),
+            client.responses.retrieve(queued),
             return_exceptions=True,
         )
         assert isinstance(results[0], pipevideo.NotFoundError)
@@ -120,7 +120,7 @@ def test_wait_for_and_gather_and_task_groups(emulator: Emulator, still: str, run
         if hasattr(asyncio, "TaskGroup"):
             with pytest.raises(BaseException) as caught:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(client.responses.wait(still))
+                    group.create_task(client.responses.wait(queued))
                     group.create_task(client.responses.retrieve("gen_missing"))
             assert isinstance(caught.value.exceptions[0], pipevideo.NotFoundError)  # type: ignore[attr-defined]
 
@@ -192,22 +192,22 @@ def test_a_key_may_be_an_async_function(emulator: Emulator, run: Runner) -> None
     run(main())
 
 
-def test_a_watch_left_early_stops(emulator: Emulator, still: str, run: Runner) -> None:
+def test_a_watch_left_early_stops(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        async for update in client.responses.watch(still):
+        async for update in client.responses.watch(queued):
             assert update.via == "poll"
             break
-        watch = client.responses.watch(still)
+        watch = client.responses.watch(queued)
         await watch.__anext__()
         step = asyncio.ensure_future(watch.__anext__())
-        await seen(emulator, still)
+        await seen(emulator, queued)
         step.cancel()
         with pytest.raises(asyncio.CancelledError):
             await step
         # A step that was cancelled loses nothing.
-        emulator.settle(still)
+        emulator.settle(queued)
         assert [update.generation.status async for update in watch] == ["completed"]
         await watch.aclose()
 
@@ -236,15 +236,15 @@ def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
-def test_tasks_may_begin_at_once(emulator: Emulator, still: str) -> None:
+def test_tasks_may_begin_at_once(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         tasks = [asyncio.create_task(client.generate(model=MODEL, input="A cat")) for _ in range(9)]
         assert {generation.status for generation in await asyncio.gather(*tasks)} == {"completed"}
-        task = asyncio.create_task(client.responses.wait(still))
-        await seen(emulator, still)
+        task = asyncio.create_task(client.responses.wait(queued))
+        await seen(emulator, queued)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -252,13 +252,13 @@ def test_tasks_may_begin_at_once(emulator: Emulator, still: str) -> None:
     asyncio.run(main())
 
 
-def test_a_task_is_shown_with_its_call(emulator: Emulator, still: str) -> None:
+def test_a_task_is_shown_with_its_call(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        task = asyncio.ensure_future(client.responses.wait(still))
+        task = asyncio.ensure_future(client.responses.wait(queued))
         assert "responses.wait" in repr(task)
-        emulator.settle(still)
+        emulator.settle(queued)
         await task
 
     asyncio.run(main(), debug=True)
@@ -289,15 +289,15 @@ def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_on_anyio_over_asyncio(emulator: Emulator, still: str) -> None:
+def test_on_anyio_over_asyncio(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
         with anyio.move_on_after(0.05) as scope:
-            await client.responses.wait(still)
+            await client.responses.wait(queued)
         assert scope.cancelled_caught
         async with anyio.create_task_group() as group:
-            group.start_soon(client.responses.wait, still)
-            emulator.settle(still)
+            group.start_soon(client.responses.wait, queued)
+            emulator.settle(queued)
 
     anyio.run(main)

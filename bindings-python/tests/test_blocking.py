@@ -19,56 +19,56 @@ from pipevideo import Pipevideo, Update
 from pipevideo.testing import Emulator
 
 
-def test_another_thread_makes_progress_during_a_wait(emulator: Emulator, still: str) -> None:
+def test_another_thread_makes_progress_during_a_wait(emulator: Emulator, queued: str) -> None:
     def settle() -> None:
-        until(lambda: polls(emulator, still) >= 3)
-        emulator.settle(still)
+        until(lambda: polls(emulator, queued) >= 3)
+        emulator.settle(queued)
 
     thread = threading.Thread(target=settle)
     thread.start()
     # It would never end if this thread kept the other one from running.
-    assert Pipevideo(**options(emulator)).responses.wait(still).status == "completed"
+    assert Pipevideo(**options(emulator)).responses.wait(queued).status == "completed"
     thread.join()
 
 
-def test_ctrl_c_ends_a_wait_within_a_fifth_of_a_second(emulator: Emulator, still: str) -> None:
+def test_ctrl_c_ends_a_wait_within_a_fifth_of_a_second(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator))
     delays = []
     for _ in range(3):
         sent: list[float] = []
-        before = polls(emulator, still)
+        before = polls(emulator, queued)
 
         def interrupt() -> None:
             # One may still be on its way from the wait before.
-            until(lambda: polls(emulator, still) > before + 1)
+            until(lambda: polls(emulator, queued) > before + 1)
             sent.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
         with pytest.raises(KeyboardInterrupt):
             thread.start()
-            client.responses.wait(still)
+            client.responses.wait(queued)
         delays.append(time.monotonic() - sent[0])
         thread.join()
     assert min(delays) < 0.2, delays
-    emulator.settle(still)
-    assert client.responses.wait(still).is_final
+    emulator.settle(queued)
+    assert client.responses.wait(queued).is_final
 
 
-def test_ctrl_c_stops_the_polls(emulator: Emulator, still: str) -> None:
+def test_ctrl_c_stops_the_polls(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator))
 
     def interrupt(update: Update) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        client.responses.wait(still, on_update=interrupt)
+        client.responses.wait(queued, on_update=interrupt)
     other = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
     client.responses.wait(other)
-    seen = polls(emulator, still)
+    seen = polls(emulator, queued)
     third = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
     client.responses.wait(third)
-    assert polls(emulator, still) == seen
+    assert polls(emulator, queued) == seen
 
 
 def test_many_threads_share_a_client(emulator: Emulator) -> None:
@@ -160,30 +160,30 @@ def test_a_closed_client_says_so(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_an_unclosed_client_is_simply_gone(emulator: Emulator, still: str) -> None:
+def test_an_unclosed_client_is_simply_gone(emulator: Emulator, queued: str) -> None:
     for _ in range(50):
-        Pipevideo(**options(emulator)).responses.retrieve(still)
-    watch = Pipevideo(**options(emulator)).responses.watch(still)
-    assert next(watch).generation.id == still
+        Pipevideo(**options(emulator)).responses.retrieve(queued)
+    watch = Pipevideo(**options(emulator)).responses.watch(queued)
+    assert next(watch).generation.id == queued
     del watch
 
 
-def test_a_watch_is_an_iterator(emulator: Emulator, still: str) -> None:
+def test_a_watch_is_an_iterator(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator))
-    with client.responses.watch(still, deadline=timedelta(minutes=1)) as watch:
+    with client.responses.watch(queued, deadline=timedelta(minutes=1)) as watch:
         assert next(watch).generation.status == "queued"
-        emulator.settle(still, "failed", error={"code": "render_failed", "message": "no"})
+        emulator.settle(queued, "failed", error={"code": "render_failed", "message": "no"})
         (last,) = list(watch)
         assert last.generation.error is not None
         assert last.generation.error.category == "provider"
         assert list(watch) == []
 
 
-def test_times_may_be_timedelta(emulator: Emulator, still: str) -> None:
+def test_times_may_be_timedelta(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator, request_timeout=timedelta(seconds=5)))
     with pytest.raises(pipevideo.WaitTimeoutError) as caught:
-        client.responses.wait(still, deadline=timedelta(milliseconds=20))
-    assert caught.value.last is not None and caught.value.last.id == still
+        client.responses.wait(queued, deadline=timedelta(milliseconds=20))
+    assert caught.value.last is not None and caught.value.last.id == queued
     assert caught.value.polls and caught.value.retryable
 
 

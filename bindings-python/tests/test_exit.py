@@ -97,18 +97,18 @@ def test_right_after_the_last_await(emulator: Emulator, pinned: bool) -> None:
     all_end_well(run, RUNS)
 
 
-def test_during_the_waits_of_other_threads(emulator: Emulator, still: str) -> None:
-    all_end_well(lambda _: python(DURING_A_WAIT, emulator, still), 200)
+def test_during_the_waits_of_other_threads(emulator: Emulator, queued: str) -> None:
+    all_end_well(lambda _: python(DURING_A_WAIT, emulator, queued), 200)
 
 
-def test_in_the_callback_of_another_thread(emulator: Emulator, still: str) -> None:
-    all_end_well(lambda _: python(IN_A_CALLBACK, emulator, still), 20)
+def test_in_the_callback_of_another_thread(emulator: Emulator, queued: str) -> None:
+    all_end_well(lambda _: python(IN_A_CALLBACK, emulator, queued), 20)
 
 
-def test_with_a_loop_left_open(emulator: Emulator, still: str) -> None:
+def test_with_a_loop_left_open(emulator: Emulator, queued: str) -> None:
     for _ in range(10):
         # asyncio itself may complain about the task; nothing else may.
-        ended = python(LOOP_LEFT_OPEN, emulator, still)
+        ended = python(LOOP_LEFT_OPEN, emulator, queued)
         assert ended.returncode == 0 and "panicked" not in ended.stderr, ended.stderr
 
 
@@ -117,10 +117,10 @@ def test_calls_work_at_exit(emulator: Emulator) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "completed\n", "")
 
 
-def test_ctrl_c_ends_the_program(emulator: Emulator, still: str) -> None:
-    command = [sys.executable, "-c", CTRL_C, emulator.base_url, emulator.api_key, still]
+def test_ctrl_c_ends_the_program(emulator: Emulator, queued: str) -> None:
+    command = [sys.executable, "-c", CTRL_C, emulator.base_url, emulator.api_key, queued]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
-        until(lambda: polls(emulator, still) > 0)
+        until(lambda: polls(emulator, queued) > 0)
         program.send_signal(2)
         _, stderr = program.communicate(timeout=20)
     assert stderr.rstrip().endswith("KeyboardInterrupt")

@@ -69,36 +69,36 @@ def test_asyncio_works_in_the_child(emulator: Emulator) -> None:
     asyncio.run(main())
 
 
-def test_a_fork_in_the_middle_of_the_parents_waits(emulator: Emulator, still: str) -> None:
+def test_a_fork_in_the_middle_of_the_parents_waits(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator))
     ended: list[Any] = []
-    wait = lambda: ended.append(client.responses.wait(still))  # noqa: E731
+    wait = lambda: ended.append(client.responses.wait(queued))  # noqa: E731
     threads = [threading.Thread(target=wait) for _ in range(8)]
     for thread in threads:
         thread.start()
     for _ in range(15):
-        before = polls(emulator, still)
+        before = polls(emulator, queued)
         in_child(lambda: generate(client))
-        until(lambda: polls(emulator, still) > before)
-    emulator.settle(still)
+        until(lambda: polls(emulator, queued) > before)
+    emulator.settle(queued)
     for thread in threads:
         thread.join()
     assert [generation.status for generation in ended] == ["completed"] * 8
 
 
-def test_a_limited_client_works_in_the_child(emulator: Emulator, still: str) -> None:
+def test_a_limited_client_works_in_the_child(emulator: Emulator, queued: str) -> None:
     """The parent's requests under way count against no budget of the child's."""
     client = Pipevideo(**options(emulator, rate_limit=(3, 0.05), max_retries=0))
-    emulator.fault(match={"path": f"/v1/responses/{still}"}, times=None, delay_ms=3_600_000)
+    emulator.fault(match={"path": f"/v1/responses/{queued}"}, times=None, delay_ms=3_600_000)
 
     def retrieve() -> None:
         with pytest.raises(APIConnectionError):
-            client.responses.retrieve(still)
+            client.responses.retrieve(queued)
 
     threads = [threading.Thread(target=retrieve) for _ in range(3)]
     for thread in threads:
         thread.start()
-    until(lambda: polls(emulator, still) == 3)
+    until(lambda: polls(emulator, queued) == 3)
     in_child(lambda: generate(client))
     emulator.stop()
     for thread in threads:

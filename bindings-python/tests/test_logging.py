@@ -41,15 +41,15 @@ def test_blocking_calls_tell(
 
 
 def test_a_loop_is_told_while_it_waits(
-    emulator: Emulator, still: str, caplog: pytest.LogCaptureFixture
+    emulator: Emulator, queued: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "pipevideo")
 
     async def main() -> None:
-        task = asyncio.ensure_future(AsyncPipevideo(**options(emulator)).responses.wait(still))
+        task = asyncio.ensure_future(AsyncPipevideo(**options(emulator)).responses.wait(queued))
         while "look id=" not in caplog.text:
             await asyncio.sleep(0.001)
-        emulator.settle(still)
+        emulator.settle(queued)
         await task
 
     asyncio.run(asyncio.wait_for(main(), 20))
@@ -102,11 +102,11 @@ def test_a_handler_that_fails_touches_no_call(emulator: Emulator, broken: Full) 
 
 
 @pytest.mark.parametrize("broken", [KeyboardInterrupt()], indirect=True)
-def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, still: str, broken: Full) -> None:
+def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, queued: str, broken: Full) -> None:
     with pytest.raises(KeyboardInterrupt):
-        Pipevideo(**options(emulator)).responses.wait(still)
+        Pipevideo(**options(emulator)).responses.wait(queued)
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(AsyncPipevideo(**options(emulator)).responses.wait(still))  # type: ignore[arg-type]
+        asyncio.run(AsyncPipevideo(**options(emulator)).responses.wait(queued))  # type: ignore[arg-type]
     broken.raised = None
-    emulator.settle(still)
-    assert Pipevideo(**options(emulator)).responses.wait(still).is_final
+    emulator.settle(queued)
+    assert Pipevideo(**options(emulator)).responses.wait(queued).is_final

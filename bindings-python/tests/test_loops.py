@@ -32,12 +32,12 @@ def descriptors() -> int:
 
 
 def test_loops_that_end_with_a_cancelled_call_leave_nothing(
-    emulator: Emulator, still: str, run: Runner
+    emulator: Emulator, queued: str, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        task = asyncio.ensure_future(client.responses.wait(still))
+        task = asyncio.ensure_future(client.responses.wait(queued))
         await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -52,7 +52,7 @@ def test_loops_that_end_with_a_cancelled_call_leave_nothing(
 
 
 def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
-    emulator: Emulator, still: str
+    emulator: Emulator, queued: str
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
 
@@ -61,9 +61,9 @@ def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
 
         async def main() -> None:
             task = loop.create_task(
-                client.responses.wait(still, on_update=lambda update: print(task, update))
+                client.responses.wait(queued, on_update=lambda update: print(task, update))
             )
-            await seen(emulator, still, more=2)
+            await seen(emulator, queued, more=2)
 
         loop.run_until_complete(main())
         loop.close()
@@ -79,24 +79,24 @@ def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
     counts = []
     for _ in range(2):
         blocking.responses.wait(emulator.add_generation(polls=["queued"] * 20 + ["completed"]))
-        counts.append(polls(emulator, still))
+        counts.append(polls(emulator, queued))
     assert counts[0] == counts[1]
 
 
-def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, still: str, run: Runner) -> None:
+def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
         ended = asyncio.Event()
 
         async def wait() -> None:
-            await client.responses.wait(still)
+            await client.responses.wait(queued)
             ended.set()
 
         asyncio.ensure_future(wait())
-        await seen(emulator, still)
+        await seen(emulator, queued)
         gc.collect()
-        emulator.settle(still)
+        emulator.settle(queued)
         await asyncio.wait_for(ended.wait(), 20)
 
     run(main())
@@ -113,7 +113,7 @@ def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
         assert (await watch.__anext__()).generation.status == "queued"
         step = asyncio.ensure_future(watch.__anext__())
         await asyncio.sleep(0)
-        # The loop stands still. A look begins when the answer to the one before has come.
+        # The loop stands queued. A look begins when the answer to the one before has come.
         goal = polls(emulator, id) + 4
         until(lambda: polls(emulator, id) >= goal)
         step.cancel()
@@ -126,9 +126,9 @@ def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
 
 
 def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
-    emulator: Emulator, still: str
+    emulator: Emulator, queued: str
 ) -> None:
-    watch = Pipevideo(**options(emulator)).responses.watch(still)
+    watch = Pipevideo(**options(emulator)).responses.watch(queued)
     assert next(watch).generation.status == "queued"
 
     def raising(*_: object) -> None:
@@ -137,7 +137,7 @@ def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
     def settle() -> None:
         # It goes on when the other thread rests in its call.
         begun.wait()
-        emulator.settle(still)
+        emulator.settle(queued)
         # The update comes while this thread lets nobody else run, and so does the signal.
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
@@ -173,15 +173,15 @@ def test_a_stop_iteration_in_a_callback_is_no_end(emulator: Emulator, run: Runne
 
 
 def test_closing_a_watch_ends_a_step_that_waits(
-    emulator: Emulator, still: str, run: Runner
+    emulator: Emulator, queued: str, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        watch = client.responses.watch(still)
+        watch = client.responses.watch(queued)
         await watch.__anext__()
         step = asyncio.ensure_future(watch.__anext__())
-        await seen(emulator, still)
+        await seen(emulator, queued)
         await watch.aclose()
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(step, 20)
@@ -190,33 +190,33 @@ def test_closing_a_watch_ends_a_step_that_waits(
     run(main())
 
 
-def test_closing_a_watch_ends_a_step_that_blocks(emulator: Emulator, still: str) -> None:
-    watch = Pipevideo(**options(emulator)).responses.watch(still)
+def test_closing_a_watch_ends_a_step_that_blocks(emulator: Emulator, queued: str) -> None:
+    watch = Pipevideo(**options(emulator)).responses.watch(queued)
     next(watch)
     ended: list[Update] = []
     thread = threading.Thread(target=lambda: ended.extend(watch), daemon=True)
-    before = polls(emulator, still)
+    before = polls(emulator, queued)
     thread.start()
-    until(lambda: polls(emulator, still) > before + 2)
+    until(lambda: polls(emulator, queued) > before + 2)
     watch.close()
     thread.join(20)
     assert not thread.is_alive() and ended == []
 
 
 def test_a_call_that_is_awaited_twice_at_once_says_so(
-    emulator: Emulator, still: str, run: Runner
+    emulator: Emulator, queued: str, run: Runner
 ) -> None:
     async def main() -> None:
-        call = AsyncPipevideo(**options(emulator)).responses.wait(still)
+        call = AsyncPipevideo(**options(emulator)).responses.wait(queued)
 
         async def wait() -> str:
             return (await call).status
 
         first = asyncio.ensure_future(wait())
-        await seen(emulator, still)
+        await seen(emulator, queued)
         with pytest.raises(RuntimeError, match="already"):
             await wait()
-        emulator.settle(still)
+        emulator.settle(queued)
         assert await asyncio.wait_for(first, 20) == "completed"
 
     run(main())

@@ -1,4 +1,4 @@
-"""The examples that receive webhooks, each on its real server, told by the emulator."""
+"""Runs the examples that receive webhooks, each on its real server; the emulator sends the webhooks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
-def telling() -> Iterator[Emulator]:
-    """A generation takes 300 ms, and what is refused is delivered again after 5."""
+def sending() -> Iterator[Emulator]:
+    """A generation takes 300 ms, and a rejected delivery is sent again after 5 ms."""
     with Emulator(
         median_seconds=300, sigma=0, speed=1000, rate_limit=None, webhook_secrets=[SECRET]
     ) as emulator:
@@ -29,8 +29,8 @@ def telling() -> Iterator[Emulator]:
 
 @contextmanager
 def serving(emulator: Emulator, *command: str, **environment: str) -> Iterator[Any]:
-    """A server that the emulator tells: its address, and what it prints: so many lines, and then, once
-    it is stopped, the rest with its errors."""
+    """Runs a server to which the emulator sends webhooks. Yields its address, and a function that waits
+    for so many lines of output, stops the server, and returns all of its output."""
     with start(
         emulator, *command, PIPEVIDEO_WEBHOOK_SECRET=SECRET, **environment
     ) as server:
@@ -56,52 +56,53 @@ def serving(emulator: Emulator, *command: str, **environment: str) -> Iterator[A
             server.kill()
 
 
-def answered(emulator: Emulator, count: int) -> list[int]:
+def statuses(emulator: Emulator, count: int) -> list[int]:
     until(lambda: len(emulator.deliveries()) >= count)
     return [delivery["answered"] for delivery in emulator.deliveries()]
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
-def test_a_server_is_told(telling: Emulator, framework: str) -> None:
-    telling.delivery_fault(wrong_signature=True)
-    telling.delivery_fault(twice=True)
-    with serving(telling, f"webhook_{framework}.py", "0") as (url, printed):
+def test_a_server_receives_webhooks(sending: Emulator, framework: str) -> None:
+    sending.delivery_fault(wrong_signature=True)
+    sending.delivery_fault(twice=True)
+    with serving(sending, f"webhook_{framework}.py", "0") as (url, printed):
         with urllib.request.urlopen(f"{url}/videos", b"A cat", timeout=20) as answer:
             shown = answer.read().decode()
-        # The forged one is refused; the one that comes twice is taken twice, and told of once.
-        assert answered(telling, 3) == [400, 204, 204]
-        id = telling.deliveries()[0]["body"]["generationId"]
+        # The forged delivery is rejected. The one that is sent twice is accepted twice, and is acted
+        # on once.
+        assert statuses(sending, 3) == [400, 204, 204]
+        id = sending.deliveries()[0]["body"]["generationId"]
         lines, errors = printed(1 if framework == "fastapi" else 2)
-    ready = f"{telling.video_base}/videos/{id}"
+    ready = f"{sending.video_base}/videos/{id}"
     if framework == "fastapi":
-        assert shown.startswith(ready) and lines == [f"told of {id}"]
+        assert shown.startswith(ready) and lines == [f"received the webhook of {id}"]
     else:
-        # The wait is awake before the route has told of it.
-        finished, told = sorted(lines)
-        assert shown == id and told == f"told of {id}"
+        # The wait may end before the route has printed its line.
+        finished, received = sorted(lines)
+        assert shown == id and received == f"received the webhook of {id}"
         assert finished.startswith(f"{id} is ready: {ready}")
-    assert errors.count("refused: no secret made the delivery's signature.") == 1
-    assert [request["method"] for request in telling.requests()] == ["POST", "GET"]
+    assert errors.count("rejected: no secret made the delivery's signature.") == 1
+    assert [request["method"] for request in sending.requests()] == ["POST", "GET"]
 
 
-def test_several_processes_over_redis(telling: Emulator) -> None:
+def test_several_processes_over_redis(sending: Emulator) -> None:
     if "PIPEVIDEO_TEST_REDIS_URL" not in os.environ:
         pytest.skip("PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test python starts one")
     redis = {"REDIS_URL": os.environ["PIPEVIDEO_TEST_REDIS_URL"]}
     secret = {"PIPEVIDEO_WEBHOOK_SECRET": SECRET}
-    telling.delivery_fault(wrong_signature=True)
-    telling.delivery_fault(twice=True)
-    with serving(telling, "webhook_redis.py", "receive", "0", **redis) as (_, printed):
+    sending.delivery_fault(wrong_signature=True)
+    sending.delivery_fault(twice=True)
+    with serving(sending, "webhook_redis.py", "receive", "0", **redis) as (_, printed):
         waiting = [
-            start(telling, "webhook_redis.py", "generate", f"Cat {n}", **redis, **secret)
+            start(sending, "webhook_redis.py", "generate", f"Cat {n}", **redis, **secret)
             for n in range(3)
         ]
         ended = [process.communicate(timeout=60) for process in waiting]
         assert [process.returncode for process in waiting] == [0, 0, 0], ended
-        assert sorted(answered(telling, 5)) == [204, 204, 204, 204, 400]
-        assert printed(0)[1].count("refused: ") == 1
-    created = {delivery["body"]["generationId"] for delivery in telling.deliveries()}
+        assert sorted(statuses(sending, 5)) == [204, 204, 204, 204, 400]
+        assert printed(0)[1].count("rejected: ") == 1
+    created = {delivery["body"]["generationId"] for delivery in sending.deliveries()}
     assert {stdout.split(" is ready: ")[0] for stdout, _ in ended} == created
-    # Each process looked once, when it was woken: a look at each safety interval takes a minute.
-    methods = [request["method"] for request in telling.requests()]
+    # Each process polled once, when it was woken: the safety interval is a minute.
+    methods = [request["method"] for request in sending.requests()]
     assert (methods.count("POST"), methods.count("GET")) == (3, 3)

@@ -1,4 +1,4 @@
-"""The shared scenarios, run by both clients."""
+"""Runs the shared scenarios with both clients."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pipevideo import AsyncPipevideo, Pipevideo, PipevideoError, Webhook, Webhoo
 from scenarios import EXCUSED, SURFACE, Matcher, Run, load, names, shown, shown_error
 
 
+# Most of a scenario's time is pauses. More threads than this only compete for the processor.
 AT_ONCE = 8
 
 
@@ -26,7 +27,7 @@ AT_ONCE = 8
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
-    """The scenarios that are tested, several at once: most of what they take is pauses."""
+    """Starts the selected scenarios, several at once, and yields their results."""
     environment = pytest.MonkeyPatch()
     for name in ("PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL", "PIPEVIDEO_WEBHOOK_SECRET"):
         environment.delenv(name, raising=False)
@@ -52,7 +53,7 @@ def check(matcher: Matcher, expected: dict[str, Any], result: Any) -> None:
         matcher.value(expected["error"], shown_error(result), "error")
         text = f"{result} {result!r} {''.join(traceback.format_exception(result))}"
         for secret in expected.get("lacks", []):
-            assert secret not in text, f"{secret!r} stands in the error's text"
+            assert secret not in text, f"the error's text contains {secret!r}"
         return
     if isinstance(result, PipevideoError):
         raise result
@@ -67,12 +68,12 @@ def excused(scenario: dict[str, Any], name: str) -> None:
             pytest.skip(f"excused: {EXCUSED[entry]}")
 
 
-def finish(run: Run, matcher: Matcher, taken: list[WebhookEvent | PipevideoError]) -> None:
+def finish(run: Run, matcher: Matcher, received: list[WebhookEvent | PipevideoError]) -> None:
     if "requests" in run.scenario:
         matcher.requests(run.scenario["requests"], run.emulator.requests(), run.emulator.api_key)
     events = run.scenario.get("events", [])
-    assert len(taken) == len(events), f"{len(events)} events expected, these came: {taken}"
-    for expected, event in zip(events, taken):
+    assert len(received) == len(events), f"{len(events)} events expected, these arrived: {received}"
+    for expected, event in zip(events, received):
         check(matcher, expected, event)
     run.check_files()
 
@@ -162,7 +163,7 @@ def test_asyncio(
     running[request.node.name].result(120)
 
 
-def test_every_kind_has_its_class() -> None:
+def test_every_error_kind_has_a_class() -> None:
     known = {kind["name"] for kind in SURFACE["error_kinds"]}
     by_kind = pipevideo.errors._BY_KIND
     assert set(by_kind) - {""} == known
@@ -174,7 +175,7 @@ def parameters(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-def test_every_operation_and_option_is_there_or_excused() -> None:
+def test_every_operation_and_option_exists_or_is_excused() -> None:
     for operation, entry in SURFACE["operations"].items():
         if operation in EXCUSED:
             continue
@@ -186,9 +187,9 @@ def test_every_operation_and_option_is_there_or_excused() -> None:
             assert wanted <= parameters(Webhook) | parameters(getattr(Webhook, name)), operation
             continue
         if operation == "webhooks.unwrap":
-            wanted -= {"now"}  # the client's takes it in no language
+            wanted -= {"now"}  # only the verifier without a client takes it, in every language
         if name == "download":
-            wanted -= {"id"}  # `generation` takes one, too
+            wanted -= {"id"}  # `generation` may be an id
         for client in (Pipevideo, AsyncPipevideo):
             target: Any = client(api_key="pv_example")
             for step in path:

@@ -22,36 +22,36 @@ def meanwhile(emulator: Emulator) -> None:
     other.responses.wait(emulator.add_generation(polls=["queued"] * 30 + ["completed"]))
 
 
-def test_a_watch_goes_on_however_slow_its_consumer_is(emulator: Emulator, still: str) -> None:
+def test_a_watch_goes_on_however_slow_its_consumer_is(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
-    watch = client.responses.watch(still)
+    watch = client.responses.watch(queued)
     next(watch)
     meanwhile(emulator)
-    emulator.settle(still)
+    emulator.settle(queued)
     assert [update.generation.status for update in watch] == ["completed"]
 
 
 def test_an_async_watch_goes_on_however_slow_its_consumer_is(
-    emulator: Emulator, still: str
+    emulator: Emulator, queued: str
 ) -> None:
     async def key() -> str:
         return emulator.api_key
 
     async def main() -> None:
         client = AsyncPipevideo(**options(emulator, api_key=key))
-        watch = client.responses.watch(still)
+        watch = client.responses.watch(queued)
         await watch.__anext__()
-        # The loop stands still, and then it does not: its tokens come without a call under way.
+        # The loop stands queued, and then it does not: its tokens come without a call under way.
         meanwhile(emulator)
         await asyncio.to_thread(meanwhile, emulator)
-        emulator.settle(still)
+        emulator.settle(queued)
         assert [update.generation.status async for update in watch] == ["completed"]
 
     asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_a_call_that_is_busy_with_its_callback_holds_up_no_other(
-    emulator: Emulator, still: str
+    emulator: Emulator, queued: str
 ) -> None:
     client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
     other = emulator.add_generation(polls=["queued"] * 30 + ["completed"])
@@ -62,12 +62,12 @@ def test_a_call_that_is_busy_with_its_callback_holds_up_no_other(
 
     def busy(_: object) -> None:
         thread.join()
-        emulator.settle(still)
+        emulator.settle(queued)
 
     thread.start()
     # It begins later, and the newest call is the one that is asked first.
     until(lambda: polls(emulator, other) > 0)
-    client.responses.wait(still, on_update=busy)
+    client.responses.wait(queued, on_update=busy)
     assert ended == ["completed"]
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_exception_reaches_the_caller(
     assert emulator.requests() == []
 
 
-def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, still: str) -> None:
+def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, queued: str) -> None:
     """The wish of another thread's call is answered by others."""
     asked: list[int] = []
 
@@ -111,7 +111,7 @@ def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, still: 
     )
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        client.responses.wait(still)
+        client.responses.wait(queued)
     emulator.settle(other)
     thread.join()
     assert ended == ["completed"]
@@ -156,12 +156,12 @@ class Service:
 
 
 def test_a_client_whose_key_is_its_owners_method_is_collected(
-    emulator: Emulator, still: str
+    emulator: Emulator, queued: str
 ) -> None:
     def blocking() -> weakref.ref[Service]:
         service = Service(emulator, Pipevideo)
         service.client.generate(model=MODEL, input="A cat")
-        next(service.client.responses.watch(still))
+        next(service.client.responses.watch(queued))
         return weakref.ref(service)
 
     async def awaited() -> weakref.ref[Service]:

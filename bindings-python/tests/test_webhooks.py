@@ -196,66 +196,66 @@ def deliver(client: Pipevideo | AsyncPipevideo, id: str) -> pipevideo.WebhookEve
     return client.webhooks.unwrap(body(id), headers)
 
 
-def test_a_webhook_wakes_a_wait_that_blocks(emulator: Emulator, still: str) -> None:
+def test_a_webhook_wakes_a_wait_that_blocks(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**resting(emulator))
 
     def settle() -> None:
-        until(lambda: polls(emulator, still) == 1)
-        emulator.settle(still)
-        assert not deliver(client, still).duplicate
-        assert deliver(client, still).duplicate
+        until(lambda: polls(emulator, queued) == 1)
+        emulator.settle(queued)
+        assert not deliver(client, queued).duplicate
+        assert deliver(client, queued).duplicate
 
     thread = threading.Thread(target=settle)
     thread.start()
-    assert client.responses.wait(still).status == "completed"
+    assert client.responses.wait(queued).status == "completed"
     thread.join()
     assert SECRET not in repr(client)
 
 
-def test_a_webhook_wakes_a_wait_on_a_loop(emulator: Emulator, still: str) -> None:
+def test_a_webhook_wakes_a_wait_on_a_loop(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**resting(emulator))
     updates: list[str] = []
 
     async def main() -> None:
-        wait = client.responses.wait(still, on_update=lambda update: updates.append(update.via))
+        wait = client.responses.wait(queued, on_update=lambda update: updates.append(update.via))
         task = asyncio.ensure_future(wait)
-        while polls(emulator, still) < 1:
+        while polls(emulator, queued) < 1:
             await asyncio.sleep(0.001)
-        emulator.settle(still)
-        deliver(client, still)
+        emulator.settle(queued)
+        deliver(client, queued)
         assert (await task).status == "completed"
 
     asyncio.run(asyncio.wait_for(main(), 20))
     assert updates[-1] == "webhook"
 
 
-def test_another_processes_event_wakes_a_wait_that_blocks(emulator: Emulator, still: str) -> None:
+def test_another_processes_event_wakes_a_wait_that_blocks(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**resting(emulator))
 
     def settle() -> None:
-        until(lambda: polls(emulator, still) == 1)
+        until(lambda: polls(emulator, queued) == 1)
         client.webhooks.wake("gen_of_nobody")
-        emulator.settle(still)
-        client.webhooks.wake(still)
+        emulator.settle(queued)
+        client.webhooks.wake(queued)
 
     thread = threading.Thread(target=settle)
     thread.start()
-    assert client.responses.wait(still).status == "completed"
+    assert client.responses.wait(queued).status == "completed"
     thread.join()
-    assert polls(emulator, still) == 2
+    assert polls(emulator, queued) == 2
 
 
-def test_another_processes_event_wakes_a_wait_on_a_loop(emulator: Emulator, still: str) -> None:
+def test_another_processes_event_wakes_a_wait_on_a_loop(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**resting(emulator))
     updates: list[str] = []
 
     async def main() -> None:
-        wait = client.responses.wait(still, on_update=lambda update: updates.append(update.via))
+        wait = client.responses.wait(queued, on_update=lambda update: updates.append(update.via))
         task = asyncio.ensure_future(wait)
-        while polls(emulator, still) < 1:
+        while polls(emulator, queued) < 1:
             await asyncio.sleep(0.001)
-        emulator.settle(still)
-        client.webhooks.wake(still)
+        emulator.settle(queued)
+        client.webhooks.wake(queued)
         assert (await task).status == "completed"
         with pytest.raises(TypeError, match="argument 'generation_id'"):
             client.webhooks.wake(3)  # type: ignore[arg-type]
