@@ -1,10 +1,10 @@
-"""What calls cost: CPU, memory and import time, beside bare aiohttp, openai and svix.
+"""Measures CPU, memory and import time, and compares them with bare aiohttp, openai and svix.
 
     python -m pip install -r bindings-python/benches/requirements.txt
     python bindings-python/benches/bench.py
 
-Build the wheel with --release before. CPU is that of this process, all threads, the server's aside; each
-figure is the best of several rounds, so that what else the machine does counts little.
+Install a release build of the package first. CPU time is that of all threads of a process in which only
+the client runs. Each figure is the best of several rounds, so that other load on the machine counts little.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def cpu() -> float:
 
 
 async def cost(lifecycle: Lifecycle, number: int) -> float:
-    """Milliseconds of CPU for one lifecycle, with so many at once."""
+    """Milliseconds of CPU for one lifecycle, with AT_ONCE of them at a time."""
 
     async def worker(count: int) -> None:
         for _ in range(count):
@@ -118,10 +118,10 @@ def resident() -> int:
 
 
 async def waiting(base_url: str, key: str) -> float:
-    """Bytes for each of many generates that wait on one loop, their tasks included."""
+    """Bytes for each of many waiting `generate` calls on one loop, their tasks included."""
     from pipevideo import AsyncPipevideo
 
-    # Nothing is looked at again within this run.
+    # No generation is polled again within this run.
     polling = {"min_interval": 3600, "max_interval": 3600, "typical": 36000}
     client = AsyncPipevideo(
         base_url=base_url, api_key=key, rate_limit=None, polling=polling, deadline=7200
@@ -158,7 +158,7 @@ async def waiting(base_url: str, key: str) -> float:
 
 
 def verification() -> tuple[float, float]:
-    """Microseconds to verify a delivery: ours, which also reads it, and svix's, which does not."""
+    """Microseconds to verify a delivery. Ours parses it too, and svix's does not."""
     import svix
     from pipevideo import Webhook
 
@@ -175,7 +175,7 @@ def verification() -> tuple[float, float]:
 
 
 def import_time(module: str) -> float:
-    """Milliseconds of a process that imports a module, the median of several."""
+    """Milliseconds that a process takes to import a module: the median of several."""
     times = []
     for _ in range(11):
         begun = time.perf_counter()
@@ -185,7 +185,7 @@ def import_time(module: str) -> float:
 
 
 def in_child(name: str, base_url: str, key: str) -> list[float]:
-    """A measurement in a process of its own."""
+    """Runs a measurement in a process of its own."""
     command = [sys.executable, __file__, name, base_url, key]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [float(figure) for figure in output.split()]

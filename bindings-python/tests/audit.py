@@ -1,4 +1,4 @@
-"""Asks auditwheel which systems the wheel in a folder fits."""
+"""Checks with auditwheel that the wheel in a folder runs on old and new Linux systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong type is a TypeError that names the argument: for every argument of every call."""
+"""An argument of a wrong type is a TypeError that names it: every argument of every call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRONG: Any = object()
 OPTIONS: dict[str, Any] = {"api_key": "pv_example", "webhook_secrets": SECRET}
 REQUEST = {"model": "m", "input": "A cat"}
 SIGNED = {"body": b"{}", "headers": {}}
-# What the other arguments are while one is wrong.
+# Valid values of the other arguments while one is wrong.
 CALLS: dict[str, dict[str, Any]] = {
     "generate": REQUEST,
     "responses.create": REQUEST,
@@ -71,24 +71,24 @@ def arguments() -> list[tuple[str, str]]:
     ]
 
 
-def refused(function: Callable[..., object], given: dict[str, Any], argument: str) -> None:
+def assert_rejected(function: Callable[..., object], given: dict[str, Any], argument: str) -> None:
     with pytest.raises(TypeError, match=f"argument '{argument}'"):
         function(**{**given, argument: WRONG})
 
 
 @pytest.mark.parametrize("call, argument", arguments())
-def test_a_wrong_type_is_told_by_name(call: str, argument: str) -> None:
+def test_a_type_error_names_the_argument(call: str, argument: str) -> None:
     for kind in (Pipevideo, AsyncPipevideo):
         if call == "client":
-            refused(kind, OPTIONS, argument)
+            assert_rejected(kind, OPTIONS, argument)
         elif call in CALLS:
-            refused(called(kind(**OPTIONS), call), CALLS[call], argument)
+            assert_rejected(called(kind(**OPTIONS), call), CALLS[call], argument)
         else:
-            refused(*OTHERS[call], argument)
+            assert_rejected(*OTHERS[call], argument)
 
 
-def test_every_call_is_tried() -> None:
-    """A call that is added to a client has to be added here."""
+def test_every_call_is_covered() -> None:
+    """A call that is added to a client has to be added to `CALLS`."""
     client = Pipevideo(**OPTIONS)
     found = {"generate"}
     for resource in ("responses", "engines", "usage", "webhooks"):
@@ -98,7 +98,7 @@ def test_every_call_is_tried() -> None:
 
 
 async def asynchronous(update: object) -> None:
-    """A callback that nobody would await."""
+    """A callback that would never be awaited."""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def asynchronous(update: object) -> None:
         ("on_update", asynchronous),
     ],
 )
-def test_near_misses_are_told_as_well(argument: str, value: Any) -> None:
+def test_a_type_error_names_an_almost_right_argument(argument: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"argument '{argument}'"):
         Pipevideo(**OPTIONS).generate(**{**REQUEST, argument.split(".")[0]: value})
 
@@ -135,12 +135,12 @@ def test_near_misses_are_told_as_well(argument: str, value: Any) -> None:
         ("polling", {1: 2}),
     ],
 )
-def test_near_misses_of_options_are_told_as_well(option: str, value: Any) -> None:
+def test_a_type_error_names_an_almost_right_option(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"argument '{option}'"):
         Pipevideo(**{**OPTIONS, option.split(".")[0]: value})
 
 
-def test_the_emulators_arguments_are_told_by_name() -> None:
+def test_a_type_error_names_the_emulators_argument() -> None:
     with pytest.raises(TypeError, match="argument 'options.speed'"):
         Emulator(speed=WRONG)
     with pytest.raises(ValueError, match="sped"):

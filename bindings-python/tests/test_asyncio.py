@@ -1,4 +1,4 @@
-"""Calls that are awaited: cancelling, loops, callbacks, tokens; uvloop and trio."""
+"""Awaited calls: cancellation, event loops, callbacks, tokens; asyncio, uvloop, anyio and trio."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def run(request: pytest.FixtureRequest) -> Runner:
     return asyncio.run if request.param == "asyncio" else on_uvloop
 
 
-async def seen(emulator: Emulator, id: str, more: int = 1) -> None:
-    """Until there have been more looks at a generation."""
+async def polled(emulator: Emulator, id: str, more: int = 1) -> None:
+    """Waits until a generation has been polled again."""
     goal = polls(emulator, id) + more
     while polls(emulator, id) < goal:
         await asyncio.sleep(0.001)
 
 
-def test_many_at_once_on_several_loops_in_turn(emulator: Emulator, run: Runner) -> None:
+def test_many_calls_at_once_on_several_loops_in_turn(emulator: Emulator, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> int:
@@ -75,11 +75,11 @@ def test_cancelling_stops_the_polls_and_never_the_generation(
 
     async def main() -> None:
         task = asyncio.ensure_future(client.responses.wait(queued))
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        # The look under way may still come in; others would come with those at the next ones.
+        # The poll in flight may still arrive. Later ones would arrive during these waits.
         for _ in range(2):
             other = emulator.add_generation(polls=["queued"] * 20 + ["completed"])
             await client.responses.wait(other)
@@ -98,13 +98,13 @@ def test_cancelling_a_create_closes_its_request(emulator: Emulator, run: Runner)
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.responses.create(model=MODEL, input="A cat"), 0.05)
-        # It did not hold up the next one.
+        # It does not delay the next one.
         await client.responses.create(model=MODEL, input="A cat")
 
     run(main())
 
 
-def test_wait_for_and_gather_and_task_groups(emulator: Emulator, queued: str, run: Runner) -> None:
+def test_wait_for_gather_and_task_groups_work(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
@@ -169,10 +169,10 @@ def test_an_exception_in_a_callback_ends_the_call(
 
 
 def test_a_key_may_be_an_async_function(emulator: Emulator, run: Runner) -> None:
-    asked: list[object] = []
+    called_on: list[object] = []
 
     async def key() -> str:
-        asked.append(asyncio.get_running_loop())
+        called_on.append(asyncio.get_running_loop())
         await asyncio.sleep(0)
         return emulator.api_key
 
@@ -183,7 +183,7 @@ def test_a_key_may_be_an_async_function(emulator: Emulator, run: Runner) -> None
         client = AsyncPipevideo(**options(emulator, api_key=key))
         calls = [client.generate(model=MODEL, input="A cat") for _ in range(5)]
         await asyncio.gather(*calls)
-        assert set(asked) == {asyncio.get_running_loop()}
+        assert set(called_on) == {asyncio.get_running_loop()}
         client = AsyncPipevideo(**options(emulator, api_key=refuse))
         with pytest.raises(pipevideo.AuthenticationError) as caught:
             await client.usage.retrieve()
@@ -192,7 +192,7 @@ def test_a_key_may_be_an_async_function(emulator: Emulator, run: Runner) -> None
     run(main())
 
 
-def test_a_watch_left_early_stops(emulator: Emulator, queued: str, run: Runner) -> None:
+def test_a_watch_can_be_left_early_and_loses_no_update(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
@@ -202,11 +202,11 @@ def test_a_watch_left_early_stops(emulator: Emulator, queued: str, run: Runner) 
         watch = client.responses.watch(queued)
         await watch.__anext__()
         step = asyncio.ensure_future(watch.__anext__())
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         step.cancel()
         with pytest.raises(asyncio.CancelledError):
             await step
-        # A step that was cancelled loses nothing.
+        # The cancelled step loses no update.
         emulator.settle(queued)
         assert [update.generation.status async for update in watch] == ["completed"]
         await watch.aclose()
@@ -214,7 +214,7 @@ def test_a_watch_left_early_stops(emulator: Emulator, queued: str, run: Runner) 
     run(main())
 
 
-def test_a_closed_client_says_so(emulator: Emulator, run: Runner) -> None:
+def test_a_closed_client_rejects_calls(emulator: Emulator, run: Runner) -> None:
     async def main() -> None:
         async with AsyncPipevideo(**options(emulator)) as client:
             pass
@@ -225,7 +225,7 @@ def test_a_closed_client_says_so(emulator: Emulator, run: Runner) -> None:
     run(main())
 
 
-def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
+def test_a_call_can_be_awaited_only_once(emulator: Emulator, run: Runner) -> None:
     async def main() -> None:
         call = AsyncPipevideo(**options(emulator)).engines.list()
         await call
@@ -236,7 +236,7 @@ def test_a_call_is_awaited_once(emulator: Emulator, run: Runner) -> None:
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
-def test_tasks_may_begin_at_once(emulator: Emulator, queued: str) -> None:
+def test_eager_tasks_work(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
@@ -244,7 +244,7 @@ def test_tasks_may_begin_at_once(emulator: Emulator, queued: str) -> None:
         tasks = [asyncio.create_task(client.generate(model=MODEL, input="A cat")) for _ in range(9)]
         assert {generation.status for generation in await asyncio.gather(*tasks)} == {"completed"}
         task = asyncio.create_task(client.responses.wait(queued))
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -252,7 +252,7 @@ def test_tasks_may_begin_at_once(emulator: Emulator, queued: str) -> None:
     asyncio.run(main())
 
 
-def test_a_task_is_shown_with_its_call(emulator: Emulator, queued: str) -> None:
+def test_the_repr_of_a_task_names_its_call(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
@@ -264,7 +264,7 @@ def test_a_task_is_shown_with_its_call(emulator: Emulator, queued: str) -> None:
     asyncio.run(main(), debug=True)
 
 
-def test_a_call_that_is_never_awaited_is_told(emulator: Emulator) -> None:
+def test_a_call_that_is_never_awaited_warns(emulator: Emulator) -> None:
     client = AsyncPipevideo(**options(emulator))
     with pytest.warns(RuntimeWarning, match="responses.create was never awaited"):
         client.responses.create(model=MODEL, input="A cat")
@@ -274,7 +274,7 @@ def test_a_call_that_is_never_awaited_is_told(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
+def test_without_an_event_loop_and_on_trio_a_call_is_rejected(emulator: Emulator) -> None:
     client = AsyncPipevideo(**options(emulator))
     with pytest.raises(RuntimeError, match="event loop|trio"):
         client.engines.list().send(None)
@@ -289,7 +289,7 @@ def test_without_a_loop_and_on_trio_it_is_refused(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_on_anyio_over_asyncio(emulator: Emulator, queued: str) -> None:
+def test_anyio_over_asyncio_works(emulator: Emulator, queued: str) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Calls that block: the GIL, signals, threads, callbacks, tokens, closing."""
+"""Blocking calls: the GIL, signals, threads, callbacks, tokens, closing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_another_thread_makes_progress_during_a_wait(emulator: Emulator, queued:
 
     thread = threading.Thread(target=settle)
     thread.start()
-    # It would never end if this thread kept the other one from running.
+    # The wait would never end if this thread kept the other one from running.
     assert Pipevideo(**options(emulator)).responses.wait(queued).status == "completed"
     thread.join()
 
@@ -39,7 +39,7 @@ def test_ctrl_c_ends_a_wait_within_a_fifth_of_a_second(emulator: Emulator, queue
         before = polls(emulator, queued)
 
         def interrupt() -> None:
-            # One may still be on its way from the wait before.
+            # A poll of the previous wait may still be in flight.
             until(lambda: polls(emulator, queued) > before + 1)
             sent.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
@@ -121,23 +121,23 @@ def test_an_exception_in_a_callback_ends_the_call(emulator: Emulator, tmp_path: 
 
 
 def test_a_key_may_be_a_function(emulator: Emulator) -> None:
-    asked: list[int] = []
+    called_in: list[int] = []
 
     def key() -> str:
-        asked.append(threading.get_ident())
+        called_in.append(threading.get_ident())
         return emulator.api_key
 
     async def later() -> str:
         return key()
 
     for function in (key, later):
-        asked.clear()
+        called_in.clear()
         client = Pipevideo(**options(emulator, api_key=function))
         assert client.generate(model=MODEL, input="A cat").status == "completed"
-        assert len(asked) == 4 and set(asked) == {threading.get_ident()}
+        assert len(called_in) == 4 and set(called_in) == {threading.get_ident()}
 
 
-def test_a_key_function_that_fails_is_the_cause(emulator: Emulator) -> None:
+def test_an_exception_in_the_key_function_is_the_cause(emulator: Emulator) -> None:
     def key() -> str:
         raise LookupError("no token")
 
@@ -150,7 +150,7 @@ def test_a_key_function_that_fails_is_the_cause(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_a_closed_client_says_so(emulator: Emulator) -> None:
+def test_a_closed_client_rejects_calls(emulator: Emulator) -> None:
     with Pipevideo(**options(emulator)) as client:
         assert not client.is_closed
     assert client.is_closed
@@ -160,7 +160,7 @@ def test_a_closed_client_says_so(emulator: Emulator) -> None:
     assert emulator.requests() == []
 
 
-def test_an_unclosed_client_is_simply_gone(emulator: Emulator, queued: str) -> None:
+def test_a_client_may_be_dropped_without_close(emulator: Emulator, queued: str) -> None:
     for _ in range(50):
         Pipevideo(**options(emulator)).responses.retrieve(queued)
     watch = Pipevideo(**options(emulator)).responses.watch(queued)
@@ -179,7 +179,7 @@ def test_a_watch_is_an_iterator(emulator: Emulator, queued: str) -> None:
         assert list(watch) == []
 
 
-def test_times_may_be_timedelta(emulator: Emulator, queued: str) -> None:
+def test_a_duration_may_be_a_timedelta(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator, request_timeout=timedelta(seconds=5)))
     with pytest.raises(pipevideo.WaitTimeoutError) as caught:
         client.responses.wait(queued, deadline=timedelta(milliseconds=20))
@@ -187,7 +187,7 @@ def test_times_may_be_timedelta(emulator: Emulator, queued: str) -> None:
     assert caught.value.polls and caught.value.retryable
 
 
-def test_wrong_values_are_refused(emulator: Emulator) -> None:
+def test_wrong_values_are_rejected(emulator: Emulator) -> None:
     client: Any = Pipevideo(**options(emulator))
     for wrong in (-1, float("nan"), float("inf")):
         with pytest.raises(pipevideo.InvalidRequestError, match="deadline"):
@@ -205,7 +205,7 @@ def test_wrong_values_are_refused(emulator: Emulator) -> None:
         client.responses.create(model=MODEL, input="A cat", extra_body={"deep": deep})
 
 
-def test_a_client_pickles_as_its_configuration(emulator: Emulator) -> None:
+def test_a_client_pickles_as_its_options(emulator: Emulator) -> None:
     client = pickle.loads(pickle.dumps(Pipevideo(**options(emulator))))
     assert client.generate(model=MODEL, input="A cat").status == "completed"
     assert emulator.api_key not in repr(client)

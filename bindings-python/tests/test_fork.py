@@ -1,4 +1,4 @@
-"""After a fork both old and new clients work in the child."""
+"""Old and new clients work in a forked child."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from conftest import MODEL, options, polls, until
 from pipevideo import APIConnectionError, AsyncPipevideo, Pipevideo
 from pipevideo.testing import Emulator
 
-# From 3.12 on Python warns of every fork of a process with threads; that is what is tried here.
+# Python 3.12 and later warn of every fork of a process with threads, which is what these tests do.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def in_child(work: Callable[[], object]) -> None:
-    """Runs work in a forked child, which has 20 seconds."""
+    """Runs work in a forked child, for at most 20 seconds."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -69,7 +69,7 @@ def test_asyncio_works_in_the_child(emulator: Emulator) -> None:
     asyncio.run(main())
 
 
-def test_a_fork_in_the_middle_of_the_parents_waits(emulator: Emulator, queued: str) -> None:
+def test_a_fork_during_the_parents_waits(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator))
     ended: list[Any] = []
     wait = lambda: ended.append(client.responses.wait(queued))  # noqa: E731
@@ -86,8 +86,8 @@ def test_a_fork_in_the_middle_of_the_parents_waits(emulator: Emulator, queued: s
     assert [generation.status for generation in ended] == ["completed"] * 8
 
 
-def test_a_limited_client_works_in_the_child(emulator: Emulator, queued: str) -> None:
-    """The parent's requests under way count against no budget of the child's."""
+def test_a_client_with_a_rate_limit_works_in_the_child(emulator: Emulator, queued: str) -> None:
+    """The parent's requests in flight do not count against the child's budget."""
     client = Pipevideo(**options(emulator, rate_limit=(3, 0.05), max_retries=0))
     emulator.fault(match={"path": f"/v1/responses/{queued}"}, times=None, delay_ms=3_600_000)
 
@@ -119,7 +119,7 @@ def test_a_pool_of_forked_workers(emulator: Emulator) -> None:
         assert pool.map_async(task, range(12)).get(60) == ["completed"] * 12
 
 
-def test_the_emulator_stays_with_the_parent(emulator: Emulator) -> None:
+def test_the_emulator_belongs_to_the_parent(emulator: Emulator) -> None:
     def work() -> None:
         with pytest.raises(RuntimeError, match="parent"):
             emulator.requests()

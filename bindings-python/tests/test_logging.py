@@ -1,4 +1,4 @@
-"""The core's events arrive in `logging` under `pipevideo`, with neither key nor prompt."""
+"""The core's events reach the logger `pipevideo`, without the key and the prompt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from conftest import MODEL, options
 from pipevideo import AsyncPipevideo, Pipevideo
 from pipevideo.testing import Emulator
 
-PROMPT = "a prompt that nobody may read"
+PROMPT = "a prompt that must stay private"
 
 
-def test_blocking_calls_tell(
+def test_blocking_calls_log(
     emulator: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG, "pipevideo")
@@ -40,7 +40,7 @@ def test_blocking_calls_tell(
         assert secret and secret not in text
 
 
-def test_a_loop_is_told_while_it_waits(
+def test_a_pending_await_logs(
     emulator: Emulator, queued: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "pipevideo")
@@ -55,7 +55,7 @@ def test_a_loop_is_told_while_it_waits(
     asyncio.run(asyncio.wait_for(main(), 20))
 
 
-def test_nothing_is_kept_that_nobody_wants(
+def test_events_below_the_level_are_dropped(
     emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "pipevideo")
@@ -66,8 +66,8 @@ def test_nothing_is_kept_that_nobody_wants(
     assert len(caplog.records) == 1
 
 
-class Full(logging.Handler):
-    """A handler that has a fault."""
+class RaisingHandler(logging.Handler):
+    """A handler that raises."""
 
     def __init__(self, raised: BaseException) -> None:
         super().__init__()
@@ -79,8 +79,8 @@ class Full(logging.Handler):
 
 
 @pytest.fixture
-def broken(request: pytest.FixtureRequest) -> Iterator[Full]:
-    handler, logger = Full(request.param), logging.getLogger("pipevideo")
+def broken(request: pytest.FixtureRequest) -> Iterator[RaisingHandler]:
+    handler, logger = RaisingHandler(request.param), logging.getLogger("pipevideo")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     yield handler
@@ -90,7 +90,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[Full]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("broken", [OSError("no space left")], indirect=True)
-def test_a_handler_that_fails_touches_no_call(emulator: Emulator, broken: Full) -> None:
+def test_an_exception_in_a_handler_affects_no_call(emulator: Emulator, broken: RaisingHandler) -> None:
     assert Pipevideo(**options(emulator)).generate(model=MODEL, input=PROMPT).is_final
 
     async def main() -> None:
@@ -102,7 +102,7 @@ def test_a_handler_that_fails_touches_no_call(emulator: Emulator, broken: Full) 
 
 
 @pytest.mark.parametrize("broken", [KeyboardInterrupt()], indirect=True)
-def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, queued: str, broken: Full) -> None:
+def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, queued: str, broken: RaisingHandler) -> None:
     with pytest.raises(KeyboardInterrupt):
         Pipevideo(**options(emulator)).responses.wait(queued)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Event loops and calls that are left: nothing stays behind, nothing that has come is lost."""
+"""Cancelled calls and dropped event loops: nothing leaks, and no received update is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from conftest import options, polls, until
 from pipevideo import AsyncPipevideo, Pipevideo, Update
 from pipevideo.testing import Emulator
-from test_asyncio import run, seen
+from test_asyncio import polled, run
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 __all__ = ["run"]
@@ -31,7 +31,7 @@ def descriptors() -> int:
     return len(os.listdir("/dev/fd"))
 
 
-def test_loops_that_end_with_a_cancelled_call_leave_nothing(
+def test_loops_that_end_with_a_cancelled_call_leak_nothing(
     emulator: Emulator, queued: str, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
@@ -47,11 +47,11 @@ def test_loops_that_end_with_a_cancelled_call_leave_nothing(
     before = descriptors()
     for _ in range(300):
         run(main())
-    # Some are connections, of client and emulator.
+    # Connections of client and emulator come and go; a leak would be 300 of them.
     assert descriptors() < before + 30
 
 
-def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
+def test_a_loop_that_is_dropped_with_a_pending_call_is_collected(
     emulator: Emulator, queued: str
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
@@ -63,7 +63,7 @@ def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
             task = loop.create_task(
                 client.responses.wait(queued, on_update=lambda update: print(task, update))
             )
-            await seen(emulator, queued, more=2)
+            await polled(emulator, queued, more=2)
 
         loop.run_until_complete(main())
         loop.close()
@@ -74,7 +74,7 @@ def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
         loop = abandoned()
         gc.collect()
     assert loop() is None
-    # The look under way may still come in; others would come with those at the next ones.
+    # The poll in flight may still arrive. Later ones would arrive during these waits.
     blocking = Pipevideo(**options(emulator))
     counts = []
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_a_loop_that_is_dropped_with_a_pending_call_is_gone(
     assert counts[0] == counts[1]
 
 
-def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, queued: str, run: Runner) -> None:
+def test_a_task_without_references_continues(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
@@ -94,7 +94,7 @@ def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, queued: str, run: 
             ended.set()
 
         asyncio.ensure_future(wait())
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         gc.collect()
         emulator.settle(queued)
         await asyncio.wait_for(ended.wait(), 20)
@@ -102,7 +102,7 @@ def test_a_task_that_nobody_holds_goes_on(emulator: Emulator, queued: str, run: 
     run(main())
 
 
-def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
+def test_an_update_that_arrives_during_cancellation_goes_to_the_next_step(
     emulator: Emulator, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
@@ -113,7 +113,7 @@ def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
         assert (await watch.__anext__()).generation.status == "queued"
         step = asyncio.ensure_future(watch.__anext__())
         await asyncio.sleep(0)
-        # The loop stands queued. A look begins when the answer to the one before has come.
+        # This blocks the loop. A poll begins only after the response to the one before.
         goal = polls(emulator, id) + 4
         until(lambda: polls(emulator, id) >= goal)
         step.cancel()
@@ -125,7 +125,7 @@ def test_an_update_that_came_when_its_step_was_cancelled_is_the_next_ones(
     run(main())
 
 
-def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
+def test_an_update_that_arrives_with_a_signal_goes_to_the_next_step(
     emulator: Emulator, queued: str
 ) -> None:
     watch = Pipevideo(**options(emulator)).responses.watch(queued)
@@ -135,10 +135,10 @@ def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
         raise LookupError("a signal")
 
     def settle() -> None:
-        # It goes on when the other thread rests in its call.
+        # This continues once the other thread blocks in its call.
         begun.wait()
         emulator.settle(queued)
-        # The update comes while this thread lets nobody else run, and so does the signal.
+        # Update and signal arrive while this thread keeps the other from running.
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
             pass
@@ -159,7 +159,7 @@ def test_an_update_that_came_when_a_signal_did_is_the_next_ones(
     assert [update.generation.status for update in watch] == ["completed"]
 
 
-def test_a_stop_iteration_in_a_callback_is_no_end(emulator: Emulator, run: Runner) -> None:
+def test_a_stop_iteration_in_a_callback_does_not_end_the_wait(emulator: Emulator, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
     nothing = iter(())
 
@@ -172,7 +172,7 @@ def test_a_stop_iteration_in_a_callback_is_no_end(emulator: Emulator, run: Runne
     run(main())
 
 
-def test_closing_a_watch_ends_a_step_that_waits(
+def test_closing_a_watch_ends_a_pending_step(
     emulator: Emulator, queued: str, run: Runner
 ) -> None:
     client = AsyncPipevideo(**options(emulator))
@@ -181,7 +181,7 @@ def test_closing_a_watch_ends_a_step_that_waits(
         watch = client.responses.watch(queued)
         await watch.__anext__()
         step = asyncio.ensure_future(watch.__anext__())
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         await watch.aclose()
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(step, 20)
@@ -190,7 +190,7 @@ def test_closing_a_watch_ends_a_step_that_waits(
     run(main())
 
 
-def test_closing_a_watch_ends_a_step_that_blocks(emulator: Emulator, queued: str) -> None:
+def test_closing_a_watch_ends_a_blocking_step(emulator: Emulator, queued: str) -> None:
     watch = Pipevideo(**options(emulator)).responses.watch(queued)
     next(watch)
     ended: list[Update] = []
@@ -203,7 +203,7 @@ def test_closing_a_watch_ends_a_step_that_blocks(emulator: Emulator, queued: str
     assert not thread.is_alive() and ended == []
 
 
-def test_a_call_that_is_awaited_twice_at_once_says_so(
+def test_a_call_that_is_awaited_twice_at_once_is_an_error(
     emulator: Emulator, queued: str, run: Runner
 ) -> None:
     async def main() -> None:
@@ -213,7 +213,7 @@ def test_a_call_that_is_awaited_twice_at_once_says_so(
             return (await call).status
 
         first = asyncio.ensure_future(wait())
-        await seen(emulator, queued)
+        await polled(emulator, queued)
         with pytest.raises(RuntimeError, match="already"):
             await wait()
         emulator.settle(queued)

@@ -1,4 +1,4 @@
-"""The emulator before somebody else's client: the service's shape follows OpenAI's Responses API."""
+"""openai-python works with the emulator: the service follows the shape of OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def test_a_generation_from_create_to_end(emulator: Emulator) -> None:
     assert ended.model_extra["output_video_url"].startswith("http")
 
 
-def test_each_refusal_is_the_error_that_it_is(emulator: Emulator) -> None:
+def test_each_status_is_the_matching_error(emulator: Emulator) -> None:
     with pytest.raises(openai.NotFoundError):
         client(emulator).responses.retrieve("gen_none")
     with pytest.raises(openai.BadRequestError, match="model"):
-        client(emulator).responses.create(model="nobody/nothing", input="A cat")
+        client(emulator).responses.create(model="unknown/model", input="A cat")
     with pytest.raises(openai.AuthenticationError):
         client(emulator, "pv_other").responses.retrieve("gen_none")

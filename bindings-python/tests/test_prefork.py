@@ -1,4 +1,4 @@
-"""Servers that fork their workers from a process that has used the client already."""
+"""Servers that fork their workers from a process in which the client was already used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def generate():
     status = client.generate(model="moonshotai/kimi-k2.5", input="A cat").status
     return f"{os.getpid()} {status}"
 
-# It has connections, a runtime and a thread before anything is forked.
+# The process has connections, a runtime and a thread before it forks.
 generate()
 """
 WSGI = CLIENT + """
@@ -49,7 +49,7 @@ generate = app.task(name="generate")(generate)
 
 @contextmanager
 def serving(folder: Path, emulator: Emulator, source: str, *command: str) -> Iterator[tuple[Path, int]]:
-    """A server whose workers have the source's client: the file with what it says, and its process."""
+    """Runs a server whose workers use the source's client. Yields its log file and its process id."""
     (folder / "served.py").write_text(source)
     log = folder / "log"
     environment = {
@@ -76,9 +76,9 @@ def serving(folder: Path, emulator: Emulator, source: str, *command: str) -> Ite
         server.wait()
 
 
-def check(answers: list[str], server: int) -> None:
-    assert [answer.split()[1] for answer in answers] == ["completed"] * len(answers)
-    assert str(server) not in {answer.split()[0] for answer in answers}, "nothing was forked"
+def check(replies: list[str], server: int) -> None:
+    assert [reply.split()[1] for reply in replies] == ["completed"] * len(replies)
+    assert str(server) not in {reply.split()[0] for reply in replies}, "the server did not fork"
 
 
 @pytest.mark.parametrize("kind", ["sync", "gthread"])
@@ -89,8 +89,8 @@ def test_gunicorn_with_preload(tmp_path: Path, emulator: Emulator, kind: str) ->
         (url,) = re.findall(r"Listening at: (\S+)", log.read_text())
 
         def get(_: int) -> str:
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                text: str = answer.read().decode()
+            with urllib.request.urlopen(url, timeout=20) as response:
+                text: str = response.read().decode()
                 return text
 
         with ThreadPoolExecutor(8) as pool:

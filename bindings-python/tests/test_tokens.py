@@ -1,4 +1,4 @@
-"""A key that is a function: who calls it, and what becomes of what it raises."""
+"""An `api_key` function: in which thread it is called, and where its exceptions go."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pipevideo.testing import Emulator
 
 
 def meanwhile(emulator: Emulator) -> None:
-    """Time for many looks."""
+    """Lasts as long as many polls."""
     other = Pipevideo(**options(emulator))
     other.responses.wait(emulator.add_generation(polls=["queued"] * 30 + ["completed"]))
 
 
-def test_a_watch_goes_on_however_slow_its_consumer_is(emulator: Emulator, queued: str) -> None:
+def test_a_watch_with_a_slow_consumer_continues(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
     watch = client.responses.watch(queued)
     next(watch)
@@ -31,7 +31,7 @@ def test_a_watch_goes_on_however_slow_its_consumer_is(emulator: Emulator, queued
     assert [update.generation.status for update in watch] == ["completed"]
 
 
-def test_an_async_watch_goes_on_however_slow_its_consumer_is(
+def test_an_async_watch_with_a_slow_consumer_continues(
     emulator: Emulator, queued: str
 ) -> None:
     async def key() -> str:
@@ -41,7 +41,7 @@ def test_an_async_watch_goes_on_however_slow_its_consumer_is(
         client = AsyncPipevideo(**options(emulator, api_key=key))
         watch = client.responses.watch(queued)
         await watch.__anext__()
-        # The loop stands queued, and then it does not: its tokens come without a call under way.
+        # First the loop is blocked, then it runs: tokens are made without a pending call.
         meanwhile(emulator)
         await asyncio.to_thread(meanwhile, emulator)
         emulator.settle(queued)
@@ -50,7 +50,7 @@ def test_an_async_watch_goes_on_however_slow_its_consumer_is(
     asyncio.run(asyncio.wait_for(main(), 20))
 
 
-def test_a_call_that_is_busy_with_its_callback_holds_up_no_other(
+def test_a_call_in_its_callback_delays_no_other_call(
     emulator: Emulator, queued: str
 ) -> None:
     client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
@@ -65,14 +65,14 @@ def test_a_call_that_is_busy_with_its_callback_holds_up_no_other(
         emulator.settle(queued)
 
     thread.start()
-    # It begins later, and the newest call is the one that is asked first.
+    # This call begins later, and the newest call is asked for a token first.
     until(lambda: polls(emulator, other) > 0)
     client.responses.wait(queued, on_update=busy)
     assert ended == ["completed"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_what_is_no_exception_reaches_the_caller(
+def test_a_base_exception_reaches_the_caller(
     emulator: Emulator, kind: type[BaseException]
 ) -> None:
     def key() -> str:
@@ -92,13 +92,15 @@ def test_what_is_no_exception_reaches_the_caller(
     assert emulator.requests() == []
 
 
-def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, queued: str) -> None:
-    """The wish of another thread's call is answered by others."""
-    asked: list[int] = []
+def test_ctrl_c_in_the_function_ends_only_its_threads_call(
+    emulator: Emulator, queued: str
+) -> None:
+    """Another thread then makes the token that the other call needs."""
+    called_in: list[int] = []
 
     def key() -> str:
-        asked.append(threading.get_ident())
-        if asked[-1] == main and len(asked) > 20:
+        called_in.append(threading.get_ident())
+        if called_in[-1] == main and len(called_in) > 20:
             raise KeyboardInterrupt
         return emulator.api_key
 
@@ -117,7 +119,7 @@ def test_ctrl_c_in_the_function_is_its_threads_alone(emulator: Emulator, queued:
     assert ended == ["completed"]
 
 
-def test_an_async_function_where_the_call_blocks_its_loop_says_so(emulator: Emulator) -> None:
+def test_an_async_function_whose_loop_is_blocked_is_an_error(emulator: Emulator) -> None:
     async def key() -> str:
         return emulator.api_key
 
@@ -130,7 +132,7 @@ def test_an_async_function_where_the_call_blocks_its_loop_says_so(emulator: Emul
     assert emulator.requests() == []
 
 
-def test_what_only_looks_as_if_it_could_be_awaited_is_refused(emulator: Emulator) -> None:
+def test_an_object_that_cannot_be_awaited_is_an_error(emulator: Emulator) -> None:
     class Later:
         def __await__(self) -> Any:
             raise NotImplementedError
@@ -145,7 +147,7 @@ def test_what_only_looks_as_if_it_could_be_awaited_is_refused(emulator: Emulator
 
 
 class Service:
-    """Has a client whose key is its own method."""
+    """Has a client with one of its own methods as `api_key`."""
 
     def __init__(self, emulator: Emulator, kind: type[Pipevideo | AsyncPipevideo]) -> None:
         self.key = emulator.api_key
@@ -155,7 +157,7 @@ class Service:
         return self.key
 
 
-def test_a_client_whose_key_is_its_owners_method_is_collected(
+def test_a_client_with_its_owners_method_as_key_is_collected(
     emulator: Emulator, queued: str
 ) -> None:
     def blocking() -> weakref.ref[Service]:
@@ -175,7 +177,7 @@ def test_a_client_whose_key_is_its_owners_method_is_collected(
         gone = weakref.ref(service)
         del service
         gc.collect()
-        # The call still needs it.
+        # The pending call keeps the client, and with it the method, alive.
         assert (await call).status == "completed"
         return gone
 

@@ -1,4 +1,4 @@
-"""Types: mypy --strict and pyright pass, and the stubs say what the native module has."""
+"""mypy --strict and pyright pass, and the stubs match the native module."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ CHECKED = [str(HERE / "typed_uses.py"), *map(str, EXAMPLES.glob("*.py"))]
 
 
 def passes(*command: str) -> None:
-    """A tool has nothing to say. It runs where the examples find their `service`."""
+    """Runs a tool, which must find nothing, in the folder where the examples import `service`."""
     ended = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, cwd=EXAMPLES
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_mypy_strict(tmp_path: Path) -> None:
+def test_mypy_strict_on_the_examples(tmp_path: Path) -> None:
     passes("mypy", "--strict", "--cache-dir", str(tmp_path), *CHECKED)
 
 
-def test_pyright() -> None:
+def test_pyright_on_the_examples() -> None:
     passes("pyright", "--pythonpath", sys.executable, *CHECKED)
 
 
-def test_the_stubs_are_the_native_modules() -> None:
+def test_the_stubs_match_the_native_module() -> None:
     passes("mypy.stubtest", "pipevideo._native")
 
 
-def test_the_package_itself(tmp_path: Path) -> None:
+def test_mypy_strict_on_the_package(tmp_path: Path) -> None:
     passes("mypy", "--strict", "--cache-dir", str(tmp_path), "-p", "pipevideo")

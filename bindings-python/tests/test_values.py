@@ -1,4 +1,4 @@
-"""Values: frozen, equal, hashable, pickled, shown; errors likewise."""
+"""Values are frozen, comparable, hashable, picklable and shown well; errors are picklable too."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def samples(emulator: Emulator) -> list[Any]:
     ]
 
 
-def test_values_are_values(emulator: Emulator) -> None:
+def test_values_are_frozen_hashable_and_picklable(emulator: Emulator) -> None:
     for value in samples(emulator):
         for same in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
             assert same == value and hash(same) == hash(value) and type(same) is type(value)
@@ -79,14 +79,14 @@ def test_a_generation_keeps_every_field() -> None:
         Generation.from_dict({"id": "gen_1"})
 
 
-def test_money_is_exact_also_after_pickling() -> None:
+def test_amounts_stay_exact_when_pickled() -> None:
     exact = '{"id":"g","status":"completed","usage":{"cost_usd":0.10000000000000000000001}}'
     generation = Generation._from_json(exact)
     again = pickle.loads(pickle.dumps(generation))
     assert again.usage.cost_usd == Decimal("0.10000000000000000000001")
 
 
-def test_a_repr_says_the_useful_things_and_shows_no_signed_url() -> None:
+def test_a_generations_repr_hides_the_signed_url() -> None:
     shown = repr(Generation.from_dict(WIRE))
     assert shown == (
         'Generation(id="gen_1", status="completed", model="m", cost_usd=0.1, output_video_url=…)'
@@ -101,10 +101,74 @@ def test_a_notebook_shows_a_player_and_escapes_the_url() -> None:
     assert "<video" not in Generation.from_dict(odd)._repr_html_()
 
 
+def test_the_repr_of_the_catalog_shows_models_and_rates(emulator: Emulator) -> None:
+    catalog = Pipevideo(**options(emulator)).engines.list()
+    for engine in catalog.engines:
+        for model in engine.models:
+            assert f"id={model.id!r}, input_per_million_usd={model.input_per_million_usd}," in repr(catalog)
+
+
+def test_the_repr_of_the_usage_shows_balance_and_totals_and_shortens_lists(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator))
+    ids = [client.generate(model=MODEL, input="A cat").id for _ in range(5)]
+    usage = client.usage.retrieve()
+    shown = repr(usage)
+    assert shown.startswith(f"AccountUsage(credit_balance={usage.credit_balance}, totals=UsageTotals(")
+    assert "total_requests=5" in shown and "… 2 more]" in shown
+    assert sum(id in shown for id in ids) == 3
+
+
+def test_amounts_and_times_are_shown_as_they_read() -> None:
+    request = pipevideo.RecentRequest(
+        id="gen_1",
+        cost_cents=Decimal("1E+3"),
+        created_at=datetime(2024, 3, 7, 16, tzinfo=timezone.utc),
+    )
+    assert "cost_cents=1000, latency_ms=None, created_at=2024-03-07T16:00:00+00:00" in repr(request)
+
+
+def test_a_notebook_shows_tables_of_engines_and_usage(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator))
+    generation = client.generate(model=MODEL, input="A cat")
+    catalog, usage = client.engines.list(), client.usage.retrieve()
+    (rates,) = [model for model in catalog.engines[0].models if model.id == MODEL]
+    row = f"<td>{MODEL}</td><td>${rates.input_per_million_usd}</td>"
+    assert row in catalog._repr_html_()
+    assert f"<td>{generation.id}</td><td>completed</td>" in usage._repr_html_()
+
+
+def test_a_notebook_escapes_what_the_service_sends() -> None:
+    script = "<script>alert(1)</script>"
+    model = pipevideo.EngineModel(script, Decimal("0.60"), None)
+    catalog = pipevideo.EngineCatalog((pipevideo.Engine(script, (model,)),), {})
+    usage = account_usage(date=script, id=script, status=script, model_name=script, engine=script)
+    for html in (catalog._repr_html_(), usage._repr_html_()):
+        assert "<script" not in html and "&lt;script&gt;" in html
+    assert "<td>$0.60</td><td>–</td>" in catalog._repr_html_()
+
+
+def test_a_notebook_shows_dollars_without_rounding_and_a_number_of_rows() -> None:
+    usage = account_usage(id="gen_1", cost_cents=Decimal("0.12345678901234567890123456789"))
+    html = usage._repr_html_()
+    assert "<td>$99.50</td>" in html and "$0.0012345678901234567890123456789" in html
+    assert html.count("<td>gen_1</td>") == 20 and "and 5 more" in html
+
+
+def account_usage(date: str = "2024-03-07", **request: Any) -> pipevideo.AccountUsage:
+    """A usage with 25 equal recent requests."""
+    return pipevideo.AccountUsage(
+        credit_balance=Decimal(9950),
+        totals=pipevideo.UsageTotals(),
+        daily_usage=(pipevideo.DailyUsage(date),),
+        daily_usage_by_route=(),
+        recent_requests=(pipevideo.RecentRequest(**request),) * 25,
+    )
+
+
 def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
     client = Pipevideo(**options(emulator, max_retries=0))
     emulator.fault(match={"method": "POST"}, drop="after_reading")
-    prompt = "a prompt that nobody may read"
+    prompt = "a prompt that must stay private"
     with pytest.raises(pipevideo.SubmissionUncertainError) as caught:
         client.responses.create(model=MODEL, input=prompt)
     error = caught.value
@@ -117,7 +181,7 @@ def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
     assert client.responses.wait(candidate.id).status == "completed"
 
 
-def test_errors_may_be_derived_from() -> None:
+def test_errors_may_be_subclassed() -> None:
     class Mine(pipevideo.NotFoundError):
         pass
 
@@ -127,7 +191,7 @@ def test_errors_may_be_derived_from() -> None:
         pipevideo.NotFoundError("gone", colour="red")
 
 
-def test_a_failed_generation_says_why(emulator: Emulator) -> None:
+def test_the_error_of_a_failed_generation_has_category_and_id(emulator: Emulator) -> None:
     id = emulator.add_generation()
     emulator.settle(id, "failed", error={"code": "provider_error", "message": "a prompt"})
     with pytest.raises(pipevideo.GenerationFailedError) as caught:
@@ -137,7 +201,7 @@ def test_a_failed_generation_says_why(emulator: Emulator) -> None:
     assert "a prompt" not in f"{error} {error!r} {error.generation!r} {error.generation.error!r}"
 
 
-def test_the_system_is_the_cause_of_a_refused_connection(unused_port: int) -> None:
+def test_the_systems_error_is_the_cause_of_a_refused_connection(unused_port: int) -> None:
     client = Pipevideo(
         base_url=f"http://127.0.0.1:{unused_port}", api_key="pv_example", max_retries=0
     )
@@ -146,7 +210,7 @@ def test_the_system_is_the_cause_of_a_refused_connection(unused_port: int) -> No
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-def test_parts_show_nothing_of_the_prompt(tmp_path: Path) -> None:
+def test_the_repr_of_a_part_hides_its_content(tmp_path: Path) -> None:
     (tmp_path / "cat.gif").write_bytes(b"GIF89a..")
     for part in (
         pipevideo.text("a secret prompt"),
@@ -159,7 +223,7 @@ def test_parts_show_nothing_of_the_prompt(tmp_path: Path) -> None:
         pipevideo.image(b"no image")
 
 
-def test_requests_say_which_library_sent_them(emulator: Emulator) -> None:
+def test_the_user_agent_names_the_library(emulator: Emulator) -> None:
     Pipevideo(**options(emulator)).usage.retrieve()
     Pipevideo(**options(emulator, headers={"user-agent": "mine"})).usage.retrieve()
     agents = [request["headers"]["user-agent"] for request in emulator.requests()]

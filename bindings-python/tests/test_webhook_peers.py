@@ -1,4 +1,4 @@
-"""The official libraries and this one verify each other; headers of the frameworks themselves."""
+"""The official webhook libraries and this one verify each other; headers of real frameworks work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PEERS = {
 
 @pytest.fixture(params=PEERS)
 def peer(request: pytest.FixtureRequest) -> tuple[str, Any]:
-    """A family of headers, and the library that goes by it."""
+    """A family of headers, and the library that uses it."""
     return PEERS[request.param]
 
 
@@ -41,7 +41,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc).replace(microsecond=0)
 
 
-def test_they_verify_what_is_signed_here(peer: tuple[str, Any]) -> None:
+def test_peers_verify_our_signatures(peer: tuple[str, Any]) -> None:
     family, library = peer
     signed = Webhook([OTHER, SECRET]).sign(BODY, id="msg_1", timestamp=now())
     headers = {name.replace("svix", family): value for name, value in signed.items()}
@@ -50,7 +50,7 @@ def test_they_verify_what_is_signed_here(peer: tuple[str, Any]) -> None:
         library(SECRET).verify(BODY + " ", headers)
 
 
-def test_what_they_sign_is_verified_here(peer: tuple[str, Any]) -> None:
+def test_we_verify_signatures_of_peers(peer: tuple[str, Any]) -> None:
     family, library = peer
     at = now()
     signature = library(SECRET).sign("msg_1", at, BODY)
@@ -63,7 +63,7 @@ def test_what_they_sign_is_verified_here(peer: tuple[str, Any]) -> None:
     assert event.to_dict() == EVENT and event.timestamp == at
 
 
-def test_they_verify_what_the_emulator_sends(peer: tuple[str, Any]) -> None:
+def test_peers_verify_the_emulators_deliveries(peer: tuple[str, Any]) -> None:
     family, library = peer
 
     def verify(body: bytes, headers: Any) -> Any:
@@ -82,7 +82,7 @@ def test_they_verify_what_the_emulator_sends(peer: tuple[str, Any]) -> None:
 
 
 def frameworks(headers: dict[str, str]) -> dict[str, Any]:
-    """The headers as the frameworks' own objects."""
+    """The headers as objects of the frameworks."""
     if not django.conf.settings.configured:
         django.conf.settings.configure()
     pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -97,7 +97,7 @@ def frameworks(headers: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("framework", ["starlette", "werkzeug", "flask", "django", "django META"])
-def test_headers_of_the_frameworks(framework: str) -> None:
+def test_headers_of_frameworks_are_read(framework: str) -> None:
     webhook = Webhook(SECRET)
     headers = webhook.sign(BODY, id="msg_1", timestamp=now())
     assert webhook.unwrap(BODY, frameworks(headers)[framework]).id == "msg_1"

@@ -1,4 +1,4 @@
-"""Webhooks: verified by the public vectors, read, and waking waits."""
+"""Webhooks are verified (with the public test vectors), parsed, and make waits poll."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def reason(error: pytest.ExceptionInfo[WebhookVerificationError]) -> str | None:
     return error.value.reason
 
 
-def refusal(vector: dict[str, Any], timestamp: object, signature: str, now: float) -> str | None:
-    """Why a vector is refused. Its body is no event of this service: that is found wrong last."""
+def rejection(vector: dict[str, Any], timestamp: object, signature: str, now: float) -> str | None:
+    """Why a vector is rejected. Its body is not an event of this service, which is checked last."""
     headers = {"Svix-Id": vector["id"], "Svix-Timestamp": str(timestamp), "Svix-Signature": signature}
     with pytest.raises(WebhookVerificationError) as caught:
         Webhook(vector["secret"]).unwrap(vector["body"], headers, now=now)
@@ -48,29 +48,29 @@ def refusal(vector: dict[str, Any], timestamp: object, signature: str, now: floa
 def test_every_valid_vector_verifies(vector: dict[str, Any]) -> None:
     at = vector["timestamp"]
     for now in (at, at - 300, at + 300, datetime.fromtimestamp(at, timezone.utc)):
-        assert refusal(vector, at, vector["signature"], now) == "bad_payload"
+        assert rejection(vector, at, vector["signature"], now) == "bad_payload"
     signed = Webhook(vector["secret"]).sign(vector["body"], id=vector["id"], timestamp=at)
     assert signed["svix-signature"] in vector["signature"].split(" ")
 
 
 @pytest.mark.parametrize("signature", VECTORS["invalid_signatures_of_the_first"])
-def test_no_invalid_signature_does(signature: str) -> None:
+def test_no_invalid_signature_verifies(signature: str) -> None:
     first = VECTORS["valid"][0]
     expected = "no_match" if signature else "missing_header"
-    assert refusal(first, first["timestamp"], signature, first["timestamp"]) == expected
+    assert rejection(first, first["timestamp"], signature, first["timestamp"]) == expected
 
 
 @pytest.mark.parametrize("timestamp", VECTORS["invalid_timestamps"])
-def test_no_invalid_timestamp_does(timestamp: str) -> None:
+def test_no_invalid_timestamp_verifies(timestamp: str) -> None:
     first = VECTORS["valid"][0]
     now = first["timestamp"]
     expected = {"now-301": "too_old", "now+301": "too_new", "": "missing_header"}
     sent = {"now-301": now - 301, "now+301": now + 301}.get(timestamp, timestamp)
-    found = refusal(first, sent, first["signature"], now)
+    found = rejection(first, sent, first["signature"], now)
     assert found == expected.get(timestamp, "bad_timestamp")
 
 
-def test_an_event_is_a_value() -> None:
+def test_an_event_is_frozen_hashable_and_picklable() -> None:
     webhook = Webhook([SECRET])
     now = datetime.now(timezone.utc).replace(microsecond=0)
     headers = webhook.sign(body("gen_1"), id="msg_1", timestamp=now)
@@ -95,7 +95,7 @@ def another_delivery(webhook: Webhook) -> dict[str, str]:
 
 
 def containers(headers: dict[str, str]) -> dict[str, Any]:
-    """The same headers as frameworks hand them over."""
+    """The same headers in the containers that frameworks use."""
     titled = {name.title(): value for name, value in headers.items()}
     message = email.message.Message()
     for name, value in titled.items():
@@ -121,14 +121,14 @@ def containers(headers: dict[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("family", ["svix", "webhook"])
 @pytest.mark.parametrize("container", containers({}))
-def test_headers_come_as_any_framework_has_them(family: str, container: str) -> None:
+def test_headers_may_be_in_any_container(family: str, container: str) -> None:
     signed = another_delivery(Webhook(SECRET))
     headers = {name.replace("svix", family): value for name, value in signed.items()}
     assert Webhook(SECRET).unwrap(body("gen_1"), containers(headers)[container]).id == "msg_2"
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, bytes.decode])
-def test_a_body_is_bytes_of_any_kind(kind: Callable[[bytes], Any]) -> None:
+def test_a_body_may_be_bytes_or_text(kind: Callable[[bytes], Any]) -> None:
     headers = another_delivery(Webhook(SECRET))
     assert Webhook(SECRET).unwrap(kind(body("gen_1")), headers).generation_id == "gen_1"
 
@@ -138,13 +138,13 @@ def test_a_body_is_bytes_of_any_kind(kind: Callable[[bytes], Any]) -> None:
     [None, 3, "svix-id", b"svix-id", ["svix-id"], [("svix-id",)], {3: "msg_1"}, {"svix-id": 3},
      {"svix-id": [3]}],
 )  # fmt: skip
-def test_headers_that_are_none_are_told(headers: Any) -> None:
+def test_wrong_headers_are_a_type_error(headers: Any) -> None:
     with pytest.raises(TypeError, match="argument 'headers'"):
         Webhook(SECRET).unwrap(body("gen_1"), headers)
 
 
 @pytest.mark.parametrize("odd", ["msg\udcff", b"msg\xff"])
-def test_bytes_that_are_no_text_are_not_genuine(odd: Any) -> None:
+def test_bytes_that_are_not_utf_8_do_not_verify(odd: Any) -> None:
     headers = {**another_delivery(Webhook(SECRET)), "svix-id": odd}
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).unwrap(body("gen_1"), headers)
@@ -152,11 +152,11 @@ def test_bytes_that_are_no_text_are_not_genuine(odd: Any) -> None:
         Webhook(SECRET).unwrap("\udcff", another_delivery(Webhook(SECRET)))
 
 
-def test_what_is_not_genuine_is_refused() -> None:
+def test_an_error_has_the_reason_of_the_rejection() -> None:
     webhook = Webhook([SECRET])
     now = time.time()
     headers = webhook.sign(body("gen_1"), id="msg_1", timestamp=now)
-    for expected, refused_body, refused_headers in [
+    for expected, rejected_body, rejected_headers in [
         ("no_match", body("gen_2"), headers),
         ("missing_header", body("gen_1"), {}),
         ("too_old", body("gen_1"), webhook.sign(body("gen_1"), id="m", timestamp=now - 400)),
@@ -164,7 +164,7 @@ def test_what_is_not_genuine_is_refused() -> None:
         ("bad_payload", b"{}", webhook.sign(b"{}", id="m", timestamp=now)),
     ]:
         with pytest.raises(WebhookVerificationError) as caught:
-            webhook.unwrap(refused_body, refused_headers)
+            webhook.unwrap(rejected_body, rejected_headers)
         assert reason(caught) == expected and caught.value.kind == "webhook_verification"
         assert reason_survives(caught.value) == expected
 
@@ -174,7 +174,7 @@ def reason_survives(error: WebhookVerificationError) -> str | None:
     return again.reason
 
 
-def test_a_parsed_body_is_told_to_be_passed_raw() -> None:
+def test_a_parsed_body_is_a_type_error() -> None:
     webhook: Any = Webhook([SECRET])
     with pytest.raises(TypeError, match="raw bytes"):
         webhook.unwrap(json.loads(body("gen_1")), {})
@@ -185,8 +185,8 @@ def test_a_parsed_body_is_told_to_be_passed_raw() -> None:
             Webhook(wrong)
 
 
-def resting(emulator: Emulator) -> dict[str, Any]:
-    """A client whose waits rest on webhooks, and would look again in an hour."""
+def relying_on_webhooks(emulator: Emulator) -> dict[str, Any]:
+    """Options of a client that polls when a webhook arrives, and else once an hour."""
     polling = {"min_interval": 0, "max_interval": 3600, "safety_interval": 3600}
     return options(emulator, webhook_secrets=[SECRET], polling=polling, deadline=7200)
 
@@ -196,8 +196,8 @@ def deliver(client: Pipevideo | AsyncPipevideo, id: str) -> pipevideo.WebhookEve
     return client.webhooks.unwrap(body(id), headers)
 
 
-def test_a_webhook_wakes_a_wait_that_blocks(emulator: Emulator, queued: str) -> None:
-    client = Pipevideo(**resting(emulator))
+def test_a_webhook_makes_a_blocking_wait_poll(emulator: Emulator, queued: str) -> None:
+    client = Pipevideo(**relying_on_webhooks(emulator))
 
     def settle() -> None:
         until(lambda: polls(emulator, queued) == 1)
@@ -212,8 +212,8 @@ def test_a_webhook_wakes_a_wait_that_blocks(emulator: Emulator, queued: str) -> 
     assert SECRET not in repr(client)
 
 
-def test_a_webhook_wakes_a_wait_on_a_loop(emulator: Emulator, queued: str) -> None:
-    client = AsyncPipevideo(**resting(emulator))
+def test_a_webhook_makes_an_awaited_wait_poll(emulator: Emulator, queued: str) -> None:
+    client = AsyncPipevideo(**relying_on_webhooks(emulator))
     updates: list[str] = []
 
     async def main() -> None:
@@ -229,12 +229,12 @@ def test_a_webhook_wakes_a_wait_on_a_loop(emulator: Emulator, queued: str) -> No
     assert updates[-1] == "webhook"
 
 
-def test_another_processes_event_wakes_a_wait_that_blocks(emulator: Emulator, queued: str) -> None:
-    client = Pipevideo(**resting(emulator))
+def test_wake_makes_a_blocking_wait_poll(emulator: Emulator, queued: str) -> None:
+    client = Pipevideo(**relying_on_webhooks(emulator))
 
     def settle() -> None:
         until(lambda: polls(emulator, queued) == 1)
-        client.webhooks.wake("gen_of_nobody")
+        client.webhooks.wake("gen_without_waits")
         emulator.settle(queued)
         client.webhooks.wake(queued)
 
@@ -245,8 +245,8 @@ def test_another_processes_event_wakes_a_wait_that_blocks(emulator: Emulator, qu
     assert polls(emulator, queued) == 2
 
 
-def test_another_processes_event_wakes_a_wait_on_a_loop(emulator: Emulator, queued: str) -> None:
-    client = AsyncPipevideo(**resting(emulator))
+def test_wake_makes_an_awaited_wait_poll(emulator: Emulator, queued: str) -> None:
+    client = AsyncPipevideo(**relying_on_webhooks(emulator))
     updates: list[str] = []
 
     async def main() -> None:
@@ -264,6 +264,6 @@ def test_another_processes_event_wakes_a_wait_on_a_loop(emulator: Emulator, queu
     assert updates[-1] == "webhook"
 
 
-def test_without_secrets_it_says_so(emulator: Emulator) -> None:
+def test_unwrap_without_secrets_is_an_error(emulator: Emulator) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match="webhook"):
         deliver(Pipevideo(**options(emulator)), "gen_1")

@@ -1,4 +1,4 @@
-"""Values that cannot be sent are refused by name; whatever fits the types works."""
+"""Values that cannot be sent are errors that name the argument; any value of the right type works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipevideo import InvalidRequestError, Pipevideo, Webhook
 from pipevideo.testing import Emulator
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-HALF = "a cat \ud83d"
+SURROGATE = "a cat \ud83d"
 TEXT: dict[str, Any] = {"type": "input_text", "text": "A cat"}
 ITEM: dict[str, Any] = {"role": "user", "content": "A cat"}
 
@@ -33,42 +33,42 @@ def create(**wrong: Any) -> None:
         ("extra_body.seed", {"seed": math.nan}),
         ("extra_body.seed", {"seed": [math.inf]}),
         ("extra_body.seed", {"seed": 2**70}),
-        ("extra_body.seed", {"seed": HALF}),
-        ("extra_body", {HALF: 1}),
-        ("provider.order", {"order": [HALF]}),
-        ("provider", [HALF]),
-        ("model", HALF),
-        ("instructions", HALF),
-        ("input", HALF),
-        ("input", [{"type": "input_text", "text": HALF}]),
-        ("input", [{"role": "user", "content": HALF}]),
+        ("extra_body.seed", {"seed": SURROGATE}),
+        ("extra_body", {SURROGATE: 1}),
+        ("provider.order", {"order": [SURROGATE]}),
+        ("provider", [SURROGATE]),
+        ("model", SURROGATE),
+        ("instructions", SURROGATE),
+        ("input", SURROGATE),
+        ("input", [{"type": "input_text", "text": SURROGATE}]),
+        ("input", [{"role": "user", "content": SURROGATE}]),
         ("width", 2**70),
         ("height", -(2**70)),
     ],
 )
-def test_what_cannot_be_sent_is_refused_by_name(argument: str, value: Any) -> None:
+def test_an_error_names_the_argument_that_cannot_be_sent(argument: str, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"argument '{argument}") as caught:
         create(**{argument.split(".")[0]: value})
     assert "a cat" not in str(caught.value)
 
 
-def test_half_a_character_is_refused_everywhere() -> None:
+def test_a_lone_surrogate_is_rejected_everywhere() -> None:
     client = Pipevideo(api_key="pv_example")
     calls: list[Callable[[], object]] = [
-        lambda: client.responses.retrieve(HALF),
-        lambda: client.responses.wait(HALF),
-        lambda: client.responses.watch(HALF),
-        lambda: client.webhooks.wake(HALF),
-        lambda: pipevideo.text(HALF),
-        lambda: pipevideo.image("https://example.com/" + HALF),
-        lambda: Webhook(SECRET).sign(b"{}", id=HALF, timestamp=1),
+        lambda: client.responses.retrieve(SURROGATE),
+        lambda: client.responses.wait(SURROGATE),
+        lambda: client.responses.watch(SURROGATE),
+        lambda: client.webhooks.wake(SURROGATE),
+        lambda: pipevideo.text(SURROGATE),
+        lambda: pipevideo.image("https://example.com/" + SURROGATE),
+        lambda: Webhook(SECRET).sign(b"{}", id=SURROGATE, timestamp=1),
     ]
     for call in calls:
         with pytest.raises(InvalidRequestError, match="argument '"):
             call()
     for option in ("api_key", "base_url", "proxy"):
         with pytest.raises(pipevideo.ConfigurationError, match=f"argument '{option}'"):
-            Pipevideo(**{"api_key": "pv_example", option: HALF})
+            Pipevideo(**{"api_key": "pv_example", option: SURROGATE})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_half_a_character_is_refused_everywhere() -> None:
         ([{**ITEM, "type": "other"}], "type"),
     ],
 )
-def test_what_would_be_lost_of_an_input_is_refused(input: Any, match: str) -> None:
+def test_an_input_that_would_lose_something_is_rejected(input: Any, match: str) -> None:
     with pytest.raises(InvalidRequestError, match=match):
         create(input=input)
 
@@ -122,7 +122,7 @@ def test_mappings_and_sequences_of_any_kind_work(
         ("rate_limit", (-1, 60), "at least one"),
     ],
 )
-def test_numbers_out_of_range_say_so(option: str, value: Any, match: str) -> None:
+def test_a_number_out_of_range_is_a_configuration_error(option: str, value: Any, match: str) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match=match):
         Pipevideo(**{"api_key": "pv_example", option: value})
 
@@ -133,7 +133,7 @@ def test_polling_may_be_an_object(emulator: Emulator) -> None:
     assert client.responses.wait(emulator.add_generation(polls=["queued", "completed"])).is_final
 
 
-def test_times_of_webhooks_are_aware_and_possible() -> None:
+def test_timestamps_of_webhooks_are_checked() -> None:
     webhook = Webhook(SECRET)
     with pytest.raises(TypeError, match="argument 'timestamp' must be an aware datetime"):
         webhook.sign(b"{}", id="msg_1", timestamp=datetime(2026, 1, 1))
@@ -144,7 +144,7 @@ def test_times_of_webhooks_are_aware_and_possible() -> None:
     assert webhook.sign(b"{}", id="msg_1", timestamp=datetime(2026, 1, 1, tzinfo=timezone.utc))
 
 
-def test_headers_may_be_a_dict_with_items_of_its_own() -> None:
+def test_headers_may_be_a_dict_subclass_with_its_own_items() -> None:
     signed = Webhook(SECRET).sign(b'{"eventType": "x"}', id="msg_1", timestamp=1)
 
     class Lazy(dict[str, str]):

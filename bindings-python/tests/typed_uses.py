@@ -1,4 +1,4 @@
-"""Uses that must type-check, under mypy --strict and pyright. It is not run."""
+"""Code that must pass mypy --strict and pyright. It is never run."""
 
 from __future__ import annotations
 

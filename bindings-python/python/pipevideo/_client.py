@@ -182,9 +182,9 @@ class Responses:
 
     def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
         """Finds the generations that an uncertain create may have made, nearest in time first."""
-        from ._reconcile import lost
+        from ._reconcile import lost_create
 
-        model, sent_at = lost(error)
+        model, sent_at = lost_create(error)
         return self._core.reconcile(model, sent_at).run()
 
 

@@ -1,4 +1,5 @@
-"""Emits the core's records; imported when the first one is there."""
+"""Emits the core's events as log records. It is imported with the first event, because `logging` is slow
+to import."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ _LOGGER = logging.getLogger("pipevideo")
 
 
 def emit(level: int, at: float, text: str) -> None:
-    """Emits one record of a time that is just past."""
+    """Emits a record with the time of its event, which is a little before now."""
     if _LOGGER.isEnabledFor(level):
         record = _LOGGER.makeRecord(_LOGGER.name, level, "pipevideo", 0, text, (), None)
         record.created = at

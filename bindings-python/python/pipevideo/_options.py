@@ -1,4 +1,4 @@
-"""What both clients have in common: their options, and how they pickle."""
+"""The base of both clients: their options, and how they pickle. The types of arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Role: TypeAlias = Literal["user", "system", "assistant", "developer"]
 
     class Polling(TypedDict):
-        """How often generations are looked at, in seconds."""
+        """How often generations are polled, in seconds."""
 
         min_interval: NotRequired[Seconds]
         max_interval: NotRequired[Seconds]
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
         @property
         def typical(self) -> Seconds | None: ...
 
-    # An object that has at least one of them.
+    # An object with at least one of these attributes: a checker rejects one that has none.
     PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _Typical]
 
     class App(TypedDict):
-        """Who uses the service, for its statistics."""
+        """The application that uses the service, for the service's statistics."""
 
         url: NotRequired[str]
         title: NotRequired[str]
@@ -70,13 +70,13 @@ if TYPE_CHECKING:
     T_co = TypeVar("T_co", covariant=True)
 
     class Pending(Coroutine[Any, Any, T_co]):
-        """A call of the native half, by what it yields: it is awaited, or run."""
+        """A call of the native module, typed by its result. It is awaited, or run."""
 
         def run(self) -> T_co: ...
 
 
 class _NotGiven:
-    """The default of an option for which None means something."""
+    """The default of an option for which None has a meaning of its own."""
 
     __slots__ = ()
 
@@ -113,25 +113,30 @@ class Client:
         proxy: str | None = None,
         ca_file: Path | None = None,
     ) -> None:
-        """Makes a client. Nothing is sent.
+        """Creates a client. Nothing is sent yet.
 
-        api_key: the key, or a function (async allowed) that yields a token before each request; by
-            default `PIPEVIDEO_API_KEY`.
-        base_url: where the API is; by default `PIPEVIDEO_BASE_URL`, else the service's address.
-        allow_insecure: allow plain http to other machines.
-        request_timeout: bounds one HTTP call, in seconds.
-        connect_timeout: bounds the making of a connection, in seconds.
-        max_retries: how often a call that is safe to repeat is sent again.
-        rate_limit: how many requests in how many seconds; None switches it off.
-        polling: `min_interval`, `max_interval`, `typical`, and with webhooks `safety_interval`, in
-            seconds: a mapping, or an object that has them.
-        deadline: bounds a whole wait, in seconds.
-        webhook_secrets: the secrets that sign webhooks, by default `PIPEVIDEO_WEBHOOK_SECRET`
-            (comma-separated); with them waits rest on webhooks.
+        Durations are seconds, or a `timedelta`. A wrong value is a `ConfigurationError`.
+
+        api_key: the key, or a function (async allowed) that returns a token and is called before each
+            request. By default `PIPEVIDEO_API_KEY`.
+        base_url: the API's address, with or without `/v1`. By default `PIPEVIDEO_BASE_URL`, else the
+            service's own.
+        allow_insecure: allow plain http to other machines than this one.
+        request_timeout: the time limit of one HTTP request (30).
+        connect_timeout: the time limit of making a connection (5).
+        max_retries: how often a request that is safe to repeat is sent again (4).
+        rate_limit: at most so many requests in so many seconds, `(100, 60)`. None switches it off.
+        polling: a mapping, or an object, of `min_interval` (2) and `max_interval` (5) between polls
+            of a generation, `typical` (90), the usual duration of a generation, and
+            `safety_interval` (60), the poll interval with webhooks.
+        deadline: the time limit of a whole wait (900).
+        webhook_secrets: the secrets that sign webhooks. By default `PIPEVIDEO_WEBHOOK_SECRET`,
+            separated by commas. With secrets, waits rely on webhooks: they poll when one arrives, and
+            each `safety_interval`.
         app: `url`, `title` and `name` of your application, for the service's statistics.
-        headers: headers that go with every request to the API.
-        proxy: a proxy's URL; by default the environment's.
-        ca_file: a PEM file of certificates to trust.
+        headers: headers for every request to the API.
+        proxy: the URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).
+        ca_file: a PEM file of certificates to trust, beside the usual ones.
         """
         given: dict[str, Any] = {
             "api_key": api_key,
@@ -161,15 +166,15 @@ class Client:
 
     @property
     def budget_left(self) -> int | None:
-        """How many requests the key has left in this window, as far as this process knows; None
-        without a limit."""
+        """How many requests of the rate limit are left in this window, counting those of this process.
+        None without a rate limit."""
         return self._core.budget_left()
 
     def __repr__(self) -> str:
         shown = [
             f"{name}={value!r}"
             for name, value in self._options.items()
-            # A key, a proxy's password, a header with a token.
+            # These hold secrets: a key, a proxy's password, a header with a token.
             if name not in ("api_key", "proxy", "headers", "webhook_secrets")
         ]
         return f"{type(self).__name__}({', '.join(shown)})"

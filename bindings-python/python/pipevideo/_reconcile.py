@@ -1,16 +1,17 @@
-"""What `reconcile` needs of an error."""
+"""Reads from a `SubmissionUncertainError` what `reconcile` searches for."""
 
 from __future__ import annotations
 
 from .errors import InvalidRequestError, SubmissionUncertainError
 
 
-def lost(error: SubmissionUncertainError) -> tuple[str, float]:
-    """The model of the create whose answer was lost, and when it was sent, in Unix seconds."""
+def lost_create(error: SubmissionUncertainError) -> tuple[str, float]:
+    """Returns the model of the create, and when it was sent, in Unix seconds."""
     if not isinstance(error, SubmissionUncertainError):
         raise TypeError(
             f"argument 'error' must be SubmissionUncertainError, not {type(error).__name__}"
         )
     if error.model is None or error.sent_at is None:
-        raise InvalidRequestError("the error does not say which create was lost, or when.")
+        raise InvalidRequestError("the error has no model or no sent_at, so there is nothing to search for. Pass the "
+            "SubmissionUncertainError that the create raised.")
     return error.model, error.sent_at.timestamp()

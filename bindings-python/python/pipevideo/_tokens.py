@@ -1,4 +1,4 @@
-"""Drives the coroutine of an async `api_key` function for a client whose calls block."""
+"""Runs an async `api_key` function for the blocking client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def run(awaitable: Awaitable[str]) -> str:
-    """Runs it to its end on an event loop of its own."""
+    """Runs the awaitable to its end, on an event loop of its own."""
     import asyncio
 
     async def token() -> str:
@@ -19,6 +19,7 @@ def run(awaitable: Awaitable[str]) -> str:
     if asyncio.iscoroutine(awaitable):
         awaitable.close()
     raise RuntimeError(
-        "the api_key function is async, and the event loop of this thread stands still while the "
-        "call blocks. Use AsyncPipevideo here, or call in another thread: await asyncio.to_thread(...)."
+        "the api_key function is async, and this blocking call stops the event loop of its thread, so "
+        "that the function cannot run. Use AsyncPipevideo here, or make the call in another thread: "
+        "await asyncio.to_thread(...)."
     )

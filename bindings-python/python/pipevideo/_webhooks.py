@@ -1,4 +1,4 @@
-"""A client's webhooks: verify a delivery, read it, wake the waits of its generation."""
+"""A client's webhooks: verify a delivery, parse it, and make the waits of its generation poll."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ class Webhooks:
         self._core = core
 
     def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
-        """Verifies a delivery, reads its event, and has the waits of its generation look at once.
+        """Verifies a delivery, parses its event, and makes the waits of its generation poll at once.
 
-        `body` and `headers` are as those of `Webhook.unwrap`. It does not block, also on an event
-        loop. What the service then says decides: an event never ends a wait by itself. A delivery
-        that came before is told as `duplicate`.
+        `body` is the raw body, `headers` are those of any framework: see `Webhook.unwrap`. The call
+        does not block, so it may be made on an event loop. An event never ends a wait by itself: the
+        poll decides. A delivery that this client received before has `duplicate` set.
+
+        Raises `WebhookVerificationError` for a delivery that is not genuine or not readable. Respond
+        to it with status 400, and with 2xx to everything else.
         """
         return self._core.unwrap_webhook(body, headers)
 
     def wake(self, generation_id: str) -> None:
-        """Has the waits of a generation look at once: its event was verified in another process.
+        """Makes the waits of a generation poll at once, because another process verified its event.
 
-        The process that unwraps an event publishes its `generation_id`, through whatever the
-        processes share; each that waits subscribes and calls this. The service decides here as well,
-        so that a false one costs a request and no more; one that comes before its wait has begun is
-        remembered for the client's deadline.
+        The process that unwraps an event publishes its `generation_id`, for example over Redis. The
+        processes that wait subscribe, and call `wake`. A wrong id costs one request and does no harm.
+        An id whose wait has not begun yet is kept for the client's deadline.
         """
         self._core.wake(generation_id)

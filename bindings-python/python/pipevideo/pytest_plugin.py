@@ -1,4 +1,4 @@
-"""Offers the fixture `pipevideo_emulator` to pytest."""
+"""The pytest plugin: the fixture `pipevideo_emulator`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pipevideo_emulator() -> Iterator[Emulator]:
-    """Pipevideo's API on loopback: generations complete at the third look."""
+    """Pipevideo's API on loopback, without a rate limit. Generations complete at the third poll."""
     from .testing import Emulator
 
     with Emulator(rate_limit=None, polls=["queued", "in_progress", "completed"]) as emulator:

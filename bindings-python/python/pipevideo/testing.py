@@ -1,4 +1,4 @@
-"""The emulator in this process: Pipevideo's API on loopback, for tests and trials without a key.
+"""The emulator: Pipevideo's API on loopback, in this process, for tests and to try it without a key.
 
     from pipevideo import Pipevideo
     from pipevideo.testing import Emulator
@@ -6,7 +6,7 @@
     with Emulator(polls=["queued", "in_progress", "completed"]) as emulator:
         client = Pipevideo(base_url=emulator.base_url, api_key=emulator.api_key)
 
-With pytest, the fixture `pipevideo_emulator` is there by itself.
+pytest offers an emulator as the fixture `pipevideo_emulator`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     class Tokens(TypedDict):
-        """What the orchestration model read and wrote."""
+        """The tokens that the orchestration model read and wrote."""
 
         input_tokens: int
         output_tokens: int
@@ -30,12 +30,33 @@ __all__ = ["Emulator"]
 
 
 class Emulator:
-    """The service on loopback, from when it is made until it is stopped.
+    """Pipevideo's API on loopback. It serves from its creation until `stop`, or the end of `with`.
 
-    Options are those of the emulator: `speed`, `seed`, `median_seconds`, `sigma`, `rate_limit` (a
-    dict or None), `balance_cents`, `polls` (what the first, second, ... look at a generation shows),
-    `failure_rate`, `url_ttl_seconds`, `video_bytes`, `api_key`, `port`, `webhook_url`,
-    `webhook_secrets`, `webhook_family`.
+    Timing of generations:
+
+    polls: what the first, second, third... poll of a generation returns, such as `["queued",
+        "completed"]`. The last entry is repeated. Time has no effect then.
+    speed: how much faster than real time generations progress. 60 makes a second of a minute; with 0
+        only `settle` changes a generation.
+    median_seconds, sigma: the median duration of a generation before `speed` (90), and the standard
+        deviation of its logarithm (0.5).
+    seed: ids, durations, token counts and failures derive from it, so that runs repeat.
+    failure_rate: the share of generations that fail, from 0 to 1.
+
+    Limits:
+
+    rate_limit: `{"requests": 100, "window_seconds": 60}`, or None for no limit.
+    balance_cents: the prepaid credit at the start, in US cents (10000).
+    url_ttl_seconds: how long a video's URL is valid (3600).
+    video_bytes: the size of the video, which is then no longer playable.
+
+    Addresses and webhooks:
+
+    port: the API's port; a free one by default.
+    api_key: the key that is accepted.
+    webhook_url: where webhooks are sent, if anywhere.
+    webhook_secrets: the secrets that sign them, `whsec_...`.
+    webhook_family: the names of their headers, `svix` or `webhook`.
     """
 
     __slots__ = ("_emulator",)
@@ -55,7 +76,7 @@ class Emulator:
 
     @property
     def api_key(self) -> str:
-        """The key that is accepted."""
+        """The key that the emulator accepts."""
         return self._emulator.api_key
 
     @property
@@ -64,15 +85,16 @@ class Emulator:
         return self._emulator.video
 
     def requests(self) -> list[dict[str, Any]]:
-        """The requests that have arrived, the oldest first. The key is not among them."""
+        """The requests that have arrived, the oldest first. Their headers are without the key."""
         return self._emulator.requests()
 
     def clear_requests(self) -> None:
-        """Forgets the requests that have arrived."""
+        """Empties the list that `requests` returns."""
         self._emulator.clear_requests()
 
     def add_generation(self, **generation: Any) -> str:
-        """Adds a generation (`id`, `polls`, `model`, `engine`) and returns its id."""
+        """Adds a generation, as if it had been created, and returns its id. It takes `id`, `polls`,
+        `model` and `engine`."""
         return self._emulator.add_generation(generation)
 
     def settle(
@@ -83,16 +105,28 @@ class Emulator:
         error: Mapping[str, str] | None = None,
         usage: Tokens | None = None,
     ) -> None:
-        """Moves a generation by hand, now. Nothing else moves it from then on."""
+        """Sets the status of a generation, now. Only further calls change it from then on."""
         self._emulator.settle(id, {"status": status, "error": error, "usage": usage})
 
     def fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
-        """Orders a fault: `match`, `nth`, `times`, `status`, `headers`, `body`, `delay_ms`, `drop`,
-        `patch`, `taken`."""
+        """Adds a fault, given as a mapping or as keyword arguments.
+
+        match: the requests it applies to, such as `{"method": "POST"}` or `{"path": "/v1/usage"}`.
+        nth, times: apply to the n-th matching request (the first) and so many after it (once); None
+            for all.
+        status, headers, body: replace those of the response.
+        patch: replaces members of the JSON response.
+        delay_ms: delays the response.
+        drop: closes the connection: `before_reading`, `after_reading`, or `mid_body`.
+        taken: whether the service processes the request. By default it does, unless `status` or
+            `body` replaces the response, or the connection is closed before the request is read.
+        after_deliveries: delays the response until so many webhook deliveries were attempted.
+        claim: sends a webhook that claims this status for the response's generation.
+        """
         self._emulator.fault({**(fault or {}), **members})
 
     def clear_faults(self) -> None:
-        """Takes all faults away."""
+        """Removes all faults."""
         self._emulator.clear_faults()
 
     def set_webhook(
@@ -102,26 +136,33 @@ class Emulator:
         secrets: Sequence[str] | None = None,
         family: Literal["svix", "webhook"] | None = None,
     ) -> None:
-        """Says where webhooks are sent from now on (None: nowhere), and what signs them: secrets and
-        the headers' family stay as they were unless given."""
+        """Sets where webhooks are sent from now on; None sends none. `secrets` and `family` stay as they
+        are unless they are given."""
         endpoint = {"url": url, "secrets": secrets, "family": family}
         self._emulator.set_webhook({k: v for k, v in endpoint.items() if v is not None})
 
     def delivery_fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
-        """Orders a fault of deliveries: `generation_id`, `nth`, `times`, `lost`, `delay_ms`,
-        `after_deliveries`, `twice`, `wrong_signature`."""
+        """Adds a fault of webhook deliveries, given as a mapping or as keyword arguments.
+
+        generation_id: the generation whose deliveries it applies to; all by default.
+        nth, times: apply to the n-th matching delivery (the first) and so many after it (once).
+        lost: do not send it.
+        twice: send it twice.
+        wrong_signature: sign it wrongly.
+        delay_ms, after_deliveries: send it later, or after so many others.
+        """
         self._emulator.delivery_fault({**(fault or {}), **members})
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """The tries of deliveries that have been answered, or lost, the oldest first."""
+        """The attempts of webhook deliveries that got a response or were lost, the oldest first."""
         return self._emulator.deliveries()
 
     def set_balance(self, cents: int) -> None:
-        """Sets the prepaid credit."""
+        """Sets the prepaid credit, in US cents."""
         self._emulator.set_balance(cents)
 
     def stop(self) -> None:
-        """Stops the servers; when it returns their ports are free."""
+        """Stops the servers. Their ports are free when it returns."""
         self._emulator.stop()
 
     def __enter__(self) -> Self:
