@@ -24,10 +24,9 @@ from ._async_client import (
     AsyncEngines,
     AsyncPipevideo,
     AsyncResponses,
-    AsyncUpdates,
     AsyncUsage,
 )
-from ._client import Engines, Pipevideo, Responses, Updates, Usage
+from ._client import Engines, Pipevideo, Responses, Usage
 from ._native import (
     Generation,
     GenerationError,
@@ -41,6 +40,7 @@ from ._native import (
     text,
     video,
 )
+from ._updates import AsyncUpdates, Updates
 from ._values import (
     AccountUsage,
     DailyRoutes,
@@ -54,6 +54,7 @@ from ._values import (
     UsageTotals,
 )
 from ._webhooks import Webhooks
+# generated: error imports (by `cargo xtask generate`, from conformance/surface.json)
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -76,61 +77,66 @@ from .errors import (
     WaitTimeoutError,
     WebhookVerificationError,
 )
+# end of generated
 
 __all__ = [
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
     "AccountUsage",
     "AsyncEngines",
     "AsyncPipevideo",
     "AsyncResponses",
     "AsyncUpdates",
     "AsyncUsage",
-    "AuthenticationError",
-    "BadRequestError",
-    "ConfigurationError",
     "DailyRoutes",
     "DailyUsage",
-    "DownloadError",
     "Engine",
     "EngineCatalog",
     "EngineModel",
     "Engines",
     "Generation",
     "GenerationError",
-    "GenerationFailedError",
-    "InsufficientCreditsError",
-    "InvalidRequestError",
-    "NotFoundError",
     "Part",
-    "PermissionDeniedError",
     "Pipevideo",
-    "PipevideoError",
     "Progress",
-    "RateLimitError",
     "RecentRequest",
-    "ResponseDecodeError",
     "Responses",
     "RouteUsage",
-    "ServerError",
-    "SpendLimitError",
-    "SubmissionUncertainError",
     "TokenUsage",
     "Update",
     "Updates",
     "Usage",
     "UsageTotals",
-    "WaitTimeoutError",
     "Webhook",
     "WebhookEvent",
-    "WebhookVerificationError",
     "Webhooks",
     "__version__",
     "image",
     "text",
     "video",
 ]
+# generated: error names (by `cargo xtask generate`, from conformance/surface.json)
+__all__ += [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "DownloadError",
+    "GenerationFailedError",
+    "InsufficientCreditsError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PipevideoError",
+    "RateLimitError",
+    "ResponseDecodeError",
+    "ServerError",
+    "SpendLimitError",
+    "SubmissionUncertainError",
+    "WaitTimeoutError",
+    "WebhookVerificationError",
+]
+# end of generated
 
 # A forked child has none of its parent's threads: it gets a runtime and connections of its own.
 _os.register_at_fork(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._options import Client
+from ._updates import AsyncUpdates
 from ._webhooks import Webhooks
 
 TYPE_CHECKING = False
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class AsyncPipevideo(Client):
     """A client of Pipevideo's API for asyncio.
 
-    All clients of a process with the same key and base URL share one rate limit. A client works on
-    any event loop, also on several one after another, and in a forked child.
+    All clients of a process with the same key and base URL share one rate limit.
+    A client works on any event loop, also on several one after another, and in a forked child.
     """
 
     __slots__ = ()
@@ -50,6 +51,7 @@ class AsyncPipevideo(Client):
         """Webhooks: verify a delivery, and wake the waits of its generation."""
         return Webhooks(self._core)
 
+    # generated: generate (by `cargo xtask generate`, from conformance/surface.json)
     def generate(
         self,
         *,
@@ -66,11 +68,25 @@ class AsyncPipevideo(Client):
         deadline: Seconds | None = None,
         on_update: Callable[[Update], object] | None = None,
     ) -> Coroutine[Any, Any, Generation]:
-        """Creates a generation and waits for its end.
+        """Creates a generation and waits until it has completed.
 
-        The deadline begins when the service has taken the request. `on_update` is called with each
-        change, first with what the create answered, so that the id is known from the start; an
-        exception in it ends the call.
+        The deadline begins when the service has accepted the request.
+
+        Args:
+            model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
+            input: What to make the video from: a text, parts of one message, or messages.
+            instructions: System-level guidance, apart from the conversation.
+            width: The canvas width in pixels; the service's default is 1080.
+            height: The canvas height in pixels; the service's default is 1920.
+            aspect_ratio: A hint such as `16:9`.
+            provider: The providers that may render it: slugs by preference, or the service's
+                own object.
+            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            expand_prompt: Whether the service may elaborate the prompt.
+            extra_body: Fields that this library does not have yet, sent as they are.
+            deadline: Bounds the wait; by default the client's deadline.
+            on_update: Called with each change, first with the created generation, so that its
+                id is available from the start. An exception in it ends the call.
         """
         request = {
             "model": model,
@@ -85,9 +101,10 @@ class AsyncPipevideo(Client):
             "extra_body": extra_body,
         }
         return self._core.generate(request, deadline, on_update)
+    # end of generated
 
     async def close(self) -> None:
-        """Closes the client: no more calls. Those under way go on."""
+        """Closes the client. Calls in progress continue; new calls fail."""
         self._core.close()
 
     async def __aenter__(self) -> Self:
@@ -110,6 +127,7 @@ class AsyncResponses:
     def __init__(self, core: _native.Core) -> None:
         self._core = core
 
+    # generated: responses.create (by `cargo xtask generate`, from conformance/surface.json)
     def create(
         self,
         *,
@@ -126,8 +144,22 @@ class AsyncResponses:
     ) -> Coroutine[Any, Any, Generation]:
         """Creates a generation and returns at once, while it is queued.
 
-        It is sent again only when the service certainly did not take it. If its answer is lost,
-        `SubmissionUncertainError` says so: look with `reconcile` before you create another.
+        It is sent again only when the service certainly did not process it. If its response is
+        lost, the error's kind is `submission_uncertain`: call `reconcile` before you create
+        another.
+
+        Args:
+            model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
+            input: What to make the video from: a text, parts of one message, or messages.
+            instructions: System-level guidance, apart from the conversation.
+            width: The canvas width in pixels; the service's default is 1080.
+            height: The canvas height in pixels; the service's default is 1920.
+            aspect_ratio: A hint such as `16:9`.
+            provider: The providers that may render it: slugs by preference, or the service's
+                own object.
+            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            expand_prompt: Whether the service may elaborate the prompt.
+            extra_body: Fields that this library does not have yet, sent as they are.
         """
         request = {
             "model": model,
@@ -142,6 +174,7 @@ class AsyncResponses:
             "extra_body": extra_body,
         }
         return self._core.create(request)
+    # end of generated
 
     def retrieve(self, id: str) -> Coroutine[Any, Any, Generation]:
         """Retrieves a generation as it is now."""
@@ -156,14 +189,17 @@ class AsyncResponses:
     ) -> Coroutine[Any, Any, Generation]:
         """Waits until a generation has completed.
 
-        A passing fault never ends it: only the generation's end, the deadline (the client's, unless
-        given), or you. `on_update` is called with each change; an exception in it ends the wait.
+        It ends when the generation ends, at the deadline (by default the client's), or when you
+        cancel it. A transient failure never ends it. `on_update` is called with each change; an
+        exception in it ends the wait.
         """
         return self._core.wait(id, deadline, on_update)
 
     def watch(self, id: str, *, deadline: Seconds | None = None) -> AsyncUpdates:
-        """Watches a generation: an async iterator over every change, the final one last. A generation that
-        fails ends it with an update whose status is `failed`, not with an error."""
+        """Watches a generation: an async iterator over every change, the final one last.
+
+        A generation that fails ends it with an update whose status is `failed`, not with an error.
+        """
         return AsyncUpdates(self._core.watch(id, deadline))
 
     def download(
@@ -175,8 +211,8 @@ class AsyncResponses:
     ) -> Coroutine[Any, Any, PathResult]:
         """Downloads a generation's video to a file, and returns its path.
 
-        Under its own name there is never half a video: what has arrived is in `PATH.part`, and the
-        next try goes on from there.
+        The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
+        the next attempt resumes from them.
         """
         return self._core.download(generation, path, on_progress)
 
@@ -212,29 +248,3 @@ class AsyncUsage:
     def retrieve(self) -> Coroutine[Any, Any, AccountUsage]:
         """Retrieves balance, totals, days and recent requests."""
         return self._core.usage()
-
-
-class AsyncUpdates:
-    """A generation's updates; `aclose()` stops following."""
-
-    __slots__ = ("_watch",)
-
-    def __init__(self, watch: _native.Watch) -> None:
-        self._watch = watch
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, Update]:
-        # Awaited, it raises StopAsyncIteration where a call that blocks returns None.
-        return self._watch.next()  # type: ignore[return-value]
-
-    async def aclose(self) -> None:
-        """Stops following, never the generation."""
-        self._watch.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()

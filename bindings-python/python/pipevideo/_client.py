@@ -1,8 +1,10 @@
-"""The client whose calls block. Each releases the GIL, and sees Ctrl-C within 0.2 seconds."""
+# Generated from _async_client.py by `cargo xtask generate`; do not edit.
+"""The client whose calls block. A call releases the GIL, and sees Ctrl-C within 0.2 seconds."""
 
 from __future__ import annotations
 
 from ._options import Client
+from ._updates import Updates
 from ._webhooks import Webhooks
 
 TYPE_CHECKING = False
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 class Pipevideo(Client):
     """A client of Pipevideo's API whose calls block.
 
-    All clients of a process with the same key and base URL share one rate limit. A client works in
-    any thread, and in a forked child.
+    All clients of a process with the same key and base URL share one rate limit.
+    A client works in any thread, and in a forked child.
     """
 
     __slots__ = ()
@@ -66,11 +68,25 @@ class Pipevideo(Client):
         deadline: Seconds | None = None,
         on_update: Callable[[Update], object] | None = None,
     ) -> Generation:
-        """Creates a generation and waits for its end.
+        """Creates a generation and waits until it has completed.
 
-        The deadline begins when the service has taken the request. `on_update` is called with each
-        change, first with what the create answered, so that the id is known from the start; an
-        exception in it ends the call.
+        The deadline begins when the service has accepted the request.
+
+        Args:
+            model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
+            input: What to make the video from: a text, parts of one message, or messages.
+            instructions: System-level guidance, apart from the conversation.
+            width: The canvas width in pixels; the service's default is 1080.
+            height: The canvas height in pixels; the service's default is 1920.
+            aspect_ratio: A hint such as `16:9`.
+            provider: The providers that may render it: slugs by preference, or the service's
+                own object.
+            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            expand_prompt: Whether the service may elaborate the prompt.
+            extra_body: Fields that this library does not have yet, sent as they are.
+            deadline: Bounds the wait; by default the client's deadline.
+            on_update: Called with each change, first with the created generation, so that its
+                id is available from the start. An exception in it ends the call.
         """
         request = {
             "model": model,
@@ -87,7 +103,7 @@ class Pipevideo(Client):
         return self._core.generate(request, deadline, on_update).run()
 
     def close(self) -> None:
-        """Closes the client: no more calls. Those under way go on."""
+        """Closes the client. Calls in progress continue; new calls fail."""
         self._core.close()
 
     def __enter__(self) -> Self:
@@ -126,8 +142,22 @@ class Responses:
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
 
-        It is sent again only when the service certainly did not take it. If its answer is lost,
-        `SubmissionUncertainError` says so: look with `reconcile` before you create another.
+        It is sent again only when the service certainly did not process it. If its response is
+        lost, the error's kind is `submission_uncertain`: call `reconcile` before you create
+        another.
+
+        Args:
+            model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
+            input: What to make the video from: a text, parts of one message, or messages.
+            instructions: System-level guidance, apart from the conversation.
+            width: The canvas width in pixels; the service's default is 1080.
+            height: The canvas height in pixels; the service's default is 1920.
+            aspect_ratio: A hint such as `16:9`.
+            provider: The providers that may render it: slugs by preference, or the service's
+                own object.
+            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            expand_prompt: Whether the service may elaborate the prompt.
+            extra_body: Fields that this library does not have yet, sent as they are.
         """
         request = {
             "model": model,
@@ -156,14 +186,17 @@ class Responses:
     ) -> Generation:
         """Waits until a generation has completed.
 
-        A passing fault never ends it: only the generation's end, the deadline (the client's, unless
-        given), or you. `on_update` is called with each change; an exception in it ends the wait.
+        It ends when the generation ends, at the deadline (by default the client's), or when you
+        cancel it. A transient failure never ends it. `on_update` is called with each change; an
+        exception in it ends the wait.
         """
         return self._core.wait(id, deadline, on_update).run()
 
     def watch(self, id: str, *, deadline: Seconds | None = None) -> Updates:
-        """Watches a generation: an iterator over every change, the final one last. A generation that
-        fails ends it with an update whose status is `failed`, not with an error."""
+        """Watches a generation: an iterator over every change, the final one last.
+
+        A generation that fails ends it with an update whose status is `failed`, not with an error.
+        """
         return Updates(self._core.watch(id, deadline))
 
     def download(
@@ -175,8 +208,8 @@ class Responses:
     ) -> PathResult:
         """Downloads a generation's video to a file, and returns its path.
 
-        Under its own name there is never half a video: what has arrived is in `PATH.part`, and the
-        next try goes on from there.
+        The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
+        the next attempt resumes from them.
         """
         return self._core.download(generation, path, on_progress).run()
 
@@ -212,31 +245,3 @@ class Usage:
     def retrieve(self) -> AccountUsage:
         """Retrieves balance, totals, days and recent requests."""
         return self._core.usage().run()
-
-
-class Updates:
-    """A generation's updates; each step blocks until there is one. `close()` stops following."""
-
-    __slots__ = ("_watch",)
-
-    def __init__(self, watch: _native.Watch) -> None:
-        self._watch = watch
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Update:
-        update = self._watch.next().run()
-        if update is None:
-            raise StopIteration
-        return update
-
-    def close(self) -> None:
-        """Stops following, never the generation."""
-        self._watch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -24,25 +24,34 @@ if TYPE_CHECKING:
 class PipevideoError(Exception):
     """The base of every error of this library."""
 
+    # generated: error fields (by `cargo xtask generate`, from conformance/surface.json)
     kind: ClassVar[str] = ""
-    """The sort of error, the same word in every language."""
+    """The kind of error, the same text in every language."""
     message: str
-    """What happened, what it means, what to do; safe to log."""
+    """What happened, what it means and what to do. It is safe to log."""
+    service_message: str | None = None
+    """The service's own words, if it sent any. They may quote the prompt: do not log them."""
     status: int | None = None
-    """The HTTP status of the answer, if there was one."""
+    """The HTTP status of the response, if there was one."""
     code: str | None = None
-    """The service's code for it, if it gave one."""
+    """The service's code for the error, if it sent one."""
     request_id: str | None = None
     """The service's id of the HTTP request, for its support."""
     generation_id: str | None = None
-    """The generation that the call was about, if it has an id."""
+    """The id of the generation that the call was about, if it has one."""
     retryable: bool = False
-    """Whether the same call, made again as it is, may succeed and cannot pay twice."""
+    """Whether the same call, made again, may succeed and cannot be charged twice."""
     retry_after: float | None = None
-    """How many seconds the service asks to wait before the next try."""
+    """How long the service asks to wait before the next attempt. In seconds."""
     attempts: int = 0
-    """How many requests the call made; 0 if it was refused before sending, and for the end of a
-    wait, which counts its looks in `polls`."""
+    """How many requests the call made. It is 0 if the call was refused before sending, and for a
+    wait that reached its deadline, which has `polls`."""
+    # end of generated
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure that caused this error, if there is one; the same as `__cause__`."""
+        return self.__cause__
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message)
@@ -57,138 +66,149 @@ class PipevideoError(Exception):
         return _restore, (type(self), self.message, fields, self.__cause__)
 
 
+# generated: error kinds (by `cargo xtask generate`, from conformance/surface.json)
+
+
 class ConfigurationError(PipevideoError):
-    """No key, a bad base URL, a bad option."""
+    """An option is missing or wrong: no key, a bad base URL, a bad value."""
 
     kind = "configuration"
 
 
 class InvalidRequestError(PipevideoError):
-    """Refused before sending: no text part, an empty model, a file that is no image."""
+    """The call was refused before sending: no text part, an empty model, a file that is not an
+    image."""
 
     kind = "invalid_request"
 
 
 class APIStatusError(PipevideoError):
-    """The service answered with a status that is no success."""
+    """The service responded with another error status. The base class of `BadRequestError`,
+    `AuthenticationError`, `PermissionDeniedError`, `NotFoundError`, `RateLimitError` and
+    `ServerError`."""
 
     kind = "api_status"
 
 
 class BadRequestError(APIStatusError):
-    """400: the service refused the request."""
+    """400 Bad Request: the service rejected the request. The base class of
+    `InsufficientCreditsError`."""
 
     kind = "bad_request"
 
 
 class InsufficientCreditsError(BadRequestError):
-    """400 that says that the balance is too low."""
+    """400 Bad Request, because the balance is too low."""
 
     kind = "insufficient_credits"
 
 
 class AuthenticationError(APIStatusError):
-    """401: the key is missing, invalid, expired or revoked."""
+    """401 Unauthorized: the key is missing, invalid, expired or revoked; or the token function
+    failed."""
 
     kind = "authentication"
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key may not do this."""
+    """403 Forbidden: the key does not permit this call."""
 
     kind = "permission_denied"
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such generation in the key's organization."""
+    """404 Not Found: the key's organization has no such generation."""
 
     kind = "not_found"
 
 
 class RateLimitError(APIStatusError):
-    """429 after all patience."""
+    """429 Too Many Requests, and the retries are used up, or the service asks for a pause of more
+    than two minutes."""
 
     kind = "rate_limited"
 
 
 class ServerError(APIStatusError):
-    """5xx on a call that changes nothing, retries spent."""
+    """5xx on a call that changes nothing, and the retries are used up."""
 
     kind = "server"
 
 
 class APIConnectionError(PipevideoError):
-    """No connection, or a broken one, on a call that changes nothing."""
+    """The connection failed or broke on a call that changes nothing, or on a create of which
+    certainly nothing was sent. The base class of `APITimeoutError`."""
 
     kind = "connection"
 
 
 class APITimeoutError(APIConnectionError):
-    """The request timeout, on a call that changes nothing."""
+    """The request timeout elapsed on a call that changes nothing, or on a create of which certainly
+    nothing was sent."""
 
     kind = "timeout"
 
 
 class ResponseDecodeError(PipevideoError):
-    """An answer that is not what the API says."""
+    """The response is not what the API documents."""
 
     kind = "decode"
 
 
 class SubmissionUncertainError(PipevideoError):
-    """A create that may have arrived and whose answer is lost or a 5xx. It is never sent again:
-    look with `reconcile` before you create another."""
+    """A create may have been processed: its response was lost, unreadable or a 5xx. It is never
+    sent again: call `reconcile` before you create another."""
 
     kind = "submission_uncertain"
     model: str | None = None
     """The model of the create."""
     sent_at: datetime | None = None
-    """When it was sent, by this machine's clock."""
-
-    @property
-    def cause(self) -> BaseException | None:
-        """The failure that left the outcome open; the same as `__cause__`."""
-        return self.__cause__
+    """When the create was sent, by this machine's clock."""
 
 
 class GenerationFailedError(PipevideoError):
-    """The generation ended failed."""
+    """The generation ended as `failed`."""
 
     kind = "generation_failed"
     generation: Generation | None = None
-    """The generation. Its error's message may quote the prompt."""
+    """The generation that failed. Its own error's message may quote the prompt."""
     category: FailureCategory | None = None
-    """Why, as far as it can be told."""
+    """The category of the failure."""
 
 
 class WaitTimeoutError(PipevideoError):
-    """The deadline of a wait. The generation goes on: wait for its id again."""
+    """The deadline of a wait elapsed. The generation is still running: call `wait` with its id
+    again."""
 
     kind = "wait_timeout"
     last: Generation | None = None
-    """The generation as it was last seen."""
+    """The last snapshot of the generation, if there was one."""
     polls: int | None = None
-    """How often it was looked at."""
+    """How often the generation was polled."""
 
 
 class DownloadError(PipevideoError):
-    """The file could not be had; what arrived stays for the next try."""
+    """The download failed. The bytes received so far are kept, and the next attempt resumes from
+    them."""
 
     kind = "download"
 
 
 class WebhookVerificationError(PipevideoError):
-    """A webhook that is not genuine, or not readable."""
+    """A webhook delivery is not authentic, or not readable."""
 
     kind = "webhook_verification"
     reason: WebhookReason | None = None
-    """What is wrong with it."""
+    """Why the delivery was refused."""
 
 
 class SpendLimitError(PipevideoError):
-    """A batch's limit."""
+    """A create would exceed the spend limit of its client or batch. Nothing was sent."""
 
     kind = "spend_limit"
+
+
+# end of generated
 
 
 def _classes(base: type[PipevideoError]) -> dict[str, type[PipevideoError]]:

@@ -1,6 +1,213 @@
-use super::Tree;
-use super::surface::Surface;
+//! Python: the classes of errors, `create` and `generate`, and the blocking client, which is the async
+//! one without `await`.
 
-pub(super) fn write(_: &Surface, _: &mut Tree) -> Result<(), String> {
+use super::Tree;
+use super::names::wrap;
+use super::surface::{Argument, ErrorField, Surface};
+
+const PACKAGE: &str = "bindings-python/python/pipevideo";
+const WIDTH: usize = 100;
+
+pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
+    let errors = format!("{PACKAGE}/errors.py");
+    tree.fill(&errors, "error fields", &error_fields(surface))?;
+    tree.fill(&errors, "error kinds", &error_classes(surface))?;
+    let init = format!("{PACKAGE}/__init__.py");
+    let mut classes: Vec<&str> = surface.error_kinds.iter().map(|kind| &*kind.class).collect();
+    classes.push("PipevideoError");
+    classes.sort_unstable();
+    let imported: String = classes.iter().map(|class| format!("    {class},\n")).collect();
+    tree.fill(&init, "error imports", &format!("from .errors import (\n{imported})\n"))?;
+    let exported: String = classes.iter().map(|class| format!("    \"{class}\",\n")).collect();
+    tree.fill(&init, "error names", &format!("__all__ += [\n{exported}]\n"))?;
+
+    let client = format!("{PACKAGE}/_async_client.py");
+    for operation in ["generate", "responses.create"] {
+        tree.fill(&client, operation, &method(surface, operation)?)?;
+    }
+    let blocking = blocking(&tree.read(&client)?)?;
+    tree.write(&format!("{PACKAGE}/_client.py"), blocking);
     Ok(())
+}
+
+fn error_fields(surface: &Surface) -> String {
+    // `kind` differs from class to class, and `message` is set by the constructor.
+    let declared = surface.common_error_fields().map(|field| match field.name.as_str() {
+        "kind" => format!("    kind: ClassVar[str] = \"\"\n{}", docstring(1, &field.doc)),
+        "message" => format!("    message: str\n{}", docstring(1, &field.doc)),
+        _ => error_field(field),
+    });
+    declared.collect()
+}
+
+fn error_field(field: &ErrorField) -> String {
+    let (kind, default) = match field.kind.as_str() {
+        "integer" => ("int", "0"),
+        "boolean" => ("bool", "False"),
+        "duration" => ("float", "None"),
+        "instant" => ("datetime", "None"),
+        "generation" | "failed_generation" => ("Generation", "None"),
+        "failure_category" => ("FailureCategory", "None"),
+        "webhook_reason" => ("WebhookReason", "None"),
+        _ => ("str", "None"),
+    };
+    // What only some kinds have may be left out where a program makes an error for its own tests.
+    let optional = field.nullable || default == "None" || !field.kinds.is_empty();
+    let (kind, default) =
+        if optional { (format!("{kind} | None"), "None") } else { (kind.to_owned(), default) };
+    let unit = if field.kind == "duration" { " In seconds." } else { "" };
+    let doc = docstring(1, &(field.doc.clone() + unit));
+    format!("    {}: {kind} = {default}\n{doc}", field.name)
+}
+
+fn error_classes(surface: &Surface) -> String {
+    let mut out = String::from("\n\n");
+    for kind in surface.error_kinds_bases_first() {
+        let (class, base) = (&kind.class, surface.base_class(kind));
+        let doc = docstring(1, &surface.class_doc(kind));
+        let fields: String = surface.error_fields_of(kind).into_iter().map(error_field).collect();
+        let name = &kind.name;
+        out += &format!("class {class}({base}):\n{doc}\n    kind = \"{name}\"\n{fields}\n\n");
+    }
+    out
+}
+
+/// `create` or `generate` of the async client.
+fn method(surface: &Surface, operation: &str) -> Result<String, String> {
+    let declared = surface.operation(operation)?;
+    let name = operation.rsplit('.').next().unwrap_or(operation);
+    let own = if name == "generate" { &*surface.generate_arguments } else { &[] };
+    let mut parameters = String::new();
+    let mut documented = String::new();
+    for argument in surface.create_arguments.iter().chain(own) {
+        parameters += &format!("        {}\n", parameter(argument));
+        let doc = format!("{}: {}", argument.name, argument.doc);
+        for (index, line) in wrap(&doc, WIDTH - 16).iter().enumerate() {
+            let indent = if index == 0 { 12 } else { 16 };
+            documented += &format!("{:indent$}{line}\n", "");
+        }
+    }
+    let paragraphs = declared.details.iter().map(|text| {
+        let lines = wrap(text, WIDTH - 8);
+        lines.iter().map(|line| format!("        {line}\n")).collect::<String>() + "\n"
+    });
+    let entries = surface.create_arguments.iter().map(|argument| {
+        let name = &argument.name;
+        format!("            \"{name}\": {name},\n")
+    });
+    let passed: String = own.iter().map(|argument| format!(", {}", argument.name)).collect();
+    Ok(format!(
+        "    def {name}(
+        self,
+        *,
+{parameters}    ) -> Coroutine[Any, Any, Generation]:
+        \"\"\"{doc}
+
+{details}        Args:
+{documented}        \"\"\"
+        request = {{
+{entries}        }}
+        return self._core.{name}(request{passed})
+",
+        doc = declared.doc,
+        details = paragraphs.collect::<String>(),
+        entries = entries.collect::<String>(),
+    ))
+}
+
+fn parameter(argument: &Argument) -> String {
+    let kind = match argument.kind.as_str() {
+        "integer" => "int",
+        "boolean" => "bool",
+        "object" => "Mapping[str, Any]",
+        "input" => "Input",
+        "provider" => "Provider",
+        "engine" => "EngineName",
+        "duration" => "Seconds",
+        "on_update" => "Callable[[Update], object]",
+        _ => "str",
+    };
+    if argument.required {
+        format!("{}: {kind},", argument.name)
+    } else {
+        format!("{}: {kind} | None = None,", argument.name)
+    }
+}
+
+/// What the blocking client says in place of what the async client says: lines and parts of lines.
+const BLOCKING: [(&str, &str); 11] = [
+    (
+        "\"\"\"The client for asyncio (and uvloop). Cancelling a task stops its call, never the generation.\"\"\"",
+        "\"\"\"The client whose calls block. A call releases the GIL, and sees Ctrl-C within 0.2 seconds.\"\"\"",
+    ),
+    ("API for asyncio.", "API whose calls block."),
+    (
+        "A client works on any event loop, also on several one after another, and in a forked child.",
+        "A client works in any thread, and in a forked child.",
+    ),
+    ("import Callable, Coroutine, Mapping", "import Callable, Mapping"),
+    ("an async iterator", "an iterator"),
+    ("async def ", "def "),
+    ("await ", ""),
+    ("__aenter__", "__enter__"),
+    ("__aexit__", "__exit__"),
+    ("Coroutine[Any, Any, ", ""),
+    ("Async", ""),
+];
+
+/// The blocking client's file from the async client's.
+fn blocking(client: &str) -> Result<String, String> {
+    if let Some((missing, _)) = BLOCKING.iter().find(|(text, _)| !client.contains(text)) {
+        return Err(format!("{PACKAGE}/_async_client.py does not have {missing:?} any more"));
+    }
+    let mut out =
+        "# Generated from _async_client.py by `cargo xtask generate`; do not edit.\n".to_owned();
+    for line in client.lines() {
+        if line.contains("# generated: ") || line.contains("# end of generated") {
+            continue;
+        }
+        let mut text = line.to_owned();
+        for (from, to) in BLOCKING {
+            text = text.replace(from, to);
+        }
+        if line.contains("Coroutine[Any, Any, ") {
+            // The bracket that closed it.
+            text = text.replacen("]:", ":", 1);
+        }
+        if text.trim_start().starts_with("return self._core.") {
+            text += ".run()";
+        }
+        out += &text;
+        out += "\n";
+    }
+    Ok(out)
+}
+
+/// A docstring, wrapped, with its indentation.
+fn docstring(level: usize, text: &str) -> String {
+    let indent = " ".repeat(4 * level);
+    let lines = wrap(&format!("\"\"\"{text}\"\"\""), WIDTH - indent.len());
+    lines.iter().map(|line| format!("{indent}{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_blocking_client_calls_run_where_the_async_one_returns_a_coroutine() {
+        let mut client: String = BLOCKING.iter().map(|(text, _)| format!("# {text}\n")).collect();
+        client += "    def retrieve(self, id: str) -> Coroutine[Any, Any, list[Generation]]:\n";
+        client += "        return self._core.retrieve(id)\n";
+        let blocking = blocking(&client).unwrap();
+        assert!(blocking.ends_with(
+            "    def retrieve(self, id: str) -> list[Generation]:\n        \
+             return self._core.retrieve(id).run()\n"
+        ));
+    }
+
+    #[test]
+    fn a_replacement_that_matches_nothing_is_an_error() {
+        assert!(blocking("class AsyncPipevideo:\n").unwrap_err().contains("any more"));
+    }
 }

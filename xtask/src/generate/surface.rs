@@ -15,6 +15,8 @@ pub(super) struct Surface {
     #[serde(deserialize_with = "in_order")]
     pub(super) operations: Vec<(String, Operation)>,
     pub(super) create_arguments: Vec<Argument>,
+    /// What `generate` takes beside `create`'s arguments.
+    pub(super) generate_arguments: Vec<Argument>,
     pub(super) options: Vec<ClientOption>,
     pub(super) error_fields: Vec<ErrorField>,
     pub(super) error_kinds: Vec<ErrorKind>,
