@@ -141,6 +141,14 @@ async fn quickstart_needs_no_key() {
 }
 
 #[tokio::test]
+async fn hello_saves_the_video() {
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let (said, directory) = Example::new("hello", "hello").at(&emulator).run().await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "cat.mp4\n"), "{said:?}");
+    assert_video(&directory.join("cat.mp4")).await;
+}
+
+#[tokio::test]
 async fn quickstart_passes_its_options_on() {
     let emulator = emulator(json!({"polls": ["completed"]})).await;
     let example = Example::new("quickstart", "quickstart_options").at(&emulator).args([
