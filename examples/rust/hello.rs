@@ -1,14 +1,15 @@
-//! A prompt becomes a video: `cargo run --example hello`, with a key in `PIPEVIDEO_API_KEY`.
+//! Makes a video from a prompt: `cargo run --example hello`.
 
-use pipevideo::{Client, GenerationRequest};
+mod service;
+
+use pipevideo::GenerationRequest;
 
 #[tokio::main]
-async fn main() -> pipevideo::Result<()> {
-    let client = Client::from_env()?;
-    let prompt = "A cat walking on a beach at sunset";
-    let request = GenerationRequest::new("moonshotai/kimi-k2.5", prompt);
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Your program: let client = pipevideo::Client::from_env()?;
+    let service::Service { client, emulator: _running } = service::Service::connect().await?;
+    let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
     let generation = client.generate(request).await?;
-    let path = client.responses().download(&generation, "cat.mp4").await?;
-    println!("{}", path.display());
+    println!("{}", client.responses().download(&generation, "cat.mp4").await?.display());
     Ok(())
 }
