@@ -14,7 +14,8 @@ from pipevideo.testing import Emulator
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-POLLING = {"min_interval": 0.002, "max_interval": 0.002}
+# Short, but within the rate limit: one of the emulators takes more than a second for a generation.
+POLLING = {"min_interval": 0.05, "max_interval": 0.05}
 
 
 def test_the_code_of_the_readme_runs(
@@ -39,12 +40,3 @@ def test_the_readme_stands_alone() -> None:
     """PyPI shows it without the repository: its links are absolute, or within the page."""
     targets = re.findall(r"\]\(([^)]+)\)", README)
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
-
-
-def test_the_readme_has_every_option_error_and_attribute() -> None:
-    names = {name for name in pipevideo.__all__ if name.endswith("Error")}
-    # GenerationError is a value, and a spend limit comes with batches.
-    names -= {"PipevideoError", "GenerationError", "SpendLimitError"}
-    names |= set(pipevideo.PipevideoError.__annotations__)
-    names |= set(pipevideo.Pipevideo.__init__.__annotations__) - {"return"}
-    assert [name for name in sorted(names) if f"`{name}`" not in README] == []
