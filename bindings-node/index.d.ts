@@ -73,27 +73,30 @@ export function image(image: Media, options?: { detail?: Detail }): ImagePart;
 /** Makes a video part from an HTTPS or data URL, a file path, or bytes, as `image` does. */
 export function video(video: Media): VideoPart;
 
-/** What a generation is asked for with. */
+/** The arguments of `create` and `generate`. */
 export interface GenerationRequest {
+  // generated: create arguments (by `cargo xtask generate`, from conformance/surface.json)
   /** The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine. */
   model: string;
+  /** What to make the video from: a text, parts of one message, or messages. */
   input: Input;
   /** System-level guidance, apart from the conversation. */
   instructions?: string | undefined;
-  /** Canvas width in pixels; the service's default is 1080. */
+  /** The canvas width in pixels; the service's default is 1080. */
   width?: number | undefined;
-  /** Canvas height in pixels; the service's default is 1920. */
+  /** The canvas height in pixels; the service's default is 1920. */
   height?: number | undefined;
   /** A hint such as `16:9`. */
   aspectRatio?: string | undefined;
-  /** Slugs by preference, or the wire's own object. */
+  /** The providers that may render it: slugs by preference, or the service's own object. */
   provider?: readonly string[] | Readonly<Record<string, unknown>> | undefined;
-  /** `hyperframes` (the service's default), `lottie` or `auto`. */
+  /** The engine: `hyperframes` (the service's default), `lottie` or `auto`. */
   engine?: 'hyperframes' | 'lottie' | 'auto' | (string & {}) | undefined;
   /** Whether the service may elaborate the prompt. */
   expandPrompt?: boolean | undefined;
-  /** Fields that this library does not know yet, sent as they are. */
+  /** Fields that this library does not have yet, sent as they are. */
   extraBody?: Readonly<Record<string, unknown>> | undefined;
+  // end of generated
 }
 
 /** The options of every call. */

@@ -9,6 +9,7 @@ export const {
   video,
   version,
   PipevideoError,
+  // generated: error classes (by `cargo xtask generate`, from conformance/surface.json)
   ConfigurationError,
   InvalidRequestError,
   APIStatusError,
@@ -28,5 +29,6 @@ export const {
   DownloadError,
   WebhookVerificationError,
   SpendLimitError,
+  // end of generated
 } = pipevideo;
 export default pipevideo.Pipevideo;

@@ -1,6 +1,11 @@
 import type { FailedGeneration, FailureCategory, Generation, Milliseconds } from './values.js';
 
-/** What sort of error it is. */
+/** The reason why a webhook delivery was refused. */
+export type WebhookReason =
+  'missing_header' | 'bad_timestamp' | 'too_old' | 'too_new' | 'no_match' | 'bad_payload';
+
+// generated: error kinds (by `cargo xtask generate`, from conformance/surface.json)
+/** The kind of an error. The list is the same in every language. */
 export type ErrorKind =
   | 'configuration'
   | 'invalid_request'
@@ -21,6 +26,7 @@ export type ErrorKind =
   | 'download'
   | 'webhook_verification'
   | 'spend_limit';
+// end of generated
 
 /**
  * The base class of every error of this library.
@@ -57,17 +63,21 @@ export class PipevideoError extends Error {
   readonly attempts: number;
 }
 
-/** No key, a bad base URL, a bad option. */
+// generated: error classes (by `cargo xtask generate`, from conformance/surface.json)
+/** An option is missing or wrong: no key, a bad base URL, a bad value. */
 export class ConfigurationError extends PipevideoError {
   readonly kind: 'configuration';
 }
 
-/** Refused before sending: no text, an empty model, a file that is no image. */
+/** The call was refused before sending: no text part, an empty model, a file that is not an image. */
 export class InvalidRequestError extends PipevideoError {
   readonly kind: 'invalid_request';
 }
 
-/** An answer with a status that is an error, and the base of those with classes of their own. */
+/**
+ * The service responded with another error status. The base class of `BadRequestError`, `AuthenticationError`,
+ * `PermissionDeniedError`, `NotFoundError`, `RateLimitError` and `ServerError`.
+ */
 export class APIStatusError extends PipevideoError {
   readonly kind:
     | 'api_status'
@@ -80,91 +90,110 @@ export class APIStatusError extends PipevideoError {
     | 'server';
 }
 
-/** 400: the service refused the request. */
+/** 400 Bad Request: the service rejected the request. The base class of `InsufficientCreditsError`. */
 export class BadRequestError extends APIStatusError {
   readonly kind: 'bad_request' | 'insufficient_credits';
 }
 
-/** 400 that says that the balance is too low. */
+/** 400 Bad Request, because the balance is too low. */
 export class InsufficientCreditsError extends BadRequestError {
   readonly kind: 'insufficient_credits';
 }
 
-/** 401, or the `apiKey` function failed: then its own error is the `cause`. */
+/**
+ * 401 Unauthorized: the key is missing, invalid, expired or revoked; or the token function failed, and its error is
+ * the cause.
+ */
 export class AuthenticationError extends APIStatusError {
   readonly kind: 'authentication';
 }
 
-/** 403: the key may not do this. */
+/** 403 Forbidden: the key does not permit this call. */
 export class PermissionDeniedError extends APIStatusError {
   readonly kind: 'permission_denied';
 }
 
-/** 404: there is no such generation in the key's organization. */
+/** 404 Not Found: the key's organization has no such generation. */
 export class NotFoundError extends APIStatusError {
   readonly kind: 'not_found';
 }
 
-/** 429 after all patience. */
+/**
+ * 429 Too Many Requests, and the retries are used up, or the service asks for a pause of more than two minutes.
+ */
 export class RateLimitError extends APIStatusError {
   readonly kind: 'rate_limited';
 }
 
-/** 5xx on a call that changes nothing, retries spent. */
+/** 5xx on a call that changes nothing, and the retries are used up. */
 export class ServerError extends APIStatusError {
   readonly kind: 'server';
 }
 
-/** No connection, or a broken one, on a call that changes nothing. */
+/**
+ * The connection failed or broke on a call that changes nothing, or on a create of which certainly nothing was
+ * sent. The base class of `APITimeoutError`.
+ */
 export class APIConnectionError extends PipevideoError {
   readonly kind: 'connection' | 'timeout';
 }
 
-/** The request timeout, likewise. */
+/**
+ * The request timeout elapsed on a call that changes nothing, or on a create of which certainly nothing was sent.
+ */
 export class APITimeoutError extends APIConnectionError {
   readonly kind: 'timeout';
 }
 
-/** An answer that is not what the API says. */
+/** The response is not what the API documents. */
 export class ResponseDecodeError extends PipevideoError {
   readonly kind: 'decode';
 }
 
-/** A create that may have gone through, and whose answer is lost or a 5xx. It was not sent again. */
+/**
+ * A create may have been processed: its response was lost, unreadable or a 5xx. It is never sent again: call
+ * `reconcile` before you create another.
+ */
 export class SubmissionUncertainError extends PipevideoError {
   readonly kind: 'submission_uncertain';
-  readonly sentAt: Date;
+  /** The model of the create. */
   readonly model: string;
+  /** When the create was sent, by this machine's clock. */
+  readonly sentAt: Date;
 }
 
-/** The generation ended failed. */
+/** The generation ended as `failed`. */
 export class GenerationFailedError extends PipevideoError {
   readonly kind: 'generation_failed';
+  /** The generation that failed. Its own error's message may quote the prompt. */
   readonly generation: FailedGeneration;
+  /** The category of the failure. */
   readonly category: FailureCategory;
 }
 
-/** The deadline of a wait. The generation goes on: wait for its id again. */
+/** The deadline of a wait elapsed. The generation is still running: call `wait` with its id again. */
 export class WaitTimeoutError extends PipevideoError {
   readonly kind: 'wait_timeout';
-  /** The last snapshot, if there was one. */
+  /** The last snapshot of the generation, if there was one. */
   readonly last: Generation | null;
-  /** How often it was looked at. */
+  /** How often the generation was polled. */
   readonly polls: number;
 }
 
-/** The file could not be had; what arrived stays for the next try. */
+/** The download failed. The bytes received so far are kept, and the next attempt resumes from them. */
 export class DownloadError extends PipevideoError {
   readonly kind: 'download';
 }
 
-/** A delivery that is not genuine, or not readable. */
+/** A webhook delivery is not authentic, or not readable. */
 export class WebhookVerificationError extends PipevideoError {
   readonly kind: 'webhook_verification';
-  readonly reason: 'missing_header' | 'bad_timestamp' | 'too_old' | 'too_new' | 'no_match' | 'bad_payload';
+  /** Why the delivery was refused. */
+  readonly reason: WebhookReason;
 }
 
-/** A batch's limit. */
+/** A create would exceed the spend limit of its client or batch. Nothing was sent. */
 export class SpendLimitError extends PipevideoError {
   readonly kind: 'spend_limit';
 }
+// end of generated

@@ -37,6 +37,7 @@ function hidden(error, name, value) {
   Object.defineProperty(error, name, { value, writable: true, configurable: true });
 }
 
+// generated: error classes (by `cargo xtask generate`, from conformance/surface.json)
 class ConfigurationError extends PipevideoError {
   static kind = 'configuration';
 }
@@ -94,9 +95,11 @@ class WebhookVerificationError extends PipevideoError {
 class SpendLimitError extends PipevideoError {
   static kind = 'spend_limit';
 }
+// end of generated
 
 const classes = {
   PipevideoError,
+  // generated: error names (by `cargo xtask generate`, from conformance/surface.json)
   ConfigurationError,
   InvalidRequestError,
   APIStatusError,
@@ -116,6 +119,7 @@ const classes = {
   DownloadError,
   WebhookVerificationError,
   SpendLimitError,
+  // end of generated
 };
 
 const byKind = new Map();

@@ -87,7 +87,9 @@ function media(name, value) {
   throw wrong(name, 'a URL, a path or bytes', value);
 }
 
+/** The check of each argument of `create`. */
 const FIELDS = {
+  // generated: create arguments (by `cargo xtask generate`, from conformance/surface.json)
   model: string,
   input: (_, value) => value,
   instructions: string,
@@ -98,6 +100,7 @@ const FIELDS = {
   engine: string,
   expandPrompt: flag,
   extraBody: object,
+  // end of generated
 };
 
 function provider(name, value) {
@@ -123,6 +126,7 @@ function serialize(request) {
     request: {
       model: string('model', known.model),
       input: input(known.input, sources),
+      // generated: create request (by `cargo xtask generate`, from conformance/surface.json)
       instructions: known.instructions,
       width: known.width,
       height: known.height,
@@ -130,6 +134,7 @@ function serialize(request) {
       provider: known.provider,
       engine: known.engine,
       expand_prompt: known.expandPrompt,
+      // end of generated
     },
     extra: known.extraBody ?? {},
   });

@@ -105,7 +105,7 @@ class InsufficientCreditsError(BadRequestError):
 
 class AuthenticationError(APIStatusError):
     """401 Unauthorized: the key is missing, invalid, expired or revoked; or the token function
-    failed."""
+    failed, and its error is the cause."""
 
     kind = "authentication"
 

@@ -24,7 +24,7 @@ pub enum ErrorKind {
     /// 400 Bad Request, because the balance is too low.
     InsufficientCredits,
     /// 401 Unauthorized: the key is missing, invalid, expired or revoked; or the token function
-    /// failed.
+    /// failed, and its error is the cause.
     Authentication,
     /// 403 Forbidden: the key does not permit this call.
     PermissionDenied,

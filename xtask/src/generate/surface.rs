@@ -128,6 +128,12 @@ impl Surface {
         self.error_kinds.iter().filter(|kind| kind.base.as_ref() == Some(&base.name))
     }
 
+    /// The kinds whose class is derived from this one's, directly or not.
+    pub(super) fn kinds_below<'a>(&'a self, base: &'a ErrorKind) -> Vec<&'a str> {
+        let derived = self.derived_from(base);
+        derived.flat_map(|kind| [vec![&*kind.name], self.kinds_below(kind)].concat()).collect()
+    }
+
     /// The class of a kind's base.
     pub(super) fn base_class(&self, kind: &ErrorKind) -> &str {
         let base = self.error_kinds.iter().find(|base| kind.base.as_ref() == Some(&base.name));
