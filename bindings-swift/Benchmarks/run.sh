@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What calls cost, and what the package adds to a program. Needs swift, Rust, and what
-# ../scripts/build-library.sh has built.
+# Measures what calls cost, and how much larger the package makes a program. Needs Swift, Rust, and the
+# library that ../scripts/build-library.sh builds.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,8 +8,8 @@ target=$(cd "${CARGO_TARGET_DIR:-../../target}" && pwd)
 scratch=$target/swift/benchmarks
 swift=swift
 command -v swift >/dev/null || swift=$target/swift-toolchain/bin/swift
-enter=$(dirname "$swift")/swift-env
-[ -x "$enter" ] || enter=
+run_inside=$(dirname "$swift")/swift-env
+[ -x "$run_inside" ] || run_inside=
 
 cargo build --release --locked -p pipevideo-emulator
 "$swift" build -c release --scratch-path "$scratch" -Xlinker --gc-sections
@@ -22,7 +22,7 @@ read -r line <&"${emulator[0]}"
 PIPEVIDEO_BASE_URL=$(sed 's/.*"base_url":"\([^"]*\)".*/\1/' <<<"$line")
 PIPEVIDEO_API_KEY=$(sed 's/.*"api_key":"\([^"]*\)".*/\1/' <<<"$line")
 export PIPEVIDEO_BASE_URL PIPEVIDEO_API_KEY
-$enter "$built/Lifecycle"
+$run_inside "$built/Lifecycle"
 
 size() {
   cp "$built/$1" "$scratch/stripped"
@@ -31,4 +31,4 @@ size() {
 }
 with=$(size With)
 without=$(size Without)
-echo "a stripped program: $with bytes with the package, $without without: $((with - without)) more"
+echo "stripped program: $with bytes with the package, $without bytes without, $((with - without)) bytes more"

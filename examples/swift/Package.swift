@@ -9,12 +9,13 @@ let package = Package(
     products: [.library(name: "VideoStudio", targets: ["VideoStudio"])],
     dependencies: [.package(path: "../../bindings-swift")],
     targets: [
+        .executableTarget(name: "Hello", dependencies: [pipevideo]),
         .executableTarget(name: "Quickstart", dependencies: [pipevideo]),
         .target(name: "WebhookFunction", dependencies: [pipevideo]),
         .target(name: "VideoStudio", dependencies: [pipevideo]),
         .testTarget(
             name: "ExampleTests",
-            dependencies: ["Quickstart", "WebhookFunction", "VideoStudio", pipevideo]
+            dependencies: ["Hello", "Quickstart", "WebhookFunction", "VideoStudio", pipevideo]
         ),
     ],
     swiftLanguageModes: [.v6]

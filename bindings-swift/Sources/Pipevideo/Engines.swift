@@ -5,22 +5,23 @@ internal import PipevideoFFI
 public struct Engines: Sendable {
     let core: Core
 
-    /// Lists the engines, the models of each, and the models' rates. It needs no key and counts
-    /// against no limit.
+    /// Lists the engines, the models of each, and the models' rates. The service needs no key for it
+    /// and does not count it against the rate limit.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func list() async throws -> EngineCatalog {
-        try await call { cancel in EngineCatalog(try await core.engines(cancel: cancel)) }
+        try await callCore { cancel in EngineCatalog(try await core.engines(cancel: cancel)) }
     }
 }
 
-/// The engines and the models' rates, read leniently from a shape that is not documented.
+/// The engines, their models and the models' rates.
 ///
-/// It is read from and written as the service's JSON.
+/// The service does not document this JSON, so it is read leniently. The catalogue is `Codable` in the
+/// service's format.
 public struct EngineCatalog: Hashable, Sendable, Codable {
-    /// Each engine that could be made out.
+    /// All engines that were recognised.
     public let engines: [Engine]
-    /// The answer as it came.
+    /// The whole response.
     public let raw: JSONValue
 
     init(_ core: PipevideoFFI.EngineCatalog) {
@@ -28,22 +29,27 @@ public struct EngineCatalog: Hashable, Sendable, Codable {
         raw = JSONValue(text: core.raw)
     }
 
-    /// Reads the service's JSON.
+    /// Decodes the service's JSON.
     public init(from decoder: any Decoder) throws {
-        self.init(try decoder.read("catalogue", PipevideoFFI.engineCatalogFromJson))
+        self.init(try decoder.decode("catalogue", PipevideoFFI.engineCatalogFromJson))
     }
 
-    /// Writes the service's JSON.
+    /// Encodes the service's JSON.
     public func encode(to encoder: any Encoder) throws {
         try raw.encode(to: encoder)
     }
 }
 
+extension EngineCatalog: CustomReflectable {
+    /// The engines with their models and rates, without the whole response.
+    public var customMirror: Mirror { Mirror(self, showing: ["engines": engines]) }
+}
+
 /// An engine that renders videos.
 public struct Engine: Hashable, Sendable, Codable, Identifiable {
-    /// Its name in a request, such as `hyperframes`.
+    /// The name in a request, such as `hyperframes`.
     public let id: String
-    /// The orchestration models that it supports.
+    /// The orchestration models that the engine supports.
     public let models: [EngineModel]
 
     init(_ core: PipevideoFFI.Engine) {
@@ -54,7 +60,7 @@ public struct Engine: Hashable, Sendable, Codable, Identifiable {
 
 /// An orchestration model and its rates.
 public struct EngineModel: Hashable, Sendable, Codable, Identifiable {
-    /// Its name in a request, such as `moonshotai/kimi-k2.5`.
+    /// The name in a request, such as `moonshotai/kimi-k2.5`.
     public let id: String
     /// US dollars per million input tokens.
     public let inputPerMillionUSD: Decimal?

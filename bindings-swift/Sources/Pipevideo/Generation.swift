@@ -1,21 +1,24 @@
 import Foundation
 internal import PipevideoFFI
 
-/// One video request as the service last told it: a plain, immutable snapshot.
+/// One video request, as the service last reported it: an immutable snapshot.
 ///
-/// Its ``id`` is all that is needed to go on with it in another process, language or machine.
+/// The ``id`` is all that is needed to continue with a generation in another process, language or
+/// machine.
 ///
-/// It is read from and written as the service's JSON, whatever the encoder's strategies: leniently,
-/// exactly, and with the fields that this library does not know. So an app can read what its backend
-/// hands on, and keep a generation, in a property list too. Equality is that of the values: `5.0` and
-/// `5` are the same, as are null and absent.
+/// A generation is `Codable` in the service's JSON format, whatever the strategies of the encoder or
+/// decoder are. Fields that this library does not know are kept, and a field of an unexpected type
+/// does not make decoding fail. So an app can decode what its backend passes on, and can store a
+/// generation, in a property list too.
+///
+/// Two generations are equal if their values are: `5.0` equals `5`, and null equals absent.
 ///
 /// ```swift
 /// let generation = try JSONDecoder().decode(
 ///     Generation.self, from: Data(#"{"id": "gen_1", "status": "queued"}"#.utf8)
 /// )
 /// ```
-public struct Generation: Hashable, Sendable, Identifiable {
+public struct Generation: Sendable, Identifiable {
     let core: PipevideoFFI.Generation
 
     init(_ core: PipevideoFFI.Generation) {
@@ -25,214 +28,117 @@ public struct Generation: Hashable, Sendable, Identifiable {
     /// The service's id, `gen_…`.
     public var id: String { core.id }
 
-    /// How far it is.
+    /// The status.
     public var status: Status { Status(rawValue: core.status) }
 
-    /// Whether it has ended: completed or failed, and will not change any more.
+    /// Whether the generation has completed or failed. It does not change after that.
     public var isFinal: Bool { PipevideoFFI.isFinal(status: core.status) }
 
     /// The orchestration model.
     public var model: String? { core.model }
 
-    /// The engine that renders, such as `hyperframes`.
+    /// The engine that renders the video, such as `hyperframes`.
     public var engine: String? { core.engine }
 
     /// The slug of the provider that the service chose.
     public var provider: String? { core.provider }
 
-    /// When the service took it.
+    /// When the service accepted the request.
     public var createdAt: Date? { core.createdAt }
 
-    /// Where the video is, once completed: a signed URL that expires. Treat it as a secret.
-    public var outputVideoURL: URL? { core.outputVideoUrl.flatMap(URL.init(given:)) }
+    /// The address of the video, once the generation has completed. It is a signed URL that expires:
+    /// treat it as a secret.
+    public var outputVideoURL: URL? { core.outputVideoUrl.flatMap(URL.init(exact:)) }
 
-    /// Tokens and cost, once known.
+    /// Tokens and cost, once the service reports them.
     public var usage: TokenUsage? { core.usage.map(TokenUsage.init) }
 
-    /// Why it failed, if it did.
+    /// Why the generation failed, if it did.
     public var error: GenerationError? { core.error.map(GenerationError.init) }
 
-    /// How long it took end to end, once completed.
+    /// The time from the request to the finished video, once the generation has completed.
     public var latency: Duration? { core.latencyMs.flatMap(Duration.init(milliseconds:)) }
 
-    /// The service's `output`; its content is not documented.
+    /// The service's `output`. Its content is not documented.
     public var output: JSONValue? { core.output.map(JSONValue.init(text:)) }
 
-    /// Every field that this library does not know, or could not read.
+    /// All fields that this library does not know, or that had an unexpected type.
     public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
 }
 
 extension Generation: Codable {
-    /// Reads the service's JSON.
+    /// Decodes the service's JSON.
     public init(from decoder: any Decoder) throws {
-        core = try decoder.read("generation", PipevideoFFI.generationFromJson)
+        core = try decoder.decode("generation", PipevideoFFI.generationFromJson)
     }
 
-    /// Writes the service's JSON.
+    /// Encodes the service's JSON.
     public func encode(to encoder: any Encoder) throws {
         try JSONValue(text: generationJson(generation: core)).encode(to: encoder)
     }
 }
 
-// The URL is signed: who has it has the video. What else the service has written may quote the prompt.
-extension Generation: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The useful things in one line, without the signed URL.
-    public var description: String {
-        var shown = "Generation(id: \(id), status: \(status)"
-        if let model { shown += ", model: \(model)" }
-        if let cost = usage?.costUSD { shown += ", costUSD: \(cost)" }
-        if let error { shown += ", error: \(error.category)" }
-        if core.outputVideoUrl != nil { shown += ", outputVideoURL: …" }
-        return shown + ")"
-    }
-
-    /// The same as ``description``.
-    public var debugDescription: String { description }
-
-    /// What `dump` shows: no more than ``description``.
-    public var customMirror: Mirror {
-        Mirror(self, children: ["id": id, "status": status.rawValue])
-    }
-}
-
-/// Tokens and cost of a generation, as far as the service has told them.
-public struct TokenUsage: Hashable, Sendable {
-    let core: PipevideoFFI.TokenUsage
-
-    init(_ core: PipevideoFFI.TokenUsage) {
-        self.core = core
-    }
-
-    /// Tokens read.
-    public var inputTokens: Int? { core.inputTokens.flatMap(Int.init(exactly:)) }
-
-    /// Tokens written.
-    public var outputTokens: Int? { core.outputTokens.flatMap(Int.init(exactly:)) }
-
-    /// Both together, as the service counts them.
-    public var totalTokens: Int? { core.totalTokens.flatMap(Int.init(exactly:)) }
-
-    /// What was charged, in US dollars, exactly.
-    public var costUSD: Decimal? { Decimal(exact: core.costUsd) }
-
-    /// Every field that this library does not know, or could not read.
-    public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
-}
-
-extension TokenUsage: Codable {
-    /// Reads the service's JSON.
-    public init(from decoder: any Decoder) throws {
-        core = try decoder.read("token usage", PipevideoFFI.tokenUsageFromJson)
-    }
-
-    /// Writes the service's JSON.
-    public func encode(to encoder: any Encoder) throws {
-        try JSONValue(text: tokenUsageJson(usage: core)).encode(to: encoder)
-    }
-}
-
-extension TokenUsage: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The known numbers in one line.
-    public var description: String { shown("TokenUsage", numbers) }
-
-    /// The same as ``description``.
-    public var debugDescription: String { description }
-
-    /// What `dump` shows: no more than ``description``.
-    public var customMirror: Mirror { Mirror(self, children: numbers) }
-
-    private var numbers: [(label: String?, value: Any)] {
-        let numbers: [(label: String?, value: Any?)] = [
-            ("inputTokens", inputTokens), ("outputTokens", outputTokens),
-            ("totalTokens", totalTokens), ("costUSD", costUSD),
-        ]
-        return numbers.compactMap { number in number.value.map { (number.label, $0) } }
-    }
-}
-
-/// Why a generation failed, in the service's words and as a category.
-public struct GenerationError: Hashable, Sendable {
-    let core: PipevideoFFI.GenerationError
-
-    init(_ core: PipevideoFFI.GenerationError) {
-        self.core = core
-    }
-
-    /// The service's code; its values are not documented.
-    public var code: String? { core.code }
-
-    /// The service's message. It may quote the prompt: think before logging it.
-    public var message: String? { core.message }
-
-    /// The failure sorted into a category by its code and message.
-    public var category: FailureCategory {
-        FailureCategory(rawValue: PipevideoFFI.category(error: core))
-    }
-
-    /// Every field that this library does not know, or could not read.
-    public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
-}
-
-extension GenerationError: Codable {
-    /// Reads the service's JSON.
-    public init(from decoder: any Decoder) throws {
-        core = try decoder.read("generation's error", PipevideoFFI.generationErrorFromJson)
-    }
-
-    /// Writes the service's JSON.
-    public func encode(to encoder: any Encoder) throws {
-        try JSONValue(text: generationErrorJson(error: core)).encode(to: encoder)
-    }
-}
-
-// The message may quote the prompt.
-extension GenerationError: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
-{
-    /// The category and the code, without the message.
-    public var description: String { shown("GenerationError", parts) }
-
-    /// The same as ``description``.
-    public var debugDescription: String { description }
-
-    /// What `dump` shows: no more than ``description``.
-    public var customMirror: Mirror { Mirror(self, children: parts) }
-
-    private var parts: [(label: String?, value: Any)] {
-        var parts: [(label: String?, value: Any)] = [("category", category.rawValue)]
-        if let code { parts.append(("code", code)) }
-        return parts
-    }
-}
-
-/// A change of a generation.
-public struct Update: Hashable, Sendable, Codable {
-    /// The generation as it is now.
-    public let generation: Generation
-    /// The time since it was created, as far as this process knows.
-    public let elapsed: Duration
-    /// What such generations have taken, for a progress bar: half of them took less.
-    public let expected: Duration
-    /// How the change was learned of.
-    public let via: Via
-
-    init(_ core: PipevideoFFI.Update) {
-        generation = Generation(core.generation)
-        elapsed = .seconds(core.elapsed)
-        expected = .seconds(core.expected)
-        via = Via(rawValue: core.via)
-    }
-}
-
-extension Decoder {
-    /// Reads any JSON, as the core reads it.
-    func read<Core>(_ what: String, _ parse: (String) -> Core?) throws -> Core {
-        guard let core = parse(try JSONValue(from: self).text) else {
-            throw DecodingError.dataCorrupted(
-                DecodingError.Context(
-                    codingPath: codingPath, debugDescription: "This is not the JSON of a \(what)."
+// The core passes JSON and decimals as text, in which 5.0 and 5 differ, and an encoder may write
+// either. So equality compares the values, here and in `TokenUsage` and `GenerationError`.
+extension Generation: Hashable {
+    /// Whether all values are equal.
+    public static func == (left: Generation, right: Generation) -> Bool {
+        let (one, other) = (left.core, right.core)
+        return one == other
+            || (one.id, one.status, one.model, one.engine, one.provider, one.createdAt)
+                == (
+                    other.id, other.status, other.model, other.engine, other.provider,
+                    other.createdAt
                 )
-            )
-        }
-        return core
+                && (one.outputVideoUrl, one.latencyMs) == (other.outputVideoUrl, other.latencyMs)
+                && (left.usage, left.error, left.output, left.extra)
+                    == (right.usage, right.error, right.output, right.extra)
     }
+
+    /// Hashes the id and the status.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(core.id)
+        hasher.combine(core.status)
+    }
+}
+
+// Left out: the signed URL, and what may quote the prompt.
+extension Generation: CustomReflectable {
+    /// The properties that are safe to print. ``outputVideoURL`` shows as `hidden`.
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            showing: [
+                "id": id, "status": status, "model": model, "engine": engine,
+                "provider": provider, "createdAt": createdAt, "usage": usage, "error": error,
+                "latency": latency, "outputVideoURL": outputVideoURL.map { _ in Hidden() },
+            ]
+        )
+    }
+}
+
+/// The status of a generation: `queued`, then `inProgress`, then `completed` or `failed`.
+///
+/// A status that this library does not know has the service's own text as its raw value, and the
+/// generation counts as not ended.
+public struct Status: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The service's literal.
+    public let rawValue: String
+
+    /// Creates a status from the service's literal.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The service's literal.
+    public var description: String { rawValue }
+
+    /// Accepted and not started.
+    public static let queued = Status(rawValue: "queued")
+    /// Being composed or rendered.
+    public static let inProgress = Status(rawValue: "in_progress")
+    /// Ended with a video.
+    public static let completed = Status(rawValue: "completed")
+    /// Ended without a video.
+    public static let failed = Status(rawValue: "failed")
 }

@@ -1,11 +1,11 @@
 import Foundation
 internal import PipevideoFFI
 
-/// What a video is made from: one text, parts of one message, or messages.
+/// What a video is made from: a text, the parts of one message, or several messages.
 ///
 /// ```swift
 /// let text: Input = "A cat walking on a beach"
-/// let parts: Input = ["Let it walk", .image(url: "https://example.com/cat.png")]
+/// let parts: Input = ["Make the cat walk", .image(url: "https://example.com/cat.png")]
 /// let items: Input = .items([InputItem(role: .system, content: [.text("Keep it calm.")])])
 /// ```
 public struct Input: Hashable, Sendable {
@@ -17,13 +17,13 @@ public struct Input: Hashable, Sendable {
 
     private let form: Form
 
-    /// One text.
+    /// A text.
     public static func text(_ text: String) -> Input { Input(form: .text(text)) }
 
-    /// The parts of one message of the user.
+    /// The parts of one message by the user.
     public static func parts(_ parts: [InputPart]) -> Input { Input(form: .parts(parts)) }
 
-    /// Messages, in order.
+    /// Several messages, in order.
     public static func items(_ items: [InputItem]) -> Input { Input(form: .items(items)) }
 
     private init(form: Form) {
@@ -48,12 +48,12 @@ public struct Input: Hashable, Sendable {
 }
 
 extension Input: ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
-    /// One text.
+    /// A text.
     public init(stringLiteral text: String) {
         self.init(form: .text(text))
     }
 
-    /// The parts of one message of the user.
+    /// The parts of one message by the user.
     public init(arrayLiteral parts: InputPart...) {
         self.init(form: .parts(parts))
     }
@@ -61,12 +61,12 @@ extension Input: ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
 
 /// One message of the input.
 public struct InputItem: Hashable, Sendable {
-    /// Who speaks.
+    /// The author of the message.
     public var role: Role
-    /// What is said, in order.
+    /// The parts of the message, in order.
     public var content: [InputPart]
 
-    /// A message of several parts.
+    /// Creates a message.
     public init(role: Role, content: [InputPart]) {
         self.role = role
         self.content = content
@@ -77,33 +77,36 @@ public struct InputItem: Hashable, Sendable {
 
 /// One part of a message: a text, an image or a video.
 ///
-/// Files and data travel inside the request. They are read when it is made, their type is taken from
-/// their first bytes, and at most 20 MB are taken of each.
+/// Files and data are sent inside the request, so each may have at most 20 MB. A file is read when the
+/// request is made. The media type is recognised from the first bytes.
 public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
     let core: Part
-    /// Why the call that it is for will be refused.
-    private let fault: String?
+    /// Why this part is invalid. The call that it is passed to throws it, since a part is created
+    /// without `try`.
+    private let problem: String?
 
-    private init(_ core: Part, fault: String? = nil) {
+    private init(_ core: Part, problem: String? = nil) {
         self.core = core
-        self.fault = fault
+        self.problem = problem
     }
 
     func check() throws {
-        if let fault { throw PipevideoError(.invalidRequest, fault) }
+        if let problem { throw PipevideoError(.invalidRequest, problem) }
     }
 
-    private static func from(
-        _ file: URL, _ what: String, _ part: (Source) -> Part
+    private static func part(
+        _ function: String, file: URL, _ part: (Source) -> Part
     ) -> InputPart {
-        // The path of any other URL may be that of a file here, which nobody meant to send.
-        let fault =
-            "\(what)(file:) takes a file's URL, from URL(filePath:); \(what)(url:), any other."
-        return InputPart(part(.file(path: file.path)), fault: file.isFileURL ? nil : fault)
+        // The path of a remote URL may be that of a local file, which must not be sent by mistake.
+        let problem =
+            "\(function)(file:) takes a file URL, from URL(filePath:). "
+            + "For a remote URL call \(function)(url:)."
+        return InputPart(part(.file(path: file.path)), problem: file.isFileURL ? nil : problem)
     }
 
     private static func bytes(_ data: Data) -> Source {
-        // One byte too many is enough for the core to refuse it; not all sizes cross the border.
+        // The core refuses data above the limit, so one byte more than that is enough. UniFFI could
+        // not pass more than 2 GB.
         .bytes(bytes: data.prefix(Int(maxMediaBytes()) + 1))
     }
 
@@ -117,57 +120,58 @@ public struct InputPart: Hashable, Sendable, ExpressibleByStringInterpolation {
         InputPart(.text(text: text))
     }
 
-    /// An image by its address: an HTTPS URL or a `data:image/…` URI.
+    /// An image at an address: an HTTPS URL or a `data:image/…` URI.
     public static func image(url: String, detail: Detail? = nil) -> InputPart {
         InputPart(.image(source: .url(url: url), detail: detail?.rawValue))
     }
 
-    /// An image by its address: an HTTPS URL or a `data:image/…` URI.
+    /// An image at an address: an HTTPS URL or a `data:image/…` URI.
     public static func image(url: URL, detail: Detail? = nil) -> InputPart {
         image(url: url.absoluteString, detail: detail)
     }
 
     /// An image in a file.
     public static func image(file: URL, detail: Detail? = nil) -> InputPart {
-        from(file, "image") { .image(source: $0, detail: detail?.rawValue) }
+        part("image", file: file) { .image(source: $0, detail: detail?.rawValue) }
     }
 
-    /// An image's content.
+    /// An image as data.
     public static func image(data: Data, detail: Detail? = nil) -> InputPart {
         InputPart(.image(source: bytes(data), detail: detail?.rawValue))
     }
 
-    /// A video by its address: an HTTPS URL or a `data:video/…` URI.
+    /// A video at an address: an HTTPS URL or a `data:video/…` URI.
     public static func video(url: String) -> InputPart {
         InputPart(.video(source: .url(url: url)))
     }
 
-    /// A video by its address: an HTTPS URL or a `data:video/…` URI.
+    /// A video at an address: an HTTPS URL or a `data:video/…` URI.
     public static func video(url: URL) -> InputPart {
         video(url: url.absoluteString)
     }
 
     /// A video in a file.
     public static func video(file: URL) -> InputPart {
-        from(file, "video") { .video(source: $0) }
+        part("video", file: file) { .video(source: $0) }
     }
 
-    /// A video's content.
+    /// A video as data.
     public static func video(data: Data) -> InputPart {
         InputPart(.video(source: bytes(data)))
     }
 }
 
-/// Which providers may render a generation.
+/// The providers that may render a generation.
 public struct ProviderPreference: Hashable, Sendable, ExpressibleByArrayLiteral {
     let core: Provider
 
-    /// Slugs by preference; the first that supports the engine and model is taken.
+    /// Providers by their slugs, in order of preference. The service chooses the first one that
+    /// supports the engine and the model.
     public static func order(_ slugs: [String]) -> ProviderPreference {
         ProviderPreference(core: .order(slugs: slugs))
     }
 
-    /// The service's own object.
+    /// The service's own JSON object for this option.
     public static func object(_ object: [String: JSONValue]) -> ProviderPreference {
         ProviderPreference(core: .object(json: JSONValue.object(object).text))
     }
@@ -176,25 +180,48 @@ public struct ProviderPreference: Hashable, Sendable, ExpressibleByArrayLiteral 
         self.core = core
     }
 
-    /// Slugs by preference.
+    /// Providers by their slugs, in order of preference.
     public init(arrayLiteral slugs: String...) {
         self.init(core: .order(slugs: slugs))
     }
 }
 
-extension Arguments {
-    init(
-        model: String, input: Input, instructions: String?, width: Int?, height: Int?,
-        aspectRatio: String?, provider: ProviderPreference?, engine: String?, expandPrompt: Bool?,
-        extraBody: [String: JSONValue]
-    ) throws {
-        try input.check()
-        self.init(
-            model: model, input: input.core, instructions: instructions,
-            width: width.map(Int64.init), height: height.map(Int64.init),
-            aspectRatio: aspectRatio, provider: provider?.core, engine: engine,
-            expandPrompt: expandPrompt,
-            extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
-        )
+/// The author of a message.
+public struct Role: RawRepresentable, Hashable, Sendable, Codable {
+    /// The service's literal.
+    public let rawValue: String
+
+    /// Creates a role from the service's literal.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
     }
+
+    /// The person who wants the video.
+    public static let user = Role(rawValue: "user")
+    /// Guidance that takes precedence over the user's.
+    public static let system = Role(rawValue: "system")
+    /// The model, in an earlier turn.
+    public static let assistant = Role(rawValue: "assistant")
+    /// Guidance by the developer of the program.
+    public static let developer = Role(rawValue: "developer")
+}
+
+/// The resolution at which the model sees an image.
+public struct Detail: RawRepresentable, Hashable, Sendable, Codable {
+    /// The service's literal.
+    public let rawValue: String
+
+    /// Creates a detail from the service's literal.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The service chooses.
+    public static let auto = Detail(rawValue: "auto")
+    /// A low resolution, for fewer tokens.
+    public static let low = Detail(rawValue: "low")
+    /// A high resolution.
+    public static let high = Detail(rawValue: "high")
+    /// The image's own resolution.
+    public static let original = Detail(rawValue: "original")
 }

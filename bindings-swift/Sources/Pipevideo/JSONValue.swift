@@ -1,49 +1,49 @@
 import Foundation
 
-/// Any JSON value, as it came: what this library does not know the meaning of.
+/// Any JSON value.
 public enum JSONValue: Hashable, Sendable {
     /// `null`.
     case null
     /// `true` or `false`.
     case bool(Bool)
-    /// A number, exactly.
+    /// An exact number.
     case number(Decimal)
-    /// A number that is too large or too small for a `Decimal`.
+    /// A number outside the range of `Decimal`.
     case double(Double)
-    /// A text.
+    /// A string.
     case string(String)
-    /// A list.
+    /// An array.
     case array([JSONValue])
     /// An object.
     case object([String: JSONValue])
 }
 
 extension JSONValue {
-    /// A member of an object; `nil` if there is none, or it is no object.
+    /// The member of an object with this name; `nil` if there is none or this is not an object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[name]
     }
 
-    /// The text of a string; `nil` for anything else.
+    /// The string; `nil` if this is not a string.
     public var stringValue: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
-    /// Its JSON.
+    /// The value as JSON.
     var text: String {
-        // A number that is not finite has no JSON: null, as in other languages.
+        // Encoding fails for a number that is not finite. Other languages write null for it too.
         guard let data = try? JSONEncoder().encode(self) else { return "null" }
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// The JSON that the core has written.
+    /// The value of JSON that the core wrote.
     init(text: String) {
         self = (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
     }
 
-    /// The members of an object that the core has written.
+    /// The members of an object that the core wrote.
     static func members(_ text: String) -> [String: JSONValue] {
         guard case .object(let members) = JSONValue(text: text) else { return [:] }
         return members
@@ -51,7 +51,7 @@ extension JSONValue {
 }
 
 extension JSONValue: Codable {
-    /// Reads any JSON value.
+    /// Decodes any JSON value.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
@@ -61,7 +61,7 @@ extension JSONValue: Codable {
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
         } else if let value = try? container.decode(Decimal.self) {
-            // Before objects: outside JSON, in a property list say, a decimal is written as one.
+            // Before objects, because a property list encodes a decimal as a dictionary.
             self = .number(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .number(Decimal(value))
@@ -74,7 +74,7 @@ extension JSONValue: Codable {
         }
     }
 
-    /// Writes it as it is.
+    /// Encodes the value.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
@@ -99,7 +99,7 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
     /// `true` or `false`.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
 
-    /// A whole number.
+    /// An integer.
     public init(integerLiteral value: Int) { self = .number(Decimal(value)) }
 
     /// A number.
@@ -107,14 +107,30 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
         self = Decimal(exact: "\(value)").map(JSONValue.number) ?? .double(value)
     }
 
-    /// A text.
+    /// A string.
     public init(stringLiteral value: String) { self = .string(value) }
 
-    /// A list.
+    /// An array.
     public init(arrayLiteral values: JSONValue...) { self = .array(values) }
 
-    /// An object; of a name that is there twice, the last counts.
+    /// An object. If a name occurs twice, the last one counts.
     public init(dictionaryLiteral members: (String, JSONValue)...) {
         self = .object(Dictionary(members) { _, last in last })
+    }
+}
+
+extension Decoder {
+    /// Decodes a value from any JSON with one of the core's parsers.
+    ///
+    /// - Parameter name: What the JSON should be, for the error.
+    func decode<Value>(_ name: String, _ parse: (String) -> Value?) throws -> Value {
+        guard let value = parse(try JSONValue(from: self).text) else {
+            throw DecodingError.dataCorrupted(
+                DecodingError.Context(
+                    codingPath: codingPath, debugDescription: "This is not the JSON of a \(name)."
+                )
+            )
+        }
+        return value
     }
 }

@@ -1,54 +1,57 @@
 import Foundation
 internal import PipevideoFFI
 
-/// What went wrong: one type, told apart by ``kind-swift.property``.
+/// An error of this library. The ``kind-swift.property`` says which.
 ///
-/// Its text says what happened, what that means and what to do. It is safe to log: no key, no prompt,
-/// no query of a URL is in it. What the service itself said of a failed generation may quote the
-/// prompt and is therefore only in ``generation``.
+/// The ``message`` says what happened, what it means and what to do. It is safe to log: it contains no
+/// key, no prompt and no query of a URL. The service's own words, which may quote the prompt, are kept
+/// apart, in ``serviceMessage`` and ``generation``.
 ///
 /// ```swift
 /// do {
 ///     let generation = try await client.generate(model: model, input: "A cat walking on a beach")
 /// } catch let error as PipevideoError where error.kind == .submissionUncertain {
-///     let candidates = try await client.responses.reconcile(error)
+///     let candidates = try await client.responses.candidates(for: error)
 /// }
 /// ```
 public struct PipevideoError: LocalizedError, Sendable {
-    /// What sort of error it is.
+    /// The kind of the error.
     public let kind: Kind
-    /// What happened, what it means, what to do; safe to log.
+    /// What happened, what it means and what to do. Safe to log.
     public let message: String
-    /// The HTTP status of the answer, if there was one.
+    /// The service's own words, if it sent any. They may quote the prompt, so think before you log
+    /// them.
+    public let serviceMessage: String?
+    /// The HTTP status of the response, if there was one.
     public let status: Int?
-    /// The service's code for it, if it gave one.
+    /// The service's code for the error, if it sent one.
     public let code: String?
     /// The service's id of the HTTP request, for its support.
     public let requestID: String?
-    /// The generation that the call was about, if it has an id.
+    /// The id of the generation that the call was about, if it has one.
     public let generationID: String?
-    /// Whether the same call, made again as it is, may succeed and cannot pay twice.
-    public let retryable: Bool
-    /// How long the service asks to wait before the next try.
+    /// Whether the same call may succeed if you make it again, and cannot pay twice.
+    public let isRetryable: Bool
+    /// How long the service asks to wait before the next attempt.
     public let retryAfter: Duration?
-    /// How many requests the call made; 0 if it was refused before sending, and for the end of a
-    /// wait, which counts its looks in `polls`.
+    /// The number of requests that the call sent. It is 0 if the call was refused before sending, and
+    /// for the end of a wait, which counts its ``polls`` instead.
     public let attempts: Int
     /// The model of an uncertain create.
     public let model: String?
-    /// When an uncertain create was sent, by this machine's clock.
+    /// When an uncertain create was sent, by the clock of this machine.
     public let sentAt: Date?
     /// The generation that failed.
     public let generation: Generation?
-    /// Why a generation failed, as a category.
+    /// The category of a generation's failure.
     public let category: FailureCategory?
-    /// The last snapshot, when a wait ran into its deadline.
+    /// The last snapshot of a wait that reached its deadline.
     public let last: Generation?
-    /// How often a wait that ran into its deadline had looked.
+    /// The number of polls of a wait that reached its deadline.
     public let polls: Int?
-    /// Why a webhook's delivery was refused.
+    /// Why a webhook delivery was refused.
     public let reason: Reason?
-    /// What caused it: another error of this library, or what the token function has thrown.
+    /// The error behind this one: another error of this library, or what the token function threw.
     public let cause: (any Error)?
 
     /// The same as ``message``.
@@ -57,11 +60,12 @@ public struct PipevideoError: LocalizedError, Sendable {
     init(_ details: ErrorDetails, cause: (any Error)? = nil) {
         kind = Kind(rawValue: details.kind)
         message = details.message
+        serviceMessage = nil
         status = details.status.map(Int.init)
         code = details.code
         requestID = details.requestId
         generationID = details.generationId
-        retryable = details.retryable
+        isRetryable = details.retryable
         retryAfter = details.retryAfter.map { .seconds($0) }
         attempts = Int(details.attempts)
         model = details.model
@@ -74,21 +78,21 @@ public struct PipevideoError: LocalizedError, Sendable {
         self.cause = cause ?? details.causes.first.map { PipevideoError($0) }
     }
 
-    /// An error that the face itself finds in an argument.
+    /// An error that the Swift code itself finds in an argument.
     init(_ kind: Kind, _ message: String) {
         self.init(
             ErrorDetails(
                 kind: kind.rawValue, message: message, status: nil, code: nil, requestId: nil,
-                generationId: nil, retryable: false, retryAfter: nil, attempts: 0, model: nil,
-                sentAt: nil, generation: nil, category: nil, last: nil, polls: nil, reason: nil,
-                causes: []
+                generationId: nil, retryable: false, retryAfter: nil, attempts: 0,
+                model: nil, sentAt: nil, generation: nil, category: nil, last: nil, polls: nil,
+                reason: nil, causes: []
             )
         )
     }
 }
 
-// The generation holds a signed URL, and perhaps the prompt, and the cause may be anybody's: neither
-// is shown.
+// Left out: the service's words, which may quote the prompt, and the cause, which may be any error of
+// the app.
 extension PipevideoError: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The same as ``message``.
     public var description: String { message }
@@ -96,14 +100,48 @@ extension PipevideoError: CustomStringConvertible, CustomDebugStringConvertible,
     /// The kind and the ``message``.
     public var debugDescription: String { "PipevideoError(\(kind): \(message))" }
 
-    /// What `dump` shows: no more than ``debugDescription``, and the numbers.
+    /// The properties that are safe to print. ``serviceMessage`` and ``cause`` show as `hidden`.
     public var customMirror: Mirror {
         Mirror(
             self,
-            children: [
-                "kind": kind.rawValue, "message": message, "status": status as Any,
-                "generationID": generationID as Any, "attempts": attempts,
+            showing: [
+                "kind": kind, "message": message,
+                "serviceMessage": serviceMessage.map { _ in Hidden() }, "status": status,
+                "code": code, "requestID": requestID, "generationID": generationID,
+                "isRetryable": isRetryable, "retryAfter": retryAfter, "attempts": attempts,
+                "model": model, "sentAt": sentAt, "generation": generation, "category": category,
+                "last": last, "polls": polls, "reason": reason,
+                "cause": cause.map { _ in Hidden() },
             ]
         )
+    }
+}
+
+extension PipevideoError {
+    /// Why a webhook delivery was refused.
+    public struct Reason: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+        /// The literal, the same in every language, such as `no_match`.
+        public let rawValue: String
+
+        /// Creates a reason from its literal.
+        public init(rawValue: String) {
+            self.rawValue = rawValue
+        }
+
+        /// The literal, the same in every language.
+        public var description: String { rawValue }
+
+        /// The header with the id, the timestamp or the signature is missing.
+        public static let missingHeader = Reason(rawValue: "missing_header")
+        /// The timestamp is not a number of Unix seconds.
+        public static let badTimestamp = Reason(rawValue: "bad_timestamp")
+        /// The delivery was signed more than five minutes ago. It may be a replay.
+        public static let tooOld = Reason(rawValue: "too_old")
+        /// The delivery was signed more than five minutes in the future. One of the clocks is wrong.
+        public static let tooNew = Reason(rawValue: "too_new")
+        /// The signature matches none of the secrets.
+        public static let noMatch = Reason(rawValue: "no_match")
+        /// The signature is valid, but the body is not an event, or is too large.
+        public static let badPayload = Reason(rawValue: "bad_payload")
     }
 }

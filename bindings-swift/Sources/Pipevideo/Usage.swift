@@ -5,29 +5,30 @@ internal import PipevideoFFI
 public struct Usage: Sendable {
     let core: Core
 
-    /// Retrieves the balance, the sums, the days and the recent requests.
+    /// Retrieves the balance, the totals, the use per day and the recent requests.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func retrieve() async throws -> AccountUsage {
-        try await call { cancel in AccountUsage(try await core.usage(cancel: cancel)) }
+        try await callCore { cancel in AccountUsage(try await core.usage(cancel: cancel)) }
     }
 }
 
-/// The account's usage: balance, totals, days and recent requests. Amounts are exact.
+/// The account's usage: the balance, totals, the use per day and the recent requests. Amounts are
+/// exact.
 ///
-/// It is read from and written as the service's JSON.
+/// It is `Codable` in the service's JSON format.
 public struct AccountUsage: Hashable, Sendable, Codable {
-    /// What is left, in US cents.
+    /// The balance in US cents.
     public let creditBalance: Decimal?
-    /// The sums.
+    /// The totals.
     public let totals: UsageTotals
-    /// Each day.
+    /// The use per day.
     public let dailyUsage: [DailyUsage]
-    /// Each day, by engine, model and provider.
+    /// The use per day, by engine, model and provider.
     public let dailyUsageByRoute: [DailyRoutes]
-    /// The latest generations; the only list of them that the service offers.
+    /// The most recent generations. The service has no other list of generations.
     public let recentRequests: [RecentRequest]
-    /// The answer as it came.
+    /// The whole response.
     public let raw: JSONValue
 
     init(_ core: PipevideoFFI.AccountUsage) {
@@ -39,26 +40,39 @@ public struct AccountUsage: Hashable, Sendable, Codable {
         raw = JSONValue(text: core.raw)
     }
 
-    /// Reads the service's JSON.
+    /// Decodes the service's JSON.
     public init(from decoder: any Decoder) throws {
-        self.init(try decoder.read("account's usage", PipevideoFFI.accountUsageFromJson))
+        self.init(try decoder.decode("account's usage", PipevideoFFI.accountUsageFromJson))
     }
 
-    /// Writes the service's JSON.
+    /// Encodes the service's JSON.
     public func encode(to encoder: any Encoder) throws {
         try raw.encode(to: encoder)
     }
 }
 
-/// Sums over all requests.
+extension AccountUsage: CustomReflectable {
+    /// All properties but the whole response.
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            showing: [
+                "creditBalance": creditBalance, "totals": totals, "dailyUsage": dailyUsage,
+                "dailyUsageByRoute": dailyUsageByRoute, "recentRequests": recentRequests,
+            ]
+        )
+    }
+}
+
+/// Totals of all requests.
 public struct UsageTotals: Hashable, Sendable, Codable {
-    /// All of them.
+    /// The number of requests.
     public let totalRequests: Int?
-    /// The completed ones.
+    /// The number of completed requests.
     public let completedRequests: Int?
-    /// The failed ones.
+    /// The number of failed requests.
     public let failedRequests: Int?
-    /// What they cost, in US cents.
+    /// The total cost in US cents.
     public let totalCostCents: Decimal?
 
     init(_ core: PipevideoFFI.UsageTotals) {
@@ -69,19 +83,19 @@ public struct UsageTotals: Hashable, Sendable, Codable {
     }
 }
 
-/// One day.
+/// The use of one day.
 public struct DailyUsage: Hashable, Sendable, Codable {
     /// The day, as the service writes it.
     public let date: String
-    /// All requests.
+    /// The number of requests.
     public let requestCount: Int?
-    /// The completed ones.
+    /// The number of completed requests.
     public let completedCount: Int?
-    /// The failed ones.
+    /// The number of failed requests.
     public let failedCount: Int?
-    /// What they cost, in US cents.
+    /// The total cost in US cents.
     public let totalCostCents: Decimal?
-    /// How much video was made, in seconds.
+    /// The total length of the videos, in seconds.
     public let totalDurationSeconds: Decimal?
 
     init(_ core: PipevideoFFI.DailyUsage) {
@@ -94,11 +108,11 @@ public struct DailyUsage: Hashable, Sendable, Codable {
     }
 }
 
-/// One day, by route.
+/// The use of one day, by route.
 public struct DailyRoutes: Hashable, Sendable, Codable {
     /// The day, as the service writes it.
     public let date: String
-    /// Each route that was used.
+    /// The routes that were used.
     public let routes: [RouteUsage]
 
     init(_ core: PipevideoFFI.DailyRoutes) {
@@ -107,7 +121,7 @@ public struct DailyRoutes: Hashable, Sendable, Codable {
     }
 }
 
-/// The use of one engine, model and provider together.
+/// The use of one route: a combination of engine, model and provider.
 public struct RouteUsage: Hashable, Sendable, Codable {
     /// The engine.
     public let engine: String?
@@ -115,19 +129,19 @@ public struct RouteUsage: Hashable, Sendable, Codable {
     public let model: String?
     /// The provider's slug.
     public let provider: String?
-    /// All requests.
+    /// The number of requests.
     public let requestCount: Int?
-    /// The completed ones.
+    /// The number of completed requests.
     public let completedCount: Int?
-    /// The failed ones.
+    /// The number of failed requests.
     public let failedCount: Int?
-    /// What they cost, in US cents.
+    /// The total cost in US cents.
     public let totalCostCents: Decimal?
-    /// Tokens read.
+    /// The number of input tokens.
     public let totalPromptTokens: Int?
-    /// Tokens written.
+    /// The number of output tokens.
     public let totalCompletionTokens: Int?
-    /// The mean time end to end, in milliseconds.
+    /// The mean time from request to finished video, in milliseconds.
     public let avgLatencyMs: Decimal?
 
     init(_ core: PipevideoFFI.RouteUsage) {
@@ -144,23 +158,23 @@ public struct RouteUsage: Hashable, Sendable, Codable {
     }
 }
 
-/// One of the latest generations.
+/// One of the most recent generations.
 public struct RecentRequest: Hashable, Sendable, Codable, Identifiable {
-    /// The generation's id: all that is needed to go on with it.
+    /// The generation's id, which is all that is needed to continue with it.
     public let id: String
-    /// How far it is.
+    /// The status.
     public let status: Status?
     /// The orchestration model.
     public let modelName: String?
     /// The engine.
     public let engine: String?
-    /// What it cost, in US cents.
+    /// The cost in US cents.
     public let costCents: Decimal?
-    /// How long it took end to end.
+    /// The time from the request to the finished video.
     public let latency: Duration?
-    /// When the service took it.
+    /// When the service accepted the request.
     public let createdAt: Date?
-    /// When it ended.
+    /// When the generation ended.
     public let completedAt: Date?
 
     init(_ core: PipevideoFFI.RecentRequest) {

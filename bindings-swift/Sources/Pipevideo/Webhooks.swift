@@ -1,54 +1,56 @@
 import Foundation
 internal import PipevideoFFI
 
-/// Webhooks: verify a delivery, and wake the waits of its generation.
+/// Verifies webhook deliveries with a client's secrets, and wakes the client's waits.
 public struct Webhooks: Sendable {
     let core: Core
 
-    /// Verifies a delivery with the client's secrets, reads its event, and has the service asked at
-    /// once by the waits of its generation.
+    /// Verifies a delivery with the client's secrets, decodes its event, and makes the waits for its
+    /// generation poll at once.
     ///
-    /// An event never ends a wait by itself: what the service then says decides. Answer the delivery
-    /// with 2xx at once, and with 400 if this throws.
+    /// An event does not end a wait by itself: the wait ends by what the poll then returns. Respond to
+    /// the delivery with a 2xx status at once, and with 400 if this throws an error of kind
+    /// `webhook_verification`.
     ///
     /// - Parameters:
-    ///   - body: The raw bytes of the body, as they came: `Data`, `[UInt8]`, a view of a `ByteBuffer`.
-    ///     One that was parsed and written again does not verify.
-    ///   - headers: The request's headers; case does not matter.
-    /// - Throws: ``PipevideoError`` of the kind `webhook_verification` with its
-    ///   ``PipevideoError/reason-swift.property``, or `configuration` if the client has no secrets.
+    ///   - body: The raw bytes of the body: `Data`, `[UInt8]`, or a view of a `ByteBuffer`. A body
+    ///     that was parsed and encoded again does not verify.
+    ///   - headers: The request's headers. Upper and lower case do not matter.
+    /// - Throws: ``PipevideoError`` of kind `webhook_verification` with a
+    ///   ``PipevideoError/reason-swift.property``, or of kind `configuration` if the client has no
+    ///   secrets.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: [String: String]
     ) throws -> WebhookEvent {
         try unwrap(body, headers: headers.map { ($0.key, $0.value) })
     }
 
-    /// The same, with headers as pairs of names and values.
+    /// Verifies a delivery, with its headers as pairs of names and values.
     ///
-    /// Where a framework's headers have labels, `headers.map { ($0.name, $0.value) }`.
+    /// If the pairs of your framework have labels, pass `headers.map { ($0.name, $0.value) }`.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: some Sequence<(String, String)>
     ) throws -> WebhookEvent {
         let headers = headers.map(Header.init(name:value:))
-        return try callAtOnce {
+        return try callCore {
             WebhookEvent(try core.unwrapWebhook(body: Data(body), headers: headers))
         }
     }
 
-    /// Tells that an event about this generation was verified in another process: its poll is due at
-    /// once.
+    /// Makes the waits for a generation poll at once, because another process has verified an event
+    /// about it.
     ///
-    /// Where the process that receives webhooks is not the one that waits, it publishes
-    /// ``WebhookEvent/generationID``, and each process that waits hands it on to here. Nothing has to
-    /// be trusted for that: the service is asked, and what it says decides.
-    public func wake(_ generationID: String) {
+    /// If the process that receives webhooks is not the one that waits, let it publish
+    /// ``WebhookEvent/generationID``, and call this in every process that waits. The id needs no
+    /// verification: the wait ends only by what the service responds to the poll.
+    public func wake(generationID: String) {
         core.wake(generationId: generationID)
     }
 }
 
-/// Verifies deliveries without a client.
+/// Verifies webhook deliveries without a client.
 ///
-/// Give it every secret that may be in use: after a rotation the old one signs for another day.
+/// Pass every secret that may be in use: after a rotation, the old secret still signs for a day.
 ///
 /// ```swift
 /// let webhook = try Webhook(secrets: ["whsec_…"])
@@ -57,21 +59,21 @@ public struct Webhooks: Sendable {
 public struct Webhook: Sendable {
     private let verifier: Verifier
 
-    /// Verifies with any of these secrets, each `whsec_…`.
+    /// Creates a verifier that accepts signatures of any of these secrets, each `whsec_…`.
     ///
-    /// - Throws: ``PipevideoError`` of the kind `configuration` if there is none, or one is empty or
+    /// - Throws: ``PipevideoError`` of kind `configuration` if there is no secret, or one is empty or
     ///   not base64.
     public init(secrets: [String]) throws {
-        verifier = try callAtOnce { try Verifier(secrets: secrets) }
+        verifier = try callCore { try Verifier(secrets: secrets) }
     }
 
-    /// Verifies a delivery, and reads its event.
+    /// Verifies a delivery and decodes its event.
     ///
     /// - Parameters:
-    ///   - body: The raw bytes of the body, as they came.
-    ///   - headers: The request's headers; case does not matter.
-    ///   - now: The time at which it is verified; by default the present.
-    /// - Throws: ``PipevideoError`` of the kind `webhook_verification` with its
+    ///   - body: The raw bytes of the body.
+    ///   - headers: The request's headers. Upper and lower case do not matter.
+    ///   - now: The time of the verification; `nil` means the current time.
+    /// - Throws: ``PipevideoError`` of kind `webhook_verification` with a
     ///   ``PipevideoError/reason-swift.property``.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: [String: String], now: Date? = nil
@@ -79,24 +81,25 @@ public struct Webhook: Sendable {
         try unwrap(body, headers: headers.map { ($0.key, $0.value) }, now: now)
     }
 
-    /// The same, with headers as pairs of names and values.
+    /// Verifies a delivery, with its headers as pairs of names and values.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: some Sequence<(String, String)>, now: Date? = nil
     ) throws -> WebhookEvent {
         let headers = headers.map(Header.init(name:value:))
-        return try callAtOnce {
+        return try callCore {
             WebhookEvent(try verifier.unwrap(body: Data(body), headers: headers, now: now))
         }
     }
 
-    /// Signs a body as the service would, for tests: the three headers, names in lower case.
+    /// Signs a body as the service does, for tests.
     ///
-    /// With several secrets each signs, as after a rotation.
+    /// With several secrets, the signature header has one signature of each, as after a rotation.
     ///
     /// - Parameters:
     ///   - body: The raw bytes.
     ///   - id: The delivery's id.
-    ///   - timestamp: When it is signed.
+    ///   - timestamp: The time of the signature.
+    /// - Returns: The three headers, with names in lower case.
     public func sign(
         _ body: some Sequence<UInt8>, id: String = "msg_test", timestamp: Date = Date()
     ) -> [String: String] {
@@ -105,29 +108,29 @@ public struct Webhook: Sendable {
     }
 }
 
-/// What a genuine delivery says: that a generation has ended.
+/// The event of a verified delivery: a generation has ended.
 ///
-/// An event of a type that this library does not know is an event all the same. Deliveries come more
-/// than once and in any order: tell them apart by ``id``.
+/// Deliveries may arrive several times and in any order; the ``id`` tells them apart. An event of a
+/// type that this library does not know is returned too.
 public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
-    /// The delivery's id, the same each time that it is tried.
+    /// The delivery's id, the same for each attempt to deliver it.
     public let id: String
-    /// When it was signed.
+    /// When the delivery was signed.
     public let timestamp: Date
-    /// What happened: `video.generation.completed`, for both outcomes.
+    /// The type of the event: `video.generation.completed`, for both outcomes.
     public let type: String
-    /// The generation that it is about.
+    /// The id of the generation.
     public let generationID: String?
-    /// How it ended, as the delivery claims.
+    /// How the generation ended, according to the delivery.
     public let status: Status?
-    /// Where the video is, if it completed. Treat it as a secret.
+    /// The address of the video, if the generation has completed. Treat it as a secret.
     public let outputVideoURL: URL?
-    /// Why it failed, if it did. It may quote the prompt.
+    /// Why the generation failed, if it did. The text may quote the prompt.
     public let errorMessage: String?
-    /// Whether the client has had this delivery before; it changed nothing this time. Always false
-    /// where a delivery is verified without a client.
-    public let duplicate: Bool
-    /// Every field that this library does not know, or could not read.
+    /// Whether the client has verified this delivery before. A duplicate wakes no waits. Always false
+    /// for an event that was verified without a client.
+    public let isDuplicate: Bool
+    /// All fields that this library does not know, or that had an unexpected type.
     public let extra: [String: JSONValue]
 
     init(_ core: PipevideoFFI.WebhookEvent) {
@@ -136,29 +139,24 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
         type = core.eventType
         generationID = core.generationId
         status = core.status.map(Status.init)
-        outputVideoURL = core.outputVideoUrl.flatMap(URL.init(given:))
+        outputVideoURL = core.outputVideoUrl.flatMap(URL.init(exact:))
         errorMessage = core.errorMessage
-        duplicate = core.duplicate
+        isDuplicate = core.duplicate
         extra = JSONValue.members(core.extra)
     }
 }
 
-// The URL is signed: who has it has the video. What else the service has written may quote the prompt.
-extension WebhookEvent: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The useful things in one line, without the signed URL and the message.
-    public var description: String { shown("WebhookEvent", parts) }
-
-    /// The same as ``description``.
-    public var debugDescription: String { description }
-
-    /// What `dump` shows: no more than ``description``.
-    public var customMirror: Mirror { Mirror(self, children: parts) }
-
-    private var parts: [(label: String?, value: Any)] {
-        var parts: [(label: String?, value: Any)] = [("id", id), ("type", type)]
-        if let generationID { parts.append(("generationID", generationID)) }
-        if let status { parts.append(("status", status.rawValue)) }
-        if duplicate { parts.append(("duplicate", true)) }
-        return parts
+// Left out: the signed URL, and what may quote the prompt.
+extension WebhookEvent: CustomReflectable {
+    /// The properties that are safe to print. ``outputVideoURL`` and ``errorMessage`` show as `hidden`.
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            showing: [
+                "id": id, "timestamp": timestamp, "type": type, "generationID": generationID,
+                "status": status, "outputVideoURL": outputVideoURL.map { _ in Hidden() },
+                "errorMessage": errorMessage.map { _ in Hidden() }, "isDuplicate": isDuplicate,
+            ]
+        )
     }
 }

@@ -2,13 +2,13 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// Cancelling reaches the core: the request is dropped, nothing more is sent.
+/// Cancelling a task drops its request, and nothing more is sent.
 @Suite(.timeLimit(.minutes(1))) struct CancellationTests {
-    /// The calls, each of which would never end.
-    enum Endless: String, CaseIterable {
+    /// Every call, made so that it would not end by itself.
+    enum EndlessCall: String, CaseIterable {
         case create, retrieve, wait, updates, generate, download, engines, usage
 
-        func call(_ client: Pipevideo) async throws {
+        func make(_ client: PipevideoClient) async throws {
             let file = FileManager.default.temporaryDirectory.appending(path: "never.mp4")
             switch self {
             case .create: _ = try await client.responses.create(model: kimi, input: "A cat")
@@ -23,37 +23,40 @@ import Testing
         }
     }
 
-    @Test(arguments: Endless.allCases)
-    func cancellingClosesTheRequest(_ endless: Endless) async throws {
+    @Test(arguments: EndlessCall.allCases)
+    func cancellingClosesTheConnection(_ call: EndlessCall) async throws {
         let server = try SilentServer()
-        // If it were not cancelled, it would end all the same.
-        let client = try Pipevideo(
-            apiKey: "pv_test", baseURL: server.url, requestTimeout: .seconds(10), maxRetries: 0,
-            deadline: .seconds(10)
+        // The timeouts end the test if cancelling does not work.
+        let client = try PipevideoClient(
+            apiKey: "pv_test",
+            configuration: .init(
+                baseURL: server.url, requestTimeout: .seconds(10), maxRetries: 0,
+                deadline: .seconds(10)
+            )
         )
-        let task = Task { try await endless.call(client) }
+        let task = Task { try await call.make(client) }
         #expect(await server.events.first(1) == [.request])
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(await server.events.first(2) == [.request, .closed])
     }
 
-    @Test(arguments: Endless.allCases)
-    func whatWasCancelledBeforeSendsNothing(_ endless: Endless) async throws {
+    @Test(arguments: EndlessCall.allCases)
+    func callInCancelledTaskSendsNothing(_ call: EndlessCall) async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
-        let (begin, begun) = AsyncStream.makeStream(of: Void.self)
+        let (start, starter) = AsyncStream.makeStream(of: Void.self)
         let task = Task {
-            for await _ in begin {}
-            try await endless.call(client)
+            for await _ in start {}
+            try await call.make(client)
         }
         task.cancel()
-        begun.finish()
+        starter.finish()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(try await emulator.count() == 0)
+        #expect(try await emulator.requestCount() == 0)
     }
 
-    /// Requests about a generation that is followed by nobody stay as many.
+    /// Checks that the generation is not polled any more.
     private func expectNoMorePolls(of id: String, _ emulator: Emulator) async throws {
         let client = try emulator.client()
         let other = try await emulator.addGeneration()
@@ -64,16 +67,16 @@ import Testing
         }
         let before = try await polls()
         #expect(before > 0)
-        // It polls without pauses: in this time it would have come many times.
+        // The client polls without pauses, so a wait would poll many times meanwhile.
         for _ in 0..<20 { _ = try await polls() }
         #expect(try await polls() == before)
     }
 
-    @Test func aCancelledWaitPollsNoMore() async throws {
+    @Test func cancelledWaitStopsPolling() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client(deadline: .seconds(10))
+        let client = try emulator.client { $0.deadline = .seconds(10) }
         let id = try await emulator.addGeneration()
-        let seen = Collected<Update>()
+        let seen = Collected<GenerationUpdate>()
         let task = Task { try await client.responses.wait(for: id) { seen.add($0) } }
         #expect(await seen.first(1).first?.generation.id == id)
         task.cancel()
@@ -81,9 +84,9 @@ import Testing
         try await expectNoMorePolls(of: id, emulator)
     }
 
-    @Test func leavingTheLoopStopsFollowing() async throws {
+    @Test func leavingTheLoopStopsPolling() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client(deadline: .seconds(10))
+        let client = try emulator.client { $0.deadline = .seconds(10) }
         let id = try await emulator.addGeneration()
         for try await update in client.responses.updates(for: id) {
             #expect(update.generation.status == .inProgress)
@@ -92,21 +95,21 @@ import Testing
         try await expectNoMorePolls(of: id, emulator)
     }
 
-    @Test func cancellingOneWaitLeavesTheOther() async throws {
+    @Test func cancellingOneWaitLeavesTheOtherRunning() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client(deadline: .seconds(10))
+        let client = try emulator.client { $0.deadline = .seconds(10) }
         let id = try await emulator.addGeneration()
-        let seen = Collected<Update>()
-        let stays = Task { try await client.responses.wait(for: id) }
-        let leaves = Task { try await client.responses.wait(for: id) { seen.add($0) } }
+        let seen = Collected<GenerationUpdate>()
+        let remaining = Task { try await client.responses.wait(for: id) }
+        let cancelled = Task { try await client.responses.wait(for: id) { seen.add($0) } }
         _ = await seen.first(1)
-        leaves.cancel()
-        await #expect(throws: CancellationError.self) { try await leaves.value }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
         try await emulator.settle(id, ["status": "completed"])
-        #expect(try await stays.value.status == .completed)
+        #expect(try await remaining.value.status == .completed)
     }
 
-    @Test func aCancelledDownloadGoesOnLater() async throws {
+    @Test func cancelledDownloadResumesLater() async throws {
         let emulator = try await Emulator.start(["video_bytes": 40_000_000])
         let client = try emulator.client()
         let id = try await emulator.addGeneration(["polls": ["completed"]])
@@ -119,7 +122,7 @@ import Testing
         let task = Task {
             try await client.responses.download(id, to: file) { progress in
                 seen.add(progress)
-                // It would be through before it is cancelled.
+                // Without this the download could complete before it is cancelled.
                 cancelled.wait()
                 cancelled.signal()
             }

@@ -2,9 +2,9 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// Many at once, and from everywhere.
+/// Concurrent calls, and calls from different actors.
 @Suite(.timeLimit(.minutes(1))) struct ConcurrencyTests {
-    @Test func twoHundredWaitsAtOnce() async throws {
+    @Test func twoHundredConcurrentWaitsComplete() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
         let ids = try await withThrowingTaskGroup(of: String.self) { group in
@@ -23,39 +23,38 @@ import Testing
         #expect(ended.allSatisfy { $0.status == .completed })
     }
 
-    /// An actor that keeps a client, as an app's or a server's parts do.
+    /// An actor that has a client.
     actor Studio {
-        private let client: Pipevideo
-        private(set) var made: [String] = []
+        private let client: PipevideoClient
+        private(set) var ids: [String] = []
 
-        init(_ client: Pipevideo) {
+        init(_ client: PipevideoClient) {
             self.client = client
         }
 
-        func make() async throws {
-            made.append(try await client.generate(model: kimi, input: "A cat").id)
+        func generate() async throws {
+            ids.append(try await client.generate(model: kimi, input: "A cat").id)
         }
     }
 
     @MainActor
-    @Test func oneClientIsSharedBetweenActors() async throws {
+    @Test func actorsShareOneClient() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
         let studios = [Studio(client), Studio(client), Studio(client)]
         try await withThrowingTaskGroup(of: Void.self) { group in
             for studio in studios {
-                for _ in 0..<5 { group.addTask { try await studio.make() } }
+                for _ in 0..<5 { group.addTask { try await studio.generate() } }
             }
             try await group.waitForAll()
         }
-        // From the main actor, too.
         let mine = try await client.generate(model: kimi, input: "A cat").id
         var all = [mine]
-        for studio in studios { all += await studio.made }
+        for studio in studios { all += await studio.ids }
         #expect(Set(all).count == 16)
     }
 
-    @Test func updatesTellEachChangeOnceToEachLoop() async throws {
+    @Test func eachLoopYieldsEachChangeOnce() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
         let id = try await emulator.addGeneration()
@@ -65,7 +64,7 @@ import Testing
             #expect(update.via == .poll && update.expected > .zero)
         }
         #expect(seen == [.queued, .inProgress, .completed])
-        // Another loop over the same sequence follows anew; one that has ended stays ended.
+        // Each iterator polls anew, and one that has ended stays ended.
         let updates = client.responses.updates(for: id)
         var iterator = updates.makeAsyncIterator()
         #expect(try await iterator.next()?.generation.status == .completed)
@@ -75,10 +74,10 @@ import Testing
         #expect(try await again.next()?.generation.isFinal == true)
     }
 
-    @Test func generateTellsTheIdFirst() async throws {
+    @Test func firstUpdateOfGenerateHasTheId() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
-        let seen = Collected<Update>()
+        let seen = Collected<GenerationUpdate>()
         let prompt = ["A", "cat"].joined(separator: " ")
         let generation = try await client.generate(model: kimi, input: prompt) { seen.add($0) }
         let updates = await seen.first(3)
@@ -91,10 +90,9 @@ import Testing
         }
     }
 
-    @Test func theDeadlineIsTheCalls() async throws {
+    @Test func callsHaveTheirOwnDeadline() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try emulator.client(
-            polling: Polling(minInterval: .zero, maxInterval: .milliseconds(20)))
+        let client = try emulator.client { $0.polling.maxInterval = .milliseconds(20) }
         let id = try await emulator.addGeneration()
         let error = await failure {
             try await client.responses.wait(for: id, deadline: .seconds(1))
@@ -106,44 +104,40 @@ import Testing
         #expect(late?.kind == .waitTimeout)
     }
 
-    @Test func whatIsLeftOfTheBudgetIsTold() async throws {
+    @Test func budgetLeftCountsRequests() async throws {
         let emulator = try await Emulator.start()
-        let limited = try Pipevideo(
-            apiKey: emulator.apiKey, baseURL: emulator.baseURL,
-            rateLimit: RateLimit(requests: 7, per: .seconds(60))
-        )
+        let limited = try emulator.client { $0.rateLimit = .requests(7, per: .seconds(60)) }
         #expect(limited.budgetLeft == 7)
         _ = try await limited.usage.retrieve()
         #expect(limited.budgetLeft == 6)
         #expect(try emulator.client().budgetLeft == nil)
     }
 
-    @Test func theServiceSeesWhoCalls() async throws {
+    @Test func userAgentNamesTheLibrary() async throws {
         let emulator = try await Emulator.start()
         _ = try await emulator.client().usage.retrieve()
         let agent = try await emulator.requests()[0]["headers"]?["user-agent"]?.stringValue
         #expect(agent?.hasPrefix("pipevideo-swift/") == true)
     }
 
-    /// An app's function that takes its time holds up its own call alone.
-    @Test func aSlowFunctionHoldsUpNoOther() async throws {
+    @Test func slowUpdateFunctionDelaysItsOwnCallOnly() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
         let ids = [try await emulator.addGeneration(), try await emulator.addGeneration()]
-        let (begun, goOn) = (Collected<Bool>(), DispatchSemaphore(value: 0))
+        let (events, proceed) = (Collected<Bool>(), DispatchSemaphore(value: 0))
         let slow = Task {
             try await client.responses.wait(for: ids[0]) { update in
                 guard update.generation.status == .queued else { return }
-                begun.add(true)
-                // It ends by itself, too late, where it does hold up the others.
-                begun.add(goOn.wait(timeout: .now() + 20) == .success)
+                events.add(true)
+                // The timeout ends the test if the other wait is delayed too.
+                events.add(proceed.wait(timeout: .now() + 20) == .success)
             }
         }
-        #expect(await begun.first(1) == [true])
+        #expect(await events.first(1) == [true])
         #expect(try await client.responses.wait(for: ids[1]).status == .completed)
         #expect(try await client.responses.wait(for: ids[0]).status == .completed)
-        goOn.signal()
+        proceed.signal()
         #expect(try await slow.value.status == .completed)
-        #expect(await begun.first(2) == [true, true])
+        #expect(await events.first(2) == [true, true])
     }
 }

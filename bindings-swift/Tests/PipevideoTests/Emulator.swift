@@ -5,13 +5,13 @@ import Pipevideo
     import FoundationNetworking
 #endif
 
-/// What the tests find in the repository.
+/// Files of the repository that the tests read.
 enum Repository {
     static let root: URL = {
         var folder = URL(filePath: #filePath).deletingLastPathComponent()
-        let mark = "conformance/surface.json"
-        while !FileManager.default.fileExists(atPath: folder.appending(path: mark).path) {
-            precondition(folder.path != "/", "the tests run in the repository")
+        let marker = "conformance/surface.json"
+        while !FileManager.default.fileExists(atPath: folder.appending(path: marker).path) {
+            precondition(folder.path != "/", "the tests are not inside the repository")
             folder.deleteLastPathComponent()
         }
         return folder
@@ -26,10 +26,11 @@ enum Repository {
     }
 }
 
-/// A model that the emulator knows.
+/// A model that the emulator has.
 let kimi = "moonshotai/kimi-k2.5"
 
-struct Broken: Error, CustomStringConvertible {
+/// A test's own error, with a text.
+struct TestFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) {
@@ -37,22 +38,22 @@ struct Broken: Error, CustomStringConvertible {
     }
 }
 
-/// The emulator's program. It ends with this value.
+/// A running emulator. The process ends when this is deallocated.
 final class Emulator: Sendable {
     let baseURL: String
     let apiKey: String
     private let process: Process
     private let input: Pipe
 
-    /// An emulator on a free port, with the scenarios' defaults.
+    /// Starts an emulator on a free port, with the defaults of the scenarios.
     static func start(_ options: [String: JSONValue] = [:]) async throws -> Emulator {
         let defaults: [String: JSONValue] = [
             "rate_limit": .null, "polls": ["queued", "in_progress", "completed"],
         ]
-        let all = JSONValue.object(defaults.merging(options) { _, own in own })
+        let all = JSONValue.object(defaults.merging(options) { _, given in given })
         let text = String(decoding: try JSONEncoder().encode(all), as: UTF8.self)
         return try await withCheckedThrowingContinuation { continuation in
-            // To start a program, and to read its line, blocks.
+            // Starting a process and reading its output block, so not on a thread of the tests.
             DispatchQueue.global().async {
                 continuation.resume(with: Result { try Emulator(options: text) })
             }
@@ -61,7 +62,7 @@ final class Emulator: Sendable {
 
     private init(options: String) throws {
         guard let program = ProcessInfo.processInfo.environment["PIPEVIDEO_EMULATOR"] else {
-            throw Broken("PIPEVIDEO_EMULATOR has to say where the emulator's program is")
+            throw TestFailure("set PIPEVIDEO_EMULATOR to the path of the emulator's program")
         }
         let process = Process()
         let input = Pipe()
@@ -76,26 +77,39 @@ final class Emulator: Sendable {
         var line = Data()
         while !line.contains(UInt8(ascii: "\n")) {
             let more = output.fileHandleForReading.availableData
-            guard !more.isEmpty else { throw Broken("the emulator has not started: \(options)") }
+            guard !more.isEmpty else {
+                throw TestFailure("the emulator did not start with the options \(options)")
+            }
             line += more
         }
-        let address = try JSONDecoder().decode([String: String].self, from: line)
-        baseURL = address["base_url"] ?? ""
-        apiKey = address["api_key"] ?? ""
+        let started = try JSONDecoder().decode([String: String].self, from: line)
+        baseURL = started["base_url"] ?? ""
+        apiKey = started["api_key"] ?? ""
     }
 
     deinit {
-        // Closing its input would end it too, but for the copies of that end that programs started
-        // meanwhile have inherited; and to wait here would hold one of the few threads of all tests.
+        // The emulator also ends when its standard input is closed, but processes that were started
+        // meanwhile may have inherited a copy of the pipe. Waiting for the end would block one of the
+        // few threads that all tests share.
         process.terminate()
         try? input.fileHandleForWriting.close()
     }
 
-    /// A client of it that polls without pauses.
-    func client(deadline: Duration? = nil, polling: Polling? = nil) throws -> Pipevideo {
-        try Pipevideo(
-            apiKey: apiKey, baseURL: baseURL, rateLimit: nil,
-            polling: polling ?? Polling(minInterval: .zero, maxInterval: .zero), deadline: deadline
+    /// A client of the emulator that polls without pauses and without a rate limit.
+    func client(
+        _ configure: (inout PipevideoClient.Configuration) -> Void = { _ in }
+    ) throws -> PipevideoClient {
+        var configuration = configuration()
+        configure(&configuration)
+        return try PipevideoClient(apiKey: apiKey, configuration: configuration)
+    }
+
+    /// The configuration of a client of the emulator that polls without pauses and without a rate
+    /// limit.
+    func configuration() -> PipevideoClient.Configuration {
+        PipevideoClient.Configuration(
+            baseURL: baseURL, rateLimit: .unlimited,
+            polling: Polling(minInterval: .zero, maxInterval: .zero)
         )
     }
 
@@ -105,25 +119,28 @@ final class Emulator: Sendable {
         return requests
     }
 
-    /// How many requests have arrived.
-    func count() async throws -> Int {
+    /// The number of requests that have arrived.
+    func requestCount() async throws -> Int {
         try await requests().count
     }
 
+    /// Adds a generation and returns its id.
     @discardableResult
     func addGeneration(_ generation: JSONValue = [:]) async throws -> String {
         let added = try await control("POST", "generations", generation)
         return added["id"]?.stringValue ?? ""
     }
 
+    /// Ends a generation in this state.
     func settle(_ id: String, _ state: JSONValue) async throws {
         try await control("POST", "generations/\(id)/settle", state)
     }
 
-    func fault(_ fault: JSONValue) async throws {
+    func addFault(_ fault: JSONValue) async throws {
         try await control("POST", "faults", fault)
     }
 
+    /// Makes a request to the emulator's control interface.
     @discardableResult
     func control(
         _ method: String, _ path: String, _ body: JSONValue? = nil
@@ -134,7 +151,8 @@ final class Emulator: Sendable {
         let (data, response) = try await URLSession.shared.data(for: request)
         let status = (response as? HTTPURLResponse)?.statusCode ?? 0
         guard (200..<300).contains(status) else {
-            throw Broken("\(method) \(path): \(status) \(String(decoding: data, as: UTF8.self))")
+            let text = String(decoding: data, as: UTF8.self)
+            throw TestFailure("\(method) \(path): \(status) \(text)")
         }
         return data.isEmpty ? .null : try JSONDecoder().decode(JSONValue.self, from: data)
     }

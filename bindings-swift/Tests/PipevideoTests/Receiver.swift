@@ -1,5 +1,4 @@
 import Foundation
-import Pipevideo
 
 #if canImport(Glibc)
     import Glibc
@@ -7,8 +6,8 @@ import Pipevideo
     import Darwin
 #endif
 
-/// A receiver of webhooks as small as can be: HTTP/1.1 on loopback, one delivery after another. What
-/// its handler answers with is the status.
+/// A minimal receiver of webhooks: HTTP/1.1 on loopback, one delivery after another. Its handler
+/// returns the status of the response.
 final class Receiver: Sendable {
     typealias Handler = @Sendable (_ body: Data, _ headers: [(String, String)]) -> Int
 
@@ -28,8 +27,8 @@ final class Receiver: Sendable {
         let end = Data("\r\n\r\n".utf8)
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            if let head = received.range(of: end) {
-                let lines = String(decoding: received[..<head.lowerBound], as: UTF8.self)
+            if let endOfHeaders = received.range(of: end) {
+                let lines = String(decoding: received[..<endOfHeaders.lowerBound], as: UTF8.self)
                     .components(separatedBy: "\r\n")
                 let headers = lines.dropFirst().compactMap { line -> (String, String)? in
                     guard let colon = line.firstIndex(of: ":") else { return nil }
@@ -37,12 +36,12 @@ final class Receiver: Sendable {
                     return (String(line[..<colon]), value.trimmingCharacters(in: .whitespaces))
                 }
                 let length = headers.first { $0.0.lowercased() == "content-length" }
-                let body = received[head.upperBound...]
+                let body = received[endOfHeaders.upperBound...]
                 if body.count >= length.flatMap({ Int($0.1) }) ?? 0 {
                     let status = handler(Data(body), headers)
-                    let answer =
+                    let response =
                         "HTTP/1.1 \(status) -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                    _ = send(connection, answer, answer.utf8.count, 0)
+                    _ = send(connection, response, response.utf8.count, 0)
                     return
                 }
             }
@@ -50,49 +49,5 @@ final class Receiver: Sendable {
             guard count > 0 else { return }
             received += buffer[..<count]
         }
-    }
-}
-
-/// A loopback address where nothing listens.
-func refused() throws -> String {
-    let closed = try Listener { close($0) }
-    return "http://127.0.0.1:\(closed.port)"
-}
-
-/// Results as they come, and who waits for so many of them.
-final class Collected<Element: Sendable>: @unchecked Sendable {
-    private let lock = NSLock()
-    private var elements: [Element] = []
-    private var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
-
-    func add(_ element: Element) {
-        let ready = lock.withLock {
-            elements.append(element)
-            return takeReady { $0 <= elements.count }
-        }
-        for continuation in ready { continuation.resume() }
-    }
-
-    /// What has come when it is so many, or after the time.
-    func first(_ count: Int, within time: Duration = .seconds(10)) async -> [Element] {
-        let late = Task {
-            try await Task.sleep(for: time)
-            for continuation in lock.withLock({ takeReady { _ in true } }) { continuation.resume() }
-        }
-        await withCheckedContinuation { continuation in
-            let there = lock.withLock {
-                if elements.count < count { waiting.append((count, continuation)) }
-                return elements.count >= count
-            }
-            if there { continuation.resume() }
-        }
-        late.cancel()
-        return lock.withLock { elements }
-    }
-
-    private func takeReady(_ isReady: (Int) -> Bool) -> [CheckedContinuation<Void, Never>] {
-        let ready = waiting.filter { isReady($0.count) }.map(\.continuation)
-        waiting.removeAll { isReady($0.count) }
-        return ready
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Pipevideo
 
-/// One scenario under way: conformance/README.md says what its members mean.
+/// Runs one scenario. conformance/README.md documents its members.
 final class ScenarioRun {
     private static let members: Set<String> = [
         "about", "emulator", "generations", "faults", "delivery_faults", "files", "client", "first",
@@ -18,7 +18,9 @@ final class ScenarioRun {
 
     static func run(_ scenario: JSONValue) async throws {
         let unknown = Set(scenario.members.keys).subtracting(members)
-        guard unknown.isEmpty else { throw Broken("this runner does not know \(unknown)") }
+        guard unknown.isEmpty else {
+            throw TestFailure("this runner does not support the members \(unknown)")
+        }
         let emulator = try await Emulator.start(scenario["emulator"]?.members ?? [:])
         let run = try ScenarioRun(scenario, emulator)
         defer { try? FileManager.default.removeItem(at: run.folder) }
@@ -55,22 +57,23 @@ final class ScenarioRun {
     }
 
     private func run() async throws {
-        let client: Pipevideo
+        let client: PipevideoClient
         do {
             client = try self.client()
         } catch let error as PipevideoError {
-            try matcher.outcome(scenario["outcome"] ?? [:], Shown(error))
+            try matcher.outcome(scenario["outcome"] ?? [:], Outcome(error))
             return try await compareRequests()
         }
-        let events = Collected<Shown>()
+        let events = Collected<Outcome>()
         var receiver: Receiver?
         if scenario["events"] != nil {
             let started = try Receiver { body, headers in
                 do {
-                    events.add(.value(shown(try client.webhooks.unwrap(body, headers: headers))))
+                    let event = try client.webhooks.unwrap(body, headers: headers)
+                    events.add(.value(json(of: event)))
                     return 204
                 } catch {
-                    events.add(Shown(error))
+                    events.add(Outcome(error))
                     return 400
                 }
             }
@@ -78,16 +81,18 @@ final class ScenarioRun {
             receiver = started
         }
         for first in scenario["first"]?.elements ?? [] {
-            let found = await result(of: first, with: client)
+            let found = await outcome(of: first, with: client)
             try matcher.outcome(first["outcome"] ?? [:], found)
         }
-        let found = await result(of: scenario["call"] ?? [:], with: client)
+        let found = await outcome(of: scenario["call"] ?? [:], with: client)
         try matcher.outcome(scenario["outcome"] ?? [:], found)
         try await compareRequests()
         if let expected = scenario["events"]?.elements {
-            let came = await events.first(expected.count)
-            guard came.count == expected.count else { throw Broken("\(came.count) events came") }
-            for (expected, found) in zip(expected, came) { try matcher.outcome(expected, found) }
+            let found = await events.first(expected.count)
+            guard found.count == expected.count else {
+                throw TestFailure("\(found.count) events, expected \(expected.count)")
+            }
+            for (expected, found) in zip(expected, found) { try matcher.outcome(expected, found) }
         }
         withExtendedLifetime(receiver) {}
         try compareFiles()
@@ -102,14 +107,15 @@ final class ScenarioRun {
         for (name, expected) in scenario["files_after"]?.members ?? [:] {
             let file = folder.appending(path: name)
             var isDirectory: ObjCBool = false
-            let there = FileManager.default.fileExists(atPath: file.path, isDirectory: &isDirectory)
-            let fine =
+            let exists = FileManager.default.fileExists(
+                atPath: file.path, isDirectory: &isDirectory)
+            let isExpected =
                 switch expected {
-                case .null: !there
-                case "directory": there && isDirectory.boolValue
-                default: try there && Data(contentsOf: file) == content(expected)
+                case .null: !exists
+                case "directory": exists && isDirectory.boolValue
+                default: try exists && Data(contentsOf: file) == content(expected)
                 }
-            guard fine else { throw Broken("the file \(name) is not \(expected)") }
+            guard isExpected else { throw TestFailure("the file \(name) is not \(expected)") }
         }
     }
 
@@ -122,61 +128,63 @@ final class ScenarioRun {
 
     // MARK: the client
 
-    private func client() throws -> Pipevideo {
-        let defaults: [String: JSONValue] = [
-            "base_url": "{base_url}", "api_key": "{api_key}", "rate_limit": nil,
-            "polling": ["min_interval": 0, "max_interval": 0],
-        ]
-        var options = defaults.merging(scenario["client"]?.members ?? [:]) { _, own in own }
+    private func client() throws -> PipevideoClient {
+        var options = scenario["client"]?.members ?? [:]
         func take(_ name: String) -> JSONValue? { options.removeValue(forKey: name) }
-        let baseURL = take("base_url")?.stringValue
-        let apiKey = take("api_key")?.stringValue
-        let polling = take("polling") ?? [:]
-        let app = take("app") ?? [:]
-        let limit = take("rate_limit")
-        let client = try Pipevideo(
-            apiKey: apiKey?.replacingOccurrences(of: "{api_key}", with: emulator.apiKey),
-            baseURL: baseURL == "refused"
-                ? refused()
-                : baseURL?.replacingOccurrences(of: "{base_url}", with: emulator.baseURL),
-            allowInsecure: take("allow_insecure")?.boolValue,
-            requestTimeout: take("request_timeout")?.duration,
-            connectTimeout: take("connect_timeout")?.duration,
-            maxRetries: take("max_retries")?.intValue,
-            rateLimit: limit.flatMap { limit in
-                guard case .array(let pair) = limit else { return nil }
-                return RateLimit(requests: pair[0].intValue!, per: pair[1].duration!)
-            },
-            polling: Polling(
+        var configuration = emulator.configuration()
+        if let url = take("base_url") {
+            configuration.baseURL =
+                try url == "refused"
+                ? refusedAddress()
+                : url.stringValue?.replacingOccurrences(of: "{base_url}", with: emulator.baseURL)
+        }
+        configuration.allowInsecure = take("allow_insecure")?.boolValue
+        configuration.requestTimeout = take("request_timeout")?.duration
+        configuration.connectTimeout = take("connect_timeout")?.duration
+        configuration.maxRetries = take("max_retries")?.intValue
+        if case .array(let limit) = take("rate_limit") {
+            configuration.rateLimit = .requests(limit[0].intValue!, per: limit[1].duration!)
+        }
+        if let polling = take("polling") {
+            configuration.polling = Polling(
                 minInterval: polling["min_interval"]?.duration,
                 maxInterval: polling["max_interval"]?.duration,
                 safetyInterval: polling["safety_interval"]?.duration,
                 typical: polling["typical"]?.duration
-            ),
-            deadline: take("deadline")?.duration,
-            webhookSecrets: take("webhook_secrets")?.elements.compactMap(\.stringValue),
-            app: AppIdentity(
+            )
+        }
+        configuration.deadline = take("deadline")?.duration
+        configuration.webhookSecrets = take("webhook_secrets").map(strings)
+        if let app = take("app") {
+            configuration.app = AppIdentity(
                 url: app["url"]?.stringValue, title: app["title"]?.stringValue,
                 name: app["name"]?.stringValue
-            ),
-            headers: (take("headers")?.members ?? [:]).compactMapValues(\.stringValue),
-            proxy: take("proxy")?.stringValue,
-            caFile: take("ca_file")?.stringValue.map { URL(filePath: $0) }
+            )
+        }
+        configuration.headers = (take("headers")?.members ?? [:]).compactMapValues(\.stringValue)
+        configuration.proxy = take("proxy")?.stringValue
+        configuration.caFile = take("ca_file")?.stringValue.map { URL(filePath: $0) }
+        let apiKey = take("api_key") ?? "{api_key}"
+        guard options.isEmpty else {
+            throw TestFailure("this runner does not support the options \(options.keys)")
+        }
+        return try PipevideoClient(
+            apiKey: apiKey.stringValue?.replacingOccurrences(
+                of: "{api_key}", with: emulator.apiKey),
+            configuration: configuration
         )
-        guard options.isEmpty else { throw Broken("this runner does not know \(options.keys)") }
-        return client
     }
 
     // MARK: calls
 
-    /// What a call comes to; kept, if it has a name.
-    private func result(of call: JSONValue, with client: Pipevideo) async -> Shown {
+    /// Makes a call and keeps its result or its error if the scenario names it.
+    private func outcome(of call: JSONValue, with client: PipevideoClient) async -> Outcome {
         let name = call["as"]?.stringValue ?? ""
         do {
             switch try await make(call, client) {
             case let generation as Generation:
                 generations[name] = generation
-                return .value(shown(generation))
+                return .value(json(of: generation))
             case let value as JSONValue:
                 return .value(value)
             default:
@@ -184,34 +192,22 @@ final class ScenarioRun {
             }
         } catch {
             errors[name] = error as? PipevideoError
-            return Shown(error)
+            return Outcome(error)
         }
     }
 
-    private func make(_ call: JSONValue, _ client: Pipevideo) async throws -> any Sendable {
+    private func make(_ call: JSONValue, _ client: PipevideoClient) async throws -> any Sendable {
         let args = call["args"] ?? [:]
         let id = args["id"]?.stringValue ?? ""
         let deadline = args["deadline"]?.duration
-        func named(_ name: String) -> String? {
+        func reference(_ name: String) -> String? {
             args[name]?.stringValue.map { String($0.dropFirst()) }
         }
         switch call["operation"]?.stringValue {
         case "responses.create":
-            let given = try Given(args, folder)
-            return try await client.responses.create(
-                model: given.model, input: given.input, instructions: given.instructions,
-                width: given.width, height: given.height, aspectRatio: given.aspectRatio,
-                provider: given.provider, engine: given.engine, expandPrompt: given.expandPrompt,
-                extraBody: given.extraBody
-            )
+            return try await client.responses.create(GenerationRequest(args, folder))
         case "generate":
-            let given = try Given(args, folder)
-            return try await client.generate(
-                model: given.model, input: given.input, instructions: given.instructions,
-                width: given.width, height: given.height, aspectRatio: given.aspectRatio,
-                provider: given.provider, engine: given.engine, expandPrompt: given.expandPrompt,
-                extraBody: given.extraBody, deadline: deadline
-            )
+            return try await client.generate(GenerationRequest(args, folder), deadline: deadline)
         case "responses.retrieve":
             return try await client.responses.retrieve(id)
         case "responses.wait":
@@ -219,107 +215,99 @@ final class ScenarioRun {
         case "responses.watch":
             var updates: [JSONValue] = []
             for try await update in client.responses.updates(for: id, deadline: deadline) {
-                updates.append(shown(update))
+                updates.append(json(of: update))
             }
             return JSONValue.array(updates)
         case "responses.download":
             let file = folder.appending(path: args["path"]?.stringValue ?? "")
-            if let name = named("generation"), let generation = generations[name] {
+            if let name = reference("generation"), let generation = generations[name] {
                 try await client.responses.download(generation, to: file)
             } else {
                 try await client.responses.download(id, to: file)
             }
             return JSONValue.string(file.path)
         case "responses.reconcile":
-            guard let error = named("error").flatMap({ errors[$0] }) else {
-                throw Broken("there is no such error")
+            guard let error = reference("error").flatMap({ errors[$0] }) else {
+                throw TestFailure("no call of the scenario has this error")
             }
-            return JSONValue.array(try await client.responses.reconcile(error).map(shown))
+            let candidates = try await client.responses.candidates(for: error)
+            return JSONValue.array(candidates.map { json(of: $0) })
         case "engines.list":
-            return shown(try await client.engines.list())
+            return json(of: try await client.engines.list())
         case "usage.retrieve":
-            return shown(try await client.usage.retrieve())
+            return json(of: try await client.usage.retrieve())
         case "webhooks.unwrap":
             let secrets = scenario["client"]?["webhook_secrets"] ?? []
-            let headers = try Delivery(args).moved(secrets: secrets)
-            return shown(try client.webhooks.unwrap(Delivery(args).body, headers: headers))
+            let headers = try Delivery(args).headersMovedToPresent(secrets: secrets)
+            return json(of: try client.webhooks.unwrap(Delivery(args).body, headers: headers))
         case "webhook.unwrap":
-            let webhook = try Webhook(secrets: texts(args["secrets"]))
+            let webhook = try Webhook(secrets: strings(args["secrets"]))
             let delivery = Delivery(args)
             let now = args["now"]?.doubleValue.map(Date.init(timeIntervalSince1970:))
-            return shown(try webhook.unwrap(delivery.body, headers: delivery.headers, now: now))
+            return json(of: try webhook.unwrap(delivery.body, headers: delivery.headers, now: now))
         case "webhook.sign":
-            let webhook = try Webhook(secrets: texts(args["secrets"]))
+            let webhook = try Webhook(secrets: strings(args["secrets"]))
             let signed = webhook.sign(
                 Delivery(args).body, id: id,
                 timestamp: Date(timeIntervalSince1970: args["timestamp"]?.doubleValue ?? 0)
             )
             return JSONValue.object(signed.mapValues(JSONValue.string))
         case let other:
-            throw Broken("this runner does not know the operation \(other ?? "")")
+            throw TestFailure("this runner does not support the operation \(other ?? "")")
         }
     }
 }
 
-func texts(_ list: JSONValue?) -> [String] {
-    (list?.elements ?? []).compactMap(\.stringValue)
-}
+// MARK: arguments
 
-/// The arguments of a create.
-private struct Given {
-    let model: String
-    let input: Input
-    let instructions: String?
-    let width: Int?
-    let height: Int?
-    let aspectRatio: String?
-    let provider: ProviderPreference?
-    let engine: String?
-    let expandPrompt: Bool?
-    let extraBody: [String: JSONValue]
-
-    init(_ args: JSONValue, _ folder: URL) throws {
-        let known: Set<String> = [
-            "model", "input", "instructions", "width", "height", "aspect_ratio", "provider",
-            "engine",
-            "expand_prompt", "extra_body", "deadline",
-        ]
-        let unknown = Set(args.members.keys).subtracting(known)
-        guard unknown.isEmpty else { throw Broken("this runner does not know \(unknown)") }
-        model = args["model"]?.stringValue ?? ""
-        input = Self.input(args["input"] ?? "", folder)
-        instructions = args["instructions"]?.stringValue
-        width = args["width"]?.intValue
-        height = args["height"]?.intValue
-        aspectRatio = args["aspect_ratio"]?.stringValue
-        provider =
-            switch args["provider"] {
-            case .array: .order(texts(args["provider"]))
-            case .object(let object): .object(object)
-            default: nil
-            }
-        engine = args["engine"]?.stringValue
-        expandPrompt = args["expand_prompt"]?.boolValue
-        extraBody = args["extra_body"]?.members ?? [:]
-    }
-
-    private static func input(_ value: JSONValue, _ folder: URL) -> Input {
-        if let text = value.stringValue { return .text(text) }
-        let list = value.elements
-        guard !list.isEmpty, list.allSatisfy({ $0["role"] != nil }) else {
-            return .parts(list.map { part($0, folder) })
-        }
-        return .items(
-            list.map { item in
-                InputItem(
-                    role: Role(rawValue: item["role"]?.stringValue ?? ""),
-                    content: (item["content"]?.elements ?? []).map { part($0, folder) }
-                )
-            }
+extension GenerationRequest {
+    /// A request from a call's arguments.
+    fileprivate init(_ args: JSONValue, _ folder: URL) throws {
+        var members = args.members
+        members["deadline"] = nil
+        func take(_ name: String) -> JSONValue? { members.removeValue(forKey: name) }
+        self.init(
+            model: take("model")?.stringValue ?? "", input: Input(take("input") ?? "", folder),
+            instructions: take("instructions")?.stringValue, width: take("width")?.intValue,
+            height: take("height")?.intValue, aspectRatio: take("aspect_ratio")?.stringValue,
+            provider: take("provider").flatMap { provider in
+                switch provider {
+                case .array: .order(strings(provider))
+                case .object(let object): .object(object)
+                default: nil
+                }
+            },
+            engine: take("engine")?.stringValue, expandPrompt: take("expand_prompt")?.boolValue,
+            extraBody: take("extra_body")?.members ?? [:]
         )
+        guard members.isEmpty else {
+            throw TestFailure("this runner does not support the arguments \(members.keys)")
+        }
     }
+}
 
-    private static func part(_ part: JSONValue, _ folder: URL) -> InputPart {
+extension Input {
+    fileprivate init(_ value: JSONValue, _ folder: URL) {
+        let list = value.elements
+        if let text = value.stringValue {
+            self = .text(text)
+        } else if !list.isEmpty, list.allSatisfy({ $0["role"] != nil }) {
+            self = .items(
+                list.map { item in
+                    InputItem(
+                        role: Role(rawValue: item["role"]?.stringValue ?? ""),
+                        content: (item["content"]?.elements ?? []).map { .make($0, folder) }
+                    )
+                }
+            )
+        } else {
+            self = .parts(list.map { .make($0, folder) })
+        }
+    }
+}
+
+extension InputPart {
+    fileprivate static func make(_ part: JSONValue, _ folder: URL) -> InputPart {
         let detail = part["detail"]?.stringValue.map(Detail.init)
         func file(_ source: JSONValue) -> URL? {
             source["path"]?.stringValue.map { folder.appending(path: $0) }
@@ -340,7 +328,7 @@ private struct Given {
     }
 }
 
-/// A delivery that a scenario writes down.
+/// A webhook delivery that a scenario spells out.
 private struct Delivery {
     let body: Data
     let headers: [String: String]
@@ -352,9 +340,9 @@ private struct Delivery {
         now = args["now"]?.intValue ?? 0
     }
 
-    /// The headers as if `now` were the present: the timestamp moved, and what was rightly signed for
-    /// it by one of the secrets signed anew.
-    func moved(secrets: JSONValue) throws -> [String: String] {
+    /// The headers as if the scenario's `now` were the present: the timestamp is moved, and a valid
+    /// signature by one of the secrets is replaced by the one for the new timestamp.
+    func headersMovedToPresent(secrets: JSONValue) throws -> [String: String] {
         var headers = headers
         for family in ["svix", "webhook"] {
             func name(_ part: String) -> String? {
@@ -365,15 +353,15 @@ private struct Delivery {
                 text.allSatisfy(\.isASCII), text.allSatisfy(\.isNumber), let seconds = Int(text)
             else { continue }
             let present = Int(Date().timeIntervalSince1970) - now + seconds
-            for secret in texts(secrets) {
+            for secret in strings(secrets) {
                 let webhook = try Webhook(secrets: [secret])
-                func signed(_ seconds: Int) -> String {
+                func sign(_ seconds: Int) -> String {
                     let timestamp = Date(timeIntervalSince1970: Double(seconds))
                     let signed = webhook.sign(body, id: headers[id]!, timestamp: timestamp)
                     return signed["svix-signature"]!
                 }
                 headers[signature] = headers[signature]!
-                    .replacingOccurrences(of: signed(seconds), with: signed(present))
+                    .replacingOccurrences(of: sign(seconds), with: sign(present))
             }
             headers[timestamp] = String(present)
         }

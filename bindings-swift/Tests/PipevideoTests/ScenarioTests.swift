@@ -2,48 +2,48 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// The scenarios that every language runs, each with an emulator of its own.
+/// Runs the scenarios that every language runs, each against its own emulator.
 @Suite struct ScenarioTests {
     static let surface = try! Repository.json("conformance/surface.json")
-    static let excused = surface["excuses"]?["swift"]?.members ?? [:]
+    static let excuses = surface["excuses"]?["swift"]?.members ?? [:]
     static let names: [String] = {
         let folder = Repository.root.appending(path: "conformance/scenarios").path
         let files = try! FileManager.default.contentsOfDirectory(atPath: folder)
         let names = files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
-        let wanted = ProcessInfo.processInfo.environment["SCENARIO"] ?? ""
-        return names.filter { $0.hasPrefix(wanted) }.sorted()
+        let prefix = ProcessInfo.processInfo.environment["SCENARIO"] ?? ""
+        return names.filter { $0.hasPrefix(prefix) }.sorted()
     }()
-    /// So many at once.
-    static let places = Places(8)
+    /// Limits how many emulators run at once. The machines that run the tests have few cores.
+    static let slots = Slots(8)
 
     init() {
-        cleanEnvironment()
+        clearEnvironment()
     }
 
     @Test(.timeLimit(.minutes(5)), arguments: names)
     func scenario(_ name: String) async throws {
         let scenario = try Repository.json("conformance/scenarios/\(name).json")
         let operation = scenario["call"]?["operation"]?.stringValue ?? ""
-        if let reason = Self.excused[name] ?? Self.excused[operation] {
+        if let reason = Self.excuses[name] ?? Self.excuses[operation] {
             print("EXCUSED \(name): \(reason)")
             return
         }
-        await Self.places.take()
+        await Self.slots.acquire()
         do {
             try await ScenarioRun.run(scenario)
         } catch {
             Issue.record("\(name): \(scenario["about"]?.stringValue ?? "")\n    \(error)")
         }
-        await Self.places.leave()
+        await Self.slots.release()
     }
 
-    @Test func thereAreScenarios() {
+    @Test func scenariosAreFound() {
         #expect(Self.names.count > 200 || ProcessInfo.processInfo.environment["SCENARIO"] != nil)
     }
 }
 
-/// The scenarios say what the client's variables are: nothing.
-func cleanEnvironment() {
+/// Unsets the environment variables that a client reads. The scenarios expect none of them.
+func clearEnvironment() {
     for name in ["PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL", "PIPEVIDEO_WEBHOOK_SECRET"] {
         unsetenv(name)
     }
@@ -53,8 +53,8 @@ func cleanEnvironment() {
     }
 }
 
-/// Room for so many at once.
-actor Places {
+/// An asynchronous semaphore.
+actor Slots {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -62,7 +62,7 @@ actor Places {
         self.free = free
     }
 
-    func take() async {
+    func acquire() async {
         if free > 0 {
             free -= 1
         } else {
@@ -70,7 +70,7 @@ actor Places {
         }
     }
 
-    func leave() {
+    func release() {
         if waiting.isEmpty {
             free += 1
         } else {

@@ -2,7 +2,7 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// A function in place of a key.
+/// A token function in place of a key.
 @Suite(.timeLimit(.minutes(1))) struct TokenTests {
     struct NoSession: Error, Equatable {
         let user: Int
@@ -16,16 +16,16 @@ import Testing
         }
     }
 
-    @Test func itIsAskedBeforeEachRequest() async throws {
+    @Test func functionIsCalledBeforeEachRequest() async throws {
         let emulator = try await Emulator.start()
         let (counter, key) = (Counter(), emulator.apiKey)
-        let client = try Pipevideo(
-            apiKey: {
+        let client = try PipevideoClient(
+            baseURL: emulator.baseURL,
+            token: {
                 _ = await counter.next()
                 return key
             },
-            baseURL: emulator.baseURL, rateLimit: nil,
-            polling: Polling(minInterval: .zero, maxInterval: .zero)
+            configuration: emulator.configuration()
         )
         let generation = try await client.generate(model: kimi, input: "A cat")
         #expect(generation.status == .completed)
@@ -35,14 +35,15 @@ import Testing
         #expect(requests.allSatisfy { $0["headers"]?["authorization"] == "Bearer <key>" })
     }
 
-    @Test func whatItThrowsReachesTheCaller() async throws {
+    @Test func thrownErrorReachesTheCallerUnchanged() async throws {
         let emulator = try await Emulator.start()
-        let client = try Pipevideo(apiKey: { throw NoSession(user: 7) }, baseURL: emulator.baseURL)
+        let client = try PipevideoClient(
+            baseURL: emulator.baseURL, token: { throw NoSession(user: 7) })
         await #expect(throws: NoSession(user: 7)) {
             try await client.responses.create(model: kimi, input: "A cat")
         }
         await #expect(throws: NoSession(user: 7)) { try await client.usage.retrieve() }
-        // These have an id, which the caller had before.
+        // These calls have an id, but one that the caller already has.
         let responses = client.responses
         let file = FileManager.default.temporaryDirectory.appending(path: "never.mp4")
         await #expect(throws: NoSession(user: 7)) { try await responses.retrieve("gen_1") }
@@ -53,12 +54,12 @@ import Testing
         await #expect(throws: NoSession(user: 7)) {
             try await responses.download("gen_1", to: file)
         }
-        #expect(try await emulator.count() == 0)
+        #expect(try await emulator.requestCount() == 0)
     }
 
-    @Test func aCancellationThatItThrowsDoesToo() async throws {
-        let client = try Pipevideo(
-            apiKey: { throw CancellationError() }, baseURL: "http://127.0.0.1:1")
+    @Test func thrownCancellationErrorReachesTheCallerToo() async throws {
+        let client = try PipevideoClient(
+            baseURL: "http://127.0.0.1:1", token: { throw CancellationError() })
         await #expect(throws: CancellationError.self) {
             try await client.responses.create(model: kimi, input: "A cat")
         }
@@ -67,11 +68,11 @@ import Testing
         }
     }
 
-    @Test func itsTaskIsCancelledWhenTheCallIsOver() async throws {
-        enum Event { case asked, cancelled }
+    @Test func functionIsCancelledWhenTheCallEnds() async throws {
+        enum Event { case called, cancelled }
         let events = Collected<Event>()
-        let key: @Sendable () async throws -> String = {
-            events.add(.asked)
+        let token: @Sendable () async throws -> String = {
+            events.add(.called)
             do {
                 try await Task.sleep(for: .seconds(3600))
             } catch {
@@ -81,58 +82,62 @@ import Testing
             return ""
         }
         let url = "http://127.0.0.1:1"
-        let client = try Pipevideo(apiKey: key, baseURL: url)
+        let client = try PipevideoClient(baseURL: url, token: token)
         let task = Task { try await client.responses.retrieve("gen_1") }
-        #expect(await events.first(1) == [.asked])
+        #expect(await events.first(1) == [.called])
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(await events.first(2) == [.asked, .cancelled])
+        #expect(await events.first(2) == [.called, .cancelled])
 
-        let hasty = try Pipevideo(
-            apiKey: key, baseURL: url, requestTimeout: .milliseconds(50), maxRetries: 0)
-        let error = await failure { try await hasty.responses.retrieve("gen_1") }
+        let impatient = try PipevideoClient(
+            baseURL: url, token: token,
+            configuration: .init(requestTimeout: .milliseconds(50), maxRetries: 0)
+        )
+        let error = await failure { try await impatient.responses.retrieve("gen_1") }
         #expect(error?.kind == .timeout)
-        #expect(await events.first(4) == [.asked, .cancelled, .asked, .cancelled])
+        #expect(await events.first(4) == [.called, .cancelled, .called, .cancelled])
     }
 
-    /// What was paid for is not lost: the error has the id, and the function's error as its cause.
-    @Test func aGenerationIsNotLostWithIt() async throws {
+    /// A paid generation is not lost: the error has its id, and the function's error as its cause.
+    @Test func thrownErrorKeepsTheIdOfACreatedGeneration() async throws {
         let emulator = try await Emulator.start()
         let (counter, key) = (Counter(), emulator.apiKey)
-        let client = try Pipevideo(
-            apiKey: {
+        let client = try PipevideoClient(
+            baseURL: emulator.baseURL,
+            token: {
                 guard await counter.next() < 3 else { throw NoSession(user: 7) }
                 return key
             },
-            baseURL: emulator.baseURL, polling: Polling(minInterval: .zero, maxInterval: .zero)
+            configuration: emulator.configuration()
         )
         let error = await failure {
             try await client.generate(model: kimi, input: "A cat")
         }
-        #expect(error?.kind == .authentication && error?.retryable == false)
+        #expect(error?.kind == .authentication && error?.isRetryable == false)
         #expect(error?.cause as? NoSession == NoSession(user: 7))
         let id = try #require(error?.generationID)
         #expect(try await emulator.client().responses.wait(for: id).status == .completed)
     }
 
-    @Test func oneThatNeverAnswersIsBoundByTheRequestTimeout() async throws {
+    @Test func requestTimeoutBoundsTheFunction() async throws {
         let emulator = try await Emulator.start()
-        let client = try Pipevideo(
-            apiKey: {
+        let client = try PipevideoClient(
+            baseURL: emulator.baseURL,
+            token: {
                 try await Task.sleep(for: .seconds(3600))
                 return ""
             },
-            baseURL: emulator.baseURL, requestTimeout: .milliseconds(50), maxRetries: 0
+            configuration: .init(requestTimeout: .milliseconds(50), maxRetries: 0)
         )
         let error = await failure {
             try await client.responses.create(model: kimi, input: "A cat")
         }
-        #expect(error?.kind == .timeout && error?.retryable == true)
-        #expect(try await emulator.count() == 0)
+        #expect(error?.kind == .timeout && error?.isRetryable == true)
+        #expect(try await emulator.requestCount() == 0)
     }
 
-    @Test func aTokenThatIsNoneIsRefused() async throws {
-        let client = try Pipevideo(apiKey: { "two words" }, baseURL: "http://127.0.0.1:1")
+    @Test func invalidTokenIsRefusedWithoutQuotingIt() async throws {
+        let client = try PipevideoClient(baseURL: "http://127.0.0.1:1", token: { "two words" })
         let error = await failure { try await client.usage.retrieve() }
         #expect(error?.kind == .configuration && error?.message.contains("two words") == false)
     }
@@ -141,19 +146,19 @@ import Testing
         let token = "pv_test"
     }
 
-    @Test func aClientThatIsGoneLetsGoOfItsFunction() async throws {
-        weak var kept: Session?
+    @Test func deallocatedClientReleasesItsFunction() async throws {
+        weak var captured: Session?
         do {
             let session = Session()
-            kept = session
+            captured = session
             let server = try SilentServer()
-            let client = try Pipevideo(apiKey: { session.token }, baseURL: server.url)
+            let client = try PipevideoClient(baseURL: server.url, token: { session.token })
             let task = Task { try await client.usage.retrieve() }
             _ = await server.events.first(1)
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
-            #expect(kept != nil)
+            #expect(captured != nil)
         }
-        #expect(kept == nil)
+        #expect(captured == nil)
     }
 }

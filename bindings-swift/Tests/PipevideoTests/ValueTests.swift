@@ -2,17 +2,7 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// Nothing that shows a value shows a signed URL, or what may quote the prompt.
-func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocation) throws {
-    var dumped = ""
-    dump(value, to: &dumped)
-    for text in ["\(value)", String(reflecting: value), dumped] {
-        #expect(!text.contains("SECRET"), sourceLocation: location)
-        #expect(!text.contains("PipevideoFFI"), sourceLocation: location)
-    }
-}
-
-/// Generations and the rest as values.
+/// Generations and other values: their fields, `Codable`, equality and printing.
 @Suite struct ValueTests {
     static let full = """
         {"id":"gen_1","object":"response","status":"completed","model":"moonshotai/kimi-k2.5",\
@@ -26,7 +16,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         try JSONDecoder().decode(Generation.self, from: Data(text.utf8))
     }
 
-    @Test func everyFieldIsThereAndExact() throws {
+    @Test func fieldsAreDecodedExactly() throws {
         let generation = try generation()
         #expect(generation.id == "gen_1" && generation.status == .completed && generation.isFinal)
         #expect(generation.createdAt == Date(timeIntervalSince1970: 1_709_827_200))
@@ -39,14 +29,14 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         #expect(generation.output == [["type": "message", "content": []]])
     }
 
-    @Test func codableKeepsEverything() throws {
+    @Test func encodingKeepsEveryField() throws {
         let generation = try generation()
         for encoder in [JSONEncoder(), snakeCased()] {
             let data = try encoder.encode(generation)
             let again = try JSONDecoder().decode(Generation.self, from: data)
             #expect(again == generation && again.hashValue == generation.hashValue)
             let members = try JSONDecoder().decode(JSONValue.self, from: data).members
-            // Null and absent are told apart on the way.
+            // Null and absent are equal, but encoding keeps the difference.
             #expect(members["engine"] == .null && members["width"] == nil)
             #expect(members["object"] == "response" && members["output_video_url"] != nil)
             #expect(
@@ -61,7 +51,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
             #expect(again.createdAt == generation.createdAt && again.latency == generation.latency)
             #expect(
                 again.usage?.costUSD == generation.usage?.costUSD && again.usage?.inputTokens == 12)
-            #expect(again.extra == generation.extra && wire(again) == wire(generation))
+            #expect(again.extra == generation.extra && wireJSON(again) == wireJSON(generation))
         }
     }
 
@@ -72,7 +62,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         return encoder
     }
 
-    @Test func timesAreWrittenAsTheyWereRead() throws {
+    @Test func timesAreEncodedAsTheyWereDecoded() throws {
         for written in [
             "0", "1709827200", "1709827200.5", "1709827200.123", "1709827200.999999",
             "253402300799", "9223372036854775807", "18446744073709551615", "-1", "1e300",
@@ -82,11 +72,11 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
             let again = String(decoding: try JSONEncoder().encode(generation), as: UTF8.self)
             #expect(try self.generation(again) == generation, "\(again)")
             let kept = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
-            #expect(wire(generation)["created_at"] == kept["created_at"], "\(again)")
+            #expect(wireJSON(generation)["created_at"] == kept["created_at"], "\(again)")
         }
     }
 
-    @Test func equalityAndHashAreThoseOfTheValue() throws {
+    @Test func equalityAndHashCompareValues() throws {
         let one = try generation(#"{"id":"gen_1","status":"queued","model":null}"#)
         let same = try generation(#"{"status":"queued","id":"gen_1"}"#)
         let other = try generation(#"{"status":"queued","id":"gen_1","x":1}"#)
@@ -99,7 +89,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         "-1e300", "1e-200", "18446744073709551615", "123456789012345678901234567890.5",
         "[5.0, null]",
     ])
-    func numbersAreTheSameAfterARoundTrip(_ number: String) throws {
+    func numbersAreEqualAfterARoundTrip(_ number: String) throws {
         let text = """
             {"id":"gen_1","status":"failed","n":\(number),"output":\(number),"created_at":5.0,\
             "usage":{"cost_usd":1.10,"n":\(number)},"error":{"code":"e","n":\(number)}}
@@ -117,7 +107,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         }
     }
 
-    @Test func eachFieldCounts() throws {
+    @Test func equalityComparesEveryField() throws {
         var fields = try JSONDecoder().decode(JSONValue.self, from: Data(Self.full.utf8)).members
         fields["error"] = ["code": "e", "message": "m"]
         let whole = try JSONDecoder().decode(
@@ -138,7 +128,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         }
     }
 
-    @Test func readingIsLenientAndNoMore() throws {
+    @Test func decodingIsLenientExceptForTheId() throws {
         let odd = try generation(
             #"{"id":"gen_1","status":"pending","created_at":"soon","usage":7}"#)
         #expect(odd.status == .queued && odd.createdAt == nil && odd.usage == nil)
@@ -150,7 +140,7 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         }
     }
 
-    @Test func whatIsPrintedShowsNoSecret() throws {
+    @Test func printingShowsFieldsButNoSecret() throws {
         let generation = try generation()
         #expect("\(generation)".contains("gen_1"))
         let failed = try self.generation(
@@ -159,10 +149,38 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         #expect(failed.error?.message == "SECRET prompt")
         let failure = try #require(failed.error)
         let usage = try #require(generation.usage)
-        #expect("\(failure)" == "GenerationError(category: invalid_prompt, code: e)")
+        #expect(
+            "\(failure)"
+                == #"GenerationError(category: invalid_prompt, code: "e", message: hidden)"#)
         #expect(
             "\(usage)".hasPrefix("TokenUsage(inputTokens: 12, outputTokens: 3400, costUSD: 0.12"))
-        for value in [generation, failed, failure, usage] as [Any] { try expectNoSecret(in: value) }
+        for value in [generation, failed, failure, usage] as [Any] { expectNoSecret(in: value) }
+    }
+
+    @Test func printingARequestOrAConfigurationShowsNoSecret() {
+        let request = GenerationRequest(
+            model: kimi, input: "SECRET", instructions: "SECRET", aspectRatio: "16:9",
+            extraBody: ["user": "SECRET"])
+        #expect("\(request)".contains(#"aspectRatio: "16:9""#))
+        let configuration = PipevideoClient.Configuration(
+            requestTimeout: .seconds(5), rateLimit: .requests(50, per: .seconds(60)),
+            webhookSecrets: ["whsec_SECRET"], headers: ["x-token": "SECRET"],
+            proxy: "http://user:SECRET@proxy:8080")
+        #expect("\(configuration)".contains("requestTimeout: 5.0 seconds"))
+        #expect("\(configuration)".contains("rateLimit: 50 requests per 60.0 seconds"))
+        #expect("\(configuration)".contains(#"headers: ["x-token"]"#))
+        for value in [request, configuration] as [Any] { expectNoSecret(in: value) }
+    }
+
+    @Test func printingTheCatalogShowsModelsAndRates() throws {
+        let json = #"{"engines":[{"id":"e","models":[{"id":"m","input":"0.60"}]}],"x":"SECRET"}"#
+        let catalog = try JSONDecoder().decode(EngineCatalog.self, from: Data(json.utf8))
+        #expect("\(catalog)".contains(#"id: "m", inputPerMillionUSD: Optional(0.6)"#))
+        expectNoSecret(in: catalog)
+        let usageJSON = #"{"credit_balance":1250.5,"x":"SECRET"}"#
+        let usage = try JSONDecoder().decode(AccountUsage.self, from: Data(usageJSON.utf8))
+        #expect("\(usage)".contains("creditBalance: 1250.5"))
+        expectNoSecret(in: usage)
     }
 
     @Test(arguments: [
@@ -175,21 +193,21 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
         ("https://v.example/1?sig=a%2Fb%", "https://v.example/1?sig=a%252Fb%25"),
         ("", nil),
     ])
-    func aSignedURLStaysAsItIs(_ written: String, _ expected: String?) throws {
+    func signedURLStaysUnchanged(_ written: String, _ expected: String?) throws {
         let text = #"{"id":"gen_1","status":"completed","output_video_url":"\#(written)"}"#
         #expect(try generation(text).outputVideoURL?.absoluteString == expected)
     }
 
-    @Test func theRestIsCodableToo() throws {
-        func again<Value: Codable & Equatable>(_ value: Value) throws {
+    @Test func otherValuesAreCodable() throws {
+        func checkRoundTrip<Value: Codable & Equatable>(_ value: Value) throws {
             let data = try JSONEncoder().encode(value)
             #expect(try JSONDecoder().decode(Value.self, from: data) == value)
             let list = try PropertyListEncoder().encode([value])
             #expect(try PropertyListDecoder().decode([Value].self, from: list) == [value])
         }
         let generation = try generation()
-        try again(try #require(generation.usage))
-        try again(
+        try checkRoundTrip(try #require(generation.usage))
+        try checkRoundTrip(
             try JSONDecoder().decode(
                 GenerationError.self, from: Data(#"{"code":"render_failed","hint":[1]}"#.utf8)
             )
@@ -199,8 +217,8 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
             from: Data(#"{"engines":[{"id":"e","models":[{"id":"m","input":"0.60"}]}],"x":1}"#.utf8)
         )
         #expect(catalog.engines[0].models[0].inputPerMillionUSD == Decimal(string: "0.6"))
-        try again(catalog)
-        try again(catalog.engines)
+        try checkRoundTrip(catalog)
+        try checkRoundTrip(catalog.engines)
         let usage = try JSONDecoder().decode(
             AccountUsage.self,
             from: Data(
@@ -211,13 +229,13 @@ func expectNoSecret(in value: Any, at location: SourceLocation = #_sourceLocatio
             )
         )
         #expect(usage.creditBalance == Decimal(string: "1250.5") && usage.raw["new"] == true)
-        try again(usage)
-        try again(usage.recentRequests)
-        try again(usage.totals)
-        try again(PipevideoError.Kind.rateLimited)
+        try checkRoundTrip(usage)
+        try checkRoundTrip(usage.recentRequests)
+        try checkRoundTrip(usage.totals)
+        try checkRoundTrip(PipevideoError.Kind.rateLimited)
     }
 
-    @Test func jsonIsWhatItWas() throws {
+    @Test func jsonValueIsEqualAfterARoundTrip() throws {
         let text = #"{"a":[null,true,1,-2.50,18446744073709551615,"x"],"b":{}}"#
         let value = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
         #expect(

@@ -2,7 +2,7 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// Webhooks: the public vectors, and what a server hands over.
+/// Webhooks: public test vectors, headers, and the waits that a delivery wakes.
 @Suite(.timeLimit(.minutes(1))) struct WebhookTests {
     static let vectors = try! Repository.json("core/tests/vectors/svix.json")
     static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -11,7 +11,7 @@ import Testing
             .utf8
     )
 
-    /// Why a delivery of a vector's body, which is genuine but no event, is refused.
+    /// Why a delivery of a vector's body is refused. The bodies are not events of this service.
     func reason(
         _ vector: JSONValue, timestamp: String, signature: String, now: Double,
         family: String = "svix"
@@ -31,13 +31,13 @@ import Testing
         return error?.reason
     }
 
-    @Test func everyValidVectorVerifies() throws {
+    @Test func validVectorsVerify() throws {
         let valid = Self.vectors["valid"]!.elements
         #expect(!valid.isEmpty)
         for vector in valid {
             let signature = vector["signature"]!.stringValue!
             let time = vector["timestamp"]!.doubleValue!
-            // The vectors' bodies are no events of this service: that is found wrong last.
+            // A signature that verifies is followed by the check of the body, which fails.
             for now in [time, time - 300, time + 300] {
                 for family in ["svix", "WEBHOOK"] {
                     let found = try reason(
@@ -57,16 +57,16 @@ import Testing
         }
     }
 
-    @Test func noInvalidVectorDoes() throws {
+    @Test func invalidVectorsAreRefused() throws {
         let first = Self.vectors["valid"]!.elements[0]
         let time = first["timestamp"]!.doubleValue!
-        for signature in texts(Self.vectors["invalid_signatures_of_the_first"]) {
+        for signature in strings(Self.vectors["invalid_signatures_of_the_first"]) {
             let found = try reason(
                 first, timestamp: "\(Int(time))", signature: signature, now: time
             )
             #expect(found == (signature.isEmpty ? .missingHeader : .noMatch), "\(signature)")
         }
-        let timestamps = texts(Self.vectors["invalid_timestamps"])
+        let timestamps = strings(Self.vectors["invalid_timestamps"])
         #expect(!timestamps.isEmpty)
         for timestamp in timestamps {
             let (sent, expected): (String, PipevideoError.Reason) =
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func headersMayBeAnything() throws {
+    @Test func headersAreTakenInAnyForm() throws {
         let webhook = try Webhook(secrets: [Self.secret])
         let signed = webhook.sign(Self.body, id: "msg_1")
         let upper = Dictionary(uniqueKeysWithValues: signed.map { ($0.key.uppercased(), $0.value) })
@@ -95,7 +95,7 @@ import Testing
         ] {
             #expect(
                 event.id == "msg_1" && event.generationID == "gen_1" && event.status == .completed)
-            #expect(event.type == "video.generation.completed" && !event.duplicate)
+            #expect(event.type == "video.generation.completed" && !event.isDuplicate)
             let data = try JSONEncoder().encode(event)
             #expect(try JSONDecoder().decode(WebhookEvent.self, from: data) == event)
         }
@@ -103,7 +103,7 @@ import Testing
         #expect(error?.reason == .missingHeader)
     }
 
-    @Test func whatIsPrintedShowsNoSecret() throws {
+    @Test func printingAnEventShowsNoSecret() throws {
         let webhook = try Webhook(secrets: [Self.secret])
         let body = Data(
             """
@@ -113,37 +113,36 @@ import Testing
         )
         let event = try webhook.unwrap(body, headers: webhook.sign(body, id: "msg_1"))
         #expect(event.outputVideoURL?.query == "sig=SECRET" && event.errorMessage != nil)
-        #expect("\(event)" == "WebhookEvent(id: msg_1, type: e, generationID: gen_1)")
-        try expectNoSecret(in: event)
+        #expect("\(event)".contains(#"generationID: "gen_1", outputVideoURL: hidden"#))
+        expectNoSecret(in: event)
     }
 
-    @Test func secretsThatAreNoneAreRefused() {
+    @Test func invalidSecretsAreRefused() {
         for secrets in [[], [""], ["whsec_"], ["not base64!"], [Self.secret, ""]] {
             let error = failure { _ = try Webhook(secrets: secrets) }
             #expect(error?.kind == .configuration)
         }
     }
 
-    /// Creates one that ends only by hand, and whose wait rests on webhooks; waits until it was seen.
-    private func resting(
-        _ emulator: Emulator, _ secrets: [String]
-    ) async throws -> (client: Pipevideo, id: String, wait: Task<Generation, any Error>) {
-        let client = try Pipevideo(
-            apiKey: emulator.apiKey, baseURL: emulator.baseURL,
-            polling: Polling(
-                minInterval: .zero, maxInterval: .zero, safetyInterval: .seconds(3600)),
-            webhookSecrets: secrets
-        )
-        let seen = Collected<Update>()
+    /// Starts a wait that relies on webhooks, for a generation that the test ends, and returns after
+    /// the first poll.
+    private func startWait(
+        _ emulator: Emulator
+    ) async throws -> (client: PipevideoClient, id: String, wait: Task<Generation, any Error>) {
+        let client = try emulator.client {
+            $0.polling.safetyInterval = .seconds(3600)
+            $0.webhookSecrets = [Self.secret]
+        }
+        let seen = Collected<GenerationUpdate>()
         let id = try await emulator.addGeneration(["polls": ["in_progress"]])
         let wait = Task { try await client.responses.wait(for: id) { seen.add($0) } }
         _ = await seen.first(1)
         return (client, id, wait)
     }
 
-    @Test func aDeliveryWakesItsWait() async throws {
+    @Test func deliveryWakesTheWait() async throws {
         let emulator = try await Emulator.start(["webhook_secrets": [.string(Self.secret)]])
-        let (client, id, wait) = try await resting(emulator, [Self.secret])
+        let (client, id, wait) = try await startWait(emulator)
         let events = Collected<WebhookEvent>()
         let receiver = try Receiver { body, headers in
             guard let event = try? client.webhooks.unwrap(body, headers: headers) else {
@@ -160,16 +159,16 @@ import Testing
         #expect(polls.count == 2)
     }
 
-    @Test func anotherProcessWakesIt() async throws {
+    @Test func wakeMakesTheWaitPoll() async throws {
         let emulator = try await Emulator.start()
-        let (client, id, wait) = try await resting(emulator, [Self.secret])
+        let (client, id, wait) = try await startWait(emulator)
         try await emulator.settle(id, ["status": "completed"])
-        client.webhooks.wake(id)
+        client.webhooks.wake(generationID: id)
         #expect(try await wait.value.status == .completed)
     }
 
-    @Test func aClientWithoutSecretsSaysSo() throws {
-        let client = try Pipevideo(apiKey: "k")
+    @Test func clientWithoutSecretsCannotVerify() throws {
+        let client = try PipevideoClient(apiKey: "k")
         let signed = try Webhook(secrets: [Self.secret]).sign(Self.body)
         let error = failure {
             try client.webhooks.unwrap(Self.body, headers: signed)

@@ -1,5 +1,5 @@
-// What calls cost: the CPU of a create and four retrieves, each awaited, and of one generate, beside
-// the same with bare URLSession. The server is another process; what it uses is not counted.
+// Measures the CPU time of a create and four retrieves, each awaited, and of one generate, and compares
+// it with bare URLSession. The server is another process, whose CPU time is not counted.
 
 import Foundation
 import Pipevideo
@@ -11,20 +11,20 @@ import Pipevideo
 let model = "moonshotai/kimi-k2.5"
 let baseURL = ProcessInfo.processInfo.environment["PIPEVIDEO_BASE_URL"]!
 let key = ProcessInfo.processInfo.environment["PIPEVIDEO_API_KEY"]!
-let atOnce = 50
+let concurrency = 50
 let lifecycles = 1000
 let rounds = 5
 
-/// Seconds of CPU that this process has used, all threads.
-func cpu() -> Double {
+/// The CPU time of this process in seconds, all threads.
+func cpuTime() -> Double {
     Double(clock()) / Double(CLOCKS_PER_SEC)
 }
 
-/// Milliseconds of CPU for one lifecycle, with so many at once: the best of several rounds.
-func cost(_ lifecycle: @escaping @Sendable () async throws -> Void) async throws -> Double {
+/// The CPU time of one lifecycle in milliseconds: the best of several rounds of concurrent ones.
+func measure(_ lifecycle: @escaping @Sendable () async throws -> Void) async throws -> Double {
     func round(_ count: Int) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<atOnce {
+            for _ in 0..<concurrency {
                 group.addTask { for _ in 0..<count { try await lifecycle() } }
             }
             try await group.waitForAll()
@@ -33,14 +33,14 @@ func cost(_ lifecycle: @escaping @Sendable () async throws -> Void) async throws
     try await round(2)
     var best = Double.infinity
     for _ in 0..<rounds {
-        let begun = cpu()
-        try await round(lifecycles / atOnce)
-        best = min(best, (cpu() - begun) / Double(lifecycles) * 1000)
+        let start = cpuTime()
+        try await round(lifecycles / concurrency)
+        best = min(best, (cpuTime() - start) / Double(lifecycles) * 1000)
     }
     return best
 }
 
-struct Answer: Codable, Sendable {
+struct Response: Codable, Sendable {
     struct Usage: Codable {
         let cost: Decimal?
 
@@ -64,11 +64,11 @@ struct Answer: Codable, Sendable {
 }
 
 let configuration = URLSessionConfiguration.ephemeral
-configuration.httpMaximumConnectionsPerHost = atOnce
+configuration.httpMaximumConnectionsPerHost = concurrency
 let session = URLSession(configuration: configuration)
 
 @Sendable func bare(_ method: String, _ path: String, _ body: [String: String]?) async throws
-    -> Answer
+    -> Response
 {
     var request = URLRequest(url: URL(string: "\(baseURL)/v1/responses\(path)")!)
     request.httpMethod = method
@@ -78,28 +78,30 @@ let session = URLSession(configuration: configuration)
         request.httpBody = try JSONEncoder().encode(body)
     }
     let (data, _) = try await session.data(for: request)
-    return try JSONDecoder().decode(Answer.self, from: data)
+    return try JSONDecoder().decode(Response.self, from: data)
 }
 
-let client = try Pipevideo(
-    rateLimit: nil, polling: Polling(minInterval: .zero, maxInterval: .zero)
+let client = try PipevideoClient(
+    configuration: .init(
+        rateLimit: .unlimited, polling: Polling(minInterval: .zero, maxInterval: .zero)
+    )
 )
 
-let urlSession = try await cost {
+let urlSession = try await measure {
     let id = try await bare("POST", "", ["model": model, "input": "A cat"]).id
     for _ in 0..<4 { _ = try await bare("GET", "/\(id)", nil) }
 }
-let calls = try await cost {
+let calls = try await measure {
     let id = try await client.responses.create(model: model, input: "A cat").id
     for _ in 0..<4 { _ = try await client.responses.retrieve(id) }
 }
-let generate = try await cost { _ = try await client.generate(model: model, input: "A cat") }
+let generate = try await measure { _ = try await client.generate(model: model, input: "A cat") }
 
-func show(_ what: String, _ milliseconds: Double) {
-    let shown = String(
+func report(_ name: String, _ milliseconds: Double) {
+    let figures = String(
         format: "%.3f ms, %.3f of URLSession", milliseconds, milliseconds / urlSession)
-    print("\(what): \(shown)")
+    print("\(name): \(figures)")
 }
-show("bare URLSession, create and four retrieves", urlSession)
-show("Pipevideo, create and four retrieves", calls)
-show("Pipevideo, one generate (create and four polls)", generate)
+report("bare URLSession, create and four retrieves", urlSession)
+report("Pipevideo, create and four retrieves", calls)
+report("Pipevideo, one generate (create and four polls)", generate)

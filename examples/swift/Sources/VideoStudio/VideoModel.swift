@@ -5,84 +5,85 @@ import Pipevideo
     import Observation
 #endif
 
-/// Creates a video and follows it: what a view shows. It compiles, and is tested, on Linux too, where
-/// nothing observes it.
+/// The model of a view that creates a video and shows its progress. It compiles and is tested on Linux
+/// too, without observation.
 #if canImport(SwiftUI)
     @Observable
 #endif
 @MainActor
 public final class VideoModel {
-    /// Where it is.
+    /// The state of the video.
     public enum Phase: Equatable {
         case idle
-        /// From 0 to 1; it is a guess until the end.
+        /// The progress is from 0 to 1 and is an estimate.
         case working(progress: Double, status: Status)
         case ready(URL)
         case failed(String)
     }
 
     public private(set) var phase = Phase.idle
-    /// The generation under way, or the last one that can be gone on with. An app keeps it, to go on
-    /// after it was closed.
+    /// The id of the current generation, or of the last one that can be resumed. An app stores it to
+    /// resume after a restart.
     public private(set) var generationID: String?
 
-    private let client: Pipevideo
-    private var following: Following?
+    private let client: PipevideoClient
+    private var work: Work?
 
-    /// An app has no key in it: its client talks to the app's own backend.
+    /// Creates a model. An app's client connects to the app's own backend, because an app must not
+    /// contain the API key:
     ///
     /// ```swift
-    /// let client = try Pipevideo(
-    ///     apiKey: { try await session.token() },
-    ///     baseURL: "https://api.example.com/pipevideo"
+    /// let client = try PipevideoClient(
+    ///     baseURL: "https://api.example.com/pipevideo",
+    ///     token: { try await session.token() }
     /// )
     /// ```
-    public init(client: Pipevideo) {
+    public init(client: PipevideoClient) {
         self.client = client
     }
 
-    /// Begins a video; one that is under way is left alone.
+    /// Starts a video. Does nothing while another one is in progress.
     public func create(prompt: String) {
-        begin { client in
+        start { client in
             try await client.responses.create(
                 model: "moonshotai/kimi-k2.5", input: prompt, aspectRatio: "9:16"
             ).id
         }
     }
 
-    /// Goes on with a generation that was begun earlier.
+    /// Continues with a generation that was started earlier.
     public func resume(_ id: String) {
-        begin { _ in id }
+        start { _ in id }
     }
 
-    /// Stops following. The generation goes on: ``resume(_:)`` takes it up again.
+    /// Stops polling. The generation continues, and ``resume(_:)`` polls it again.
     ///
-    /// A create that is under way comes to its end first, since without its id nobody could take up
-    /// what it has made.
+    /// A create that is under way is completed first, because its generation could not be resumed
+    /// without the id.
     public func cancel() {
-        following?.task.cancel()
+        work?.task.cancel()
     }
 
-    /// Lets go of what has ended, for another video; one that is under way is left alone.
+    /// Returns to the idle state after a video has ended. Does nothing while one is in progress.
     public func reset() {
-        guard following == nil else { return }
+        guard work == nil else { return }
         phase = .idle
         generationID = nil
     }
 
-    /// Waits until nothing is under way.
-    public func settled() async {
-        await following?.task.value
+    /// Waits until no video is in progress.
+    public func waitUntilIdle() async {
+        await work?.task.value
     }
 
-    private func begin(_ id: @escaping @Sendable (Pipevideo) async throws -> String) {
-        guard following == nil else { return }
+    private func start(_ id: @escaping @Sendable (PipevideoClient) async throws -> String) {
+        guard work == nil else { return }
         phase = .working(progress: 0, status: .queued)
-        // It does not hold the model: when the last view of it is gone, following stops.
+        // The task does not retain the model, so polling stops when the last view of it is gone.
         let task = Task { [weak self, client] in
             do {
                 try Task.checkCancellation()
-                // A task of its own, which is not cancelled with this one.
+                // An unstructured task, which is not cancelled together with this one.
                 let id = try await Task { try await id(client) }.value
                 self?.generationID = id
                 for try await update in client.responses.updates(for: id) { self?.show(update) }
@@ -91,12 +92,12 @@ public final class VideoModel {
             } catch {
                 self?.fail(error)
             }
-            self?.following = nil
+            self?.work = nil
         }
-        following = Following(task)
+        work = Work(task)
     }
 
-    private func show(_ update: Update) {
+    private func show(_ update: GenerationUpdate) {
         let generation = update.generation
         if let video = generation.outputVideoURL, generation.isFinal {
             phase = .ready(video)
@@ -104,21 +105,21 @@ public final class VideoModel {
             generationID = nil
             phase = .failed(generation.error?.message ?? "The video could not be made.")
         } else {
-            // It nears the end without ever claiming it.
+            // Approaches 1 and never reaches it, since a generation may take longer than expected.
             let share = update.elapsed / update.expected
             phase = .working(progress: 1 - exp(-share), status: generation.status)
         }
     }
 
     private func fail(_ error: any Error) {
-        // After any other error the generation may well go on, and can be taken up again.
+        // After any other error the generation may continue, and can be resumed.
         if (error as? PipevideoError)?.kind == .notFound { generationID = nil }
         phase = .failed(error.localizedDescription)
     }
 }
 
-/// A task that ends with whoever has begun it.
-private final class Following: Sendable {
+/// A task that is cancelled when its owner is deallocated.
+private final class Work: Sendable {
     let task: Task<Void, Never>
 
     init(_ task: Task<Void, Never>) {

@@ -4,10 +4,10 @@
     import Pipevideo
     import SwiftUI
 
-    /// A prompt, its progress, and the video.
+    /// A prompt, the progress, and the video.
     ///
-    /// The app keeps the model, so that it outlives the view: a create that is under way when the view
-    /// is closed has an id to give back to it.
+    /// The app owns the model, so that it outlives the view. If the view is closed while a create is
+    /// under way, the model still receives the generation's id.
     ///
     /// ```swift
     /// VideoView(model: VideoModel(client: client))
@@ -29,7 +29,7 @@
                         .textFieldStyle(.roundedBorder)
                     Button("Create") { model.create(prompt: prompt) }
                         .disabled(prompt.isEmpty)
-                    goOn
+                    resumeButton
                 case .working(let progress, let status):
                     ProgressView(value: progress) { Text(status.rawValue) }
                     Button("Stop", role: .cancel) { model.cancel() }
@@ -41,7 +41,7 @@
                     ContentUnavailableView(
                         "No video", systemImage: "film", description: Text(message)
                     )
-                    goOn
+                    resumeButton
                     Button("Another video") { model.reset() }
                 }
             }
@@ -52,10 +52,10 @@
             }
         }
 
-        /// What was stopped, or met an error on the way, goes on at the service.
-        @ViewBuilder private var goOn: some View {
+        /// A generation that was stopped, or whose wait failed, can be resumed.
+        @ViewBuilder private var resumeButton: some View {
             if let id = model.generationID {
-                Button("Go on with the last one") { model.resume(id) }
+                Button("Resume the last video") { model.resume(id) }
             }
         }
     }

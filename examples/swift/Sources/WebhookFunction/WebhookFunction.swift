@@ -1,10 +1,10 @@
 import Foundation
 import Pipevideo
 
-/// A receiver of webhooks, as a function from a request to a status: for any server, and for
-/// functions that the cloud runs.
+/// A webhook receiver as a function from a request to a status. It fits any server framework and any
+/// serverless platform.
 ///
-/// With Vapor, say, a route collects the body and hands both over:
+/// With Vapor, for example, a route collects the body and passes on both:
 ///
 /// ```swift
 /// app.on(.POST, "webhooks", body: .collect(maxSize: "1mb")) { request in
@@ -14,25 +14,26 @@ import Pipevideo
 /// }
 /// ```
 public struct WebhookFunction: Sendable {
-    private let client: Pipevideo
-    private let finished: @Sendable (WebhookEvent) -> Void
+    private let client: PipevideoClient
+    private let onEvent: @Sendable (WebhookEvent) -> Void
 
-    /// A receiver for the client whose waits rest on webhooks. It hands over each event once.
-    public init(client: Pipevideo, finished: @escaping @Sendable (WebhookEvent) -> Void) {
+    /// Creates a receiver for a client that has webhook secrets. It passes each event to `onEvent`
+    /// once.
+    public init(client: PipevideoClient, onEvent: @escaping @Sendable (WebhookEvent) -> Void) {
         self.client = client
-        self.finished = finished
+        self.onEvent = onEvent
     }
 
-    /// The status to answer a delivery with: 204, or 400 if it is not genuine.
+    /// Returns the status to respond with: 204, or 400 if the delivery is not valid.
     ///
-    /// The body has to be the raw bytes, as they came: not decoded, and not written again. Throws if
-    /// the client has no webhook secret: that is the server's own mistake, not the delivery's.
+    /// The body must be the raw bytes of the request, not parsed and encoded again. Throws if the
+    /// client has no webhook secret, which is a mistake of the server and not of the delivery.
     public func handle(body: Data, headers: some Sequence<(String, String)>) throws -> Int {
         do {
-            // This wakes the waits, too. What takes longer belongs elsewhere: the service waits for
-            // the answer, and delivers again where there is none.
+            // This also wakes the waits for the generation. Do not do slow work here: the service
+            // waits for the response, and delivers again if there is none.
             let event = try client.webhooks.unwrap(body, headers: headers)
-            if !event.duplicate { finished(event) }
+            if !event.isDuplicate { onEvent(event) }
             return 204
         } catch let error as PipevideoError where error.kind == .webhookVerification {
             return 400

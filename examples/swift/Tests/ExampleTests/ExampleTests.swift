@@ -4,12 +4,26 @@ import Testing
 import VideoStudio
 import WebhookFunction
 
-/// The examples, against the emulator.
+/// Runs the examples against the emulator.
 @Suite(.timeLimit(.minutes(1))) struct ExampleTests {
-    @Test func quickstart() async throws {
+    @Test func helloSavesAVideo() async throws {
         let emulator = try await Emulator.start(["polls": ["completed"]])
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (status, output) = try await run(
+            "Hello", [], in: folder,
+            ["PIPEVIDEO_API_KEY": emulator.apiKey, "PIPEVIDEO_BASE_URL": emulator.baseURL]
+        )
+        #expect(status == 0, "\(output)")
+        let video = try Data(contentsOf: folder.appending(path: "hello.mp4"))
+        #expect(try video == Repository.data("emulator/assets/video.mp4"))
+        let source = try Repository.data("examples/swift/Sources/Hello/main.swift")
+        #expect(source.count { $0 == UInt8(ascii: "\n") } <= 15)
+    }
+
+    @Test func quickstartSavesAVideo() async throws {
+        let emulator = try await Emulator.start(["polls": ["completed"]])
+        let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let (status, output) = try await run(
             "Quickstart", ["A dog"], in: folder,
@@ -26,7 +40,13 @@ import WebhookFunction
         #expect(failed == 1 && message.contains("PIPEVIDEO_API_KEY"))
     }
 
-    /// Runs a program that was built beside this test: its status, and all that it printed.
+    private func temporaryFolder() throws -> URL {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        return folder
+    }
+
+    /// Runs a program that was built beside this test, and returns its status and output.
     private func run(
         _ name: String, _ arguments: [String], in folder: URL, _ environment: [String: String]
     ) async throws -> (Int32, String) {
@@ -50,21 +70,20 @@ import WebhookFunction
         }
     }
 
-    @Test func webhookFunction() async throws {
+    @Test func webhookFunctionHandlesEachEventOnce() async throws {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let client = try Pipevideo(
-            apiKey: emulator.apiKey, baseURL: emulator.baseURL,
-            polling: Polling(minInterval: .zero, safetyInterval: .seconds(3600)),
-            webhookSecrets: [secret]
-        )
+        let client = try emulator.client {
+            $0.polling.safetyInterval = .seconds(3600)
+            $0.webhookSecrets = [secret]
+        }
         let id = try await emulator.addGeneration()
         var updates = client.responses.updates(for: id).makeAsyncIterator()
         #expect(try await updates.next()?.generation.status == .inProgress)
         try await emulator.settle(id, ["status": "completed"])
 
-        let (events, finished) = AsyncStream.makeStream(of: WebhookEvent.self)
-        let function = WebhookFunction(client: client) { finished.yield($0) }
+        let (events, continuation) = AsyncStream.makeStream(of: WebhookEvent.self)
+        let function = WebhookFunction(client: client) { continuation.yield($0) }
         let body = Data(
             #"{"eventType":"video.generation.completed","generationId":"\#(id)","status":"completed"}"#
                 .utf8
@@ -72,28 +91,28 @@ import WebhookFunction
         let signed = try Webhook(secrets: [secret]).sign(body, id: "msg_1")
         let headers = signed.map { ($0.key, $0.value) }
         #expect(try function.handle(body: body, headers: headers) == 204)
-        // The service delivers again where no answer has come.
+        // The service delivers again if it received no response.
         #expect(try function.handle(body: body, headers: headers) == 204)
         #expect(try function.handle(body: body + [10], headers: headers) == 400)
         #expect(try function.handle(body: body, headers: [("svix-id", "msg_1")]) == 400)
         let unset = WebhookFunction(client: try emulator.client()) { _ in }
         #expect(throws: PipevideoError.self) { try unset.handle(body: body, headers: headers) }
-        finished.finish()
+        continuation.finish()
         #expect(await events.reduce(into: []) { $0.append($1) }.map(\.generationID) == [id])
         #expect(try await updates.next()?.via == .webhook)
     }
 
     @MainActor
-    @Test func theModelShowsProgressAndTheVideo() async throws {
+    @Test func modelShowsProgressAndTheVideo() async throws {
         let emulator = try await Emulator.start()
         let model = VideoModel(client: try emulator.client())
         #expect(model.phase == .idle)
         model.create(prompt: "A cat")
         model.create(prompt: "One at a time")
         #expect(model.phase == .working(progress: 0, status: .queued))
-        await model.settled()
+        await model.waitUntilIdle()
         guard case .ready(let url) = model.phase else {
-            Issue.record("it is \(model.phase)")
+            Issue.record("the phase is \(model.phase)")
             return
         }
         #expect(url.pathExtension == "mp4" || url.query != nil)
@@ -103,68 +122,69 @@ import WebhookFunction
         let id = try #require(model.generationID)
         let later = VideoModel(client: try emulator.client())
         later.resume(id)
-        await later.settled()
+        await later.waitUntilIdle()
         #expect(later.generationID == id && later.phase != .idle)
     }
 
     @MainActor
-    @Test func theModelFailsAndIsCancelled() async throws {
+    @Test func modelShowsFailuresAndCanBeCancelled() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
         let model = VideoModel(client: try emulator.client())
         let failing = try await emulator.addGeneration(["polls": ["failed"]])
         model.resume(failing)
-        await model.settled()
+        await model.waitUntilIdle()
         guard case .failed = model.phase else {
-            Issue.record("it is \(model.phase)")
+            Issue.record("the phase is \(model.phase)")
             return
         }
-        // It will not come back: there is nothing to go on with.
+        // A failed generation cannot be resumed.
         #expect(model.generationID == nil)
         model.reset()
         #expect(model.phase == .idle)
         model.create(prompt: "A cat")
         model.cancel()
-        await model.settled()
+        await model.waitUntilIdle()
         #expect(model.phase == .idle)
         model.create(prompt: " ")
-        await model.settled()
+        await model.waitUntilIdle()
         guard case .failed(let text) = model.phase else {
-            Issue.record("it is \(model.phase)")
+            Issue.record("the phase is \(model.phase)")
             return
         }
         #expect(text.contains("text"))
         model.resume("gen_none")
-        await model.settled()
+        await model.waitUntilIdle()
         #expect(model.generationID == nil)
         #expect(try await emulator.requests().allSatisfy { $0["method"] == "GET" })
     }
 
-    /// It may be paid for, and without its id nobody could have it.
+    /// The generation may be paid for, and could not be resumed without its id.
     @MainActor
-    @Test func aCreateUnderWayIsNotStopped() async throws {
+    @Test func cancellingCompletesTheCreateUnderWay() async throws {
         let emulator = try await Emulator.start()
-        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
-        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let (calls, call) = AsyncStream.makeStream(of: Void.self)
+        let (release, releaser) = AsyncStream.makeStream(of: Void.self)
         let key = emulator.apiKey
-        let client = try Pipevideo(
-            apiKey: {
-                ask.yield()
-                for await _ in gate {}
+        let client = try PipevideoClient(
+            baseURL: emulator.baseURL,
+            token: {
+                call.yield()
+                for await _ in release {}
                 return key
             },
-            baseURL: emulator.baseURL, rateLimit: nil, polling: Polling(minInterval: .zero)
+            configuration: emulator.configuration()
         )
         let model = VideoModel(client: client)
         model.create(prompt: "A cat")
-        for await _ in asked { break }
+        for await _ in calls { break }
         model.cancel()
-        opener.finish()
-        await model.settled()
+        releaser.finish()
+        await model.waitUntilIdle()
         #expect(model.phase == .idle)
         model.resume(try #require(model.generationID))
-        await model.settled()
+        await model.waitUntilIdle()
         guard case .ready = model.phase else {
-            Issue.record("it is \(model.phase)")
+            Issue.record("the phase is \(model.phase)")
             return
         }
         let posts = try await emulator.requests().filter { $0["method"] == "POST" }
@@ -172,17 +192,17 @@ import WebhookFunction
     }
 
     @MainActor
-    @Test func aModelThatIsGoneFollowsNothing() async throws {
+    @Test func deallocatedModelStopsPolling() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
         let (client, other) = (try emulator.client(), try await emulator.addGeneration())
-        weak var gone: VideoModel?
+        weak var released: VideoModel?
         do {
             let model = VideoModel(client: client)
-            gone = model
+            released = model
             model.resume(try await emulator.addGeneration())
             while model.phase == .working(progress: 0, status: .queued) { await Task.yield() }
         }
-        #expect(gone == nil)
+        #expect(released == nil)
         func polls() async throws -> Int {
             _ = try await client.responses.retrieve(other)
             return try await emulator.requests().filter {
@@ -190,7 +210,7 @@ import WebhookFunction
             }.count
         }
         let before = try await polls()
-        // It polls without pauses: in this time it would have come many times.
+        // The client polls without pauses, so it would poll many times meanwhile.
         for _ in 0..<20 { _ = try await polls() }
         #expect(try await polls() == before)
     }

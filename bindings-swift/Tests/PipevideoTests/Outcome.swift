@@ -1,9 +1,14 @@
 import Foundation
 import Pipevideo
 
-// Results as the scenarios write them, from the face's own properties.
+// Results in the scenarios' JSON, built from the public properties.
 
-extension Shown {
+/// The outcome of a call.
+enum Outcome {
+    case value(JSONValue)
+    /// An error's fields, and all texts that Swift prints for it.
+    case error(JSONValue, text: String)
+
     init(_ error: any Error) {
         guard let error = error as? PipevideoError else {
             self = .error(["kind": .string("\(type(of: error)): \(error)")], text: "\(error)")
@@ -15,7 +20,7 @@ extension Shown {
             error.message, error.localizedDescription, "\(error)", String(reflecting: error),
             dumped,
         ]
-        self = .error(shown(error), text: text.joined(separator: "\n"))
+        self = .error(json(of: error), text: text.joined(separator: "\n"))
     }
 }
 
@@ -33,53 +38,53 @@ private func millis(_ date: Date?) -> JSONValue {
     date.map { .number(Decimal(($0.timeIntervalSince1970 * 1000).rounded())) } ?? .null
 }
 
-/// The wire JSON, by Codable.
-func wire(_ value: some Encodable) -> JSONValue {
+/// The service's JSON, by `Codable`.
+func wireJSON(_ value: some Encodable) -> JSONValue {
     let data = (try? JSONEncoder().encode(value)) ?? Data()
     return (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .null
 }
 
-func shown(_ generation: Generation) -> JSONValue {
-    var shown = wire(generation).members
-    shown["id"] = json(generation.id)
-    shown["status"] = json(generation.status.rawValue)
-    shown["model"] = json(generation.model)
-    shown["engine"] = json(generation.engine)
-    shown["provider"] = json(generation.provider)
-    shown["created_at"] = generation.createdAt.map(json) ?? shown["created_at"]
-    shown["output_video_url"] =
-        generation.outputVideoURL.map { json($0.absoluteString) } ?? shown["output_video_url"]
-    shown["latency_ms"] = millis(generation.latency)
-    shown["output"] = generation.output ?? .null
-    shown["is_final"] = .bool(generation.isFinal)
-    shown.merge(generation.extra) { _, extra in extra }
+func json(of generation: Generation) -> JSONValue {
+    var fields = wireJSON(generation).members
+    fields["id"] = json(generation.id)
+    fields["status"] = json(generation.status.rawValue)
+    fields["model"] = json(generation.model)
+    fields["engine"] = json(generation.engine)
+    fields["provider"] = json(generation.provider)
+    fields["created_at"] = generation.createdAt.map(json) ?? fields["created_at"]
+    fields["output_video_url"] =
+        generation.outputVideoURL.map { json($0.absoluteString) } ?? fields["output_video_url"]
+    fields["latency_ms"] = millis(generation.latency)
+    fields["output"] = generation.output ?? .null
+    fields["is_final"] = .bool(generation.isFinal)
+    fields.merge(generation.extra) { _, extra in extra }
     if let usage = generation.usage {
-        shown["usage"] = .object(
-            wire(usage).members.merging([
+        fields["usage"] = .object(
+            wireJSON(usage).members.merging([
                 "input_tokens": json(usage.inputTokens), "output_tokens": json(usage.outputTokens),
                 "total_tokens": json(usage.totalTokens), "cost_usd": json(usage.costUSD),
             ]) { _, typed in typed }
         )
     }
     if let error = generation.error {
-        shown["error"] = .object(
-            wire(error).members.merging([
+        fields["error"] = .object(
+            wireJSON(error).members.merging([
                 "code": json(error.code), "message": json(error.message),
                 "category": json(error.category.rawValue),
             ]) { _, typed in typed }
         )
     }
-    return .object(shown)
+    return .object(fields)
 }
 
-func shown(_ update: Update) -> JSONValue {
+func json(of update: GenerationUpdate) -> JSONValue {
     [
-        "generation": shown(update.generation), "elapsed": json(update.elapsed),
+        "generation": json(of: update.generation), "elapsed": json(update.elapsed),
         "expected": json(update.expected), "via": json(update.via.rawValue),
     ]
 }
 
-func shown(_ catalog: EngineCatalog) -> JSONValue {
+func json(of catalog: EngineCatalog) -> JSONValue {
     .array(
         catalog.engines.map { engine in
             let models = engine.models.map { model -> JSONValue in
@@ -93,7 +98,7 @@ func shown(_ catalog: EngineCatalog) -> JSONValue {
     )
 }
 
-func shown(_ usage: AccountUsage) -> JSONValue {
+func json(of usage: AccountUsage) -> JSONValue {
     [
         "credit_balance": json(usage.creditBalance),
         "totals": [
@@ -102,17 +107,17 @@ func shown(_ usage: AccountUsage) -> JSONValue {
             "failed_requests": json(usage.totals.failedRequests),
             "total_cost_cents": json(usage.totals.totalCostCents),
         ],
-        "daily_usage": .array(usage.dailyUsage.map(shown)),
+        "daily_usage": .array(usage.dailyUsage.map { json(of: $0) }),
         "daily_usage_by_route": .array(
             usage.dailyUsageByRoute.map { day in
-                ["date": json(day.date), "routes": .array(day.routes.map(shown))]
+                ["date": json(day.date), "routes": .array(day.routes.map { json(of: $0) })]
             }
         ),
-        "recent_requests": .array(usage.recentRequests.map(shown)),
+        "recent_requests": .array(usage.recentRequests.map { json(of: $0) }),
     ]
 }
 
-private func shown(_ day: DailyUsage) -> JSONValue {
+private func json(of day: DailyUsage) -> JSONValue {
     [
         "date": json(day.date), "request_count": json(day.requestCount),
         "completed_count": json(day.completedCount), "failed_count": json(day.failedCount),
@@ -121,7 +126,7 @@ private func shown(_ day: DailyUsage) -> JSONValue {
     ]
 }
 
-private func shown(_ route: RouteUsage) -> JSONValue {
+private func json(of route: RouteUsage) -> JSONValue {
     [
         "engine": json(route.engine), "model": json(route.model), "provider": json(route.provider),
         "request_count": json(route.requestCount), "completed_count": json(route.completedCount),
@@ -132,7 +137,7 @@ private func shown(_ route: RouteUsage) -> JSONValue {
     ]
 }
 
-func shown(_ request: RecentRequest) -> JSONValue {
+func json(of request: RecentRequest) -> JSONValue {
     [
         "id": json(request.id), "status": json(request.status?.rawValue),
         "model_name": json(request.modelName), "engine": json(request.engine),
@@ -141,26 +146,27 @@ func shown(_ request: RecentRequest) -> JSONValue {
     ]
 }
 
-func shown(_ event: WebhookEvent) -> JSONValue {
-    let shown: [String: JSONValue] = [
+func json(of event: WebhookEvent) -> JSONValue {
+    let fields: [String: JSONValue] = [
         "id": json(event.id), "timestamp": json(event.timestamp), "type": json(event.type),
         "generation_id": json(event.generationID), "status": json(event.status?.rawValue),
         "output_video_url": json(event.outputVideoURL?.absoluteString),
-        "error_message": json(event.errorMessage), "duplicate": .bool(event.duplicate),
+        "error_message": json(event.errorMessage), "duplicate": .bool(event.isDuplicate),
     ]
-    return .object(shown.merging(event.extra) { typed, _ in typed })
+    return .object(fields.merging(event.extra) { typed, _ in typed })
 }
 
-func shown(_ error: PipevideoError) -> JSONValue {
+func json(of error: PipevideoError) -> JSONValue {
     [
         "kind": json(error.kind.rawValue), "message": json(error.message),
         "status": json(error.status),
         "code": json(error.code), "request_id": json(error.requestID),
-        "generation_id": json(error.generationID), "retryable": .bool(error.retryable),
+        "generation_id": json(error.generationID), "retryable": .bool(error.isRetryable),
         "retry_after": error.retryAfter.map { json($0) } ?? .null, "attempts": json(error.attempts),
         "model": json(error.model), "sent_at": json(error.sentAt),
-        "generation": error.generation.map { shown($0) } ?? .null,
-        "category": json(error.category?.rawValue), "last": error.last.map { shown($0) } ?? .null,
+        "generation": error.generation.map { json(of: $0) } ?? .null,
+        "category": json(error.category?.rawValue),
+        "last": error.last.map { json(of: $0) } ?? .null,
         "polls": json(error.polls), "reason": json(error.reason?.rawValue),
     ]
 }

@@ -1,0 +1,207 @@
+internal import PipevideoFFI
+
+/// A request for a generation: the model, the input and the options.
+///
+/// ```swift
+/// var request = GenerationRequest(
+///     model: "moonshotai/kimi-k2.5",
+///     input: ["Make the cat walk", .image(file: photo)]
+/// )
+/// request.aspectRatio = "9:16"
+/// let generation = try await client.responses.create(request)
+/// ```
+public struct GenerationRequest: Hashable, Sendable {
+    /// The orchestration model, such as `moonshotai/kimi-k2.5`. It is not an engine.
+    public var model: String
+    /// What to make the video from.
+    public var input: Input
+    /// Guidance that stands apart from the input.
+    public var instructions: String?
+    /// The width of the canvas in pixels.
+    public var width: Int?
+    /// The height of the canvas in pixels.
+    public var height: Int?
+    /// The desired aspect ratio, such as `16:9`.
+    public var aspectRatio: String?
+    /// The providers that may render the generation.
+    public var provider: ProviderPreference?
+    /// `hyperframes`, `lottie` or `auto`.
+    public var engine: String?
+    /// Whether the service may elaborate the prompt.
+    public var expandPrompt: Bool?
+    /// Fields of the request that this library does not know yet, sent as they are.
+    public var extraBody: [String: JSONValue]
+
+    /// Creates a request.
+    public init(
+        model: String,
+        input: Input,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:]
+    ) {
+        self.model = model
+        self.input = input
+        self.instructions = instructions
+        self.width = width
+        self.height = height
+        self.aspectRatio = aspectRatio
+        self.provider = provider
+        self.engine = engine
+        self.expandPrompt = expandPrompt
+        self.extraBody = extraBody
+    }
+
+    func arguments() throws -> Arguments {
+        try input.check()
+        return Arguments(
+            model: model, input: input.core, instructions: instructions,
+            width: width.map(Int64.init), height: height.map(Int64.init),
+            aspectRatio: aspectRatio, provider: provider?.core, engine: engine,
+            expandPrompt: expandPrompt,
+            extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
+        )
+    }
+}
+
+// Left out: the prompt, and images and videos of up to 20 MB.
+extension GenerationRequest: CustomReflectable {
+    /// The options that are set. ``input``, ``instructions`` and ``extraBody`` show as `hidden`.
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            showing: [
+                "model": model, "input": Hidden(),
+                "instructions": instructions.map { _ in Hidden() },
+                "width": width, "height": height, "aspectRatio": aspectRatio,
+                "provider": provider.map { _ in Hidden() }, "engine": engine,
+                "expandPrompt": expandPrompt, "extraBody": extraBody.isEmpty ? nil : Hidden(),
+            ]
+        )
+    }
+}
+
+// The same with a request's properties as arguments. `Input` takes literals only, so each function
+// has an overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
+
+extension Responses {
+    /// Creates a generation and returns at once, while it is queued: ``create(_:)`` with the
+    /// properties of a ``GenerationRequest`` as arguments.
+    ///
+    /// ```swift
+    /// let generation = try await client.responses.create(
+    ///     model: "moonshotai/kimi-k2.5",
+    ///     input: ["Make the cat walk", .image(file: photo)]
+    /// )
+    /// ```
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func create(
+        model: String,
+        input: Input,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:]
+    ) async throws -> Generation {
+        try await create(
+            GenerationRequest(
+                model: model, input: input, instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            )
+        )
+    }
+
+    /// Creates a generation from a text and returns at once, while it is queued.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    @_disfavoredOverload
+    public func create(
+        model: String,
+        input: String,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:]
+    ) async throws -> Generation {
+        try await create(
+            GenerationRequest(
+                model: model, input: .text(input), instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            )
+        )
+    }
+}
+
+extension PipevideoClient {
+    /// Creates a generation and waits until it has completed: ``generate(_:deadline:onUpdate:)`` with
+    /// the properties of a ``GenerationRequest`` as arguments.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func generate(
+        model: String,
+        input: Input,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:],
+        deadline: Duration? = nil,
+        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        try await generate(
+            GenerationRequest(
+                model: model, input: input, instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            ),
+            deadline: deadline, onUpdate: onUpdate
+        )
+    }
+
+    /// Creates a generation from a text and waits until it has completed.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    @_disfavoredOverload
+    public func generate(
+        model: String,
+        input: String,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:],
+        deadline: Duration? = nil,
+        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        try await generate(
+            GenerationRequest(
+                model: model, input: .text(input), instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            ),
+            deadline: deadline, onUpdate: onUpdate
+        )
+    }
+}

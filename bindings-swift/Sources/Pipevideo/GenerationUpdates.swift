@@ -1,0 +1,85 @@
+internal import PipevideoFFI
+
+/// A change of a generation.
+public struct GenerationUpdate: Hashable, Sendable, Codable {
+    /// The generation after the change.
+    public let generation: Generation
+    /// The time since the generation was created, as far as this process can tell.
+    public let elapsed: Duration
+    /// The time in which half of such generations end, for a progress bar.
+    public let expected: Duration
+    /// How the client learned of the change.
+    public let via: Via
+
+    init(_ core: PipevideoFFI.Update) {
+        generation = Generation(core.generation)
+        elapsed = .seconds(core.elapsed)
+        expected = .seconds(core.expected)
+        via = Via(rawValue: core.via)
+    }
+}
+
+/// How the client learned of a change.
+public struct Via: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The literal, the same in every language.
+    public let rawValue: String
+
+    /// Creates a value from its literal.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The literal, the same in every language.
+    public var description: String { rawValue }
+
+    /// A scheduled poll.
+    public static let poll = Via(rawValue: "poll")
+    /// A poll that a webhook caused.
+    public static let webhook = Via(rawValue: "webhook")
+}
+
+/// The changes of a generation, one after another, until it has ended.
+///
+/// A generation that fails is the last update, with the status `failed`, and not an error. Leaving the
+/// loop stops polling, not the generation. Each loop over the sequence polls anew.
+public struct GenerationUpdates: AsyncSequence, Sendable {
+    /// The type of the elements.
+    public typealias Element = GenerationUpdate
+
+    let core: Core
+    let id: String
+    let deadline: Duration?
+
+    /// Starts to poll with the iterator's first `next()`.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(watch: core.watch(id: id, deadline: deadline?.inSeconds))
+    }
+
+    /// Polls a generation until the iterator is deallocated.
+    public struct Iterator: AsyncIteratorProtocol {
+        let watch: Watch
+
+        /// Returns the next change, or `nil` after the last one.
+        ///
+        /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+        public mutating func next() async throws -> GenerationUpdate? {
+            let watch = watch
+            return try await callCore { cancel in
+                try await watch.next(cancel: cancel).map(GenerationUpdate.init)
+            }
+        }
+    }
+}
+
+/// Passes the core's updates to a function.
+final class UpdateObserver: UpdateListener {
+    private let function: @Sendable (GenerationUpdate) -> Void
+
+    init(_ function: @escaping @Sendable (GenerationUpdate) -> Void) {
+        self.function = function
+    }
+
+    func updated(update: PipevideoFFI.Update) {
+        function(GenerationUpdate(update))
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+internal import PipevideoFFI
+
+/// A client of Pipevideo's video generation API.
+///
+/// One client is enough for an app or a server. It can be used from any task and any actor, and its
+/// copies share connections and options. All clients of a process with the same key and base URL
+/// share one rate limit.
+///
+/// ```swift
+/// let client = try PipevideoClient()  // reads PIPEVIDEO_API_KEY
+/// let generation = try await client.generate(
+///     model: "moonshotai/kimi-k2.5",
+///     input: "A cat walking on a beach at sunset"
+/// )
+/// try await client.responses.download(generation, to: URL(filePath: "cat.mp4"))
+/// ```
+///
+/// An API key does not belong in an app that is shipped to users. Such an app connects to its own
+/// backend, with ``init(baseURL:token:configuration:)``. See <doc:GettingStarted>.
+public struct PipevideoClient: Sendable {
+    let core: Core
+
+    /// Creates a client for a server, with an API key. It sends nothing yet.
+    ///
+    /// - Parameters:
+    ///   - apiKey: The API key; `nil` means the environment variable `PIPEVIDEO_API_KEY`.
+    ///   - configuration: All other options.
+    /// - Throws: ``PipevideoError`` of kind `configuration` if there is no key or an option is invalid.
+    public init(
+        apiKey: String? = nil, configuration: Configuration = Configuration()
+    ) throws {
+        let options = try configuration.options(apiKey: apiKey)
+        core = try callCore { try Core(options: options, tokens: nil) }
+    }
+
+    /// Creates a client for an app, which connects to its own backend with a token of the backend's
+    /// choice. It sends nothing yet.
+    ///
+    /// ```swift
+    /// let client = try PipevideoClient(
+    ///     baseURL: "https://api.example.com/pipevideo",
+    ///     token: { try await session.token() }
+    /// )
+    /// ```
+    ///
+    /// The client calls `token` before each request, so the function can renew a token that has
+    /// expired. If it throws, the call ends with that error, unchanged. There is one exception: once
+    /// `generate` has created a generation, the error is the ``PipevideoError/cause`` of a
+    /// ``PipevideoError`` that has the generation's id, so that a paid generation is not lost.
+    ///
+    /// When a call is cancelled or times out, the task that runs `token` is cancelled. Clients with a
+    /// token function share their rate limit with their own copies only.
+    ///
+    /// - Parameters:
+    ///   - baseURL: The address of the backend, with or without `/v1`. It is used in place of
+    ///     ``Configuration/baseURL``.
+    ///   - token: Returns the bearer token for the next request.
+    ///   - configuration: All other options.
+    /// - Throws: ``PipevideoError`` of kind `configuration` if an option is invalid.
+    public init(
+        baseURL: String,
+        token: @escaping @Sendable () async throws -> String,
+        configuration: Configuration = Configuration()
+    ) throws {
+        var configuration = configuration
+        configuration.baseURL = baseURL
+        let options = try configuration.options(apiKey: nil)
+        core = try callCore { try Core(options: options, tokens: TokenFunction(token)) }
+    }
+
+    /// Creates, retrieves, waits for and downloads generations.
+    public var responses: Responses { Responses(core: core) }
+
+    /// The catalogue of engines, models and rates.
+    public var engines: Engines { Engines(core: core) }
+
+    /// The account's usage.
+    public var usage: Usage { Usage(core: core) }
+
+    /// Verifies webhook deliveries and wakes the waits for their generations.
+    public var webhooks: Webhooks { Webhooks(core: core) }
+
+    /// The number of requests that are left in the current window of the rate limit, counting the
+    /// requests of this process; `nil` if the rate limit is off.
+    public var budgetLeft: Int? { core.budgetLeft().map(Int.init) }
+
+    /// Creates a generation and waits until it has completed.
+    ///
+    /// The deadline starts when the service has accepted the request. Cancelling the task stops the
+    /// wait, not the generation. To have the id in that case too, take it from the first update, or
+    /// call ``Responses/create(_:)`` and then ``Responses/wait(for:deadline:onUpdate:)``.
+    ///
+    /// - Parameters:
+    ///   - request: The model, the input and the options of the generation.
+    ///   - deadline: The maximum duration of the wait; `nil` means ``Configuration/deadline``.
+    ///   - onUpdate: Called with each change. The first update is the response to the create, so the
+    ///     id is available from the start. The function runs on a thread of this library and delays
+    ///     this call only.
+    /// - Returns: The completed generation.
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func generate(
+        _ request: GenerationRequest,
+        deadline: Duration? = nil,
+        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        let arguments = try request.arguments()
+        return try await callCore(creates: true) { cancel in
+            Generation(
+                try await core.generate(
+                    arguments: arguments, deadline: deadline?.inSeconds,
+                    listener: onUpdate.map(UpdateObserver.init), cancel: cancel
+                )
+            )
+        }
+    }
+}
