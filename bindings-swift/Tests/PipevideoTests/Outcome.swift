@@ -159,7 +159,7 @@ func json(of event: WebhookEvent) -> JSONValue {
 func json(of error: PipevideoError) -> JSONValue {
     [
         "kind": json(error.kind.rawValue), "message": json(error.message),
-        "status": json(error.status),
+        "service_message": json(error.serviceMessage), "status": json(error.status),
         "code": json(error.code), "request_id": json(error.requestID),
         "generation_id": json(error.generationID), "retryable": .bool(error.isRetryable),
         "retry_after": error.retryAfter.map { json($0) } ?? .null, "attempts": json(error.attempts),
