@@ -117,7 +117,7 @@ fn build(options: Options, token: Option<(Arc<Channel>, u32)>) -> Result<Client,
 }
 
 fn rate_limit(given: Option<Rate>) -> Option<RateLimit> {
-    given.map(|rate| RateLimit { requests: rate.requests, per: duration(rate.per_ms) })
+    given.map(|rate| RateLimit::new(rate.requests, duration(rate.per_ms)))
 }
 
 fn polling(given: Pace) -> Polling {

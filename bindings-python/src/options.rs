@@ -114,7 +114,7 @@ fn rate_limit(value: &Bound<'_, PyAny>) -> PyResult<Option<RateLimit>> {
             format!("rate_limit must allow at least one request, and at most {}.", u32::MAX);
         errors::configuration(value.py(), &message)
     })?;
-    Ok(Some(RateLimit { requests, per: option_seconds(&per, "rate_limit")? }))
+    Ok(Some(RateLimit::new(requests, option_seconds(&per, "rate_limit")?)))
 }
 
 fn polling(value: &Bound<'_, PyAny>) -> PyResult<Polling> {

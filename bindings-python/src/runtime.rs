@@ -104,5 +104,5 @@ pub(crate) fn after_fork_in_child() {
     logs::forget();
     ending::after_fork_in_child();
     FORKS.fetch_add(1, Ordering::Relaxed);
-    pipevideo::forget_shared_state();
+    pipevideo::reset_shared_state();
 }

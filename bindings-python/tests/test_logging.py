@@ -30,7 +30,7 @@ def test_blocking_calls_log(
     client.usage.retrieve()
     text = caplog.text
     assert "call method=POST path=/v1/responses attempt=1 status=200" in text
-    assert f"look id={generation.id} status=503" in text and "download id=" in text
+    assert f"poll id={generation.id} status=503" in text and "download id=" in text
     (again,) = [record for record in caplog.records if record.levelno == logging.INFO]
     assert "sent again" in again.getMessage() and "kind=server" in again.getMessage()
     assert all(record.name == "pipevideo" for record in caplog.records)
@@ -47,7 +47,7 @@ def test_a_pending_await_logs(
 
     async def main() -> None:
         task = asyncio.ensure_future(AsyncPipevideo(**options(emulator)).responses.wait(queued))
-        while "look id=" not in caplog.text:
+        while "poll id=" not in caplog.text:
             await asyncio.sleep(0.001)
         emulator.settle(queued)
         await task

@@ -112,7 +112,7 @@ fn rate_limit(requests: i64, per: f64) -> Result<RateLimit, Failure> {
     let requests = u32::try_from(requests)
         .map_err(|_| Failure::configuration("rateLimit must allow at least one request."))?;
     let per = seconds("rateLimit", per).map_err(|message| Failure::configuration(&message))?;
-    Ok(RateLimit { requests, per })
+    Ok(RateLimit::new(requests, per))
 }
 
 fn option(name: &str, given: Option<f64>) -> Result<Option<Duration>, Failure> {

@@ -37,11 +37,7 @@ fn main() {
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
         .rate_limit(None)
-        .polling(Polling {
-            min_interval: Duration::ZERO,
-            max_interval: Duration::ZERO,
-            ..Polling::default()
-        })
+        .polling(Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO))
         .build()
         .expect("a client of the emulator");
 

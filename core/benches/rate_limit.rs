@@ -13,27 +13,28 @@ use pipevideo_emulator::{Emulator, Options};
 use serde_json::json;
 
 const AT_ONCE: usize = 60;
-const LIMIT: RateLimit = RateLimit { requests: 100, per: Duration::from_secs(6) };
+const REQUESTS: u32 = 100;
+const WINDOW: Duration = Duration::from_secs(6);
 
 #[tokio::main]
 async fn main() {
     let options: Options = serde_json::from_value(json!({
         "speed": 10,
         "balance_cents": 1_000_000,
-        "rate_limit": {"requests": LIMIT.requests, "window_seconds": LIMIT.per.as_secs()},
+        "rate_limit": {"requests": REQUESTS, "window_seconds": WINDOW.as_secs()},
     }))
     .expect("options of the emulator");
     let emulator = Emulator::start(options).await.expect("a loopback server");
     let client = Client::builder()
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
-        .rate_limit(LIMIT)
-        .polling(Polling {
-            min_interval: Duration::from_millis(200),
-            max_interval: Duration::from_millis(500),
-            typical: Duration::from_secs(9),
-            ..Polling::default()
-        })
+        .rate_limit(RateLimit::new(REQUESTS, WINDOW))
+        .polling(
+            Polling::default()
+                .min_interval(Duration::from_millis(200))
+                .max_interval(Duration::from_millis(500))
+                .typical(Duration::from_secs(9)),
+        )
         .build()
         .expect("a client of the emulator");
 
@@ -47,7 +48,7 @@ async fn main() {
 
     // The emulator answers 429 from the 101st request in a window on.
     let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
-    let window = LIMIT.per.as_secs_f64();
+    let window = WINDOW.as_secs_f64();
     let fullest =
         at.iter().map(|from| at.iter().filter(|at| (0.0..window).contains(&(*at - from))).count());
     let completed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
@@ -56,7 +57,7 @@ async fn main() {
          {window} s, where {} are allowed",
         at.len() - AT_ONCE,
         fullest.max().unwrap_or_default(),
-        LIMIT.requests,
+        REQUESTS,
     );
     for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
         println!("lost: {error}");

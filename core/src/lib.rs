@@ -80,7 +80,7 @@ mod wire;
 #[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
-    TokenError, Usage, Wait, Watch, Webhooks, forget_shared_state,
+    TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
 };
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use http::HeaderMap;
@@ -90,7 +90,7 @@ pub use model::{
     InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage, Status,
     TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
+pub use polling::Polling;
 pub use polling::budget::RateLimit;
-pub use polling::planner::Polling;
 pub use rust_decimal::Decimal;
 pub use webhook::{Webhook, WebhookEvent, WebhookReason};

@@ -1,116 +1,202 @@
-//! May a call be sent again, and when: pure, with entropy as an argument.
+//! What may happen after a failed request: the one table. Pure, with entropy as an argument.
 
 use std::time::Duration;
 
 use crate::error::{Delivery, Error, ErrorKind};
 
-/// What sending a call twice could do.
+/// What a request does, which decides whether sending it twice could do harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Safety {
-    /// It changes nothing.
-    Read,
+pub(crate) enum Operation {
     /// It makes a generation, which costs money.
     Create,
+    /// It changes nothing, and its caller waits for the result.
+    Read,
+    /// It changes nothing, and a wait polls again until its deadline.
+    Poll,
 }
 
-/// A direct call waits no longer than this for a rate limit to pass: two windows of the service.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    /// The request may be sent again after this pause.
+    RepeatAfter(Duration),
+    /// The error is returned.
+    Fail,
+    /// The create may have been processed: it is never sent again, and the error says so.
+    Uncertain,
+}
 
-const FIRST: Duration = Duration::from_millis(250);
-/// The first pause after a 429 that does not say how long; then doubled.
-const UNTOLD: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(8);
+/// The longest time that a call waits for a rate limit to pass: two windows of the service, so that
+/// one full window and the calls that wait for the next both fit.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// The pause before the first repetition, with full jitter. Most transient failures are gone within
+/// a few hundred milliseconds.
+const BASE_BACKOFF: Duration = Duration::from_millis(250);
+/// The longest pause between two repetitions: a service that is back is noticed within seconds.
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
+/// The pause after a 429 that does not say how long to wait; doubled with each one in a row. The
+/// window is a minute, so it takes some of them to get past it.
+const DEFAULT_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause before the call is sent again, or `None` if it must not or need not be.
-///
-/// `attempt` counts the requests made so far, `entropy` is drawn evenly from 0 to 1.
-pub(crate) fn pause(
-    safety: Safety,
+/// What follows when a request has failed for the `failures`th time. `entropy` is drawn evenly from
+/// 0 to 1. How many repetitions there may be is the caller's decision.
+pub(crate) fn after_failure(
+    operation: Operation,
     error: &Error,
-    attempt: u32,
-    max_retries: u32,
+    failures: u32,
     entropy: f64,
-) -> Option<Duration> {
-    if attempt > max_retries || !may_repeat(safety, error) {
-        return None;
+) -> Consequence {
+    match verdict(operation, error) {
+        Verdict::Transient => pause(operation, error, failures, entropy)
+            .map_or(Consequence::Fail, Consequence::RepeatAfter),
+        Verdict::Permanent => Consequence::Fail,
+        Verdict::Uncertain => Consequence::Uncertain,
     }
-    let untold = match error.kind() {
-        // The window is a minute: what does not say how long it lasts is given some time.
-        ErrorKind::RateLimited => UNTOLD.saturating_mul(1 << attempt.saturating_sub(1).min(5)),
-        _ => Duration::ZERO,
-    };
-    let asked = error.retry_after().unwrap_or(untold);
-    (asked <= PATIENCE).then(|| asked + backoff(attempt, entropy))
+}
+
+/// Whether the error of a call that changes nothing may be gone at the next attempt.
+pub(crate) fn is_transient(error: &Error) -> bool {
+    verdict(Operation::Read, error) == Verdict::Transient
 }
 
 /// Exponential backoff with full jitter, after so many failures.
 pub(crate) fn backoff(failures: u32, entropy: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    doubled.min(LONGEST).mul_f64(entropy.clamp(0.0, 1.0))
+    doubled(BASE_BACKOFF, failures).min(MAX_BACKOFF).mul_f64(entropy.clamp(0.0, 1.0))
 }
 
-/// A create only when it is certain that the service did not take it.
-fn may_repeat(safety: Safety, error: &Error) -> bool {
-    match (safety, error.kind()) {
-        (_, ErrorKind::RateLimited) => true,
-        (Safety::Create, ErrorKind::Connection | ErrorKind::Timeout) => {
-            error.delivery() == Delivery::NotSent
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Transient,
+    Permanent,
+    Uncertain,
+}
+
+/// The table.
+fn verdict(operation: Operation, error: &Error) -> Verdict {
+    use ErrorKind::{ApiStatus, Connection, Decode, RateLimited, Server, Timeout};
+    use Operation::{Create, Poll, Read};
+    match (operation, error.kind()) {
+        // The service says that it did not process the request.
+        (_, RateLimited) => Verdict::Transient,
+        (Create, Connection | Timeout) if error.delivery() == Delivery::NotSent => {
+            Verdict::Transient
         }
-        (Safety::Create, _) => false,
-        (Safety::Read, _) => is_passing(error) && error.kind() != ErrorKind::Decode,
+        // A generation may exist and be billed. A 2xx whose body is unreadable means that one does.
+        (Create, Connection | Timeout | Server | Decode) => Verdict::Uncertain,
+        (Read | Poll, Connection | Timeout | Server) => Verdict::Transient,
+        // A proxy that is in the way for a moment returns HTML with status 200. A wait outlives it;
+        // the caller of a read learns at once that the base URL may be wrong.
+        (Poll, Decode) => Verdict::Transient,
+        // Request Timeout and Too Early come from proxies, and are gone the next moment.
+        (Read | Poll, ApiStatus) if matches!(error.status(), Some(408 | 425)) => Verdict::Transient,
+        _ => Verdict::Permanent,
     }
 }
 
-/// Whether a failure to look says nothing about the generation, and the next look may succeed.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Connection
-        | ErrorKind::Timeout
-        | ErrorKind::Server
-        | ErrorKind::RateLimited
-        | ErrorKind::Decode => true,
-        // Request timeout and too early: said by proxies, of the moment.
-        ErrorKind::ApiStatus => matches!(error.status(), Some(408 | 425)),
-        _ => false,
+/// The pause before a repetition; `None` if the service names a time that no caller would wait for.
+fn pause(operation: Operation, error: &Error, failures: u32, entropy: f64) -> Option<Duration> {
+    let backoff = backoff(failures, entropy);
+    if operation == Operation::Poll {
+        // A wait has its deadline, and the budget knows of a 429 already.
+        return Some(error.retry_after().unwrap_or_default().saturating_add(backoff));
     }
+    let default = if error.kind() == ErrorKind::RateLimited {
+        doubled(DEFAULT_RATE_LIMIT_PAUSE, failures.min(MAX_DOUBLINGS))
+    } else {
+        Duration::ZERO
+    };
+    let asked = error.retry_after().unwrap_or(default);
+    (asked <= MAX_RETRY_AFTER).then(|| asked + backoff)
+}
+
+/// Doubling stops here: a pause of 32 s is half of the service's window.
+const MAX_DOUBLINGS: u32 = 6;
+
+fn doubled(pause: Duration, failures: u32) -> Duration {
+    // 2^16 times any of the pauses is past every cap.
+    pause.saturating_mul(1 << failures.saturating_sub(1).min(16))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error(kind: ErrorKind, sent: Delivery) -> Error {
-        Error::new(kind, "").with_delivery(sent)
+    fn error(kind: ErrorKind, delivery: Delivery) -> Error {
+        Error::new(kind, "").with_delivery(delivery)
     }
 
+    /// The whole table, written out a second time as sets: every kind, delivery and operation.
     #[test]
-    fn a_create_is_sent_again_only_if_it_was_certainly_not_taken() {
-        for &kind in ErrorKind::ALL {
-            for sent in [Delivery::NotSent, Delivery::Unknown, Delivery::Answered] {
-                let certain = kind == ErrorKind::RateLimited
-                    || (sent == Delivery::NotSent
-                        && matches!(kind, ErrorKind::Connection | ErrorKind::Timeout));
-                let again = pause(Safety::Create, &error(kind, sent), 1, 4, 0.5);
-                assert_eq!(again.is_some(), certain, "{kind} {sent:?}");
+    fn every_kind_delivery_and_operation() {
+        use ErrorKind::*;
+        for kind in ErrorKind::ALL.iter().copied() {
+            for delivery in [Delivery::NotSent, Delivery::Unknown, Delivery::Answered] {
+                let error = error(kind, delivery);
+                let not_sent = delivery == Delivery::NotSent;
+                let lost = matches!(kind, Connection | Timeout);
+                let create = if kind == RateLimited || (lost && not_sent) {
+                    Verdict::Transient
+                } else if lost || matches!(kind, Server | Decode) {
+                    Verdict::Uncertain
+                } else {
+                    Verdict::Permanent
+                };
+                let transient = |is| if is { Verdict::Transient } else { Verdict::Permanent };
+                let read = transient(lost || matches!(kind, Server | RateLimited));
+                let poll = transient(read == Verdict::Transient || kind == Decode);
+                assert_eq!(verdict(Operation::Create, &error), create, "{kind} {delivery:?}");
+                assert_eq!(verdict(Operation::Read, &error), read, "{kind} {delivery:?}");
+                assert_eq!(verdict(Operation::Poll, &error), poll, "{kind} {delivery:?}");
+                for (operation, verdict) in
+                    [(Operation::Create, create), (Operation::Read, read), (Operation::Poll, poll)]
+                {
+                    let consequence = after_failure(operation, &error, 1, 0.0);
+                    let expected = match verdict {
+                        Verdict::Transient => matches!(consequence, Consequence::RepeatAfter(_)),
+                        Verdict::Permanent => consequence == Consequence::Fail,
+                        Verdict::Uncertain => consequence == Consequence::Uncertain,
+                    };
+                    assert!(expected, "{kind} {delivery:?} {operation:?}: {consequence:?}");
+                }
             }
         }
     }
 
     #[test]
-    fn pauses_double_up_to_a_bound_and_respect_the_service() {
-        let broken = error(ErrorKind::Connection, Delivery::Unknown);
-        let at = |attempt| pause(Safety::Read, &broken, attempt, 10, 1.0).unwrap().as_millis();
-        assert_eq!([1, 2, 3, 6, 10].map(at), [250, 500, 1000, 8000, 8000]);
-        assert_eq!(pause(Safety::Read, &broken, 1, 4, 0.0), Some(Duration::ZERO));
-        assert_eq!(pause(Safety::Read, &broken, 5, 4, 0.5), None);
-        assert_eq!(pause(Safety::Read, &broken, 1, 0, 0.5), None);
+    fn momentary_statuses_are_transient_for_calls_that_change_nothing() {
+        for status in [408, 425] {
+            let error = error(ErrorKind::ApiStatus, Delivery::Answered).with_status(status);
+            assert_eq!(verdict(Operation::Create, &error), Verdict::Permanent);
+            assert_eq!(verdict(Operation::Read, &error), Verdict::Transient);
+            assert_eq!(verdict(Operation::Poll, &error), Verdict::Transient);
+        }
+    }
 
-        let limited = |seconds| {
-            error(ErrorKind::RateLimited, Delivery::Answered)
-                .with_retry_after(Some(Duration::from_secs(seconds)))
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let lost = error(ErrorKind::Connection, Delivery::Unknown);
+        let pause =
+            |failures, entropy| match after_failure(Operation::Read, &lost, failures, entropy) {
+                Consequence::RepeatAfter(pause) => pause.as_millis(),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(
+            [1, 2, 3, 6, 10, 1000].map(|n| pause(n, 1.0)),
+            [250, 500, 1000, 8000, 8000, 8000]
+        );
+        assert_eq!(pause(1, 0.0), 0);
+    }
+
+    #[test]
+    fn the_time_that_the_service_names_is_respected_up_to_two_minutes() {
+        let after = |retry_after: Option<u64>, failures| {
+            let error = error(ErrorKind::RateLimited, Delivery::Answered)
+                .with_retry_after(retry_after.map(Duration::from_secs));
+            after_failure(Operation::Create, &error, failures, 0.0)
         };
-        let again = |seconds| pause(Safety::Create, &limited(seconds), 1, 4, 0.0);
-        assert_eq!(again(42), Some(Duration::from_secs(42)));
-        assert_eq!(again(121), None);
+        let repeat = |seconds| Consequence::RepeatAfter(Duration::from_secs(seconds));
+        assert_eq!(after(Some(42), 1), repeat(42));
+        assert_eq!(after(Some(121), 1), Consequence::Fail);
+        assert_eq!([1, 2, 6, 9].map(|n| after(None, n)), [1, 2, 32, 32].map(repeat));
     }
 }

@@ -17,11 +17,7 @@ fn every_operation() {
     let options = json!({"rate_limit": null, "polls": ["queued", "in_progress", "completed"]});
     let options: Options = serde_json::from_value(options).unwrap();
     let emulator = EmulatorThread::start(options).unwrap();
-    let zero = Polling {
-        min_interval: Duration::ZERO,
-        max_interval: Duration::ZERO,
-        ..Polling::default()
-    };
+    let zero = Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO);
     let options = pipevideo::Client::builder()
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
@@ -66,11 +62,7 @@ fn many_threads_share_one_client() {
     let options = json!({"rate_limit": null, "polls": ["in_progress", "completed"]});
     let options: Options = serde_json::from_value(options).unwrap();
     let emulator = EmulatorThread::start(options).unwrap();
-    let zero = Polling {
-        min_interval: Duration::ZERO,
-        max_interval: Duration::ZERO,
-        ..Polling::default()
-    };
+    let zero = Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO);
     let options = pipevideo::Client::builder().base_url(emulator.base_url()).polling(zero);
     let client = Client::new(options.api_key(emulator.api_key()).rate_limit(None)).unwrap();
     let threads: Vec<_> = (0..20)

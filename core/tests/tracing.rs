@@ -28,18 +28,14 @@ impl Write for Lines {
 }
 
 #[tokio::test]
-async fn spans_tell_what_happens_and_nothing_secret() {
+async fn spans_show_what_happens_and_nothing_secret() {
     let options: Options =
         serde_json::from_value(json!({"polls": ["in_progress", "completed"]})).unwrap();
     let emulator = Emulator::start(options).await.unwrap();
     let client = Client::builder()
         .base_url(emulator.base_url())
         .api_key(emulator.api_key())
-        .polling(Polling {
-            min_interval: Duration::ZERO,
-            max_interval: Duration::ZERO,
-            ..Polling::default()
-        })
+        .polling(Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO))
         .build()
         .unwrap();
     let lines = Lines::default();
@@ -65,7 +61,7 @@ async fn spans_tell_what_happens_and_nothing_secret() {
     for expected in [
         "call{",
         "wait{",
-        "look{",
+        "poll{",
         "download{",
         "attempt=1",
         "status=404",
@@ -74,7 +70,7 @@ async fn spans_tell_what_happens_and_nothing_secret() {
     ] {
         assert!(ours.iter().any(|line| line.contains(expected)), "{expected}\n{text}");
     }
-    // Everything that anybody has told is looked at, reqwest and hyper included.
+    // All of the log is checked, lines of reqwest and hyper included.
     let signature = generation.output_video_url.unwrap().split_once('?').unwrap().1.to_owned();
     for secret in [prompt, "nor this", emulator.api_key()] {
         assert!(!text.contains(secret), "{secret} is in the log:\n{text}");

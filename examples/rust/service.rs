@@ -31,12 +31,12 @@ impl Service {
         let client = Client::builder()
             .base_url(emulator.base_url())
             .api_key(emulator.api_key())
-            .polling(Polling {
-                min_interval: Duration::from_millis(250),
-                max_interval: Duration::from_millis(500),
-                typical: TYPICAL,
-                ..Polling::default()
-            })
+            .polling(
+                Polling::default()
+                    .min_interval(Duration::from_millis(250))
+                    .max_interval(Duration::from_millis(500))
+                    .typical(TYPICAL),
+            )
             .build()?;
         Ok(Self { client, emulator: Some(emulator) })
     }

@@ -11,14 +11,14 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::client_state::{Identity, Shared};
+use super::client_state::{ClientState, Identity};
 use super::key::{Key, TokenError};
 use super::reqwest::{ConnectOptions, Reqwest};
 use super::transport::Transport;
-use super::{Client, Inner, call};
+use super::{Client, ClientInner, call};
 use crate::error::{Error, ErrorKind};
+use crate::polling::Polling;
 use crate::polling::budget::RateLimit;
-use crate::polling::planner::Polling;
 use crate::webhook::Webhook;
 use crate::wire::BaseUrl;
 
@@ -31,7 +31,7 @@ use crate::wire::BaseUrl;
 /// let client = Client::builder()
 ///     .api_key("pv_example")
 ///     .deadline(Duration::from_secs(20 * 60))
-///     .polling(Polling { typical: Duration::from_secs(40), ..Polling::default() })
+///     .polling(Polling::default().typical(Duration::from_secs(40)))
 ///     .build()?;
 /// # let _ = client;
 /// # Ok::<(), pipevideo::Error>(())
@@ -330,14 +330,14 @@ impl ClientBuilder {
         });
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
-        let shared = Shared::of(identity, rate_limit);
+        let state = ClientState::of(identity, rate_limit);
         Ok(Client {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ClientInner {
                 config: self.config,
                 headers,
                 key,
                 transport,
-                shared,
+                state,
                 webhook,
             }),
         })

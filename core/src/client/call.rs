@@ -1,4 +1,5 @@
-//! One call: through the budget, over the transport, to a value or an error; again if it may be.
+//! One call: through the limiter, over the transport, to a value or an error; repeated if the error
+//! allows it.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use tracing::{Instrument, Span, debug_span, field, info};
 
-use super::Inner;
+use super::ClientInner;
 use super::client_state::lock;
 use super::clock;
 use super::limiter::Permit;
@@ -17,83 +18,80 @@ use super::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
-use crate::retry::{self, Safety};
+use crate::retry::{self, Consequence, Operation};
 use crate::wire::{self, Request, Response};
 
-/// An answer of the API is never near this; a larger one is not read to its end.
-const LARGEST_ANSWER: usize = 64 << 20;
+/// The largest response that is read. The largest of the API, an account's usage, has some hundred
+/// kilobytes.
+const MAX_RESPONSE: usize = 64 << 20;
 
-impl Inner {
-    /// A call that changes nothing.
+impl ClientInner {
+    /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        let called = self.call(request, Safety::Read).await;
-        called.map(|(value, _)| value).map_err(|(error, _)| error)
+        let called = self.call(Operation::Read, request).await;
+        called.map(|(value, _)| value).map_err(|failure| failure.error)
     }
 
-    /// The create. Unless it is certain that the service did not take it, it is sent once.
+    /// Creates a generation. The request is sent again only if the service certainly did not
+    /// process it.
     pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
-        match self.call::<Generation>(&call, Safety::Create).await {
-            Ok((generation, text)) => {
-                lock(&self.shared.created).insert(&generation.id, clock::now());
-                Ok(Snapshot::new(generation, text))
+        match self.call::<Generation>(Operation::Create, &call).await {
+            Ok((generation, json)) => {
+                lock(&self.state.created).insert(&generation.id, clock::now());
+                Ok(Snapshot::new(generation, json))
             }
-            Err((error, sent_at)) if is_uncertain(&error) => {
+            Err(Failure { error, consequence: Consequence::Uncertain, sent_at }) => {
                 Err(error.into_uncertain(&request.model, sent_at))
             }
-            Err((error, _)) => Err(error),
+            Err(failure) => Err(failure.error),
         }
     }
 
-    /// One look at a generation, with the permit that the planner has taken for it.
-    pub(crate) async fn poll(&self, id: &str, permit: Permit) -> Result<Snapshot, Error> {
-        let request = wire::retrieve(&GenerationId::parse(id)?);
-        let looked = self.attempt(&request, Some(permit)).await;
-        looked
-            .and_then(|(generation, text)| Ok(Snapshot::new(check_id(id, generation)?, text)))
-            .map_err(|error| error.with_generation_id(id))
+    /// Polls a generation once, with the permit that was acquired for it.
+    pub(crate) async fn poll(&self, id: &GenerationId, permit: Permit) -> Result<Snapshot, Error> {
+        let polled = self.attempt(&wire::retrieve(id), Some(permit)).await;
+        polled
+            .and_then(|(generation, json)| Ok(Snapshot::new(check_id(id, generation)?, json)))
+            .map_err(|error| error.with_generation_id(id.as_str()))
     }
 
-    /// Sends until there is an answer, or no more patience: the value and its text, or the error and
-    /// when it was last sent.
+    /// Sends until there is a response, or until the error says that it must not be sent again.
+    /// Returns the value and its JSON.
     async fn call<T: DeserializeOwned>(
         &self,
+        operation: Operation,
         request: &Request,
-        safety: Safety,
-    ) -> Result<(T, Bytes), (Error, SystemTime)> {
+    ) -> Result<(T, Bytes), Failure> {
         let span = debug_span!(
             "call",
             method = %request.method, path = request.path,
             attempt = field::Empty, status = field::Empty, budget_left = field::Empty,
         );
         async {
-            let mut attempt = 0;
+            let mut attempts = 0;
             loop {
-                attempt += 1;
-                let permit = match request.authorized {
-                    true => {
-                        let entered = self.shared.limiter.acquire().await;
-                        Some(entered.map_err(|e| (e.with_attempts(attempt - 1), clock::wall()))?)
-                    }
-                    false => None,
-                };
+                let permit = self.permit(request).await.map_err(|error| Failure {
+                    error: error.with_attempts(attempts),
+                    consequence: Consequence::Fail,
+                    sent_at: clock::wall(),
+                })?;
+                attempts += 1;
                 let sent_at = clock::wall();
-                Span::current().record("attempt", attempt);
+                Span::current().record("attempt", attempts);
                 let error = match self.attempt(request, permit).await {
                     Ok(value) => return Ok(value),
-                    // What the token function lacks keeps a request from being made.
-                    Err(error) if error.status().is_none() && is_of_key(&error) => {
-                        error.with_attempts(attempt - 1)
-                    }
-                    Err(error) => error.with_attempts(attempt),
+                    // Without a token there was no request that could count as an attempt.
+                    Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
+                    Err(error) => error.with_attempts(attempts),
                 };
                 let entropy = clock::entropy();
-                match retry::pause(safety, &error, attempt, self.config.max_retries, entropy) {
-                    Some(pause) => {
+                match retry::after_failure(operation, &error, attempts, entropy) {
+                    Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
                         info!(kind = %error.kind(), ?pause, "the call is sent again");
                         clock::sleep(pause).await;
                     }
-                    None => return Err((error, sent_at)),
+                    consequence => return Err(Failure { error, consequence, sent_at }),
                 }
             }
         }
@@ -101,7 +99,12 @@ impl Inner {
         .await
     }
 
-    /// Sends once, and tells the budget how it went.
+    /// Acquires the permit of a call. A request without a key counts against no limit.
+    async fn permit(&self, request: &Request) -> Result<Option<Permit>, Error> {
+        if request.authorized { self.state.limiter.acquire().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Sends a request once, and reports to the budget how it went.
     async fn attempt<T: DeserializeOwned>(
         &self,
         request: &Request,
@@ -109,9 +112,9 @@ impl Inner {
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
         if !span.is_disabled() {
-            span.record("budget_left", self.shared.limiter.budget().left(clock::now()));
+            span.record("budget_left", self.state.limiter.budget().left(clock::now()));
         }
-        let (answer, key) = match self.exchange(request).await {
+        let (response, key) = match self.exchange(request).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 if let Some(permit) = permit.filter(|_| error.delivery() == Delivery::NotSent) {
@@ -120,18 +123,18 @@ impl Inner {
                 return Err(error);
             }
         };
-        span.record("status", answer.status.as_u16());
+        span.record("status", response.status.as_u16());
         let redactor = Redactor { key: &key };
-        let result = answer.parse(&redactor, clock::wall());
+        let result = response.parse(&redactor, clock::wall());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
         {
-            permit.limited(error.retry_after());
+            permit.on_rate_limited(error.retry_after());
         }
-        result.map(|value| (value, answer.body))
+        result.map(|value| (value, response.body))
     }
 
-    /// One exchange within the request timeout: the answer, and the key that went with it.
+    /// Makes one exchange within the request timeout. Returns the response and the key that was sent.
     async fn exchange(&self, request: &Request) -> Result<(Response, Cow<'_, str>), Error> {
         let timeout = self.config.request_timeout;
         let late = |what: &str, sent| {
@@ -145,7 +148,7 @@ impl Inner {
         if request.authorized {
             let authorized = clock::within(timeout, self.key.authorize()).await;
             let (header, token) = authorized
-                .ok_or_else(|| late("the token function gave no token", Delivery::NotSent))??;
+                .ok_or_else(|| late("the token function returned no token", Delivery::NotSent))??;
             headers.insert(header::AUTHORIZATION, header);
             key = token;
         }
@@ -160,15 +163,23 @@ impl Inner {
         };
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {
-            Some(answer) => Ok((answer?, key)),
-            None => Err(late("no response arrived", Delivery::Unknown)),
+            Some(response) => Ok((response?, key)),
+            None => Err(late("the service sent no response", Delivery::Unknown)),
         }
     }
 }
 
-/// The generation that is waited for, or none: a wait does not end with another one's video.
-fn check_id(id: &str, generation: Generation) -> Result<Generation, Error> {
-    if generation.id == id {
+/// A call that failed, and what follows from that.
+struct Failure {
+    error: Error,
+    consequence: Consequence,
+    sent_at: SystemTime,
+}
+
+/// Checks that a response is about the generation that was asked for: a wait must not end with the
+/// video of another one.
+fn check_id(id: &GenerationId, generation: Generation) -> Result<Generation, Error> {
+    if generation.id == id.as_str() {
         return Ok(generation);
     }
     let error = Error::new(ErrorKind::Decode, "the response is about another generation.");
@@ -177,25 +188,18 @@ fn check_id(id: &str, generation: Generation) -> Result<Generation, Error> {
     ))
 }
 
-fn is_of_key(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Configuration)
-}
-
-/// Whether a create that ended so may have made a generation.
-fn is_uncertain(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Connection | ErrorKind::Timeout => error.delivery() != Delivery::NotSent,
-        ErrorKind::Server | ErrorKind::Decode => true,
-        _ => false,
-    }
+/// Whether the token function failed, or returned what cannot be a token.
+fn is_of_token(error: &Error) -> bool {
+    error.status().is_none()
+        && matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Configuration)
 }
 
 async fn read_to_end(mut response: HttpResponse) -> Result<Response, TransportError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            let what = "the answer is far larger than any of the API";
+        if body.len() + chunk.len() > MAX_RESPONSE {
+            let what = "the response is far larger than any of the API";
             return Err(TransportError { what, delivery: Delivery::Unknown, source: None });
         }
         body.extend_from_slice(&chunk);
@@ -204,7 +208,7 @@ async fn read_to_end(mut response: HttpResponse) -> Result<Response, TransportEr
     Ok(Response { status: response.status, headers: response.headers, body })
 }
 
-/// The headers that every request carries.
+/// The headers of every request.
 pub(crate) fn standing_headers(config: &super::Config) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

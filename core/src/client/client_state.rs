@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::followers::Followers;
 use super::inbox::Inbox;
 use super::limiter::Limiter;
 use super::recent_ids::RecentIds;
+use super::subscription::Drivers;
 use crate::polling::budget::RateLimit;
 use crate::wire::BaseUrl;
 
-/// What all clients with the same key, base URL and rate limit share.
-pub(crate) struct Shared {
+/// The state that all clients with the same key, base URL and rate limit share.
+pub(crate) struct ClientState {
     pub(crate) limiter: Arc<Limiter>,
     /// The generations that this process has created, and when.
     pub(crate) created: Mutex<RecentIds>,
     pub(crate) inbox: Mutex<Inbox>,
-    pub(crate) followers: Followers,
+    pub(crate) drivers: Drivers,
 }
 
-/// Who shares: the same key at the same place, with the same limit.
+/// What clients that share their state have in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) base_url: BaseUrl,
@@ -27,49 +27,54 @@ pub(crate) struct Identity {
     pub(crate) rate_limit: Option<RateLimit>,
 }
 
-static SHARED: LazyLock<Mutex<HashMap<Identity, Weak<Shared>>>> = LazyLock::new(Mutex::default);
+/// The states in use. One without clients is dropped, and what it learned with it.
+static STATES: LazyLock<Mutex<HashMap<Identity, Weak<ClientState>>>> =
+    LazyLock::new(Mutex::default);
 
-impl Shared {
-    /// What the clients of this identity share; without one (the key is a function) nothing is.
+impl ClientState {
+    /// The state of the clients with this identity. Without one, since the key is a function whose
+    /// tokens change, the state is shared with clones only.
     pub(crate) fn of(identity: Option<Identity>, rate_limit: Option<RateLimit>) -> Arc<Self> {
         let new = || {
             Arc::new(Self {
                 limiter: Arc::new(Limiter::new(rate_limit)),
                 created: Mutex::default(),
                 inbox: Mutex::default(),
-                followers: Followers::default(),
+                drivers: Drivers::default(),
             })
         };
         let Some(identity) = identity else { return new() };
-        let mut all = lock(&SHARED);
-        all.retain(|_, shared| shared.strong_count() > 0);
+        let mut all = lock(&STATES);
+        all.retain(|_, state| state.strong_count() > 0);
         let slot = all.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {
-            let shared = new();
-            *slot = Arc::downgrade(&shared);
-            shared
+            let state = new();
+            *slot = Arc::downgrade(&state);
+            state
         })
     }
 }
 
-/// Forgets what the clients of this process share: those built from now on share anew.
+/// Drops the state that the clients of this process share. Clients that are built from now on share
+/// a new one.
 ///
-/// For a child that has come out of a `fork`. It inherits what its parent's calls were in the middle
-/// of, places in a queue and requests that nobody will answer here. Clients of the parent are to be
-/// neither used nor dropped in the child, since their connections are the parent's too.
+/// Call it in the child of a `fork`, which inherits the parent's state in the middle of its calls:
+/// places in queues, and requests whose responses only the parent receives. The child must neither
+/// use nor drop the parent's clients, since their connections are the parent's too.
 ///
 /// ```
 /// // In the child:
-/// pipevideo::forget_shared_state();
+/// pipevideo::reset_shared_state();
 /// let client = pipevideo::Client::builder().api_key("pv_example").build()?;
 /// # let _ = client;
 /// # Ok::<(), pipevideo::Error>(())
 /// ```
-pub fn forget_shared_state() {
-    lock(&SHARED).clear();
+pub fn reset_shared_state() {
+    lock(&STATES).clear();
 }
 
-/// The mutexes here are held for a few lines that do not panic; if one did, its state is sound.
+/// Locks a mutex. Those of this crate are held for a few lines that do not panic; if one did panic,
+/// the state would still be sound.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

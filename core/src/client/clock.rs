@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Times count from a day before this process first asked, so that what is older than the process
-/// has a time too.
+/// The time at [`START`]. A generation that was created before this process needs a time too; a day
+/// is longer than any generation runs.
 const BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time now.
+/// The current time. It counts from some start, and never goes back.
 pub(crate) fn now() -> Duration {
     BEFORE + Instant::now().saturating_duration_since(*START)
 }
 
-/// The machine's wall clock, for times that the service or a person tells.
+/// The machine's wall clock, to compare with timestamps of the service.
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
@@ -30,16 +30,17 @@ pub(crate) fn wall() -> SystemTime {
 pub(crate) async fn sleep_until(time: Duration) {
     match START.checked_add(time.saturating_sub(BEFORE)) {
         Some(at) => tokio::time::sleep_until(at).await,
+        // A deadline of Duration::MAX means never.
         None => std::future::pending().await,
     }
 }
 
-/// Sleeps for so long.
+/// Sleeps for a duration.
 pub(crate) async fn sleep(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
 
-/// The future's output, or `None` if it takes longer than this.
+/// The output of a future, or `None` if it takes longer than `limit`.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }

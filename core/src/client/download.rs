@@ -209,7 +209,9 @@ impl Transfer {
                     failures = if stored > furthest { 1 } else { failures + 1 };
                     furthest = furthest.max(stored);
                     let asked = error.retry_after().unwrap_or_default();
-                    if failures > self.client.inner.config.max_retries || asked > retry::PATIENCE {
+                    if failures > self.client.inner.config.max_retries
+                        || asked > retry::MAX_RETRY_AFTER
+                    {
                         return Err(self.named(error, attempts));
                     }
                     info!(stored, "the download broke off");

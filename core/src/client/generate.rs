@@ -1,4 +1,4 @@
-//! Create and wait, in one.
+//! A create and the wait for its end, in one call.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::Client;
-use super::wait::{OnUpdate, to_the_end};
+use super::wait::{OnUpdate, until_the_end};
 use crate::error::Error;
-use crate::model::{Generation, GenerationRequest, Update};
+use crate::model::{Generation, GenerationId, GenerationRequest, Update};
 
-/// A create and the wait for its end: await it, or set its options first.
+/// A create and the wait for its end. Await it, or set its options first.
 ///
 /// Made by [`generate`](Client::generate).
 #[must_use = "nothing is created unless it is awaited"]
@@ -28,15 +28,15 @@ impl Generate {
         Self { client, request, deadline: None, on_update: None }
     }
 
-    /// Bounds the wait, from when the service has taken the request; by default the client's
-    /// deadline.
+    /// Sets the deadline of the wait, from when the service has accepted the request. The default is
+    /// the client's deadline.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Calls a function with each change; first with what the create answered, so that the id is
-    /// known from the start.
+    /// Calls a function with each change of the generation. The first call has what the create
+    /// returned, so that the id is known from the start.
     pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
         self.on_update = Some(Box::new(function));
         self
@@ -55,8 +55,9 @@ impl IntoFuture for Generate {
                 let request = request;
                 Box::pin(client.inner.create(&request)).await?
             };
-            let id = created.generation.id.as_str().into();
-            let end = to_the_end(client, id, Some(created), deadline, on_update).await;
+            let id = GenerationId::parse(created.generation.id.as_str())
+                .map_err(Error::after_a_create)?;
+            let end = until_the_end(client, id, Some(created), deadline, on_update).await;
             end.map_err(Error::after_a_create)
         }
         .boxed()

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use super::recent_ids::RecentIds;
 
-/// What webhooks have told: for waits that begin later, and to know a delivery that comes again.
+/// The webhooks of the last minutes: for waits that begin later, and to recognize a delivery that
+/// is repeated.
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(super) deliveries: RecentIds,
-    /// The generations that have been told of, and until when that counts.
-    pub(super) told: RecentIds,
+    /// The generations that a webhook has reported, and until when the report counts.
+    pub(super) ended: RecentIds,
 }
 
 impl Inbox {
-    /// Whether a webhook has told of this generation's end.
-    pub(crate) fn has_told(&self, id: &str, now: Duration) -> bool {
-        self.told.get(id).is_some_and(|until| now <= until)
+    /// Whether a webhook has reported the end of this generation.
+    pub(crate) fn has_ended(&self, id: &str, now: Duration) -> bool {
+        self.ended.get(id).is_some_and(|until| now <= until)
     }
 }
 
@@ -24,11 +25,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_remembered_for_a_time() {
+    fn a_report_counts_until_its_time() {
         let mut inbox = Inbox::default();
-        inbox.told.insert("gen_1", Duration::from_secs(9));
-        assert!(inbox.has_told("gen_1", Duration::from_secs(9)));
-        assert!(!inbox.has_told("gen_1", Duration::from_secs(10)));
-        assert!(!inbox.has_told("gen_2", Duration::ZERO));
+        inbox.ended.insert("gen_1", Duration::from_secs(9));
+        assert!(inbox.has_ended("gen_1", Duration::from_secs(9)));
+        assert!(!inbox.has_ended("gen_1", Duration::from_secs(10)));
+        assert!(!inbox.has_ended("gen_2", Duration::ZERO));
     }
 }

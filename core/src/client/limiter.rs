@@ -1,4 +1,4 @@
-//! The budget of one key, shared by everything that this process does with it.
+//! The limiter: lets requests through as the budget of their key allows.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio::sync::Notify;
 use super::client_state::lock;
 use super::clock;
 use crate::error::{Error, ErrorKind};
-use crate::polling::budget::{Budget, Class, RateLimit, Refusal};
-use crate::retry::PATIENCE;
+use crate::polling::budget::{Budget, Class, Denial, RateLimit};
+use crate::retry::MAX_RETRY_AFTER;
 
-/// Lets requests through as the budget allows: direct calls in their order and before polls.
+/// Lets requests through as the budget allows: direct calls in their order, and before polls.
 pub(crate) struct Limiter {
     budget: Mutex<Budget>,
-    /// Held by the direct call whose turn is next.
+    /// Held by the direct call that is next in the queue.
     turn: tokio::sync::Mutex<()>,
-    /// An answer has come, or a call that had priority has gone.
+    /// Notified when a response arrives, or a call with priority was sent.
     changed: Notify,
 }
 
@@ -38,32 +38,33 @@ impl Limiter {
         self.changed.notified()
     }
 
-    /// Waits for a direct call's turn.
+    /// Waits until a direct call may be sent.
     ///
     /// # Errors
-    /// [`ErrorKind::RateLimited`] if the service has said to wait for longer than anybody would.
+    /// [`ErrorKind::RateLimited`] if the service has stopped the key for longer than
+    /// [`MAX_RETRY_AFTER`].
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
         let permit = || Permit::new(self, Class::Direct);
-        if self.budget().take_unqueued(clock::now()) {
+        if self.budget().acquire_unqueued(clock::now()) {
             return Ok(permit());
         }
         let _queued = Queued::new(self);
         let _turn = self.turn.lock().await;
         loop {
             let changed = self.changed();
-            let refusal = match self.budget().take(clock::now(), Class::Direct) {
+            let denial = match self.budget().acquire(clock::now(), Class::Direct) {
                 Ok(()) => return Ok(permit()),
-                Err(refusal) => refusal,
+                Err(denial) => denial,
             };
-            match refusal {
-                Refusal::Until(at) => tokio::select! {
+            match denial {
+                Denial::Until(at) => tokio::select! {
                     () = clock::sleep_until(at) => {}
                     () = changed => {}
                 },
-                Refusal::UntilChange => changed.await,
-                Refusal::Frozen(at) => {
+                Denial::UntilChange => changed.await,
+                Denial::Frozen(at) => {
                     let pause = at.saturating_sub(clock::now());
-                    if pause > PATIENCE {
+                    if pause > MAX_RETRY_AFTER {
                         return Err(frozen(pause));
                     }
                     clock::sleep_until(at).await;
@@ -72,8 +73,8 @@ impl Limiter {
         }
     }
 
-    /// The permit of a poll that the planner has just charged. It goes with the look from then on:
-    /// one that is given up before it has begun gives its place back too.
+    /// The permit of a poll that the planner has just charged to the budget. A poll that is aborted
+    /// before it begins gives its permit back by dropping it.
     pub(crate) fn poll_permit(self: &Arc<Self>) -> Permit {
         Permit::new(self, Class::Poll)
     }
@@ -81,14 +82,14 @@ impl Limiter {
 
 fn frozen(pause: Duration) -> Error {
     let message = format!(
-        "the service has stopped this key for {} s more. Try again then; other processes may share \
-         the key.",
+        "the rate limit of this key is exceeded, and the service refuses requests for another {} s. \
+         Try again then; other processes may share the key.",
         pause.as_secs()
     );
     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
 }
 
-/// The right to send one request. However it ends, the budget hears of it.
+/// The right to send one request. Dropping it gives it back to the budget.
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
     class: Class,
@@ -101,30 +102,31 @@ impl Permit {
         Self { limiter: limiter.clone(), class, taken_at: clock::now(), sent: true }
     }
 
-    /// The request never left.
+    /// The request was never sent, and does not count.
     pub(crate) fn not_sent(mut self) {
         self.sent = false;
     }
 
-    /// The service answered 429.
-    pub(crate) fn limited(self, pause: Option<Duration>) {
-        self.limiter.budget().limited(clock::now(), self.taken_at, pause);
+    /// The service responded 429.
+    pub(crate) fn on_rate_limited(self, pause: Option<Duration>) {
+        self.limiter.budget().on_rate_limited(clock::now(), self.taken_at, pause);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut budget = self.limiter.budget();
-        match self.sent {
-            true => budget.answered(clock::now(), self.class),
-            false => budget.not_sent(self.class),
+        if self.sent {
+            budget.release(clock::now(), self.class);
+        } else {
+            budget.release_unsent(self.class);
         }
         drop(budget);
         self.limiter.changed.notify_waiters();
     }
 }
 
-/// A direct call that waits: polls give way to it.
+/// A direct call that waits for room. Polls leave it the next slot.
 struct Queued<'a>(&'a Limiter);
 
 impl<'a> Queued<'a> {

@@ -1,4 +1,4 @@
-//! The I/O half: the client and what it drives.
+//! The I/O half: the client, its calls, and the poll driver.
 
 mod builder;
 mod call;
@@ -7,7 +7,6 @@ mod clock;
 mod download;
 mod driver;
 mod engines;
-mod followers;
 mod generate;
 mod inbox;
 mod key;
@@ -15,6 +14,7 @@ mod limiter;
 mod recent_ids;
 mod reqwest;
 mod responses;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -30,8 +30,8 @@ use http::HeaderMap;
 
 pub(crate) use builder::Config;
 pub use builder::{App, ClientBuilder};
-use client_state::Shared;
-pub use client_state::forget_shared_state;
+use client_state::ClientState;
+pub use client_state::reset_shared_state;
 pub(crate) use clock::wall;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
@@ -50,8 +50,9 @@ use crate::webhook::Webhook;
 
 /// A client of Pipevideo's API.
 ///
-/// Clones share everything, and all clients of a process with the same key and base URL share one
-/// rate limit. It needs a tokio runtime with time and I/O.
+/// Cloning is cheap: clones share connections and options. All clients of a process with the same
+/// key, base URL and rate limit share one request budget. Calls need a tokio runtime with time and
+/// I/O enabled.
 ///
 /// ```no_run
 /// # async fn example() -> pipevideo::Result<()> {
@@ -66,34 +67,36 @@ use crate::webhook::Webhook;
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<ClientInner>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Inner {
+pub(crate) struct ClientInner {
     pub(crate) config: Config,
     pub(crate) headers: HeaderMap,
     pub(crate) key: Key,
     pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<ClientState>,
     pub(crate) webhook: Option<Webhook>,
 }
 
 impl Client {
-    /// The options, each with its default.
+    /// Returns a builder with the default of each option.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    /// A client by the environment: `PIPEVIDEO_API_KEY`, and `PIPEVIDEO_BASE_URL` if set.
+    /// Builds a client from the environment: `PIPEVIDEO_API_KEY`, and the variables of other options
+    /// that are set, such as `PIPEVIDEO_BASE_URL`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no key, or a bad base URL.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if there is no key, or if a
+    /// variable has a value that is not valid.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().build()
     }
 
-    /// Generations: create, retrieve, wait, watch, download, reconcile.
+    /// Operations on generations: create, retrieve, wait, watch, download, reconcile.
     pub fn responses(&self) -> Responses<'_> {
         Responses { client: self }
     }
@@ -103,21 +106,21 @@ impl Client {
         Engines { client: self }
     }
 
-    /// The account's usage.
+    /// The usage of the account: balance, totals, recent requests.
     pub fn usage(&self) -> Usage<'_> {
         Usage { client: self }
     }
 
-    /// Webhooks: verify a delivery, and wake the waits of its generation.
+    /// Webhooks: verify a delivery, and wake the waits for its generation.
     pub fn webhooks(&self) -> Webhooks<'_> {
         Webhooks { client: self }
     }
 
-    /// Creates a generation and waits for its end.
+    /// Creates a generation and waits until it ends.
     ///
-    /// The deadline begins when the service has taken the request. Dropping the future stops the
-    /// wait, not the generation: to have its id even then, [`create`](Responses::create) and
-    /// [`wait`](Responses::wait) apart, or look at the first update.
+    /// The deadline begins when the service has accepted the request. Dropping the future ends the
+    /// wait, not the generation. To have the id even then, call [`create`](Responses::create) and
+    /// [`wait`](Responses::wait) separately, or take it from the first update.
     ///
     /// # Errors
     /// Those of [`create`](Responses::create) and [`wait`](Responses::wait).
@@ -139,29 +142,30 @@ impl Client {
         Generate::new(self.clone(), request)
     }
 
-    /// The same client with another request timeout, for some calls: everything else is shared.
+    /// Returns this client with another request timeout, for single calls. Everything else is shared
+    /// with it.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is zero.
     ///
     /// ```
     /// # fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
-    /// let patient = client.with_request_timeout(std::time::Duration::from_secs(120))?;
-    /// # let _ = patient;
+    /// let slow = client.with_request_timeout(std::time::Duration::from_secs(120))?;
+    /// # let _ = slow;
     /// # Ok(())
     /// # }
     /// ```
     pub fn with_request_timeout(&self, timeout: Duration) -> Result<Self, Error> {
-        let mut inner = Inner::clone(&self.inner);
+        let mut inner = ClientInner::clone(&self.inner);
         inner.config.request_timeout = timeout;
         inner.config.check()?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// How many requests the key has left in this window, as far as this process knows; `None`
-    /// without a limit.
+    /// Returns the number of requests that the key has left in this window, as counted by this
+    /// process; `None` without a rate limit.
     pub fn budget_left(&self) -> Option<usize> {
-        self.inner.shared.limiter.budget().left(clock::now())
+        self.inner.state.limiter.budget().left(clock::now())
     }
 }
 

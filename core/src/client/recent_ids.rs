@@ -1,20 +1,21 @@
-//! A bounded memory of ids.
+//! A bounded map of the most recent ids.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Ids, each with a time: the newest [`REMEMBERED`] of them.
+/// The [`CAPACITY`] most recent ids, each with a time.
 #[derive(Default)]
 pub(crate) struct RecentIds {
     at: HashMap<Arc<str>, Duration>,
     order: VecDeque<Arc<str>>,
 }
 
-const REMEMBERED: usize = 10_000;
+/// More than a key can create in an hour and a half at 100 requests a minute, in about 1 MB.
+const CAPACITY: usize = 10_000;
 
 impl RecentIds {
-    /// Remembers an id with its time; false if it was known, and only its time is new.
+    /// Inserts an id with its time. Returns false if it was there and only its time has changed.
     pub(crate) fn insert(&mut self, id: &str, time: Duration) -> bool {
         if let Some(known) = self.at.get_mut(id) {
             *known = time;
@@ -23,7 +24,7 @@ impl RecentIds {
         let id: Arc<str> = id.into();
         self.at.insert(id.clone(), time);
         self.order.push_back(id);
-        if self.order.len() > REMEMBERED
+        if self.order.len() > CAPACITY
             && let Some(oldest) = self.order.pop_front()
         {
             self.at.remove(&oldest);
@@ -31,6 +32,7 @@ impl RecentIds {
         true
     }
 
+    /// The time of an id, if it is there.
     pub(crate) fn get(&self, id: &str) -> Option<Duration> {
         self.at.get(id).copied()
     }
@@ -41,15 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_oldest_ids_are_evicted() {
         let mut recent = RecentIds::default();
-        for n in 0..3 * REMEMBERED {
+        for n in 0..3 * CAPACITY {
             let id = n.to_string();
             assert!(recent.insert(&id, Duration::ZERO));
             assert!(!recent.insert(&id, Duration::MAX));
         }
-        assert_eq!((recent.at.len(), recent.order.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!((recent.at.len(), recent.order.len()), (CAPACITY, CAPACITY));
         assert_eq!(recent.get("0"), None);
-        assert_eq!(recent.get(&(3 * REMEMBERED - 1).to_string()), Some(Duration::MAX));
+        assert_eq!(recent.get(&(3 * CAPACITY - 1).to_string()), Some(Duration::MAX));
     }
 }

@@ -1,4 +1,4 @@
-//! Generations.
+//! Operations on generations.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{AccountUsage, Generation, GenerationId, GenerationRequest, RecentRequest};
 use crate::wire;
 
-/// Generations: create, retrieve, wait, watch, download, reconcile.
+/// Operations on generations: create, retrieve, wait, watch, download, reconcile.
 #[derive(Clone, Copy, Debug)]
 pub struct Responses<'a> {
     pub(super) client: &'a Client,
@@ -21,15 +21,17 @@ pub struct Responses<'a> {
 impl Responses<'_> {
     /// Creates a generation and returns at once, while it is queued.
     ///
-    /// It is sent again only when the service certainly did not take it: when no connection was
-    /// made, or the answer was 429. Dropping the future may leave a generation behind whose id
-    /// nobody has.
+    /// The request is sent again only if the service certainly did not process it: no connection was
+    /// made, or the response was 429.
+    ///
+    /// Not cancel safe: dropping the future after the request was sent may leave a generation
+    /// behind that is billed and of which the id is lost.
     ///
     /// # Errors
-    /// [`ErrorKind::SubmissionUncertain`] if it may have arrived and its answer is lost: look with
-    /// [`reconcile`](Self::reconcile) before you create another.
-    /// [`ErrorKind::InvalidRequest`] before anything is sent; else what the service says:
-    /// `bad_request`, `insufficient_credits`, `authentication`, `rate_limited` …
+    /// [`ErrorKind::SubmissionUncertain`] if the service may have processed the request and the
+    /// response is lost: call [`reconcile`](Self::reconcile) before you create another.
+    /// [`ErrorKind::InvalidRequest`] before anything is sent. Otherwise the kind that the response
+    /// has: `bad_request`, `insufficient_credits`, `authentication`, `rate_limited` and so on.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
@@ -46,11 +48,11 @@ impl Responses<'_> {
         Ok(Arc::unwrap_or_clone(created.generation))
     }
 
-    /// Retrieves a generation as it is now.
+    /// Retrieves the current state of a generation.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if the key's organization has no such generation; else those of any
-    /// call.
+    /// [`ErrorKind::NotFound`] if the key's organization has no such generation; otherwise the
+    /// errors of any call.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
@@ -67,12 +69,12 @@ impl Responses<'_> {
 
     /// Waits until a generation has completed.
     ///
-    /// Waits of the same id share their polls, and all waits share the key's rate limit. A passing
-    /// fault (no connection, a timeout, 429, 5xx, an unreadable answer) never ends a wait.
-    /// Dropping the future stops the wait, never the generation.
+    /// Waits for the same id share their polls, and all waits share the rate limit of their key. A
+    /// transient failure (no connection, a timeout, 429, 5xx, an unreadable response) never ends a
+    /// wait. Dropping the future ends the wait, never the generation.
     ///
     /// # Errors
-    /// [`ErrorKind::GenerationFailed`] if it ended failed, [`ErrorKind::WaitTimeout`] at the
+    /// [`ErrorKind::GenerationFailed`] if the generation failed, [`ErrorKind::WaitTimeout`] at the
     /// deadline, and `authentication`, `permission_denied` or `not_found` if the service says so.
     ///
     /// ```no_run
@@ -89,7 +91,7 @@ impl Responses<'_> {
         Wait::new(self.client.clone(), id.into())
     }
 
-    /// Watches a generation: every change, then the end. See [`Watch`].
+    /// Watches the changes of a generation until it ends. See [`Watch`].
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
@@ -106,7 +108,7 @@ impl Responses<'_> {
         Watch::new(self.client.clone(), id.into())
     }
 
-    /// Downloads a generation's video to a file. See [`Download`].
+    /// Downloads the video of a generation to a file. See [`Download`].
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
@@ -123,15 +125,16 @@ impl Responses<'_> {
         Download::new(self.client.clone(), generation.into(), path.into())
     }
 
-    /// Finds the generations that an uncertain create may have made, nearest in time first.
+    /// Lists the generations that an uncertain create may have made, nearest in time first.
     ///
-    /// They are those of the account's recent requests with the same model, created since the
-    /// create was sent, which this process has not created itself. It is for the caller to decide:
-    /// with none, wait a little and ask again before you create another.
+    /// These are the account's recent requests that have the same model, were created since the
+    /// create was sent, and were not created by another call of this process. The caller decides
+    /// which of them is the lost one. If there is none, wait a little and call it again before you
+    /// create another.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`] if the error is not a
-    /// [`SubmissionUncertain`](ErrorKind::SubmissionUncertain) one; else those of any call.
+    /// [`ErrorKind::InvalidRequest`] if the error is not of kind
+    /// [`SubmissionUncertain`](ErrorKind::SubmissionUncertain); otherwise the errors of any call.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client, request: pipevideo::GenerationRequest)
@@ -153,18 +156,19 @@ impl Responses<'_> {
         let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                "reconcile takes the error of an uncertain create (submission_uncertain).",
+                "reconcile takes the error of an uncertain create (submission_uncertain). Pass the \
+                 error that create returned.",
             ));
         };
         self.reconcile_since(model, sent_at).await
     }
 
-    /// As [`reconcile`](Self::reconcile), by what an uncertain create's error says: its
-    /// [`model`](Error::model) and [`sent_at`](Error::sent_at). For programs that keep those two and
-    /// go on in another process.
+    /// Lists what an uncertain create may have made, from the [`model`](Error::model) and the
+    /// [`sent_at`](Error::sent_at) of its error. For programs that store these two and continue in
+    /// another process; otherwise as [`reconcile`](Self::reconcile).
     ///
     /// # Errors
-    /// Those of any call.
+    /// The errors of any call.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client, sent_at: std::time::SystemTime)
@@ -175,28 +179,28 @@ impl Responses<'_> {
     /// # }
     /// ```
     pub async fn reconcile_since(
-        &self,
+        self,
         model: &str,
         sent_at: SystemTime,
     ) -> Result<Vec<RecentRequest>, Error> {
         let usage: AccountUsage = self.client.inner.read(&wire::usage()).await?;
-        // An answer of another shape reads as an empty list, which would say that nothing was made.
+        // A response of another shape parses as an empty list, which would mean that nothing was made.
         let listed = usage.raw["recent_requests"].as_array().map(Vec::len);
         if listed != Some(usage.recent_requests.len()) {
             return Err(Error::new(
                 ErrorKind::Decode,
-                "the account's usage does not list its recent requests as the API says, so that \
-                 nothing is known of what the create has made. Look at the dashboard before you \
-                 create again.",
+                "the usage of the account does not list its recent requests as the API documents, so \
+                 what the create has made is unknown. Check the dashboard before you create again.",
             ));
         }
-        let created = lock(&self.client.inner.shared.created);
+        let created = lock(&self.client.inner.state.created);
         let known = |id: &str| created.get(id).is_some();
         Ok(candidates(usage, model, sent_at, known))
     }
 }
 
-/// The service's clock and this machine's may differ by so much, and its times may be in seconds.
+/// The clocks of the service and of this machine may differ by this much, and the service may round
+/// its times down to seconds.
 const SKEW: Duration = Duration::from_secs(2);
 
 fn candidates(
@@ -226,7 +230,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn candidates_are_what_could_be_the_lost_one() {
+    fn candidates_are_the_requests_that_could_be_the_lost_one() {
         let sent_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let request = |id: &str, model: &str, ms: i64| json!({"id": id, "model_name": model, "created_at": 1_000_000_000 + ms});
         let usage = AccountUsage::from(json!({"recent_requests": [

@@ -13,7 +13,7 @@ use fake::Fake;
 
 use super::{Client, ClientBuilder};
 use crate::model::GenerationRequest;
-use crate::polling::planner::Polling;
+use crate::polling::Polling;
 
 const S: Duration = Duration::from_secs(1);
 

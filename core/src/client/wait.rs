@@ -1,4 +1,4 @@
-//! Waiting for a generation's end, and watching it on the way.
+//! Waiting until a generation ends, and watching its changes.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -11,18 +11,18 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::{Instrument, Span, debug_span, field};
 
-use super::followers::{Event, Follow, Subscription};
+use super::subscription::{Event, Subscription, WaitOptions};
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
 
-/// A function that is told each update.
+/// A function that is called with each update.
 pub(super) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
 
-/// A wait for a generation's end: await it, or set its options first.
+/// A wait for the end of a generation. Await it, or set its options first.
 ///
-/// Made by [`wait`](crate::Responses::wait). Dropping it stops the wait, never the generation.
+/// Made by [`wait`](crate::Responses::wait). Dropping it ends the wait, never the generation.
 #[must_use = "a wait does nothing unless it is awaited"]
 pub struct Wait {
     client: Client,
@@ -36,14 +36,14 @@ impl Wait {
         Self { client, id, deadline: None, on_update: None }
     }
 
-    /// Bounds this wait, from when it begins; by default the client's deadline. At the deadline
-    /// there is one last look, for whose answer the wait stays two seconds at most.
+    /// Sets the deadline of this wait, from when it begins. The default is the client's deadline. At
+    /// the deadline there is one final poll, and the wait accepts its response for two seconds.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Calls a function with each change.
+    /// Calls a function with each change of the generation.
     pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
         self.on_update = Some(Box::new(function));
         self
@@ -58,7 +58,7 @@ impl IntoFuture for Wait {
         let Self { client, id, deadline, on_update } = self;
         async move {
             let id = GenerationId::parse(id)?;
-            to_the_end(client, id.into(), None, deadline, on_update).await
+            until_the_end(client, id, None, deadline, on_update).await
         }
         .boxed()
     }
@@ -70,17 +70,18 @@ impl fmt::Debug for Wait {
     }
 }
 
-/// Follows a generation to its end, from what its create has answered if that is known.
-pub(super) async fn to_the_end(
+/// Waits until a generation ends, starting from what its create has returned if that is known.
+pub(super) async fn until_the_end(
     client: Client,
-    id: Arc<str>,
+    id: GenerationId,
     created: Option<Snapshot>,
     deadline: Option<Duration>,
     mut on_update: Option<OnUpdate>,
 ) -> Result<Generation, Error> {
-    let span = debug_span!("wait", id = &*id, status = field::Empty);
-    let updates = on_update.is_some();
-    let mut subscription = subscribe(&client, id, created, deadline, updates);
+    let span = debug_span!("wait", id = id.as_str(), status = field::Empty);
+    let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some());
+    // Thousands of waits keep one future each: what they don't need is dropped before the first
+    // await.
     drop(client);
     async move {
         loop {
@@ -92,7 +93,7 @@ pub(super) async fn to_the_end(
                     }
                 }
                 Some(Event::End(end)) => return completed(end?),
-                None => return Err(abandoned()),
+                None => return Err(runtime_ended()),
             }
         }
     }
@@ -102,15 +103,15 @@ pub(super) async fn to_the_end(
 
 fn subscribe(
     client: &Client,
-    id: Arc<str>,
+    id: GenerationId,
     created: Option<Snapshot>,
     deadline: Option<Duration>,
     updates: bool,
 ) -> Subscription {
     let deadline = deadline.unwrap_or(client.inner.config.deadline);
     let deadline = clock::now().saturating_add(deadline);
-    let follow = Follow { client: client.inner.clone(), id, deadline, created, updates };
-    client.inner.shared.followers.follow(follow)
+    let options = WaitOptions { deadline, created, updates };
+    client.inner.state.drivers.subscribe(&client.inner, id, options)
 }
 
 fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
@@ -120,24 +121,24 @@ fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
     }
 }
 
-fn abandoned() -> Error {
+fn runtime_ended() -> Error {
     Error::new(
         ErrorKind::Connection,
-        "the runtime on which the wait began has been shut down. Wait for the id again.",
+        "the runtime on which the wait began has been shut down. The generation is still running; \
+         call wait with its id again.",
     )
 }
 
-/// A generation as it changes: a stream of updates that ends with the generation's end.
+/// The changes of a generation: a stream of updates that ends when the generation ends.
 ///
-/// Made by [`watch`](crate::Responses::watch). Each change is told once, the final one last: a
-/// generation that fails ends the stream with an update whose status is
-/// [`Failed`](Status::Failed), not with an error. Dropping the stream stops following, never the
-/// generation.
+/// Made by [`watch`](crate::Responses::watch). Each change is yielded once, the final one last. A
+/// generation that fails ends the stream with an update of status [`Failed`](Status::Failed), not
+/// with an error. Dropping the stream ends the watch, never the generation.
 ///
 /// # Errors
-/// An error is the stream's last item: [`ErrorKind::WaitTimeout`] at the deadline,
-/// `authentication`, `permission_denied` or `not_found` if the service says so,
-/// [`ErrorKind::InvalidRequest`] for an id that is none.
+/// An error is the last item of the stream: [`ErrorKind::WaitTimeout`] at the deadline,
+/// `authentication`, `permission_denied` or `not_found` if the service says so, and
+/// [`ErrorKind::InvalidRequest`] for a text that is not a generation id.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Watch {
     deadline: Option<Duration>,
@@ -155,7 +156,8 @@ impl Watch {
         Self { deadline: None, state: State::New(client, id.into()) }
     }
 
-    /// Bounds this watch, from when it is first polled; by default the client's deadline.
+    /// Sets the deadline of this watch, from when the stream is first polled. The default is the
+    /// client's deadline.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -163,9 +165,9 @@ impl Watch {
 }
 
 impl Watch {
-    /// The next update, or `None` after the end; the same as the stream's.
+    /// Returns the next update, or `None` after the end.
     ///
-    /// It can be dropped and asked again: no update is lost.
+    /// Cancel safe: no update is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Update, Error>> {
         StreamExt::next(self).await
     }
@@ -183,13 +185,13 @@ impl Stream for Watch {
                     return Poll::Ready(Some(Err(error)));
                 }
             };
-            self.state = State::Open(subscribe(client, id.into(), None, self.deadline, true));
+            self.state = State::Open(subscribe(client, id, None, self.deadline, true));
         }
         let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
         let end = match ready!(subscription.events.poll_next_unpin(cx)) {
             Some(Event::Update(update)) => return Poll::Ready(Some(Ok(*update))),
             Some(Event::End(end)) => end.err(),
-            None => Some(abandoned()),
+            None => Some(runtime_ended()),
         };
         self.state = State::Ended;
         Poll::Ready(end.map(Err))

@@ -3,6 +3,7 @@
 use super::client_state::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
+use crate::model::GenerationId;
 use crate::webhook::WebhookEvent;
 
 /// Webhooks: verify a delivery, and wake the waits of its generation.
@@ -45,7 +46,7 @@ impl Webhooks<'_> {
             ));
         };
         let mut event = webhook.unwrap_at(body, headers, clock::wall())?;
-        event.duplicate = !lock(&inner.shared.inbox).deliveries.insert(&event.id, clock::now());
+        event.duplicate = !lock(&inner.state.inbox).deliveries.insert(&event.id, clock::now());
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
         }
@@ -71,7 +72,10 @@ impl Webhooks<'_> {
     pub fn wake(&self, generation_id: &str) {
         let inner = &self.client.inner;
         let until = clock::now().saturating_add(inner.config.deadline);
-        lock(&inner.shared.inbox).told.insert(generation_id, until);
-        inner.shared.followers.wake(generation_id);
+        lock(&inner.state.inbox).ended.insert(generation_id, until);
+        // A text that cannot be an id has no waits.
+        if let Ok(id) = GenerationId::parse(generation_id) {
+            inner.state.drivers.wake(&id);
+        }
     }
 }

@@ -17,6 +17,7 @@ pub use kind::ErrorKind;
 pub(crate) use redact::Redactor;
 
 use crate::model::{FailureCategory, Generation};
+use crate::retry;
 use crate::webhook::WebhookReason;
 
 /// The error of every fallible function in this crate; [`kind`](Self::kind) distinguishes the cases.
@@ -159,10 +160,10 @@ impl Error {
         use ErrorKind::*;
         match self.kind() {
             _ if self.0.repeat_pays => false,
-            Connection | Timeout | Server | RateLimited | WaitTimeout => true,
+            WaitTimeout => true,
             Download if self.has_unusable_path() => false,
             Download => self.0.status.is_none_or(|s| !(400..500).contains(&s) || s == 429),
-            _ => false,
+            _ => retry::is_transient(self),
         }
     }
 

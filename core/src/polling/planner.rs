@@ -1,119 +1,77 @@
-//! All generations that are followed together: whose poll is next, and when.
+//! Which tracked generation is polled next, and when.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::budget::{Budget, Class, Refusal};
+use super::Polling;
+use super::budget::{Budget, Class, Denial};
 use super::forecast::{Forecast, Shape};
-
-/// How often a generation is looked at.
-///
-/// ```
-/// use pipevideo::Polling;
-/// use std::time::Duration;
-///
-/// let polling = Polling { typical: Duration::from_secs(40), ..Polling::default() };
-/// assert_eq!(polling.min_interval, Duration::from_secs(2));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Polling {
-    /// Never more often than this. 0 is allowed, for tests.
-    pub min_interval: Duration,
-    /// At most this far apart, while the budget allows. 0 is allowed, for tests.
-    pub max_interval: Duration,
-    /// So far apart where waits rest on webhooks: what a lost delivery costs at most.
-    pub safety_interval: Duration,
-    /// A first guess at the time that half of the generations take; learned from what is seen.
-    pub typical: Duration,
-}
-
-impl Default for Polling {
-    fn default() -> Self {
-        Self {
-            min_interval: Duration::from_secs(2),
-            max_interval: Duration::from_secs(5),
-            safety_interval: Duration::from_secs(60),
-            typical: Duration::from_secs(90),
-        }
-    }
-}
+use super::tracked::{QueueKeys, Records, Tracked};
+use crate::model::GenerationId;
 
 /// What to do next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
-    /// Look at this generation now; the budget has been charged.
-    Look(Arc<str>),
+    /// Poll this generation now. The budget has been charged.
+    Poll(GenerationId),
     /// Ask again at this time, or when something has changed.
     At(Duration),
     /// Ask again when something has changed.
     WhenChanged,
 }
 
-/// Chooses whose poll the budget is spent on.
+/// Chooses the generation whose poll the budget is spent on.
 ///
-/// A look is worth the expected time that its generation has been finished unseen. While there is
-/// budget for everybody, each is looked at within `max_interval`. When there is not, a look is
-/// spent only where it is worth [`WORTH`], so that the budget is there when the ends come; the one
-/// that is worth most goes first, and looks are spread evenly over the window. What a window has to
-/// spare goes to those that have not been seen for `max_interval`, whatever that is worth.
+/// A poll is worth the expected time for which its generation has been over unnoticed. While the
+/// budget is enough, each generation is polled within `max_interval`. When it is not, a poll is
+/// spent only where it is worth [`WORTH`], so that budget is left when the ends come; the poll that
+/// is worth most goes first, and polls are spread evenly over the window. What a window has to
+/// spare goes to generations that have not been seen for `max_interval`, whatever that is worth.
+///
+/// The records are the watchlist's. The planner adds two queues of their ids.
 pub(crate) struct Planner {
-    pub(crate) forecast: Forecast,
-    entries: HashMap<Arc<str>, Entry>,
-    /// The entries that are not under way, by when they are due; urgent ones at time zero.
-    due: BTreeSet<(Duration, Arc<str>)>,
-    /// The same, by when they will not have been seen for the longest time that there may be.
-    overdue: BTreeSet<(Duration, Arc<str>)>,
-    /// Those of whom something new is known since their due time was set.
-    changed: Vec<Arc<str>>,
-    /// The looks in a second that it takes to look at everybody each `max_interval`.
+    pub(super) forecast: Forecast,
+    /// The ids of generations without a poll in flight, by when they are due; urgent ones at zero.
+    due: BTreeSet<(Duration, GenerationId)>,
+    /// The same ids, by when their longest poll interval elapses.
+    overdue: BTreeSet<(Duration, GenerationId)>,
+    /// The ids of records that have changed since their queue keys were computed.
+    changed: Vec<GenerationId>,
+    /// The polls a second that polling every generation at its longest interval takes.
     demand: f64,
-    /// Whether there are more to look at than the budget allows, and the load when all due times
-    /// were last set.
+    /// Whether there is more demand than budget, and the load when all due times were last set.
     crowded: bool,
     load: f64,
-    /// Before this, a look would run ahead of an even pace.
+    /// Before this time, a poll would run ahead of an even pace.
     paced_until: Duration,
-    /// How many entries have been looked over, for the tests that bound it.
+    /// How many records have been examined, for the tests that bound the cost of a decision.
     #[cfg(test)]
-    work: std::cell::Cell<usize>,
+    pub(super) work: std::cell::Cell<usize>,
 }
 
-struct Entry {
-    kind: String,
-    polling: Polling,
-    /// Whether webhooks tell of its end: polls only make sure.
-    rests: bool,
-    /// When it was created, as far as is known.
-    born: Duration,
-    /// When it was last seen.
-    seen: Duration,
-    /// No look before this, whatever it is worth: a failed look pushes the next one back.
-    not_before: Duration,
-    /// Its places in the two queues, if it has them.
-    places: Option<(Duration, Duration)>,
-    urgent: bool,
-    under_way: bool,
-}
-
-/// The expected unseen time, in seconds, below which a look is not worth a request once the budget
-/// is used up; less while there is budget to spare, and more the scarcer it is.
+/// The expected unseen time, in seconds, below which a poll is not worth a request once the budget
+/// is used up. Found by simulation: lower values spend the window before the ends come.
 const WORTH: f64 = 0.7;
+/// How much more a poll has to be worth for each time that the demand exceeds the budget. Found by
+/// simulation at 20 and 30 generations a minute.
 const SCARCITY: f64 = 0.2;
-/// By what factor the load has changed when all due times are set anew.
-const RETHINK: f64 = 1.5;
-/// How many polls may catch up at once with an even pace.
+/// By what factor the load changes before all due times are set anew: computing them costs a pass
+/// over all records, and due times that are off by half a step do no harm.
+const RELOAD: f64 = 1.5;
+/// How many polls may catch up at once with an even pace. More would empty the window in bursts,
+/// fewer would lose the slots that a late timer leaves.
 const BURST: u32 = 2;
-/// Even the least worthy is looked at again within so many turns of all; sooner where the load is
-/// little more than the budget carries.
-const TURNS: f64 = 4.0;
+/// Even the generation that is worth least is polled again within so many rounds of all; sooner
+/// where the demand is little more than the budget. It bounds starvation.
+const ROUNDS: f64 = 4.0;
+/// Halvings of an interval of seconds that find a due time to a few hundredths of a second.
+const HALVINGS: usize = 8;
 
 impl Planner {
-    /// `typical` is a first guess at the time that half of the generations take.
+    /// `typical` is a first guess at the median duration.
     pub(crate) fn new(typical: Duration) -> Self {
         Self {
             forecast: Forecast::new(typical),
-            entries: HashMap::new(),
             due: BTreeSet::new(),
             overdue: BTreeSet::new(),
             changed: Vec::new(),
@@ -126,195 +84,144 @@ impl Planner {
         }
     }
 
-    /// Follows a generation, born and last seen at these times; one that has not been seen is
-    /// looked at as soon as the budget allows. One that is followed already begins anew.
-    pub(crate) fn add(
+    /// A record was added.
+    pub(super) fn on_added<H>(&mut self, id: &GenerationId, record: &Tracked<H>) {
+        self.demand += record.demand();
+        self.changed.push(id.clone());
+    }
+
+    /// A record was removed.
+    pub(super) fn on_removed<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+        self.leave_queues(id, record);
+        self.demand -= record.demand();
+    }
+
+    /// One more wait polls this generation, perhaps more often than those before it, or without
+    /// webhooks: all its waits get the shortest intervals that one of them asks for.
+    pub(super) fn merge_polling<H>(
         &mut self,
-        id: Arc<str>,
-        kind: String,
-        born: Duration,
-        seen: Option<Duration>,
+        id: &GenerationId,
+        record: &mut Tracked<H>,
         polling: Polling,
+        relies_on_webhooks: bool,
     ) {
-        self.remove(&id);
-        let entry = Entry {
-            kind,
-            polling,
-            rests: false,
-            born,
-            seen: seen.unwrap_or(born),
-            not_before: Duration::ZERO,
-            places: None,
-            urgent: seen.is_none(),
-            under_way: false,
+        self.demand -= record.demand();
+        record.relies_on_webhooks &= relies_on_webhooks;
+        record.polling = Polling {
+            min_interval: record.polling.min_interval.min(polling.min_interval),
+            max_interval: record.polling.max_interval.min(polling.max_interval),
+            safety_interval: record.polling.safety_interval.min(polling.safety_interval),
+            typical: record.polling.typical,
         };
-        self.demand += entry.demand();
-        self.entries.insert(id.clone(), entry);
-        self.changed.push(id);
+        self.demand += record.demand();
+        self.changed.push(id.clone());
     }
 
-    /// Webhooks will tell of this generation's end.
-    pub(crate) fn rest(&mut self, id: &str) {
-        self.pace(id, |entry| entry.rests = true);
+    /// Makes a poll due at once, whatever it is worth; if one is in flight, when it has returned.
+    pub(super) fn poll_now<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+        record.urgent = true;
+        record.not_before = Duration::ZERO;
+        self.changed.push(id.clone());
     }
 
-    /// One more wants to know of this generation, perhaps more often than those before, or without
-    /// webhooks.
-    pub(crate) fn join(&mut self, id: &str, polling: Polling, rests: bool) {
-        self.pace(id, |entry| {
-            entry.rests &= rests;
-            entry.polling.min_interval = entry.polling.min_interval.min(polling.min_interval);
-            entry.polling.max_interval = entry.polling.max_interval.min(polling.max_interval);
-            entry.polling.safety_interval =
-                entry.polling.safety_interval.min(polling.safety_interval);
-        });
+    /// A poll has returned a snapshot.
+    pub(super) fn on_seen<H>(&mut self, now: Duration, id: &GenerationId, record: &mut Tracked<H>) {
+        record.seen(now);
+        self.changed.push(id.clone());
     }
 
-    fn pace(&mut self, id: &str, change: impl FnOnce(&mut Entry)) {
-        let Some(entry) = self.entries.get(id) else { return };
-        self.demand -= entry.demand();
-        self.change(id, change);
-        self.demand += self.entries[id].demand();
+    /// A poll has failed. The next one is sent no sooner than this.
+    pub(super) fn on_poll_failed<H>(
+        &mut self,
+        now: Duration,
+        id: &GenerationId,
+        record: &mut Tracked<H>,
+        not_before: Duration,
+    ) {
+        record.not_before = not_before.max(now.saturating_add(record.polling.min_interval));
+        // The poll was made for a webhook or as the safety poll: the next safety interval is too
+        // late to make up for it.
+        record.urgent |= record.relies_on_webhooks;
+        self.changed.push(id.clone());
     }
 
-    /// Stops following a generation.
-    pub(crate) fn remove(&mut self, id: &str) {
-        self.leave_queues(id);
-        if let Some(entry) = self.entries.remove(id) {
-            self.demand -= entry.demand();
-        }
-    }
-
-    fn leave_queues(&mut self, id: &str) {
-        let Some((id, _)) = self.entries.get_key_value(id) else { return };
-        let id = id.clone();
-        let entry = self.entries.get_mut(&id).expect("it was just found");
-        if let Some((due, overdue)) = entry.places.take() {
-            self.due.remove(&(due, id.clone()));
-            self.overdue.remove(&(overdue, id));
-        }
-    }
-
-    /// Makes a look due at once, whatever it is worth; if one is under way, when it has come back.
-    pub(crate) fn hurry(&mut self, id: &str) {
-        self.change(id, |entry| {
-            entry.urgent = true;
-            entry.not_before = Duration::ZERO;
-        });
-    }
-
-    /// A generation's kind has become known.
-    pub(crate) fn describe(&mut self, id: &str, kind: String) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.kind = kind;
-        }
-    }
-
-    /// A look has brought this generation's state, and perhaps when it was born.
-    pub(crate) fn seen(&mut self, now: Duration, id: &str, born: Option<Duration>) {
-        self.change(id, |entry| {
-            entry.seen = now;
-            entry.not_before = Duration::ZERO;
-            entry.born = born.unwrap_or(entry.born);
-            entry.under_way = false;
-        });
-    }
-
-    /// A look has failed: the next one no sooner than this.
-    pub(crate) fn missed(&mut self, now: Duration, id: &str, not_before: Duration) {
-        self.change(id, |entry| {
-            entry.not_before = not_before.max(now.saturating_add(entry.polling.min_interval));
-            entry.under_way = false;
-            // What a webhook has told of, or what makes sure, is not put off to the next safety look.
-            entry.urgent |= entry.rests;
-        });
-    }
-
-    fn change(&mut self, id: &str, change: impl FnOnce(&mut Entry)) {
-        if let Some((id, _)) = self.entries.get_key_value(id) {
-            let id = id.clone();
-            change(self.entries.get_mut(&id).expect("it was just found"));
-            self.changed.push(id);
-        }
-    }
-
-    /// How old a generation is, and what such generations take.
-    pub(crate) fn progress(&self, now: Duration, id: &str) -> (Duration, Duration) {
-        match self.entries.get(id) {
-            Some(entry) => {
-                (now.saturating_sub(entry.born), self.forecast.shape(&entry.kind).median())
-            }
-            None => (Duration::ZERO, self.forecast.shape("").median()),
-        }
+    /// The median duration of generations of this route.
+    pub(super) fn expected(&self, route: &str) -> Duration {
+        self.forecast.shape(route).median()
     }
 
     /// What to do now.
-    pub(crate) fn next(&mut self, now: Duration, budget: &mut Budget) -> Next {
-        let rate = budget.poll_rate(now);
-        self.schedule(rate);
-        let id = match self.choose(now, budget) {
+    pub(super) fn next<H>(
+        &mut self,
+        now: Duration,
+        records: &mut Records<H>,
+        budget: &mut Budget,
+    ) -> Next {
+        let poll_rate = budget.poll_rate(now);
+        self.schedule(records, poll_rate);
+        let id = match self.choose(now, records, budget) {
             Ok(id) => id,
             Err(next) => return next,
         };
-        self.leave_queues(&id);
-        let entry = self.entries.get_mut(&id).expect("what is due is followed");
-        entry.under_way = true;
-        entry.urgent = false;
-        if let Some((polls, window)) = rate {
+        if let Some(record) = records.get_mut(&id) {
+            self.leave_queues(&id, record);
+            record.urgent = false;
+        }
+        if let Some((polls, window)) = poll_rate {
             let gap = window / u32::try_from(polls).unwrap_or(u32::MAX);
             let behind = now.saturating_sub(gap.saturating_mul(BURST));
             self.paced_until = self.paced_until.max(behind).saturating_add(gap);
         }
-        Next::Look(id)
+        Next::Poll(id)
     }
 
-    /// Whose turn it is; the budget has been charged.
-    fn choose(&self, now: Duration, budget: &mut Budget) -> Result<Arc<str>, Next> {
+    /// The generation to poll; the budget has been charged. Or when to ask again.
+    fn choose<H>(
+        &self,
+        now: Duration,
+        records: &Records<H>,
+        budget: &mut Budget,
+    ) -> Result<GenerationId, Next> {
         let Some((first, id)) = self.due.first() else { return Err(Next::WhenChanged) };
         let by_worth = self.crowded && !first.is_zero();
         let at = if by_worth { self.paced_until.max(*first) } else { *first };
         let mut spared = None;
         if at > now {
+            // Nothing is worth a poll yet. A window with room to spare still polls what is overdue.
             let overdue = self.overdue.first().filter(|_| self.crowded);
-            let all = self.entries.len();
+            let all = records.len();
             let spare = overdue.map_or(Duration::MAX, |(at, _)| budget.spare_at(now, all).max(*at));
             if spare > now {
                 return Err(Next::At(at.min(spare)));
             }
             spared = overdue.map(|(_, id)| id.clone());
         }
-        match budget.take(now, Class::Poll) {
+        match budget.acquire(now, Class::Poll) {
             Ok(()) => {}
-            Err(Refusal::Until(at) | Refusal::Frozen(at)) => return Err(Next::At(at)),
-            Err(Refusal::UntilChange) => return Err(Next::WhenChanged),
+            Err(Denial::Until(at) | Denial::Frozen(at)) => return Err(Next::At(at)),
+            Err(Denial::UntilChange) => return Err(Next::WhenChanged),
         }
-        let worthiest = if spared.is_none() && by_worth { self.worthiest(now) } else { None };
-        Ok(spared.or(worthiest).unwrap_or_else(|| id.clone()))
+        let best = if spared.is_none() && by_worth { self.most_unseen(now, records) } else { None };
+        Ok(spared.or(best).unwrap_or_else(|| id.clone()))
     }
 
-    /// Of those that are due, the one that has most likely been finished unseen for longest.
-    fn worthiest(&self, now: Duration) -> Option<Arc<str>> {
+    /// Of the generations that are due, the one whose poll is worth most.
+    fn most_unseen<H>(&self, now: Duration, records: &Records<H>) -> Option<GenerationId> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now);
-        due.map(|(_, id)| {
+        let unseen = due.filter_map(|(_, id)| {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
-            let entry = &self.entries[id];
-            let shape = self.forecast.shape(&entry.kind);
-            (
-                shape.unseen(entry.seen.saturating_sub(entry.born), now.saturating_sub(entry.born)),
-                id,
-            )
-        })
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, id)| id.clone())
+            let record = records.get(id)?;
+            Some((record.unseen(self.forecast.shape(&record.route), now), id))
+        });
+        unseen.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, id)| id.clone())
     }
 
-    /// Sets when those are due of whom something new is known: all, if the load is another than
-    /// when they were last set.
-    fn schedule(&mut self, poll_rate: Option<(usize, Duration)>) {
+    /// Computes the queue keys of the records that have changed; of all records, if the load has.
+    fn schedule<H>(&mut self, records: &mut Records<H>, poll_rate: Option<(usize, Duration)>) {
         let load = self.load_under(poll_rate);
         let crowded = load > 1.0;
-        let changed = load.max(self.load) > RETHINK * load.min(self.load);
+        let changed = load.max(self.load) > RELOAD * load.min(self.load);
         if crowded != self.crowded || (crowded && changed) {
             self.crowded = crowded;
             self.load = load;
@@ -324,81 +231,68 @@ impl Planner {
         for id in std::mem::take(&mut self.changed) {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
-            self.leave_queues(&id);
-            let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.under_way) else {
+            let Some(record) = records.get_mut(&id) else { continue };
+            self.leave_queues(&id, record);
+            if record.poll.is_some() {
                 continue;
+            }
+            let due = if record.urgent {
+                record.not_before
+            } else {
+                due_at(record, self.forecast.shape(&record.route), load)
             };
-            let due = match entry.urgent {
-                true => entry.not_before,
-                false => entry.next_look(self.forecast.shape(&entry.kind), load),
-            };
-            let overdue = entry.overdue();
-            entry.places = Some((due, overdue));
-            self.due.insert((due, id.clone()));
-            self.overdue.insert((overdue, id));
+            let keys = QueueKeys { due, overdue: record.overdue_at() };
+            record.queue_keys = Some(keys);
+            self.due.insert((keys.due, id.clone()));
+            self.overdue.insert((keys.overdue, id));
         }
     }
 
-    /// The share of the budget that this takes.
+    fn leave_queues<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+        if let Some(keys) = record.queue_keys.take() {
+            self.due.remove(&(keys.due, id.clone()));
+            self.overdue.remove(&(keys.overdue, id.clone()));
+        }
+    }
+
+    /// The share of the budget that the demand takes.
     fn load_under(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
         let Some((polls, window)) = poll_rate else { return 0.0 };
         self.demand * window.as_secs_f64() / polls as f64
     }
 }
 
-impl Entry {
-    /// How far its looks may be apart.
-    fn longest(&self) -> Duration {
-        match self.rests {
-            true => self.polling.safety_interval,
-            false => self.polling.max_interval.max(self.polling.min_interval),
+/// When a poll of this generation is worth a request.
+fn due_at<H>(record: &Tracked<H>, shape: Shape, load: f64) -> Duration {
+    if record.relies_on_webhooks {
+        return record.overdue_at();
+    }
+    let crowded = load > 1.0;
+    let seen_at = record.last_seen();
+    let min_interval = record.polling.min_interval;
+    let longest = if crowded {
+        let rounds = ROUNDS.min(load * load);
+        Duration::try_from_secs_f64(rounds * load / record.demand()).unwrap_or(Duration::MAX)
+    } else {
+        record.polling.max_interval
+    };
+    let earliest = seen_at.saturating_add(min_interval);
+    let latest = seen_at.saturating_add(longest.max(min_interval));
+    let worth = if crowded { WORTH * (1.0 + SCARCITY * (load - 1.0)) } else { WORTH * load };
+    let enough = |at: Duration| record.unseen(shape, at) >= worth;
+    let due = if earliest == latest || enough(earliest) {
+        earliest
+    } else if !enough(latest) {
+        latest
+    } else {
+        let (mut low, mut high) = (earliest, latest);
+        for _ in 0..HALVINGS {
+            let middle = low + (high - low) / 2;
+            *(if enough(middle) { &mut high } else { &mut low }) = middle;
         }
-    }
-
-    /// When it has not been seen for so long.
-    fn overdue(&self) -> Duration {
-        self.seen.saturating_add(self.longest()).max(self.not_before)
-    }
-
-    /// The looks in a second that it takes to look at it so often.
-    fn demand(&self) -> f64 {
-        1.0 / self.longest().as_secs_f64().max(1.0)
-    }
-
-    /// When a look will be worth it.
-    fn next_look(&self, shape: Shape, load: f64) -> Duration {
-        let polling = &self.polling;
-        if self.rests {
-            return self.overdue();
-        }
-        let earliest = self.seen.saturating_add(polling.min_interval);
-        let longest = match load > 1.0 {
-            true => Duration::try_from_secs_f64(TURNS.min(load * load) * load / self.demand())
-                .unwrap_or(Duration::MAX),
-            false => polling.max_interval,
-        };
-        let latest = self.seen.saturating_add(longest.max(polling.min_interval));
-        let worth = match load > 1.0 {
-            true => WORTH * (1.0 + SCARCITY * (load - 1.0)),
-            false => WORTH * load,
-        };
-        let seen_age = self.seen.saturating_sub(self.born);
-        let enough = |at: Duration| shape.unseen(seen_age, at.saturating_sub(self.born)) >= worth;
-        let due = if earliest == latest || enough(earliest) {
-            earliest
-        } else if !enough(latest) {
-            latest
-        } else {
-            // Eight halvings find it to a few hundredths of a second.
-            let (mut low, mut high) = (earliest, latest);
-            for _ in 0..8 {
-                let middle = low + (high - low) / 2;
-                *(if enough(middle) { &mut high } else { &mut low }) = middle;
-            }
-            high
-        };
-        due.max(self.not_before)
-    }
+        high
+    };
+    due.max(record.not_before)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The planner and the budget together, against a service that takes its time: what holds for any
+//! The planner and the budget together, against a service with latency: properties that hold for any
 //! mix of generations, creates, latencies, failures and 429s.
 
 use std::collections::BTreeMap;
@@ -6,68 +6,69 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::budget::RateLimit;
+use super::super::fixture::Plan;
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
 const PER: Duration = Duration::from_secs(60);
 
-/// What is asked of the client, and how the service behaves.
+/// The calls of a client, and how the service behaves.
 #[derive(Clone, Debug)]
 struct World {
     requests: u32,
-    /// When each create is wanted, and how long its generation takes, in milliseconds.
+    /// When each create is called, and how long its generation takes, in milliseconds.
     creates: Vec<(u64, u64)>,
-    /// For each request in turn: its latency in milliseconds, the place within it where the service
-    /// counts it, and how it goes.
-    requests_go: Vec<(u64, f64, Goes)>,
+    /// For each request in turn: its latency in milliseconds, the point within it (0 to 1) at which
+    /// the service counts it, and its outcome.
+    outcomes: Vec<(u64, f64, Outcome)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Goes {
-    Well,
-    /// It fails, and nothing sooner than so many seconds is asked for.
-    Badly(u64),
-    /// 429, and so many seconds.
-    Limited(u64),
+enum Outcome {
+    Success,
+    /// A failure, after which the next poll is delayed by this many seconds.
+    Failure(u64),
+    /// A 429 with this many seconds.
+    RateLimited(u64),
 }
 
 fn world(
     creates: impl Strategy<Value = Vec<(u64, u64)>>,
-    goes: impl Strategy<Value = Goes>,
+    outcome: impl Strategy<Value = Outcome>,
 ) -> impl Strategy<Value = World> {
-    let go = (0..2500u64, 0.0..1.0, goes);
-    (20..60u32, creates, prop::collection::vec(go, 1..200))
-        .prop_map(|(requests, creates, requests_go)| World { requests, creates, requests_go })
+    let outcomes = (0..2500u64, 0.0..1.0, outcome);
+    (20..60u32, creates, prop::collection::vec(outcomes, 1..200))
+        .prop_map(|(requests, creates, outcomes)| World { requests, creates, outcomes })
 }
 
 fn creates(count: std::ops::Range<usize>, within: u64) -> impl Strategy<Value = Vec<(u64, u64)>> {
     prop::collection::vec((0..within, 5_000..200_000u64), count)
 }
 
-fn mostly_well() -> impl Strategy<Value = Goes> {
-    prop_oneof![9 => Just(Goes::Well), 1 => (0..20u64).prop_map(Goes::Badly)]
+fn mostly_success() -> impl Strategy<Value = Outcome> {
+    prop_oneof![9 => Just(Outcome::Success), 1 => (0..20u64).prop_map(Outcome::Failure)]
 }
 
 struct Request {
     class: Class,
     index: usize,
     sent: Duration,
-    goes: Goes,
+    outcome: Outcome,
 }
 
-/// What has happened.
+/// What happened.
 #[derive(Default)]
 struct Log {
     /// When the service counted each request.
     counted: Vec<Duration>,
-    /// Each look: when it was sent and when its answer came.
-    looks: BTreeMap<usize, Vec<(Duration, Duration)>>,
-    /// How long each create waited for its turn.
+    /// The polls of each generation: when each was sent and when its response arrived.
+    polls: BTreeMap<usize, Vec<(Duration, Duration)>>,
+    /// How long each create waited for room.
     waited: Vec<Duration>,
-    /// The times in which nothing may go: from the answer 429 on, as long as it says.
+    /// The times in which nothing may be sent: from a 429 on, for as long as it says.
     frozen: Vec<(Duration, Duration)>,
     sent: Vec<Duration>,
-    most_at_once: usize,
+    max_in_flight: usize,
 }
 
 /// Runs until everything has ended, or an hour has passed.
@@ -79,68 +80,69 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
     let mut wanted: Vec<_> = wanted.iter().map(|(at, _)| ms(*at)).enumerate().collect();
     wanted.reverse();
 
-    let mut planner = Planner::new(S * 90);
-    let mut budget = Budget::new(Some(RateLimit { requests: world.requests, per: PER }));
+    let mut plan = Plan::new(S * 90);
+    let mut budget = Budget::new(Some(RateLimit::new(world.requests, PER)));
     let mut queue: Vec<(usize, Duration)> = Vec::new();
     let mut creates_sent = vec![0; takes.len()];
     let mut ends: BTreeMap<usize, Duration> = BTreeMap::new();
-    let mut under_way: Vec<(Duration, Request)> = Vec::new();
+    let mut in_flight: Vec<(Duration, Request)> = Vec::new();
     let mut log = Log::default();
     let mut now = Duration::ZERO;
     while now < S * 3600 {
-        // Answers.
-        under_way.sort_by_key(|(at, request)| (*at, request.sent));
-        while under_way.first().is_some_and(|(at, _)| *at <= now) {
-            let (_, request) = under_way.remove(0);
-            budget.answered(now, request.class);
-            if let Goes::Limited(seconds) = request.goes {
-                budget.limited(now, request.sent, Some(S * seconds as u32));
+        // Responses.
+        in_flight.sort_by_key(|(at, request)| (*at, request.sent));
+        while in_flight.first().is_some_and(|(at, _)| *at <= now) {
+            let (_, request) = in_flight.remove(0);
+            budget.release(now, request.class);
+            if let Outcome::RateLimited(seconds) = request.outcome {
+                budget.on_rate_limited(now, request.sent, Some(S * seconds as u32));
                 log.frozen.push((now, now + S * seconds as u32));
             }
             let id = format!("gen_{}", request.index);
-            match (request.class, request.goes) {
-                (Class::Direct, Goes::Well) => {
+            match (request.class, request.outcome) {
+                (Class::Direct, Outcome::Success) => {
                     ends.insert(request.index, now + takes[request.index]);
-                    planner.add(id.into(), String::new(), now, Some(now), Polling::default());
+                    plan.add_created(&id, now, Polling::default());
                 }
                 (Class::Direct, _) => {
                     // A create that may be sent again: it queues again.
                     budget.queue();
                     queue.push((request.index, now));
                 }
-                (Class::Poll, Goes::Well) => {
-                    log.looks.entry(request.index).or_default().push((request.sent, now));
-                    match ends[&request.index] <= request.sent {
-                        true => planner.remove(&id),
-                        false => planner.seen(now, &id, None),
+                (Class::Poll, Outcome::Success) => {
+                    log.polls.entry(request.index).or_default().push((request.sent, now));
+                    if ends[&request.index] <= request.sent {
+                        plan.remove(&id);
+                    } else {
+                        plan.seen(now, &id, None);
                     }
                 }
-                (Class::Poll, Goes::Badly(seconds) | Goes::Limited(seconds)) => {
-                    log.looks.entry(request.index).or_default().push((request.sent, now));
-                    planner.missed(now, &id, now + S * seconds as u32);
+                (Class::Poll, Outcome::Failure(seconds) | Outcome::RateLimited(seconds)) => {
+                    log.polls.entry(request.index).or_default().push((request.sent, now));
+                    plan.failed(now, &id, now + S * seconds as u32);
                 }
             }
         }
         let mut send = |class, index, log: &mut Log| {
-            let nth = log.sent.len() % world.requests_go.len();
-            let (latency, place, mut goes) = world.requests_go[nth];
+            let nth = log.sent.len() % world.outcomes.len();
+            let (latency, point, mut outcome) = world.outcomes[nth];
             if class == Class::Direct {
-                // No create fails for ever, or none would be left to follow.
+                // No create fails forever, or there would be nothing to poll.
                 creates_sent[index] += 1;
                 if creates_sent[index] > 2 {
-                    goes = Goes::Well;
+                    outcome = Outcome::Success;
                 }
             }
-            log.counted.push(now + ms(latency).mul_f64(place));
+            log.counted.push(now + ms(latency).mul_f64(point));
             log.sent.push(now);
-            under_way.push((now + ms(latency), Request { class, index, sent: now, goes }));
-            log.most_at_once = log.most_at_once.max(under_way.len());
+            in_flight.push((now + ms(latency), Request { class, index, sent: now, outcome }));
+            log.max_in_flight = log.max_in_flight.max(in_flight.len());
         };
         // Creates, in their order.
         while wanted.last().is_some_and(|(_, at)| *at <= now)
             && let Some((index, _)) = wanted.pop()
         {
-            match budget.take_unqueued(now) {
+            match budget.acquire_unqueued(now) {
                 true => {
                     log.waited.push(Duration::ZERO);
                     send(Class::Direct, index, &mut log);
@@ -153,26 +155,26 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
         }
         let mut wake = Duration::MAX;
         while let Some((index, since)) = queue.first().copied() {
-            match budget.take(now, Class::Direct) {
+            match budget.acquire(now, Class::Direct) {
                 Ok(()) => {
                     queue.remove(0);
                     budget.unqueue();
                     log.waited.push(now - since);
                     send(Class::Direct, index, &mut log);
                 }
-                Err(Refusal::Until(at) | Refusal::Frozen(at)) => {
+                Err(Denial::Until(at) | Denial::Frozen(at)) => {
                     wake = wake.min(at);
                     break;
                 }
-                Err(Refusal::UntilChange) => break,
+                Err(Denial::UntilChange) => break,
             }
         }
-        // Looks.
+        // Polls.
         loop {
-            match planner.next(now, &mut budget) {
-                Next::Look(id) => {
-                    prop_assert!(queue.is_empty(), "a poll goes before a create that waits");
-                    let index = id.trim_start_matches("gen_").parse().unwrap();
+            match plan.next(now, &mut budget) {
+                Next::Poll(id) => {
+                    prop_assert!(queue.is_empty(), "a poll is sent before a create that waits");
+                    let index = id.as_str().trim_start_matches("gen_").parse().unwrap();
                     send(Class::Poll, index, &mut log);
                 }
                 Next::At(at) => {
@@ -182,7 +184,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 Next::WhenChanged => break,
             }
         }
-        let answer = under_way.iter().map(|(at, _)| *at).min();
+        let answer = in_flight.iter().map(|(at, _)| *at).min();
         let create = wanted.last().map(|(_, at)| *at);
         let Some(next) = [answer, create, Some(wake)].into_iter().flatten().min() else { break };
         if next == Duration::MAX {
@@ -205,45 +207,45 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_window_has_more_than_the_limit_and_nobody_is_asked_too_often(
-        world in world(creates(1..80, 200_000), mostly_well()),
+    fn no_window_has_more_than_the_limit_and_no_generation_is_polled_too_often(
+        world in world(creates(1..80, 200_000), mostly_success()),
     ) {
         let log = run(&world)?;
         prop_assert!(most_in_a_window(&log.counted) <= world.requests as usize);
-        for looks in log.looks.values() {
-            for pair in looks.windows(2) {
+        for polls in log.polls.values() {
+            for pair in polls.windows(2) {
                 let (sent, answered) = (pair[1].0, pair[0].1);
                 prop_assert!(sent >= answered + S * 2, "{sent:?} after {answered:?}");
             }
         }
     }
 
-    /// Even with far more generations than can be looked at, each is looked at again within some
-    /// turns of all.
+    /// Even with far more generations than the budget can poll, each is polled again within some
+    /// rounds of all.
     #[test]
-    fn no_generation_is_starved(world in world(creates(1..150, 100_000), mostly_well())) {
+    fn no_generation_is_starved(world in world(creates(1..150, 100_000), mostly_success())) {
         let log = run(&world)?;
-        let turn = PER * world.creates.len() as u32 / world.requests;
-        let bound = turn * 6 + PER + S * 30;
-        for looks in log.looks.values() {
-            for pair in looks.windows(2) {
+        let round = PER * world.creates.len() as u32 / world.requests;
+        let bound = round * 6 + PER + S * 30;
+        for polls in log.polls.values() {
+            for pair in polls.windows(2) {
                 let gap = pair[1].0 - pair[0].1;
                 prop_assert!(gap <= bound, "{gap:?} with {} at once", world.creates.len());
             }
         }
     }
 
-    /// Polls fill what is left, and give way: creates at a rate that the limit allows wait no longer
-    /// than until some slots come free.
+    /// Polls use what is left and yield to creates: creates at a rate that the limit allows wait only
+    /// until some slots are free.
     #[test]
     fn creates_are_not_starved_by_polls(
         many in 40..100usize,
-        go in prop::collection::vec((0..500u64, 0.0..1.0, Just(Goes::Well)), 1..50),
+        outcomes in prop::collection::vec((0..500u64, 0.0..1.0, Just(Outcome::Success)), 1..50),
     ) {
         // Many generations that take long, then a create each four seconds.
         let first = (0..many).map(|nth| (nth as u64 * 1500, 600_000));
         let then = (0..60).map(|nth| (300_000 + nth * 4000, 30_000));
-        let world = World { requests: 60, creates: first.chain(then).collect(), requests_go: go };
+        let world = World { requests: 60, creates: first.chain(then).collect(), outcomes };
         let log = run(&world)?;
         prop_assert!(most_in_a_window(&log.counted) <= 60);
         let longest = log.waited[many..].iter().max().unwrap();
@@ -251,10 +253,10 @@ proptest! {
     }
 
     #[test]
-    fn after_a_429_nothing_goes_before_its_time(
+    fn after_a_429_nothing_is_sent_before_its_time(
         world in world(creates(1..40, 100_000), prop_oneof![
-            30 => Just(Goes::Well),
-            1 => (0..90u64).prop_map(Goes::Limited),
+            30 => Just(Outcome::Success),
+            1 => (0..90u64).prop_map(Outcome::RateLimited),
         ]),
     ) {
         let log = run(&world)?;

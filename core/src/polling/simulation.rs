@@ -1,37 +1,41 @@
-//! The planner against polling in turn, simulated: how long after its end is a generation noticed?
+//! A simulation of the planner against polling in turn: how long after its end is a generation
+//! noticed?
 //!
 //! `cargo test -p pipevideo simulation -- --nocapture` prints the table.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{Budget, Class, RateLimit, Refusal};
-use super::planner::{Next, Planner, Polling};
+use super::Polling;
+use super::budget::{Budget, Class, Denial, RateLimit};
+use super::fixture::{Plan, id};
+use super::planner::Next;
+use crate::model::GenerationId;
 
-/// How long after its end a generation was noticed, at the mean, and with how many polls.
+/// The mean time between the end of a generation and the poll that notices it, and the number of
+/// polls.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
     lag: f64,
     polls: usize,
 }
 
-/// When generations are wanted, and how long each takes.
+/// When generations are created, and how long each takes.
 struct Load {
-    births: Vec<Duration>,
+    creates: Vec<Duration>,
     takes: Vec<Duration>,
 }
 
-fn load(births: impl Iterator<Item = f64>, seed: u64) -> Load {
+fn load(creates: impl Iterator<Item = f64>, seed: u64) -> Load {
     let mut random = fastrand::Rng::with_seed(seed);
-    let births: Vec<_> = births.map(Duration::from_secs_f64).collect();
+    let creates: Vec<_> = creates.map(Duration::from_secs_f64).collect();
     let mut normal = || {
         let (u, v): (f64, f64) = (1.0 - random.f64(), random.f64());
         (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
     };
-    let takes = births.iter().map(|_| Duration::from_secs_f64(90.0 * (0.5 * normal()).exp()));
+    let takes = creates.iter().map(|_| Duration::from_secs_f64(90.0 * (0.5 * normal()).exp()));
     let takes = takes.collect();
-    Load { births, takes }
+    Load { creates, takes }
 }
 
 fn per_minute(rate: u32) -> impl Iterator<Item = f64> {
@@ -39,28 +43,28 @@ fn per_minute(rate: u32) -> impl Iterator<Item = f64> {
     (0..40 * rate).map(move |i| f64::from(i) * gap)
 }
 
-/// Who chooses the polls.
-trait Chooser {
-    fn add(&mut self, now: Duration, id: Arc<str>);
+/// What chooses the polls.
+trait Policy {
+    fn add(&mut self, now: Duration, id: GenerationId);
     fn next(&mut self, now: Duration, budget: &mut Budget) -> Next;
-    fn seen(&mut self, now: Duration, id: &str, ended: Option<Duration>);
+    fn seen(&mut self, now: Duration, id: &GenerationId, ended: Option<Duration>);
 }
 
-impl Chooser for Planner {
-    fn add(&mut self, now: Duration, id: Arc<str>) {
-        Planner::add(self, id, String::new(), now, Some(now), Polling::default());
+impl Policy for Plan {
+    fn add(&mut self, now: Duration, id: GenerationId) {
+        self.add_created(id.as_str(), now, Polling::default());
     }
 
     fn next(&mut self, now: Duration, budget: &mut Budget) -> Next {
-        Planner::next(self, now, budget)
+        Plan::next(self, now, budget)
     }
 
-    fn seen(&mut self, now: Duration, id: &str, ended: Option<Duration>) {
+    fn seen(&mut self, now: Duration, id: &GenerationId, ended: Option<Duration>) {
         match ended {
-            None => Planner::seen(self, now, id, None),
+            None => Plan::seen(self, now, id.as_str(), None),
             Some(took) => {
-                self.forecast.learn("", took);
-                self.remove(id);
+                self.planner.forecast.learn("", took);
+                self.remove(id.as_str());
             }
         }
     }
@@ -71,11 +75,11 @@ impl Chooser for Planner {
 struct InTurn {
     paced: bool,
     paced_until: Duration,
-    seen: BTreeMap<Arc<str>, Duration>,
+    seen: BTreeMap<GenerationId, Duration>,
 }
 
-impl Chooser for InTurn {
-    fn add(&mut self, now: Duration, id: Arc<str>) {
+impl Policy for InTurn {
+    fn add(&mut self, now: Duration, id: GenerationId) {
         self.seen.insert(id, now);
     }
 
@@ -91,17 +95,17 @@ impl Chooser for InTurn {
             return Next::At(self.paced_until);
         }
         let (polls, window) = budget.poll_rate(now).unwrap();
-        match budget.take(now, Class::Poll) {
+        match budget.acquire(now, Class::Poll) {
             Ok(()) => {
                 self.paced_until = now + window / polls as u32;
-                Next::Look(id.clone())
+                Next::Poll(id.clone())
             }
-            Err(Refusal::Until(at) | Refusal::Frozen(at)) => Next::At(at),
-            Err(Refusal::UntilChange) => Next::WhenChanged,
+            Err(Denial::Until(at) | Denial::Frozen(at)) => Next::At(at),
+            Err(Denial::UntilChange) => Next::WhenChanged,
         }
     }
 
-    fn seen(&mut self, now: Duration, id: &str, ended: Option<Duration>) {
+    fn seen(&mut self, now: Duration, id: &GenerationId, ended: Option<Duration>) {
         if ended.is_some() {
             self.seen.remove(id);
         } else if let Some(seen) = self.seen.get_mut(id) {
@@ -110,49 +114,49 @@ impl Chooser for InTurn {
     }
 }
 
-/// Runs a load with answers at once, and checks that the service would never have said 429.
-fn run(chooser: &mut dyn Chooser, load: &Load) -> Outcome {
+/// Runs a load with responses that take no time, and checks that the service would never respond 429.
+fn run(policy: &mut dyn Policy, load: &Load) -> Outcome {
     let limit = RateLimit::default();
     let mut budget = Budget::new(Some(limit));
     let mut sent: Vec<Duration> = Vec::new();
-    let mut waiting: Vec<usize> = (0..load.births.len()).rev().collect();
-    let mut ends: BTreeMap<Arc<str>, (Duration, Duration)> = BTreeMap::new();
+    let mut waiting: Vec<usize> = (0..load.creates.len()).rev().collect();
+    let mut ends: BTreeMap<GenerationId, (Duration, Duration)> = BTreeMap::new();
     let (mut now, mut lag, mut polls) = (Duration::ZERO, 0.0, 0);
     while !waiting.is_empty() || !ends.is_empty() {
         let mut wake = Duration::MAX;
         while let Some(index) = waiting.last().copied() {
-            if load.births[index] > now {
-                wake = wake.min(load.births[index]);
+            if load.creates[index] > now {
+                wake = wake.min(load.creates[index]);
                 break;
             }
-            match budget.take(now, Class::Direct) {
+            match budget.acquire(now, Class::Direct) {
                 Ok(()) => {
-                    budget.answered(now, Class::Direct);
+                    budget.release(now, Class::Direct);
                     sent.push(now);
                     waiting.pop();
-                    let id: Arc<str> = format!("gen_{index:05}").into();
+                    let id = id(&format!("gen_{index:05}"));
                     ends.insert(id.clone(), (now, now + load.takes[index]));
-                    chooser.add(now, id);
+                    policy.add(now, id);
                 }
-                Err(Refusal::Until(at) | Refusal::Frozen(at)) => {
+                Err(Denial::Until(at) | Denial::Frozen(at)) => {
                     wake = wake.min(at);
                     break;
                 }
-                Err(Refusal::UntilChange) => unreachable!("answers come at once"),
+                Err(Denial::UntilChange) => unreachable!("responses take no time"),
             }
         }
-        match chooser.next(now, &mut budget) {
-            Next::Look(id) => {
-                budget.answered(now, Class::Poll);
+        match policy.next(now, &mut budget) {
+            Next::Poll(id) => {
+                budget.release(now, Class::Poll);
                 sent.push(now);
                 polls += 1;
-                let (born, end) = ends[&id];
-                let ended = (end <= now).then(|| end - born);
+                let (created_at, end) = ends[&id];
+                let ended = (end <= now).then(|| end - created_at);
                 if ended.is_some() {
                     lag += (now - end).as_secs_f64();
                     ends.remove(&id);
                 }
-                chooser.seen(now, &id, ended);
+                policy.seen(now, &id, ended);
                 continue;
             }
             Next::At(at) => wake = wake.min(at),
@@ -163,24 +167,24 @@ fn run(chooser: &mut dyn Chooser, load: &Load) -> Outcome {
     }
     let too_many =
         sent.windows(limit.requests as usize + 1).any(|w| w[w.len() - 1] < w[0] + limit.per);
-    assert!(!too_many, "the service would have answered 429");
-    Outcome { lag: lag / load.births.len() as f64, polls }
+    assert!(!too_many, "the service would have responded 429");
+    Outcome { lag: lag / load.creates.len() as f64, polls }
 }
 
 /// The mean over several seeds of the planner with its first guess, of polling in turn, and of
 /// polling in turn at an even pace.
-fn compare(births: impl Fn() -> Box<dyn Iterator<Item = f64>>, typical: f64) -> [Outcome; 3] {
+fn compare(creates: impl Fn() -> Box<dyn Iterator<Item = f64>>, typical: f64) -> [Outcome; 3] {
     let mut sums = [Outcome { lag: 0.0, polls: 0 }; 3];
     let seeds = 8;
     for seed in 0..seeds {
-        let load = load(births(), seed);
-        let mut choosers: [Box<dyn Chooser>; 3] = [
-            Box::new(Planner::new(Duration::from_secs_f64(typical))),
+        let load = load(creates(), seed);
+        let mut policies: [Box<dyn Policy>; 3] = [
+            Box::new(Plan::new(Duration::from_secs_f64(typical))),
             Box::new(InTurn::default()),
             Box::new(InTurn { paced: true, ..InTurn::default() }),
         ];
-        for (sum, chooser) in sums.iter_mut().zip(&mut choosers) {
-            let outcome = run(chooser.as_mut(), &load);
+        for (sum, policy) in sums.iter_mut().zip(&mut policies) {
+            let outcome = run(policy.as_mut(), &load);
             sum.lag += outcome.lag / seeds as f64;
             sum.polls += outcome.polls / seeds as usize;
         }
@@ -205,11 +209,11 @@ fn simulation() {
     );
     for rate in [10, 20, 30] {
         let name = format!("{rate} a minute");
-        let births = || Box::new(per_minute(rate)) as Box<dyn Iterator<Item = f64>>;
-        let (lag, _) = row(&name, 90.0, compare(births, 90.0));
+        let creates = || Box::new(per_minute(rate)) as Box<dyn Iterator<Item = f64>>;
+        let (lag, _) = row(&name, 90.0, compare(creates, 90.0));
         assert!(lag <= 0.72, "{name}: {lag}");
         for typical in [45.0, 180.0] {
-            let (lag, _) = row(&name, typical, compare(births, typical));
+            let (lag, _) = row(&name, typical, compare(creates, typical));
             assert!(lag <= 1.0, "{name}, guessed {typical} s: {lag}");
         }
     }

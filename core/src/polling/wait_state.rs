@@ -1,6 +1,4 @@
-//! One wait for one generation: what a snapshot, a webhook, a failed poll and the deadline do to it.
-//!
-//! Several waits of the same generation each have a lifecycle; their looks are shared.
+//! What polls have shown of one generation: the state that its waits share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,61 +7,29 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{Generation, Status};
-use crate::retry;
+use crate::retry::{self, Consequence, Operation};
 
-/// The state of one wait.
-pub(crate) struct Lifecycle {
-    state: State,
-    last: Option<Last>,
-    /// How far the generation has been seen to be.
-    rank: Rank,
-    /// Whether a look has found it.
-    found: bool,
-    deadline: Duration,
-    /// Until when a 404 may mean that the service is not yet consistent with a create.
-    grace_until: Duration,
-    polls: u32,
-    failures: u32,
-    /// How the last look failed, if it did.
-    trouble: Option<Error>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    /// A look is under way; `again` if an event has asked for another one after it.
-    Looking {
-        again: bool,
-    },
-    Done,
-}
-
-/// A generation as the service has just told it, and the text in which it did.
+/// A generation as the service has just described it, with the JSON in which it did.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) generation: Arc<Generation>,
-    pub(crate) text: Bytes,
+    pub(crate) json: Bytes,
 }
 
 impl Snapshot {
-    pub(crate) fn new(generation: Generation, text: Bytes) -> Self {
-        Self { generation: Arc::new(generation), text }
+    pub(crate) fn new(generation: Generation, json: Bytes) -> Self {
+        Self { generation: Arc::new(generation), json }
     }
 }
 
-/// The last snapshot as text, a fifth of what it takes up when it is read: ten thousand waits hold
-/// ten thousand.
-struct Last(Bytes);
-
-impl Last {
-    fn read(&self) -> Option<Arc<Generation>> {
-        crate::json::read(&self.0).ok().map(Arc::new)
-    }
-
-    /// Whether a snapshot says the same, perhaps in other words.
-    fn says(&self, snapshot: &Snapshot) -> bool {
-        self.0 == snapshot.text || self.read().is_some_and(|last| last == snapshot.generation)
-    }
+/// How a snapshot compares with the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    Newer,
+    /// It says the same, perhaps in other words.
+    Same,
+    /// It is older than the last one: a replica of the service lags behind.
+    Stale,
 }
 
 /// `queued < in_progress < final`.
@@ -74,143 +40,98 @@ enum Rank {
     Final,
 }
 
-/// What is asked for after an event.
-#[derive(Clone, Debug)]
-pub(crate) enum Ask {
-    /// Nothing: it is over, or an answer is still owed.
-    Nothing,
-    /// A look when the planner thinks best.
-    Later,
-    /// A look at once.
-    Now,
-    /// A look no sooner than this.
-    NotBefore(Duration),
-    /// It is over: the generation has ended, or the wait has.
-    End(Result<Arc<Generation>, Error>),
+/// What is known of one generation, and how its last polls went.
+pub(crate) struct WaitState {
+    /// The last snapshot, as JSON: parsed it takes five times the memory, and ten thousand waits
+    /// hold ten thousand of them.
+    last: Option<Bytes>,
+    rank: Rank,
+    /// Whether a poll has found the generation. From then on a 404 is not an early one.
+    found: bool,
+    /// Until when a 404 may mean that the service is not yet consistent with a create.
+    grace_until: Duration,
+    /// How many polls in a row have failed.
+    failures: u32,
+    /// How the last poll failed, if it did.
+    last_error: Option<Error>,
 }
 
-/// How long after a create a 404 may mean that it has not yet arrived everywhere.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// How long after a create a 404 may mean that the generation is not yet visible everywhere. The
+/// service promises nothing; replicas of web services usually agree within a second.
+const GRACE: Duration = Duration::from_secs(5);
 
-impl Lifecycle {
-    /// A wait until `deadline` for a generation, of which `last` was known before; a 404 until
-    /// `grace_until` is not believed.
-    pub(crate) fn new(deadline: Duration, grace_until: Duration, last: Option<Snapshot>) -> Self {
-        let known = |last: &Snapshot| rank(&last.generation.status, Rank::Queued);
-        let rank = last.as_ref().map_or(Rank::Queued, known);
-        let last = last.map(|last| Last(last.text));
-        let state = State::Waiting;
+impl WaitState {
+    /// The state of a generation that was created at `created_at`, if this process created it.
+    pub(crate) fn new(created_at: Option<Duration>) -> Self {
         Self {
-            state,
-            last,
-            rank,
+            last: None,
+            rank: Rank::Queued,
             found: false,
-            deadline,
-            grace_until,
-            polls: 0,
+            grace_until: created_at.map_or(Duration::ZERO, |at| at.saturating_add(GRACE)),
             failures: 0,
-            trouble: None,
+            last_error: None,
         }
     }
 
-    pub(crate) fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    /// A look goes out.
-    pub(crate) fn look(&mut self) {
-        if self.state == State::Waiting {
-            self.state = State::Looking { again: false };
-            self.polls += 1;
-        }
-    }
-
-    /// A verified webhook says that something has happened.
-    pub(crate) fn webhook(&mut self) -> Ask {
-        match &mut self.state {
-            State::Waiting => Ask::Now,
-            State::Looking { again } => {
-                *again = true;
-                Ask::Nothing
-            }
-            State::Done => Ask::Nothing,
-        }
-    }
-
-    /// The service has told how the generation is. The flag says whether that is news.
-    pub(crate) fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> (bool, Ask) {
-        let again = match self.state {
-            State::Done => return (false, Ask::Nothing),
-            State::Looking { again } => again,
-            State::Waiting => false,
-        };
+    /// A poll returned a snapshot.
+    pub(crate) fn on_poll_succeeded(&mut self) {
         self.failures = 0;
-        self.trouble = None;
+        self.last_error = None;
         self.found = true;
-        let generation = &snapshot.generation;
-        let rank = rank(&generation.status, self.rank);
-        let news = match &self.last {
-            // What a create has answered may be an end already: nothing is news after it.
-            Some(_) if self.rank == Rank::Final || rank < self.rank => false,
-            Some(last) if rank == self.rank => !last.says(snapshot),
-            _ => true,
-        };
-        if news {
-            self.rank = rank;
-            self.last = Some(Last(snapshot.text.clone()));
-        }
-        let ask = if generation.is_final() {
-            self.state = State::Done;
-            Ask::End(Ok(generation.clone()))
-        } else {
-            self.go_on(now, &generation.id, if again { Ask::Now } else { Ask::Later })
-        };
-        (news, ask)
     }
 
-    /// A look has failed. `entropy` is drawn evenly from 0 to 1.
-    pub(crate) fn failure(&mut self, now: Duration, id: &str, error: &Error, entropy: f64) -> Ask {
-        if self.state == State::Done {
-            return Ask::Nothing;
+    /// Compares a snapshot with the last one, and replaces that unless the new one is stale.
+    pub(crate) fn compare_and_store(&mut self, snapshot: &Snapshot) -> Novelty {
+        let rank = rank(&snapshot.generation.status, self.rank);
+        if rank < self.rank {
+            return Novelty::Stale;
         }
-        let too_early =
+        if rank == self.rank && self.is_last(snapshot) {
+            return Novelty::Same;
+        }
+        self.rank = rank;
+        self.last = Some(snapshot.json.clone());
+        Novelty::Newer
+    }
+
+    /// A poll failed: when the next one may be sent, or `None` if the failure is permanent.
+    /// `entropy` is drawn evenly from 0 to 1.
+    pub(crate) fn on_poll_failed(
+        &mut self,
+        now: Duration,
+        error: &Error,
+        entropy: f64,
+    ) -> Option<Duration> {
+        self.failures = self.failures.saturating_add(1);
+        let early_404 =
             error.kind() == ErrorKind::NotFound && !self.found && now < self.grace_until;
-        if !retry::is_passing(error) && !too_early {
-            self.state = State::Done;
-            return Ask::End(Err(error.clone()));
-        }
-        // A wait that has no look of its own under way has heard of this failure before, or only
-        // hears of it because it shares the look.
-        if self.state != State::Waiting {
-            self.failures = self.failures.saturating_add(1);
-        }
-        self.trouble = Some(error.clone());
-        let asked = error.retry_after().unwrap_or_default();
-        let pause = asked.saturating_add(retry::backoff(self.failures, entropy));
-        self.go_on(now, id, Ask::NotBefore(now.saturating_add(pause)))
+        let pause = match retry::after_failure(Operation::Poll, error, self.failures, entropy) {
+            Consequence::RepeatAfter(pause) => pause,
+            _ if early_404 => retry::backoff(self.failures, entropy),
+            _ => return None,
+        };
+        self.last_error = Some(error.clone());
+        Some(now.saturating_add(pause))
     }
 
-    /// Ends the wait, at its deadline, without a last look: none is possible.
-    pub(crate) fn expire(&mut self, id: &str) -> Ask {
-        if self.state == State::Done {
-            return Ask::Nothing;
-        }
-        self.state = State::Done;
-        let last = self.last.as_ref().and_then(Last::read);
-        Ask::End(Err(Error::deadline(id, last, self.polls, self.trouble.take())))
+    /// The error of a wait that reached its deadline after this many polls.
+    pub(crate) fn deadline_error(&self, id: &str, polls: u32) -> Error {
+        Error::deadline(id, self.last().map(Arc::new), polls, self.last_error.clone())
     }
 
-    /// The look is over: wait on, or end if it was the last one.
-    fn go_on(&mut self, now: Duration, id: &str, ask: Ask) -> Ask {
-        if now >= self.deadline {
-            return self.expire(id);
-        }
-        self.state = State::Waiting;
-        ask
+    fn last(&self) -> Option<Generation> {
+        crate::json::read(self.last.as_ref()?).ok()
+    }
+
+    fn is_last(&self, snapshot: &Snapshot) -> bool {
+        // Nearly all polls return the same bytes again, which spares parsing the last ones.
+        self.last.as_ref() == Some(&snapshot.json)
+            || self.last().is_some_and(|last| last == *snapshot.generation)
     }
 }
 
-/// A status that is not known keeps the rank of the last one.
+/// The rank of a status. An unknown status keeps the rank of the last one: it is not an end, and
+/// says nothing about what came before.
 fn rank(status: &Status, last: Rank) -> Rank {
     match status {
         Status::Queued => Rank::Queued,
@@ -219,10 +140,3 @@ fn rank(status: &Status, last: Rank) -> Rank {
         Status::Other(_) => last,
     }
 }
-
-#[cfg(test)]
-#[path = "wait_state_properties.rs"]
-mod properties;
-#[cfg(test)]
-#[path = "wait_state_tests.rs"]
-mod tests;

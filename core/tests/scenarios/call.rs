@@ -73,10 +73,8 @@ pub(crate) fn client(
             ("connect_timeout", value) => builder.connect_timeout(seconds(value)),
             ("max_retries", value) => builder.max_retries(value.as_u64().unwrap() as u32),
             ("rate_limit", Value::Null) => builder.rate_limit(None),
-            ("rate_limit", value) => builder.rate_limit(RateLimit {
-                requests: value[0].as_u64().unwrap() as u32,
-                per: seconds(&value[1]),
-            }),
+            ("rate_limit", value) => builder
+                .rate_limit(RateLimit::new(value[0].as_u64().unwrap() as u32, seconds(&value[1]))),
             ("polling", value) => builder.polling(polling(value)),
             ("deadline", value) => builder.deadline(seconds(value)),
             ("webhook_secrets", value) => {
@@ -109,12 +107,11 @@ pub(crate) fn client(
 fn polling(value: &Value) -> Polling {
     let default = Polling::default();
     let get = |name: &str, default| value.get(name).map_or(default, seconds);
-    Polling {
-        min_interval: get("min_interval", default.min_interval),
-        max_interval: get("max_interval", default.max_interval),
-        safety_interval: get("safety_interval", default.safety_interval),
-        typical: get("typical", default.typical),
-    }
+    default
+        .min_interval(get("min_interval", default.min_interval))
+        .max_interval(get("max_interval", default.max_interval))
+        .safety_interval(get("safety_interval", default.safety_interval))
+        .typical(get("typical", default.typical))
 }
 
 /// A loopback address where nothing listens.

@@ -143,7 +143,7 @@ async fn a_dropped_wait_stops_its_look_and_the_follower_goes_with_the_last() {
     let _ = wait.await;
     tokio::time::sleep(S).await;
     assert_eq!(fake.open(), 0, "nobody needs the look");
-    assert!(client.inner.shared.followers.is_idle());
+    assert!(client.inner.state.drivers.is_idle());
 
     // And another wait begins anew.
     let wait = client.responses().wait("gen_1").deadline(S);

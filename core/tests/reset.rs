@@ -1,7 +1,7 @@
 //! What a child of a `fork` does first. Alone in its program: it forgets for the whole process.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use pipevideo::{Client, forget_shared_state};
+use pipevideo::{Client, reset_shared_state};
 use pipevideo_emulator::{Emulator, Options};
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn clients_built_after_forgetting_share_anew() {
     first.usage().retrieve().await.unwrap();
     assert_eq!((first.budget_left(), second.budget_left()), (Some(99), Some(99)));
 
-    forget_shared_state();
+    reset_shared_state();
     let (third, fourth) = (build(), build());
     assert_eq!((first.budget_left(), third.budget_left()), (Some(99), Some(100)));
     third.usage().retrieve().await.unwrap();

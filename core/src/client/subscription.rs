@@ -1,0 +1,133 @@
+//! Where a wait meets the poll driver: what it asks for, and the events that it receives.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_channel::mpsc as events;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::mpsc;
+
+use super::ClientInner;
+use super::client_state::lock;
+use super::driver::Driver;
+use crate::error::Error;
+use crate::model::{Generation, GenerationId, Update};
+use crate::polling::tracked::WaitId;
+use crate::polling::wait_state::Snapshot;
+use crate::polling::watchlist::{self, Watch};
+
+/// The poll drivers of one key: one for each tokio runtime that has waits, since a task of one
+/// runtime ends when that runtime is shut down.
+#[derive(Default)]
+pub(crate) struct Drivers {
+    commands: Mutex<HashMap<Id, mpsc::UnboundedSender<Command>>>,
+    next_wait: AtomicU64,
+}
+
+/// What a wait receives.
+pub(crate) enum Event {
+    Update(Box<Update>),
+    End(Result<Arc<Generation>, Error>),
+}
+
+/// The driver's end of a wait.
+#[derive(Clone)]
+pub(crate) struct Waiter {
+    pub(crate) client: Arc<ClientInner>,
+    pub(crate) events: events::UnboundedSender<Event>,
+}
+
+/// What is sent to a driver.
+pub(crate) type Command = watchlist::Command<Waiter>;
+
+/// What a wait asks for.
+pub(crate) struct WaitOptions {
+    /// The time at which it ends.
+    pub(crate) deadline: Duration,
+    /// What the generation's create has just returned.
+    pub(crate) created: Option<Snapshot>,
+    /// Whether it wants updates, or only the end.
+    pub(crate) updates: bool,
+}
+
+/// The receiving end of a wait. Dropping it ends the wait, and aborts a poll that no other wait
+/// needs.
+pub(crate) struct Subscription {
+    pub(crate) events: events::UnboundedReceiver<Event>,
+    commands: mpsc::UnboundedSender<Command>,
+    id: GenerationId,
+    wait: WaitId,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // A driver that is gone has dropped its waits.
+        let _ = self.commands.send(Command::Leave { id: self.id.clone(), wait: self.wait });
+    }
+}
+
+impl Drivers {
+    /// Whether no driver runs.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.commands).is_empty()
+    }
+
+    /// Removes a driver that has nothing left to do. Returns false if a command has just arrived,
+    /// and the driver has to go on.
+    pub(crate) fn remove(&self, commands: &mpsc::UnboundedReceiver<Command>, runtime: Id) -> bool {
+        // Commands are sent under the same lock, so none arrives between the two conditions.
+        let mut all = lock(&self.commands);
+        commands.is_empty() && all.remove(&runtime).is_some()
+    }
+
+    /// Makes the polls of a generation due: a webhook says that it has ended.
+    pub(crate) fn wake(&self, id: &GenerationId) {
+        for commands in lock(&self.commands).values() {
+            // A driver that is gone has no waits to wake.
+            let _ = commands.send(Command::Webhook(id.clone()));
+        }
+    }
+
+    /// Starts a wait on the driver of this runtime, which is started if there is none.
+    pub(crate) fn subscribe(
+        &self,
+        client: &Arc<ClientInner>,
+        id: GenerationId,
+        options: WaitOptions,
+    ) -> Subscription {
+        let (sender, events) = events::unbounded();
+        let wait = self.next_wait.fetch_add(1, Ordering::Relaxed);
+        let mut command = Command::Watch(Box::new(Watch {
+            id: id.clone(),
+            wait,
+            handle: Waiter { client: client.clone(), events: sender },
+            deadline: options.deadline,
+            polling: client.config.polling,
+            relies_on_webhooks: client.webhook.is_some(),
+            created_at: lock(&client.state.created).get(id.as_str()),
+            created: options.created,
+            updates: options.updates,
+        }));
+        let runtime = Handle::current().id();
+        let mut all = lock(&self.commands);
+        // The drivers of runtimes that were shut down.
+        all.retain(|_, commands| !commands.is_closed());
+        if let Some(commands) = all.get(&runtime) {
+            match commands.send(command) {
+                Ok(()) => {
+                    return Subscription { events, commands: commands.clone(), id, wait };
+                }
+                Err(mpsc::error::SendError(unsent)) => command = unsent,
+            }
+        }
+        let (commands, receiver) = mpsc::unbounded_channel();
+        if commands.send(command).is_ok() {
+            all.insert(runtime, commands.clone());
+        }
+        Driver::spawn(client.state.clone(), receiver, runtime, client.config.polling.typical);
+        Subscription { events, commands, id, wait }
+    }
+}

@@ -1,0 +1,178 @@
+//! The record of one tracked generation.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::Polling;
+use super::forecast::Shape;
+use super::wait_state::WaitState;
+use crate::model::{Generation, GenerationId, Via};
+
+/// Identifies a wait among those of a watchlist.
+pub(crate) type WaitId = u64;
+/// Identifies a poll, so that the result of one that was aborted is recognized.
+pub(crate) type PollId = u64;
+
+/// The records of all tracked generations, by id.
+pub(crate) type Records<H> = HashMap<GenerationId, Tracked<H>>;
+
+/// A generation that at least one wait is interested in.
+///
+/// `H` is the I/O half's handle of a wait: nothing here uses it.
+pub(crate) struct Tracked<H> {
+    pub(super) state: WaitState,
+    pub(super) waits: Vec<Wait<H>>,
+    /// What durations are learned by.
+    pub(super) route: String,
+    pub(super) polling: Polling,
+    /// Whether webhooks report the end, so that polls are only a safety net.
+    pub(super) relies_on_webhooks: bool,
+    /// When it was created; when it was first tracked, as long as that is not known.
+    pub(super) created_at: Duration,
+    pub(super) creation_known: bool,
+    /// When a create or a poll has last shown its state.
+    pub(super) seen_at: Option<Duration>,
+    /// The earliest time of the next poll: a failed poll pushes it back.
+    pub(super) not_before: Duration,
+    /// Whether the next poll goes before those that the planner chooses by their worth.
+    pub(super) urgent: bool,
+    pub(super) poll: Option<InFlight>,
+    /// What has made the next poll due.
+    pub(super) next_via: Via,
+    /// Its keys in the planner's queues, while it is in them.
+    pub(super) queue_keys: Option<QueueKeys>,
+}
+
+/// A poll that was sent and has no result yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InFlight {
+    pub(super) id: PollId,
+    pub(super) via: Via,
+}
+
+/// When a generation is due and overdue, as the planner's queues are ordered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QueueKeys {
+    pub(super) due: Duration,
+    pub(super) overdue: Duration,
+}
+
+/// One wait for the end of a generation.
+pub(crate) struct Wait<H> {
+    pub(super) id: WaitId,
+    pub(super) handle: H,
+    pub(super) deadline: Duration,
+    /// When it ends in any case: its deadline, or some time later while its final poll is in flight.
+    pub(super) ends_at: Duration,
+    /// Whether it wants updates, or only the end.
+    pub(super) updates: bool,
+    /// Whether it has been shown a snapshot.
+    pub(super) shown: bool,
+    /// The polls since it began.
+    pub(super) polls: u32,
+}
+
+/// A poll interval that is much lower than this would count as demand that no budget can meet.
+const SHORTEST_DEMAND: f64 = 1.0;
+/// A generation that is said to be older than this says nothing about how long they take: the
+/// service's clock or its `created_at` is wrong, or it was stuck.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+impl<H> Tracked<H> {
+    /// The record of a generation that is tracked from now on.
+    pub(super) fn new(
+        now: Duration,
+        created_at: Option<Duration>,
+        polling: Polling,
+        relies_on_webhooks: bool,
+    ) -> Self {
+        Self {
+            state: WaitState::new(created_at),
+            waits: Vec::new(),
+            route: String::new(),
+            polling,
+            relies_on_webhooks,
+            created_at: created_at.unwrap_or(now),
+            creation_known: created_at.is_some(),
+            seen_at: created_at,
+            not_before: Duration::ZERO,
+            // The state of one that comes from elsewhere is unknown: it may have ended long ago.
+            urgent: created_at.is_none(),
+            poll: None,
+            next_via: Via::Poll,
+            queue_keys: None,
+        }
+    }
+
+    /// A poll or a create has shown the generation's state.
+    pub(super) fn seen(&mut self, now: Duration) {
+        self.seen_at = Some(now);
+        self.not_before = Duration::ZERO;
+    }
+
+    /// Takes what only the first snapshots can say: the route, and when it was created.
+    pub(super) fn describe(&mut self, generation: &Generation, now: Duration, wall: SystemTime) {
+        if self.creation_known && self.seen_at.is_some() {
+            return;
+        }
+        self.route = route(generation);
+        let age = generation.created_at.and_then(|at| wall.duration_since(at).ok());
+        if !self.creation_known
+            && let Some(age) = age.filter(|age| *age <= MAX_AGE)
+        {
+            self.created_at = now.saturating_sub(age);
+            self.creation_known = true;
+        }
+    }
+
+    /// How long a generation that has just been seen to end has taken, as far as that is known.
+    pub(super) fn duration(&self, generation: &Generation, now: Duration) -> Option<Duration> {
+        let latency = generation.latency_ms.map(Duration::from_millis);
+        let Some(seen_at) = self.seen_at else {
+            // First seen after its end: it may have ended long ago, so its age says nothing.
+            return latency.filter(|latency| *latency <= MAX_AGE);
+        };
+        let age = now.saturating_sub(self.created_at);
+        let shortest = seen_at.saturating_sub(self.created_at).min(age);
+        self.creation_known.then(|| match latency {
+            Some(latency) => latency.clamp(shortest, age),
+            // It ended somewhere between the last two polls.
+            None => shortest + (age - shortest) / 2,
+        })
+    }
+
+    /// The longest time between two polls, with budget to spare.
+    pub(super) fn longest_interval(&self) -> Duration {
+        if self.relies_on_webhooks {
+            self.polling.safety_interval
+        } else {
+            self.polling.max_interval.max(self.polling.min_interval)
+        }
+    }
+
+    /// When its longest interval elapses.
+    pub(super) fn overdue_at(&self) -> Duration {
+        self.last_seen().saturating_add(self.longest_interval()).max(self.not_before)
+    }
+
+    /// The polls a second that polling it at its longest interval takes.
+    pub(super) fn demand(&self) -> f64 {
+        1.0 / self.longest_interval().as_secs_f64().max(SHORTEST_DEMAND)
+    }
+
+    /// The expected time, in seconds, for which it has been over unnoticed.
+    pub(super) fn unseen(&self, shape: Shape, now: Duration) -> f64 {
+        let age = |at: Duration| at.saturating_sub(self.created_at);
+        shape.unseen(age(self.last_seen()), age(now))
+    }
+
+    pub(super) fn last_seen(&self) -> Duration {
+        self.seen_at.unwrap_or(self.created_at)
+    }
+}
+
+/// The service's word for what generations have in common that take equally long.
+fn route(generation: &Generation) -> String {
+    let part = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
+    [part(&generation.engine), part(&generation.model), part(&generation.provider)].join(" ")
+}

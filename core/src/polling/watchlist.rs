@@ -1,0 +1,352 @@
+//! The generations that are polled, the waits for them, and what their polls lead to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::Polling;
+use super::budget::Budget;
+use super::planner::{Next, Planner};
+use super::tracked::{InFlight, PollId, Records, Tracked, Wait, WaitId};
+use super::wait_state::{Novelty, Snapshot, WaitState};
+use crate::error::Error;
+use crate::model::{Generation, GenerationId, Update, Via};
+
+/// All tracked generations of one key, with one record for each.
+///
+/// It is driven from outside, like a state machine of quinn-proto: what happens goes in through the
+/// `handle_…` methods, what has to be done comes out of [`take_actions`](Self::take_actions).
+/// [`handle_timeout`](Self::handle_timeout) is called after each event, and again at the time that
+/// it returns. `H` is the caller's handle of a wait; it comes back in the actions.
+pub(crate) struct Watchlist<H> {
+    pub(super) records: Records<H>,
+    pub(super) planner: Planner,
+    /// When waits end unless their generation does so before.
+    deadlines: BTreeSet<(Duration, GenerationId, WaitId)>,
+    in_flight: usize,
+    next_poll: PollId,
+    actions: Vec<Action<H>>,
+}
+
+/// What a caller asks for.
+pub(crate) enum Command<H> {
+    Watch(Box<Watch<H>>),
+    /// Ends a wait that is no longer of interest. It gets no action.
+    Leave {
+        id: GenerationId,
+        wait: WaitId,
+    },
+    /// A verified webhook says that this generation has ended.
+    Webhook(GenerationId),
+}
+
+/// A wait for the end of a generation.
+pub(crate) struct Watch<H> {
+    pub(crate) id: GenerationId,
+    pub(crate) wait: WaitId,
+    pub(crate) handle: H,
+    pub(crate) deadline: Duration,
+    pub(crate) polling: Polling,
+    pub(crate) relies_on_webhooks: bool,
+    /// When this process created the generation, if it did.
+    pub(crate) created_at: Option<Duration>,
+    /// What its create has just returned.
+    pub(crate) created: Option<Snapshot>,
+    /// Whether the wait wants updates, or only the end.
+    pub(crate) updates: bool,
+}
+
+/// What has to be done.
+pub(crate) enum Action<H> {
+    /// Poll a generation through the client of one of its waits. The budget has been charged.
+    Poll { id: GenerationId, poll: PollId, handle: H },
+    /// Abort a poll whose result no wait needs.
+    Abort(PollId),
+    /// Show an update to a wait.
+    Update { handle: H, update: Box<Update> },
+    /// End a wait.
+    End { handle: H, end: Result<Arc<Generation>, Error> },
+}
+
+/// When [`Watchlist::handle_timeout`] has to be called again, if no other event comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timeout {
+    pub(crate) at: Duration,
+    /// Also when the budget changes: a poll is due, and the budget does not say when it has room.
+    pub(crate) on_budget_change: bool,
+}
+
+/// The maximum number of polls in flight: over HTTP/1.1 each takes a connection of its own, and
+/// servers commonly limit those of one client to about a hundred.
+const MAX_IN_FLIGHT: usize = 50;
+/// How long past its deadline a wait still accepts the response to its final poll. The service
+/// responds well within a second; a caller who has set a deadline wants to be back soon after it.
+const FINAL_POLL_GRACE: Duration = Duration::from_secs(2);
+
+impl<H: Clone> Watchlist<H> {
+    /// An empty list. `typical` is a first guess at the median duration of a generation.
+    pub(crate) fn new(typical: Duration) -> Self {
+        Self {
+            records: Records::new(),
+            planner: Planner::new(typical),
+            deadlines: BTreeSet::new(),
+            in_flight: 0,
+            next_poll: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is tracked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What has to be done since the last call, in this order.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action<H>> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// A caller asks for something.
+    pub(crate) fn handle_command(&mut self, now: Duration, wall: SystemTime, command: Command<H>) {
+        match command {
+            Command::Watch(watch) => self.watch(now, wall, *watch),
+            Command::Leave { id, wait } => {
+                self.remove_waits(&id, |_, other| (other.id == wait).then_some(None));
+            }
+            Command::Webhook(id) => self.handle_webhook(&id),
+        }
+    }
+
+    /// A verified webhook says that a generation has ended. The event itself ends no wait: the poll
+    /// that it makes due also brings the usage and the cost.
+    pub(crate) fn handle_webhook(&mut self, id: &GenerationId) {
+        if let Some(record) = self.records.get_mut(id) {
+            record.next_via = Via::Webhook;
+            self.planner.poll_now(id, record);
+        }
+    }
+
+    /// A poll has returned, or failed. `entropy` is drawn evenly from 0 to 1.
+    pub(crate) fn handle_poll_result(
+        &mut self,
+        now: Duration,
+        wall: SystemTime,
+        id: &GenerationId,
+        poll: PollId,
+        result: Result<Snapshot, Error>,
+        entropy: f64,
+    ) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        // The result of an aborted poll may arrive after the id was tracked anew.
+        let Some(in_flight) = record.poll.take_if(|in_flight| in_flight.id == poll) else { return };
+        self.in_flight -= 1;
+        match result {
+            Ok(snapshot) => self.on_snapshot(now, wall, id, &snapshot, in_flight.via),
+            Err(error) => self.on_poll_failed(now, id, &error, entropy),
+        }
+    }
+
+    /// Starts the polls that are due and that the budget allows, and ends waits at their deadline.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, budget: &mut Budget) -> Timeout {
+        let reached = self.pop_deadlines(now);
+        for (id, _) in &reached {
+            // Each of these waits gets one final poll, unless one is in flight already.
+            if let Some(record) = self.records.get_mut(id).filter(|record| record.poll.is_none()) {
+                self.planner.poll_now(id, record);
+            }
+        }
+        let mut next = self.start_polls(now, budget);
+        if !reached.is_empty() {
+            for (id, wait) in reached {
+                self.extend_or_expire(now, &id, wait);
+            }
+            // With fewer generations to poll, the others may be due sooner.
+            next = self.start_polls(now, budget);
+        }
+        let deadline = self.deadlines.first().map_or(Duration::MAX, |(ends_at, ..)| *ends_at);
+        match next {
+            Next::At(at) => Timeout { at: at.min(deadline), on_budget_change: false },
+            _ => Timeout { at: deadline, on_budget_change: true },
+        }
+    }
+
+    fn watch(&mut self, now: Duration, wall: SystemTime, watch: Watch<H>) {
+        let Watch { id, wait, handle, deadline, polling, relies_on_webhooks, .. } = watch;
+        if let Some(record) = self.records.get_mut(&id) {
+            self.planner.merge_polling(&id, record, polling, relies_on_webhooks);
+        } else {
+            let mut record = Tracked::new(now, watch.created_at, polling, relies_on_webhooks);
+            if let Some(created) = &watch.created {
+                record.describe(&created.generation, now, wall);
+            }
+            self.planner.on_added(&id, &record);
+            self.records.insert(id.clone(), record);
+        }
+        let Some(record) = self.records.get_mut(&id) else { return };
+        record.waits.push(Wait {
+            id: wait,
+            handle,
+            deadline,
+            ends_at: deadline,
+            updates: watch.updates,
+            shown: false,
+            polls: 0,
+        });
+        self.deadlines.insert((deadline, id.clone(), wait));
+        if let Some(created) = watch.created {
+            self.show(now, &id, &created, Via::Poll);
+        }
+    }
+
+    fn start_polls(&mut self, now: Duration, budget: &mut Budget) -> Next {
+        while self.in_flight < MAX_IN_FLIGHT {
+            let id = match self.planner.next(now, &mut self.records, budget) {
+                Next::Poll(id) => id,
+                next => return next,
+            };
+            let Some(record) = self.records.get_mut(&id) else { continue };
+            let Some(wait) = record.waits.first() else { continue };
+            let handle = wait.handle.clone();
+            record.waits.iter_mut().for_each(|wait| wait.polls = wait.polls.saturating_add(1));
+            let via = std::mem::replace(&mut record.next_via, Via::Poll);
+            let poll = self.next_poll;
+            record.poll = Some(InFlight { id: poll, via });
+            self.next_poll = poll.wrapping_add(1);
+            self.in_flight += 1;
+            self.actions.push(Action::Poll { id, poll, handle });
+        }
+        Next::WhenChanged
+    }
+
+    fn on_snapshot(
+        &mut self,
+        now: Duration,
+        wall: SystemTime,
+        id: &GenerationId,
+        snapshot: &Snapshot,
+        via: Via,
+    ) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        let generation = &snapshot.generation;
+        record.describe(generation, now, wall);
+        if generation.is_final()
+            && let Some(took) = record.duration(generation, now)
+        {
+            self.planner.forecast.learn(&record.route, took);
+        }
+        record.state.on_poll_succeeded();
+        self.planner.on_seen(now, id, record);
+        self.show(now, id, snapshot, via);
+        self.expire(now, id);
+    }
+
+    /// Shows a snapshot to the waits that it is new to, and ends them if it is final.
+    fn show(&mut self, now: Duration, id: &GenerationId, snapshot: &Snapshot, via: Via) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        let generation = &snapshot.generation;
+        let elapsed = now.saturating_sub(record.created_at);
+        let expected = self.planner.expected(&record.route);
+        let novelty = record.state.compare_and_store(snapshot);
+        for wait in &mut record.waits {
+            // A wait that joined later has not seen what the others have.
+            let is_new = novelty == Novelty::Newer || (novelty == Novelty::Same && !wait.shown);
+            if !is_new {
+                continue;
+            }
+            wait.shown = true;
+            if wait.updates {
+                let generation = Generation::clone(generation);
+                let update = Box::new(Update { generation, elapsed, expected, via });
+                self.actions.push(Action::Update { handle: wait.handle.clone(), update });
+            }
+        }
+        if generation.is_final() {
+            self.end_all(id, Ok(generation.clone()));
+        }
+    }
+
+    fn on_poll_failed(&mut self, now: Duration, id: &GenerationId, error: &Error, entropy: f64) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        match record.state.on_poll_failed(now, error, entropy) {
+            Some(not_before) => {
+                self.planner.on_poll_failed(now, id, record, not_before);
+                self.expire(now, id);
+            }
+            None => self.end_all(id, Err(error.clone())),
+        }
+    }
+
+    fn pop_deadlines(&mut self, now: Duration) -> Vec<(GenerationId, WaitId)> {
+        let mut reached = Vec::new();
+        while self.deadlines.first().is_some_and(|(ends_at, ..)| *ends_at <= now)
+            && let Some((_, id, wait)) = self.deadlines.pop_first()
+        {
+            reached.push((id, wait));
+        }
+        reached
+    }
+
+    /// At its deadline a wait stays for the response to its final poll. Without budget for one, or
+    /// if the response does not come in time, it ends.
+    fn extend_or_expire(&mut self, now: Duration, id: &GenerationId, wait: WaitId) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        let polled = record.poll.is_some();
+        let Some(found) = record.waits.iter_mut().find(|other| other.id == wait) else { return };
+        let last = found.deadline.saturating_add(FINAL_POLL_GRACE);
+        if polled && now < last {
+            found.ends_at = last;
+            self.deadlines.insert((last, id.clone(), wait));
+        } else {
+            self.remove_waits(id, |state, other| {
+                (other.id == wait)
+                    .then(|| Some(Err(state.deadline_error(id.as_str(), other.polls))))
+            });
+        }
+    }
+
+    /// Ends the waits whose final poll has just returned.
+    fn expire(&mut self, now: Duration, id: &GenerationId) {
+        self.remove_waits(id, |state, wait| {
+            (wait.deadline <= now).then(|| Some(Err(state.deadline_error(id.as_str(), wait.polls))))
+        });
+    }
+
+    fn end_all(&mut self, id: &GenerationId, end: Result<Arc<Generation>, Error>) {
+        self.remove_waits(id, |_, _| Some(Some(end.clone())));
+    }
+
+    /// Removes the waits for which the function returns something, with an end to report or none.
+    /// A generation without waits is no longer tracked.
+    fn remove_waits(
+        &mut self,
+        id: &GenerationId,
+        remove: impl Fn(&WaitState, &Wait<H>) -> Option<Option<Result<Arc<Generation>, Error>>>,
+    ) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        let state = &record.state;
+        record.waits.retain(|wait| {
+            let Some(end) = remove(state, wait) else { return true };
+            self.deadlines.remove(&(wait.ends_at, id.clone(), wait.id));
+            if let Some(end) = end {
+                self.actions.push(Action::End { handle: wait.handle.clone(), end });
+            }
+            false
+        });
+        if record.waits.is_empty() {
+            self.planner.on_removed(id, record);
+            if let Some(poll) = record.poll.take() {
+                self.in_flight -= 1;
+                self.actions.push(Action::Abort(poll.id));
+            }
+            self.records.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "watchlist_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "watchlist_properties.rs"]
+mod properties;

@@ -1,0 +1,454 @@
+//! What each event leads to in each state, and the rules about deadlines.
+
+use serde_json::json;
+
+use super::super::fixture::id;
+use super::*;
+use crate::error::ErrorKind;
+
+const S: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(100);
+const WALL: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// A list with a budget without limit, driven by hand. Handles are names of waits.
+struct Rig {
+    list: Watchlist<&'static str>,
+    budget: Budget,
+    /// The last poll that was started.
+    poll: PollId,
+}
+
+fn snapshot(status: &str, version: u32) -> Snapshot {
+    let json = json!({"id": "gen_1", "status": status, "version": version});
+    let text = json.to_string().into();
+    Snapshot::new(serde_json::from_value(json).unwrap(), text)
+}
+
+fn error(kind: ErrorKind) -> Error {
+    Error::new(kind, "")
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self { list: Watchlist::new(S * 90), budget: Budget::new(None), poll: 0 }
+    }
+
+    fn watch_with(&mut self, now: Duration, change: impl FnOnce(&mut Watch<&'static str>)) {
+        let mut watch = Watch {
+            id: id("gen_1"),
+            wait: 1,
+            handle: "a",
+            deadline: DEADLINE,
+            polling: Polling::default().min_interval(S * 3).max_interval(S * 3),
+            relies_on_webhooks: false,
+            created_at: None,
+            created: None,
+            updates: true,
+        };
+        change(&mut watch);
+        self.list.handle_command(now, WALL, Command::Watch(Box::new(watch)));
+    }
+
+    fn watch(&mut self, now: Duration, wait: WaitId, handle: &'static str) {
+        self.watch_with(now, |watch| (watch.wait, watch.handle) = (wait, handle));
+    }
+
+    /// Handles the timeout; what has to be done as text, and when the next timeout is.
+    fn run(&mut self, now: Duration) -> (Vec<String>, Duration) {
+        let timeout = self.list.handle_timeout(now, &mut self.budget);
+        let actions = self.list.take_actions().into_iter().map(|action| match action {
+            Action::Poll { poll, .. } => {
+                self.poll = poll;
+                "poll".to_owned()
+            }
+            Action::Abort(poll) => {
+                assert_eq!(poll, self.poll);
+                "abort".to_owned()
+            }
+            Action::Update { handle, update } => format!("{handle}: {}", update.generation.status),
+            Action::End { handle, end: Ok(generation) } => {
+                format!("{handle} ends: {}", generation.status)
+            }
+            Action::End { handle, end: Err(error) } => format!("{handle} ends: {}", error.kind()),
+        });
+        (actions.collect(), timeout.at)
+    }
+
+    fn result(&mut self, now: Duration, result: Result<Snapshot, Error>) {
+        let poll = self.poll;
+        self.list.handle_poll_result(now, WALL, &id("gen_1"), poll, result, 1.0);
+    }
+
+    fn webhook(&mut self) {
+        self.list.handle_webhook(&id("gen_1"));
+    }
+
+    /// Tracks one generation that a poll has shown in progress, version 5, at time 0.
+    fn waiting() -> Self {
+        let mut rig = Self::new();
+        rig.watch(Duration::ZERO, 1, "a");
+        assert_eq!(rig.run(Duration::ZERO).0, ["poll"]);
+        rig.result(Duration::ZERO, Ok(snapshot("in_progress", 5)));
+        assert_eq!(rig.run(Duration::ZERO), (vec!["a: in_progress".to_owned()], S * 3));
+        rig
+    }
+
+    /// As [`waiting`](Self::waiting), with a poll in flight since this time.
+    fn in_flight(now: Duration) -> Self {
+        let mut rig = Self::waiting();
+        rig.webhook();
+        assert_eq!(rig.run(now).0, ["poll"]);
+        rig
+    }
+
+    fn requested_again(now: Duration) -> Self {
+        let mut rig = Self::in_flight(now);
+        rig.webhook();
+        assert_eq!(rig.run(now).0, [""; 0], "at most one poll is in flight");
+        rig
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Webhook,
+    Newer,
+    Unknown,
+    Equal,
+    Stale,
+    Completed,
+    Failed,
+    Transient,
+    Permanent,
+}
+
+fn apply(rig: &mut Rig, event: Event, now: Duration) {
+    let unavailable = error(ErrorKind::Server).with_retry_after(Some(S * 7));
+    match event {
+        Event::Webhook => rig.webhook(),
+        Event::Newer => rig.result(now, Ok(snapshot("in_progress", 6))),
+        Event::Unknown => rig.result(now, Ok(snapshot("polishing", 6))),
+        Event::Equal => rig.result(now, Ok(snapshot("in_progress", 5))),
+        Event::Stale => rig.result(now, Ok(snapshot("queued", 4))),
+        Event::Completed => rig.result(now, Ok(snapshot("completed", 6))),
+        Event::Failed => rig.result(now, Ok(snapshot("failed", 6))),
+        Event::Transient => rig.result(now, Err(unavailable)),
+        Event::Permanent => rig.result(now, Err(error(ErrorKind::Authentication))),
+    }
+}
+
+/// The table of states and events: from a state, the event at a time, the actions that follow, and
+/// the next timeout.
+#[test]
+fn every_row_of_the_table() {
+    use Event::*;
+    type Row = (fn(Duration) -> Rig, Event, u32, &'static [&'static str], Duration);
+    fn waiting(_: Duration) -> Rig {
+        Rig::waiting()
+    }
+    const IN_FLIGHT: fn(Duration) -> Rig = Rig::in_flight;
+    const AGAIN: fn(Duration) -> Rig = Rig::requested_again;
+    let over = Duration::MAX;
+    // The pause is what the service asks for, and a quarter of a second of backoff.
+    let paused = S * 57 + Duration::from_millis(250);
+    let rows: &[Row] = &[
+        (waiting, Webhook, 50, &["poll"], DEADLINE),
+        (IN_FLIGHT, Webhook, 50, &[], DEADLINE),
+        (AGAIN, Webhook, 50, &[], DEADLINE),
+        (IN_FLIGHT, Newer, 50, &["a: in_progress"], S * 53),
+        (IN_FLIGHT, Unknown, 50, &["a: polishing"], S * 53),
+        (AGAIN, Newer, 50, &["a: in_progress", "poll"], DEADLINE),
+        (IN_FLIGHT, Newer, 100, &["a: in_progress", "a ends: wait_timeout"], over),
+        (AGAIN, Newer, 100, &["a: in_progress", "a ends: wait_timeout"], over),
+        (IN_FLIGHT, Equal, 50, &[], S * 53),
+        (IN_FLIGHT, Stale, 50, &[], S * 53),
+        (AGAIN, Stale, 50, &["poll"], DEADLINE),
+        (IN_FLIGHT, Equal, 100, &["a ends: wait_timeout"], over),
+        (IN_FLIGHT, Stale, 100, &["a ends: wait_timeout"], over),
+        (IN_FLIGHT, Completed, 50, &["a: completed", "a ends: completed"], over),
+        (IN_FLIGHT, Failed, 50, &["a: failed", "a ends: failed"], over),
+        (AGAIN, Completed, 50, &["a: completed", "a ends: completed"], over),
+        (IN_FLIGHT, Completed, 100, &["a: completed", "a ends: completed"], over),
+        (IN_FLIGHT, Transient, 50, &[], paused),
+        (AGAIN, Transient, 50, &[], paused),
+        (IN_FLIGHT, Transient, 100, &["a ends: wait_timeout"], over),
+        (IN_FLIGHT, Permanent, 50, &["a ends: authentication"], over),
+        (IN_FLIGHT, Permanent, 100, &["a ends: authentication"], over),
+    ];
+    for (start, event, at, actions, timeout) in rows {
+        let now = S * *at;
+        let mut rig = start(now.min(S * 99));
+        apply(&mut rig, *event, now);
+        let got = rig.run(now);
+        let expected = (actions.iter().map(|action| (*action).to_owned()).collect(), *timeout);
+        assert_eq!(got, expected, "{event:?} at {now:?}");
+    }
+}
+
+#[test]
+fn nothing_follows_from_events_about_a_generation_that_is_no_longer_tracked() {
+    for event in [
+        Event::Webhook,
+        Event::Newer,
+        Event::Completed,
+        Event::Failed,
+        Event::Transient,
+        Event::Permanent,
+    ] {
+        let mut rig = Rig::in_flight(S * 50);
+        apply(&mut rig, Event::Completed, S * 50);
+        rig.run(S * 50);
+        assert!(rig.list.is_empty());
+        apply(&mut rig, event, S * 51);
+        assert_eq!(rig.run(S * 51), (vec![], Duration::MAX), "{event:?}");
+    }
+}
+
+#[test]
+fn a_wait_that_joins_shares_the_poll_in_flight_and_its_result() {
+    let mut rig = Rig::in_flight(S * 50);
+    rig.watch(S * 50, 2, "b");
+    assert_eq!(rig.run(S * 50).0, [""; 0]);
+    apply(&mut rig, Event::Equal, S * 51);
+    assert_eq!(rig.run(S * 51).0, ["b: in_progress"], "new to the one that has joined");
+    rig.webhook();
+    rig.run(S * 52);
+    apply(&mut rig, Event::Completed, S * 53);
+    let all = ["a: completed", "b: completed", "a ends: completed", "b ends: completed"];
+    assert_eq!(rig.run(S * 53).0, all);
+}
+
+#[test]
+fn leaving_aborts_a_poll_that_no_other_wait_needs() {
+    let mut rig = Rig::in_flight(S * 50);
+    rig.watch(S * 50, 2, "b");
+    let leave = |wait| Command::Leave { id: id("gen_1"), wait };
+    rig.list.handle_command(S * 50, WALL, leave(1));
+    assert_eq!(rig.run(S * 50).0, [""; 0], "the other wait still needs the poll");
+    rig.list.handle_command(S * 50, WALL, leave(2));
+    assert_eq!(rig.run(S * 50), (vec!["abort".to_owned()], Duration::MAX));
+    assert!(rig.list.is_empty());
+
+    // The generation is tracked anew; the result of the aborted poll comes late.
+    let aborted = rig.poll;
+    rig.watch(S * 51, 3, "c");
+    assert_eq!(rig.run(S * 51).0, ["poll"]);
+    let completed = Ok(snapshot("completed", 1));
+    rig.list.handle_poll_result(S * 51, WALL, &id("gen_1"), aborted, completed, 0.0);
+    assert_eq!(rig.run(S * 51).0, [""; 0]);
+}
+
+#[test]
+fn at_the_deadline_there_is_one_final_poll_with_two_seconds_for_its_response() {
+    let mut rig = Rig::waiting();
+    rig.watch_with(Duration::ZERO, |watch| {
+        (watch.wait, watch.handle, watch.deadline) = (2, "b", S);
+    });
+    // No poll is due at 1 s but for the deadline.
+    assert_eq!(rig.run(S), (vec!["poll".to_owned()], S * 3));
+    assert_eq!(rig.run(S * 2).0, [""; 0]);
+    assert_eq!(rig.run(S * 3).0, ["b ends: wait_timeout"], "the service is silent");
+    apply(&mut rig, Event::Completed, S * 4);
+    assert_eq!(rig.run(S * 4).0, ["a: completed", "a ends: completed"], "the other goes on");
+
+    let mut rig = Rig::in_flight(S * 99);
+    assert_eq!(rig.run(DEADLINE), (vec![], S * 102), "the poll in flight is the final one");
+    apply(&mut rig, Event::Completed, S * 101);
+    assert_eq!(rig.run(S * 101).0, ["a: completed", "a ends: completed"]);
+}
+
+#[test]
+fn a_deadline_without_budget_ends_the_wait_at_once() {
+    let mut rig = Rig::waiting();
+    rig.budget.on_rate_limited(S, S, Some(S * 500));
+    let (actions, timeout) = rig.run(S * 3);
+    assert_eq!((actions.len(), timeout), (0, DEADLINE));
+    assert_eq!(rig.run(DEADLINE).0, ["a ends: wait_timeout"]);
+}
+
+#[test]
+fn the_deadline_error_has_the_last_snapshot_the_polls_and_the_last_failure() {
+    let mut rig = Rig::waiting();
+    rig.webhook();
+    rig.run(S * 50);
+    rig.result(S * 50, Ok(snapshot("in_progress", 8)));
+    rig.run(S * 50);
+    rig.list.handle_timeout(DEADLINE, &mut rig.budget);
+    let Some(Action::Poll { poll, .. }) = rig.list.take_actions().pop() else { panic!() };
+    let late = Err(error(ErrorKind::Timeout));
+    rig.list.handle_poll_result(DEADLINE, WALL, &id("gen_1"), poll, late, 0.5);
+    let Some(Action::End { end: Err(error), .. }) = rig.list.take_actions().pop() else { panic!() };
+    assert_eq!((error.kind(), error.polls()), (ErrorKind::WaitTimeout, Some(3)));
+    assert_eq!(error.generation(), Some(&*snapshot("in_progress", 8).generation));
+    assert_eq!(error.generation_id(), Some("gen_1"));
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn transient_failures_never_end_a_wait_and_their_pauses_grow() {
+    use ErrorKind::{ApiStatus, Connection, Decode, RateLimited, Server, Timeout};
+    let mut rig = Rig::new();
+    rig.watch_with(Duration::ZERO, |watch| {
+        watch.deadline = Duration::MAX;
+        watch.polling =
+            Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO);
+    });
+    let mut pause = |now: Duration, error: Error| {
+        assert_eq!(rig.run(now).0, ["poll"]);
+        rig.result(now, Err(error));
+        let (actions, at) = rig.run(now);
+        assert_eq!(actions, [""; 0]);
+        (at - now).as_millis()
+    };
+    let mut now = S;
+    let mut pauses = Vec::new();
+    for kind in [Server, Server, Server, Server, Timeout, Connection, Decode, RateLimited] {
+        pauses.push(pause(now, error(kind)));
+        now += S * 10;
+    }
+    assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
+    assert_eq!(pause(now, error(ApiStatus).with_status(425)), 8000);
+
+    now += S * 10;
+    rig.run(now);
+    rig.result(now, Ok(snapshot("in_progress", 6)));
+    assert_eq!(rig.run(now).0, ["a: in_progress", "poll"]);
+    rig.result(now, Err(error(Server)));
+    let paused = rig.run(now).1 - now;
+    assert_eq!(paused.as_millis(), 250, "a response makes up for the failures before it");
+}
+
+#[test]
+fn permanent_failures_end_a_wait() {
+    use ErrorKind::{ApiStatus, Authentication, BadRequest, NotFound, PermissionDenied};
+    for kind in [Authentication, PermissionDenied, NotFound, BadRequest, ApiStatus] {
+        let mut rig = Rig::in_flight(S);
+        rig.result(S, Err(error(kind).with_status(418)));
+        assert_eq!(rig.run(S).0, [format!("a ends: {kind}")]);
+    }
+}
+
+#[test]
+fn a_404_right_after_a_create_is_not_believed() {
+    let missing = || Err(error(ErrorKind::NotFound));
+    let created = |deadline| {
+        let mut rig = Rig::new();
+        rig.watch_with(S, |watch| {
+            watch.created_at = Some(S);
+            watch.created = Some(snapshot("queued", 0));
+            watch.deadline = deadline;
+        });
+        assert_eq!(rig.run(S), (vec!["a: queued".to_owned()], deadline.min(S * 4)));
+        rig.webhook();
+        assert_eq!(rig.run(S * 2).0, ["poll"]);
+        rig
+    };
+    let mut rig = created(DEADLINE);
+    rig.result(S * 2, missing());
+    assert_eq!(rig.run(S * 5).0, ["poll"]);
+    rig.result(S * 6, missing());
+    assert_eq!(rig.run(S * 6).0, ["a ends: not_found"], "five seconds are over");
+
+    let mut rig = created(DEADLINE);
+    rig.result(S * 2, Ok(snapshot("queued", 0)));
+    assert_eq!(rig.run(S * 5).0, ["poll"]);
+    rig.result(S * 5, missing());
+    assert_eq!(rig.run(S * 5).0, ["a ends: not_found"], "it was there before");
+
+    let mut rig = created(S * 2);
+    rig.result(S * 2, missing());
+    assert_eq!(
+        rig.run(S * 2).0,
+        ["a ends: wait_timeout"],
+        "the grace does not outlast the deadline"
+    );
+}
+
+#[test]
+fn an_unknown_status_keeps_the_rank_and_is_not_an_end() {
+    let mut rig = Rig::new();
+    rig.watch(S, 1, "a");
+    let mut show = |status: &str, version| {
+        rig.webhook();
+        assert_eq!(rig.run(S).0, ["poll"]);
+        rig.result(S, Ok(snapshot(status, version)));
+        rig.run(S).0
+    };
+    assert_eq!(show("dreaming", 1), ["a: dreaming"], "at first it ranks as queued");
+    assert_eq!(show("queued", 2), ["a: queued"]);
+    assert_eq!(show("in_progress", 3), ["a: in_progress"]);
+    assert_eq!(show("queued", 2), [""; 0], "stale");
+    assert_eq!(show("polishing", 4), ["a: polishing"]);
+    assert_eq!(show("queued", 2), [""; 0], "still stale after an unknown one");
+    assert_eq!(show("cancelled", 5), ["a: cancelled"]);
+    assert_eq!(show("in_progress", 6), ["a: in_progress"]);
+    assert_eq!(show("failed", 7), ["a: failed", "a ends: failed"]);
+}
+
+#[test]
+fn what_a_create_has_returned_is_shown_once() {
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| {
+        (watch.created_at, watch.created) = (Some(S), Some(snapshot("queued", 0)));
+    });
+    assert_eq!(rig.run(S).0, ["a: queued"]);
+    assert_eq!(rig.run(S * 4).0, ["poll"]);
+    rig.result(S * 4, Ok(snapshot("queued", 0)));
+    assert_eq!(rig.run(S * 4).0, [""; 0]);
+
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| {
+        (watch.created_at, watch.created) = (Some(S), Some(snapshot("completed", 0)));
+    });
+    assert_eq!(rig.run(S).0, ["a: completed", "a ends: completed"], "without a poll");
+}
+
+#[test]
+fn a_deadline_may_be_never() {
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| watch.deadline = Duration::MAX);
+    rig.run(S);
+    rig.result(S, Err(error(ErrorKind::Server).with_retry_after(Some(Duration::MAX))));
+    assert_eq!(rig.run(Duration::MAX - S), (vec![], Duration::MAX));
+}
+
+#[test]
+fn a_generation_first_seen_after_its_end_teaches_its_latency_and_never_its_age() {
+    let wall = SystemTime::UNIX_EPOCH + S * 10_000;
+    let learned = |latency: Option<u64>| {
+        let mut rig = Rig::new();
+        rig.watch_with(S * 5000, |watch| watch.deadline = Duration::MAX);
+        rig.run(S * 5000);
+        let json = json!({"id": "gen_1", "status": "completed", "engine": "e", "model": "m",
+            "provider": "p", "created_at": 7000, "latency_ms": latency});
+        let text = json.to_string().into();
+        let ended = Snapshot::new(serde_json::from_value(json).unwrap(), text);
+        rig.list.handle_poll_result(S * 5000, wall, &id("gen_1"), rig.poll, Ok(ended), 0.0);
+        rig.list.planner.expected("e m p").as_secs()
+    };
+    assert_eq!(learned(None), 90, "the prior: fifty minutes is its age, not its duration");
+    assert!(learned(Some(30_000)) < 90);
+}
+
+#[test]
+fn no_more_than_fifty_polls_are_in_flight() {
+    let mut list = Watchlist::new(S * 90);
+    for nth in 0..60 {
+        let watch = Watch {
+            id: id(&format!("gen_{nth}")),
+            wait: nth,
+            handle: (),
+            deadline: DEADLINE,
+            polling: Polling::default(),
+            relies_on_webhooks: false,
+            created_at: None,
+            created: None,
+            updates: false,
+        };
+        list.handle_command(S, WALL, Command::Watch(Box::new(watch)));
+    }
+    let mut budget = Budget::new(None);
+    let timeout = list.handle_timeout(S, &mut budget);
+    assert_eq!(list.take_actions().len(), MAX_IN_FLIGHT);
+    assert!(timeout.on_budget_change);
+}
