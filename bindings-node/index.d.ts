@@ -36,7 +36,7 @@ export interface VideoPart {
   readonly video_url?: { readonly url: string };
 }
 
-/** A part of a message. A part whose type this version does not know is sent unchanged. */
+/** A part of a message. A part of a type that this version does not have is sent unchanged. */
 export type Part =
   | TextPart
   | ImagePart
@@ -144,7 +144,7 @@ export type RawBody = string | ArrayBufferView | ArrayBufferLike;
 export interface ClientOptions {
   /**
    * The API key; by default `PIPEVIDEO_API_KEY`. A function, which may be async, is called for a token before each
-   * request; if it throws or rejects, the call fails with an `AuthenticationError` whose `cause` is that reason.
+   * request; if it throws or rejects, the call fails with an `AuthenticationError`, and its `cause` is that reason.
    */
   apiKey?: string | (() => string | PromiseLike<string>) | null | undefined;
   /** The URL of the API, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, or else the service's own URL. */

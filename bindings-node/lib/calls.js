@@ -61,8 +61,8 @@ function notify(call, text, raw) {
   }
 }
 
-/** Waits for an async callback, whose rejection ends the call as an exception does. The last update and the
- * outcome arrive together, so the call must stay open until the callback has finished. */
+/** Waits for an async callback. Its rejection ends the call as an exception does. The last update and the outcome
+ * arrive together, so the call must stay open until the callback has finished. */
 function awaitCallback(call, promise) {
   call.runningCallbacks += 1;
   Promise.resolve(promise).then(
@@ -74,7 +74,7 @@ function awaitCallback(call, promise) {
   );
 }
 
-/** Resolves the promise of a call that has its outcome and whose callbacks have finished. */
+/** Resolves the promise of a call that has its outcome and no running callbacks. */
 function settleIfDone(call) {
   if (call.settled || call.outcome === undefined || call.runningCallbacks > 0) return;
   markSettled(call);
@@ -199,7 +199,7 @@ function run(options, read, begin, readNotification) {
     read,
     readNotification,
     options,
-    // The closure keeps the client alive, whose apiKey function may be called until the call ends.
+    // The closure keeps the client alive: its apiKey function may be called until the call ends.
     begin,
     outcome: undefined,
     runningCallbacks: 0,

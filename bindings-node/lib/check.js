@@ -91,7 +91,7 @@ function headerPairs(name, headers) {
     }
     if (ArrayBuffer.isView(value))
       value = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-    const strings = 'headers, whose names and values are strings';
+    const strings = 'headers with names and values that are strings';
     if (typeof key !== 'string') throw wrong(name, strings, key);
     if (!['string', 'number'].includes(typeof value)) throw wrong(name, strings, value);
     pairs.push(key, String(value));

@@ -18,7 +18,7 @@ const {
  * content. */
 const PLACEHOLDER = 'pipevideo-source:';
 
-/** A part whose content comes from a file or from bytes. It is read when the request is sent, off the event
+/** A part with content from a file or from bytes. It is read when the request is sent, off the event
  * loop. Its source is private, so that a part parsed from foreign JSON can never read a file. */
 class SourcePart {
   #source;
@@ -115,7 +115,7 @@ function serialize(request) {
   const known = {};
   for (const name of Object.keys(object('request', request))) {
     if (!Object.hasOwn(FIELDS, name)) {
-      const more = '. Fields that this version does not know go into extraBody';
+      const more = '. Fields that this version does not have go into extraBody';
       throw unknownOption(name, Object.keys(FIELDS), more);
     }
     const value = request[name];

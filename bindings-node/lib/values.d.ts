@@ -2,7 +2,7 @@
 export type Milliseconds = number;
 
 /**
- * The status of a generation. A status that this version does not know is the service's own text, and is not
+ * The status of a generation. A status that this version does not have is the service's own text, and is not
  * final.
  */
 export type Status = 'queued' | 'in_progress' | 'completed' | 'failed' | (string & {});
@@ -56,9 +56,9 @@ export interface GenerationFields {
   readonly error: GenerationError | null;
   /** How long the generation took from end to end, once it has completed. */
   readonly latencyMs: Milliseconds | null;
-  /** The service's `output`, whose content is not documented. */
+  /** The service's `output`. Its content is not documented. */
   readonly output: Json;
-  /** The service's JSON, including fields that this version does not know. It is parsed when it is first read. */
+  /** The service's JSON, including fields that this version does not have. It is parsed when it is first read. */
   readonly raw: Readonly<Record<string, Json>>;
 }
 

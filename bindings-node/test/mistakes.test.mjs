@@ -199,7 +199,7 @@ test('invalid client options throw', () => {
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
   assert.throws(() => make({ maxRetries: 1e12 }), { message: 'maxRetries must be from 0 to 4294967295.' });
   assert.throws(() => make({ headers: [[7, 'a']] }), {
-    message: "option 'headers' must be headers, whose names and values are strings, not number",
+    message: "option 'headers' must be headers with names and values that are strings, not number",
   });
   const throwing = {
     apiKey: 'pv_x',

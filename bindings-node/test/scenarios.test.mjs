@@ -1,4 +1,4 @@
-// Runs the shared scenarios. `SCENARIO=download node --test test/scenarios.test.mjs` runs those whose names begin
+// Runs the shared scenarios. `SCENARIO=download node --test test/scenarios.test.mjs` runs those with names that begin
 // with `download`.
 
 import assert from 'node:assert/strict';
