@@ -8,10 +8,15 @@
         )
         client.responses.download(generation, "cat.mp4")
 
-`AsyncPipevideo` has the same methods, to be awaited. A create is sent again only when the service
-certainly did not take it; all calls of a process share the key's rate limit; a wait ends with the
-generation's end, its deadline, or the caller's wish. A generation's `id` is all that is needed to go
-on with it elsewhere: `client.responses.wait(id)`.
+The key comes from `PIPEVIDEO_API_KEY`, unless `api_key` is given. `AsyncPipevideo` has the same methods
+for asyncio.
+
+- A create is sent again only when the service certainly did not process it.
+- All calls of a process with the same key share its rate limit.
+- A wait ends when the generation ends, at its deadline, or when you cancel it.
+- A generation's `id` is all that another process needs to continue: `client.responses.wait(id)`.
+
+`pipevideo.testing` has an emulator of the service, to try the package without a key.
 """
 
 from __future__ import annotations
@@ -138,12 +143,13 @@ __all__ += [
 ]
 # end of generated
 
-# A forked child has none of its parent's threads: it gets a runtime and connections of its own.
+# A forked child has none of its parent's threads, so it makes a runtime and connections of its own.
 _os.register_at_fork(
     before=_native._before_fork,
     after_in_parent=_native._after_fork_in_parent,
     after_in_child=_native._after_fork_in_child,
 )
 
-# Threads that block in a call stay away from an interpreter that ends.
+# A thread that returns from a blocking call while the interpreter exits would crash it: this keeps such
+# threads out.
 _atexit.register(_native._at_exit)

@@ -192,6 +192,9 @@ class AsyncResponses:
         It ends when the generation ends, at the deadline (by default the client's), or when you
         cancel it. A transient failure never ends it. `on_update` is called with each change; an
         exception in it ends the wait.
+
+        Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
+        deadline. The generation continues then: call `wait` with its id again.
         """
         return self._core.wait(id, deadline, on_update)
 
@@ -209,7 +212,7 @@ class AsyncResponses:
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Coroutine[Any, Any, PathResult]:
-        """Downloads a generation's video to a file, and returns its path.
+        """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them.
@@ -217,7 +220,10 @@ class AsyncResponses:
         return self._core.download(generation, path, on_progress)
 
     def reconcile(self, error: SubmissionUncertainError) -> Coroutine[Any, Any, list[RecentRequest]]:
-        """Finds the generations that an uncertain create may have made, nearest in time first."""
+        """Finds the generations that an uncertain create may have made, nearest in time first.
+
+        `error` is the error that the create raised; it may have been pickled in between.
+        """
         from ._reconcile import lost_create
 
         model, sent_at = lost_create(error)

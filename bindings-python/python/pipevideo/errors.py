@@ -1,6 +1,7 @@
-"""What can go wrong: one base, `PipevideoError`, and a class for each kind.
+"""The errors: one base class, `PipevideoError`, and a class for each kind.
 
-Every error's text is safe to log: it holds no key, no prompt and no query of a URL.
+The text of an error is safe to log: it contains no key, no prompt and no query of a URL. What the service
+said is in `service_message`, which may quote the prompt.
 """
 
 from __future__ import annotations
@@ -223,14 +224,14 @@ _BY_KIND = _classes(PipevideoError)
 
 
 def _make(kind: str, message: str, fields: dict[str, Any]) -> PipevideoError:
-    """The error of a kind; the native half calls it."""
+    """Makes the error of a kind. The native module calls it."""
     return _BY_KIND.get(kind, PipevideoError)(message, **fields)
 
 
 def _restore(
     cls: type[PipevideoError], message: str, fields: dict[str, Any], cause: BaseException | None
 ) -> PipevideoError:
-    """What pickle calls. A class derived from ours may have another `__init__`."""
+    """Makes an unpickled error. It does not call `__init__`, because a subclass may have another one."""
     error = cls.__new__(cls, message)
     error.message = message
     error.__dict__.update(fields)
