@@ -31,7 +31,7 @@ fn listed<'py>(py: Python<'py>, entries: &[impl Serialize]) -> PyResult<Bound<'p
     json::to_python(py, &entries)
 }
 
-fn refused(error: emulator::Refused) -> PyErr {
+fn refused(error: emulator::ControlError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 

@@ -1,8 +1,8 @@
-//! The one place that reads the time.
+//! The clock. No other file reads the time.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Real time since the Unix epoch, that never goes back.
+/// The time since the Unix epoch, which never goes back.
 #[derive(Debug)]
 pub(crate) struct Clock {
     started: Instant,
@@ -15,13 +15,13 @@ impl Clock {
         Self { started: Instant::now(), epoch }
     }
 
-    /// Since the Unix epoch.
+    /// The time since the Unix epoch.
     pub(crate) fn now(&self) -> Duration {
         self.epoch + self.started.elapsed()
     }
 
-    /// Since the start.
-    pub(crate) fn running(&self) -> Duration {
+    /// The time since the start of the emulator.
+    pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
 }

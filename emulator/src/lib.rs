@@ -1,8 +1,9 @@
-//! Pipevideo's video generation API on loopback, for trying and testing without a key or the internet.
+//! Pipevideo's video generation API on 127.0.0.1, for tests and experiments without a key or the
+//! internet.
 //!
-//! It behaves as the service does: keys, validation, provider routing, billing, a rate limit,
-//! generations that take their time, and a real video under a signed URL on a second origin. On
-//! request it misbehaves as services do: see [`Fault`].
+//! The emulator behaves like the service: it checks keys, validates requests, routes providers, bills
+//! tokens, limits rates, takes its time to generate, and serves a real video under a signed URL on a
+//! second origin. On request it also misbehaves the way services do; see [`Fault`].
 //!
 //! ```
 //! use pipevideo_emulator::{Emulator, Options, Settlement};
@@ -19,59 +20,41 @@
 //! # }
 //! ```
 //!
-//! The same as a program, for clients in any language: `cargo run -p pipevideo-emulator -- --speed 60`
-//! prints a line `{"base_url":…,"api_key":…}` and ends when its standard input closes. What the
-//! handle does in Rust is done over HTTP under `/_emulator/`:
+//! It is also a program, for clients in any language: `cargo run -p pipevideo-emulator -- --speed 60`
+//! prints the line `{"base_url":…,"api_key":…}` and runs until its standard input closes. The methods
+//! of [`Emulator`] are available over HTTP under `/_emulator/`:
 //!
-//! | request | body | what it does |
+//! | request | body | effect |
 //! |---|---|---|
-//! | `GET`, `DELETE /_emulator/requests` | | lists or forgets the [`ReceivedRequest`]s |
-//! | `POST /_emulator/generations` | [`NewGeneration`] | adds a generation, answers `{"id": …}` |
-//! | `POST /_emulator/generations/{id}/settle` | [`Settlement`] | moves a generation by hand |
-//! | `POST`, `DELETE /_emulator/faults` | [`Fault`] | adds a fault, takes all away |
+//! | `GET`, `DELETE /_emulator/requests` | | lists or clears the [`ReceivedRequest`]s |
+//! | `POST /_emulator/generations` | [`NewGeneration`] | adds a generation and returns `{"id": …}` |
+//! | `POST /_emulator/generations/{id}/settle` | [`Settlement`] | sets a generation's status |
+//! | `POST`, `DELETE /_emulator/faults` | [`Fault`] | adds a fault, or removes all faults |
 //! | `PUT /_emulator/balance` | `{"cents": 500}` | sets the prepaid credit |
-//! | `PUT /_emulator/webhook` | [`WebhookEndpoint`] | says where webhooks go |
+//! | `PUT /_emulator/webhook` | [`WebhookEndpoint`] | sets where webhooks are sent |
 //! | `GET /_emulator/deliveries` | | lists the [`SentDelivery`]s |
-//! | `POST`, `DELETE /_emulator/deliveries/faults` | [`DeliveryFault`] | adds one, takes all away |
+//! | `POST`, `DELETE /_emulator/deliveries/faults` | [`DeliveryFault`] | adds a fault, or removes all |
 //!
-//! These calls need no key and are neither counted nor logged. A wrong body is a 400 that says why.
+//! These requests need no key, are not logged, and do not count towards the rate limit. An invalid
+//! body is answered with status 400 and a message.
 
-mod answer;
 mod api;
-mod apply;
-mod catalogue;
 mod clock;
 mod control;
-mod courier;
 mod deliveries;
+mod emulator;
+mod emulator_thread;
 mod faults;
-mod generation;
-mod handle;
-mod ledger;
-mod log;
+mod http;
 mod options;
-mod places;
-mod plan;
-mod rate;
-mod script;
-mod server;
 mod service;
-mod shared;
-mod signer;
-mod thread;
-mod usage;
-mod validate;
-mod video;
-mod webhook;
+mod state;
+mod videos;
 
-pub use deliveries::{DeliveryFault, SentDelivery};
-pub use faults::{Break, Fault, Match, Origin};
-pub use handle::Emulator;
-pub use log::ReceivedRequest;
+pub use control::{ControlError, GenerationError, NewGeneration, PollStep, Settlement, Tokens};
+pub use deliveries::{DeliveryFault, SentDelivery, WebhookEndpoint, WebhookFamily};
+pub use emulator::Emulator;
+pub use emulator_thread::EmulatorThread;
+pub use faults::{Break, Fault, Match};
+pub use http::{Origin, ReceivedRequest};
 pub use options::{Options, RateLimit};
-pub use script::{GenerationError, NewGeneration, PollStep, Refused, Settlement, Tokens};
-pub use thread::EmulatorThread;
-pub use webhook::{WebhookEndpoint, WebhookFamily};
-
-/// How long the video is.
-const VIDEO_SECONDS: u64 = 4;

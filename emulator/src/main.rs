@@ -1,4 +1,4 @@
-//! The program: the emulator until its standard input closes.
+//! The program `pipevideo-emulator`, which runs until its standard input closes.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,61 +7,62 @@ use clap::Parser;
 use pipevideo_emulator::{Emulator, Options, RateLimit};
 use serde::Serialize;
 
-/// Pipevideo's video generation API on loopback.
+/// Pipevideo's video generation API on 127.0.0.1, for tests and experiments.
 ///
-/// Prints one line of JSON, `{"base_url":…,"api_key":…}`. Options stand over those in `--options`.
+/// Prints one line of JSON, `{"base_url":…,"api_key":…}`, and runs until its standard input closes. A
+/// program started with `&` in a script has no input and would end at once; this runs for ten minutes:
+/// `sleep 600 | pipevideo-emulator --port 4010 &`
 ///
-/// It ends when its standard input closes. Started with `&` in a script it has none, and would end at
-/// once; this runs for ten minutes: `sleep 600 | pipevideo-emulator --port 4010 &`
+/// Single options take precedence over those in `--options`.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// The API's port on 127.0.0.1; 0 takes a free one [default: 0]
+    /// The port of the API on 127.0.0.1; 0 means a free port [default: 0]
     #[arg(long)]
     port: Option<u16>,
-    /// The one key that is accepted [default: pv_emulator_0123456789abcdef]
+    /// The only API key that is accepted [default: pv_emulator_0123456789abcdef]
     #[arg(long)]
     api_key: Option<String>,
     /// The seed of ids, durations, token counts and failures [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// How much faster than real time; with 0 generations move only by hand [default: 1]
+    /// How much faster than real time generations progress; 0 stops time [default: 1]
     #[arg(long)]
     speed: Option<f64>,
-    /// The median time from create to end, before `--speed` [default: 90]
+    /// The median seconds from create to end, before `--speed` [default: 90]
     #[arg(long)]
     median_seconds: Option<f64>,
-    /// How far the durations scatter: the standard deviation of their logarithm [default: 0.5]
+    /// The spread of the durations: the standard deviation of their logarithm [default: 0.5]
     #[arg(long)]
     sigma: Option<f64>,
-    /// Requests per so many seconds, or none [default: 100/60]
+    /// REQUESTS/SECONDS, or none for no limit [default: 100/60]
     #[arg(long, value_parser = rate_limit)]
     rate_limit: Option<Limit>,
-    /// The prepaid credit at the start [default: 10000]
+    /// The prepaid credit at the start, in cents [default: 10000]
     #[arg(long)]
     balance_cents: Option<i64>,
     /// The share of generations that fail, from 0 to 1 [default: 0]
     #[arg(long)]
     failure_rate: Option<f64>,
-    /// How long a signed video URL works [default: 3600]
+    /// How many seconds a signed video URL is valid [default: 3600]
     #[arg(long)]
     url_ttl_seconds: Option<u64>,
-    /// Serve this many bytes as the video [default: a real one of 4 seconds]
+    /// The size of the video in bytes [default: that of a real video of 4 seconds]
     #[arg(long)]
     video_bytes: Option<u64>,
-    /// Where webhooks are sent, http:// on loopback [default: nowhere]
+    /// Where webhooks are sent, an http:// URL on loopback [default: nowhere]
     #[arg(long)]
     webhook_url: Option<String>,
-    /// What signs webhooks; given twice, both do
+    /// A secret that signs webhooks; may be given twice, as in a rotation
     /// [default: whsec_ZW11bGF0b3ItMDEyMzQ1Njc4OWFiY2RlZg==]
     #[arg(long)]
     webhook_secret: Vec<String>,
-    /// All options as one JSON object, also `polls` and `webhook_family`
+    /// All options as one JSON object, which may also have `polls` and `webhook_family`
     #[arg(long, value_name = "JSON", value_parser = options)]
     options: Option<Options>,
 }
 
-/// A limit, or none; an `Option` of an `Option` would mean something else to clap.
+/// A rate limit or none. A type of its own, because clap treats `Option<Option<_>>` specially.
 #[derive(Clone, Debug)]
 struct Limit(Option<RateLimit>);
 
@@ -73,7 +74,9 @@ fn rate_limit(text: &str) -> Result<Limit, String> {
         let window_seconds = seconds.parse().ok().filter(|seconds| *seconds > 0.0)?;
         Some(RateLimit { requests: requests.parse().ok()?, window_seconds })
     });
-    parsed.map(|limit| Limit(Some(limit))).ok_or("neither like 100/60 nor none".to_owned())
+    parsed
+        .map(|limit| Limit(Some(limit)))
+        .ok_or("expected REQUESTS/SECONDS, as in 100/60, or none".to_owned())
 }
 
 fn options(json: &str) -> Result<Options, String> {
@@ -97,16 +100,17 @@ impl Arguments {
             url_ttl_seconds: self.url_ttl_seconds.unwrap_or(base.url_ttl_seconds),
             video_bytes: self.video_bytes.or(base.video_bytes),
             webhook_url: self.webhook_url.or(base.webhook_url),
-            webhook_secrets: match self.webhook_secret {
-                none if none.is_empty() => base.webhook_secrets,
-                secrets => secrets,
+            webhook_secrets: if self.webhook_secret.is_empty() {
+                base.webhook_secrets
+            } else {
+                self.webhook_secret
             },
             webhook_family: base.webhook_family,
         }
     }
 }
 
-/// The one line that is printed.
+/// The line that is printed at the start.
 #[derive(Serialize)]
 struct Address<'a> {
     base_url: &'a str,
@@ -142,11 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_help_tells_the_defaults() {
+    fn the_help_lists_the_defaults() {
         let help = Arguments::command().render_help().to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let defaults = Options::default();
-        let limit = defaults.rate_limit.expect("the service has one");
+        let limit = defaults.rate_limit.expect("the service has a rate limit");
         for (option, default) in [
             ("port", defaults.port.to_string()),
             ("api-key", defaults.api_key),
@@ -160,8 +164,9 @@ mod tests {
             ("url-ttl-seconds", defaults.url_ttl_seconds.to_string()),
             ("webhook-secret", defaults.webhook_secrets.join(" ")),
         ] {
-            let (_, text) = help.split_once(&format!("--{option} <")).expect("it is an option");
-            let (text, _) = text.split_once(']').expect("a default ends so");
+            let (_, text) =
+                help.split_once(&format!("--{option} <")).expect("the option is in the help");
+            let (text, _) = text.split_once(']').expect("the default ends with a bracket");
             assert!(text.ends_with(&format!("[default: {default}")), "--{option}: {text}");
         }
     }

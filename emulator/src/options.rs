@@ -1,14 +1,14 @@
-//! How an emulator is set up.
+//! The options of an emulator.
 
 use serde::{Deserialize, Serialize};
 
-use crate::script::PollStep;
-use crate::webhook::{WebhookEndpoint, WebhookFamily};
+use crate::control::PollStep;
+use crate::deliveries::{WebhookEndpoint, WebhookFamily};
 
-/// How an [`Emulator`](crate::Emulator) behaves. The default is life-like.
+/// How an [`Emulator`](crate::Emulator) behaves. The default is realistic.
 ///
-/// As JSON (in scenarios, or `--options` of the program) every member may be left out; one that does
-/// not exist is an error.
+/// In JSON (in scenarios, and in `--options` of the program) all members are optional. Unknown members
+/// are an error.
 ///
 /// ```
 /// use pipevideo_emulator::Options;
@@ -20,40 +20,40 @@ use crate::webhook::{WebhookEndpoint, WebhookFamily};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The API's port on 127.0.0.1; 0 takes a free one. The videos are on another, free port.
+    /// The port of the API on 127.0.0.1. With 0 it is a free port. The videos are on another free port.
     pub port: u16,
-    /// The one key that is accepted.
+    /// The only API key that is accepted.
     pub api_key: String,
-    /// Ids, durations, token counts and failures follow from it: the n-th generation is the same in
-    /// every run with the same seed.
+    /// The seed of ids, durations, token counts and failures. The n-th generation is the same in every
+    /// run with the same seed.
     pub seed: u64,
-    /// How much faster than life generations move: 1 is life-like, 60 a minute in a second. With 0
-    /// nothing moves by itself, only [`settle`](crate::Emulator::settle) does.
+    /// How much faster than real time generations progress. With 60, a minute takes a second. With 0
+    /// they do not progress by themselves, only by [`settle`](crate::Emulator::settle) and `polls`.
     pub speed: f64,
-    /// The median time from create to end, in seconds, before `speed`.
+    /// The median time from create to end in seconds, before it is divided by `speed`.
     pub median_seconds: f64,
-    /// How far the durations scatter: the standard deviation of their logarithm.
+    /// The spread of the durations: the standard deviation of their logarithm.
     pub sigma: f64,
-    /// Calls that the key may make. Its window is real time, whatever the `speed`. None: no limit.
+    /// The rate limit of the key, in real time whatever the `speed`. None: no limit.
     pub rate_limit: Option<RateLimit>,
     /// The prepaid credit at the start, in cents.
     pub balance_cents: i64,
-    /// The script that every new generation follows in place of the clock: what its first, second, …
-    /// poll shows, the last entry from then on.
+    /// What the first, second, … poll of every new generation returns; the last entry repeats. None:
+    /// time moves generations.
     pub polls: Option<Vec<PollStep>>,
-    /// The share of generations that fail, half of them after they were charged. From 0 to 1.
+    /// The share of generations that fail, from 0 to 1. Half of them fail after they were charged.
     pub failure_rate: f64,
-    /// How long a signed video URL works; with 0 it has expired when it is given out.
+    /// How long a signed video URL is valid. With 0 it has expired when it is returned.
     pub url_ttl_seconds: u64,
-    /// Serve this many bytes as the video: the real one over and over. No longer playable, but as
-    /// long as wished, and never held in memory.
+    /// The size of the video. It is then the real one repeated, which does not play, but may be of any
+    /// size and is never held in memory. None: the real video of 4 seconds.
     pub video_bytes: Option<u64>,
-    /// Where webhooks are sent, a plain `http` URL on loopback. None: nowhere, until
-    /// [`set_webhook`](crate::Emulator::set_webhook) says.
+    /// Where webhooks are sent, an `http://` URL on loopback. None: nowhere until
+    /// [`set_webhook`](crate::Emulator::set_webhook) is called.
     pub webhook_url: Option<String>,
-    /// What signs them, `whsec_…`; with two both sign, as in a rotation.
+    /// The secrets that sign webhooks, `whsec_…`. Several sign together, as in a rotation.
     pub webhook_secrets: Vec<String>,
-    /// The names of their headers.
+    /// The names of the webhook headers.
     pub webhook_family: WebhookFamily,
 }
 
@@ -67,6 +67,8 @@ impl Options {
     }
 }
 
+/// Durations and failures are chosen to resemble a render of a short video; the rate limit is the one
+/// that the service documents.
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -89,13 +91,13 @@ impl Default for Options {
     }
 }
 
-/// So many calls in any so many seconds.
+/// A limit of requests within a sliding window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimit {
-    /// The calls that fit into a window.
+    /// The number of requests that a window admits.
     pub requests: u32,
-    /// The window's length, in real seconds.
+    /// The length of the window in real seconds.
     pub window_seconds: f64,
 }
 

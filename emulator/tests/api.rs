@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_generation_from_create_to_its_bill() {
+async fn a_generation_is_created_polled_and_billed() {
     let bench = bench(json!({ "polls": ["queued", "in_progress", "completed"] })).await;
     let created: Value = bench.create().await.json().await.unwrap();
     assert_eq!(created["status"], "queued");
@@ -31,7 +31,7 @@ async fn a_generation_from_create_to_its_bill() {
 }
 
 #[tokio::test]
-async fn keys() {
+async fn requests_need_the_right_key() {
     let bench = bench(json!({ "api_key": "pv_right" })).await;
     let url = |path: &str| format!("{}{path}", bench.emulator.base_url());
     for path in ["/v1/usage", "/v1/responses/gen_x"] {
@@ -51,16 +51,16 @@ async fn keys() {
 }
 
 #[tokio::test]
-async fn refusals_have_a_message_and_cost_nothing() {
+async fn rejected_creates_have_a_message_and_cost_nothing() {
     let bench = bench(json!({ "balance_cents": 0 })).await;
     for (body, part) in [
         (cat(), "balance"),
         (json!({ "model": "no/such", "input": "A cat" }), "model"),
         (json!({ "model": "moonshotai/kimi-k2.5", "input": [] }), "input_text"),
     ] {
-        let refused = bench.post("/v1/responses", body).await;
-        assert_eq!(refused.status(), 400);
-        let body: Value = refused.json().await.unwrap();
+        let rejected = bench.post("/v1/responses", body).await;
+        assert_eq!(rejected.status(), 400);
+        let body: Value = rejected.json().await.unwrap();
         assert!(body["message"].as_str().unwrap().contains(part), "{body}");
         assert!(body.get("error").is_none());
     }
@@ -68,58 +68,58 @@ async fn refusals_have_a_message_and_cost_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_404() {
+async fn unknown_routes_and_ids_are_404() {
     let bench = bench(json!({})).await;
     for path in ["/v1/responses/gen_none", "/v1/responses", "/v1/responses/a/b", "/responses", "/"]
     {
-        let answer = bench.get(path).await;
-        assert_eq!(answer.status(), 404, "{path}");
-        assert!(answer.json::<Value>().await.unwrap()["message"].is_string());
+        let response = bench.get(path).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert!(response.json::<Value>().await.unwrap()["message"].is_string());
     }
     assert_eq!(bench.call(Method::DELETE, "/v1/responses/x").send().await.unwrap().status(), 404);
 }
 
 #[tokio::test]
-async fn the_limit_counts_every_call_with_the_key() {
+async fn the_rate_limit_counts_every_request_with_the_key() {
     let limit = json!({ "requests": 3, "window_seconds": 600 });
     let bench = bench(json!({ "rate_limit": limit })).await;
     assert_eq!(bench.create().await.status(), 200);
     assert_eq!(bench.get("/v1/responses/gen_none").await.status(), 404);
     assert_eq!(bench.get("/v1/usage").await.status(), 200);
-    let refused = bench.get("/v1/usage").await;
-    assert_eq!(refused.status(), 429);
-    let body: Value = refused.json().await.unwrap();
+    let rejected = bench.get("/v1/usage").await;
+    assert_eq!(rejected.status(), 429);
+    let body: Value = rejected.json().await.unwrap();
     let seconds = body["data"]["retry_after"].as_u64().unwrap();
     assert!((590..=600).contains(&seconds), "{body}");
     assert_eq!(bench.get("/v1/engines").await.status(), 200);
 }
 
 #[tokio::test]
-async fn providers_are_routed() {
+async fn the_first_matching_provider_is_chosen() {
     let bench = bench(json!({})).await;
     let mut body = cat();
-    body["provider"] = json!({ "order": ["nobody", "storyboard", "framerate"] });
+    body["provider"] = json!({ "order": ["unknown", "storyboard", "framerate"] });
     let created: Value = bench.post("/v1/responses", body.clone()).await.json().await.unwrap();
     assert_eq!(created["provider"], "storyboard");
     body["engine"] = json!("lottie");
     let created: Value = bench.post("/v1/responses", body.clone()).await.json().await.unwrap();
     assert_eq!((&created["provider"], &created["engine"]), (&json!("framerate"), &json!("lottie")));
-    body["provider"] = json!({ "order": ["nobody"] });
+    body["provider"] = json!({ "order": ["unknown"] });
     assert_eq!(bench.post("/v1/responses", body).await.status(), 400);
 }
 
 #[tokio::test]
-async fn large_bodies_and_too_large_ones() {
+async fn bodies_of_more_than_32_mib_are_rejected() {
     let bench = bench(json!({ "speed": 0 })).await;
     let mut body = cat();
     body["input"] = "x".repeat(8 << 20).into();
     assert_eq!(bench.post("/v1/responses", body.clone()).await.status(), 200);
     assert!(bench.emulator.requests()[0].body.as_str().unwrap().ends_with("bytes>"));
-    // The refusal comes while the body is still on its way: the client may see it or a closed
-    // connection. Nothing is created.
+    // The response is sent while the client is still sending: the client sees it or a closed connection.
+    // In both cases nothing is created.
     body["input"] = "x".repeat(33 << 20).into();
-    let answer = bench.call(Method::POST, "/v1/responses").json(&body).send().await;
-    assert!(answer.is_err() || answer.unwrap().status() == 413);
+    let response = bench.call(Method::POST, "/v1/responses").json(&body).send().await;
+    assert!(response.is_err() || response.unwrap().status() == 413);
     assert_eq!(bench.get_json("/v1/usage").await["totals"]["total_requests"], 1);
 }
 
@@ -134,7 +134,7 @@ async fn the_same_seed_gives_the_same_ids() {
 }
 
 #[tokio::test]
-async fn settled_by_hand() {
+async fn a_settlement_sets_the_status_and_the_error() {
     let bench = bench(json!({ "speed": 0 })).await;
     let created: Value = bench.create().await.json().await.unwrap();
     let id = created["id"].as_str().unwrap();
@@ -146,7 +146,7 @@ async fn settled_by_hand() {
 }
 
 #[tokio::test]
-async fn a_stopped_emulator_is_gone() {
+async fn a_stopped_emulator_refuses_connections() {
     let bench = bench(json!({})).await;
     let url = format!("{}/v1/engines", bench.emulator.base_url());
     bench.emulator.stop().await;

@@ -1,4 +1,4 @@
-//! The control interface over HTTP, as runners in other languages use it.
+//! The control interface over HTTP, as other languages use it.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -13,14 +13,14 @@ impl Bench {
         let url = format!("{}/_emulator/{path}", self.emulator.base_url());
         let request = self.http.request(method, url);
         let request = if body.is_null() { request } else { request.json(&body) };
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        (status, answer.json().await.unwrap_or_default())
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
     }
 }
 
 #[tokio::test]
-async fn requests_are_listed_and_forgotten() {
+async fn requests_are_listed_and_cleared() {
     let bench = bench(json!({})).await;
     bench.create().await;
     bench.get("/v1/usage?a=b").await;
@@ -57,22 +57,22 @@ async fn generations_are_added_and_settled() {
         (&shown["usage"]["total_tokens"], &shown["usage"]["cost_usd"]),
         (&json!(3000), &json!(0.0056))
     );
-    let nobody =
+    let missing =
         bench.control(Method::POST, "generations/gen_x/settle", json!({ "status": "failed" }));
-    assert_eq!(nobody.await.0, 400);
+    assert_eq!(missing.await.0, 400);
 }
 
 #[tokio::test]
-async fn faults_are_added_and_taken_away() {
+async fn faults_are_added_and_removed() {
     let bench = bench(json!({})).await;
     let fault = json!({ "match": { "path": "/v1/usage" }, "times": null, "status": 418 });
     assert_eq!(bench.control(Method::POST, "faults", fault).await.0, 204);
     assert_eq!(bench.get("/v1/usage").await.status(), 418);
     assert_eq!(bench.control(Method::DELETE, "faults", Value::Null).await.0, 204);
     assert_eq!(bench.get("/v1/usage").await.status(), 200);
-    let (status, refusal) = bench.control(Method::POST, "faults", json!({ "stauts": 500 })).await;
+    let (status, rejection) = bench.control(Method::POST, "faults", json!({ "stauts": 500 })).await;
     assert_eq!(status, 400);
-    assert!(refusal["message"].as_str().unwrap().contains("stauts"));
+    assert!(rejection["message"].as_str().unwrap().contains("stauts"));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn the_balance_is_set() {
 }
 
 #[tokio::test]
-async fn faults_and_limits_leave_the_controls_alone() {
+async fn faults_and_the_rate_limit_do_not_apply_to_control_requests() {
     let bench = bench(json!({ "rate_limit": { "requests": 0, "window_seconds": 9 } })).await;
     bench.emulator.fault(serde_json::from_value(json!({ "status": 500, "times": null })).unwrap());
     assert_eq!(bench.control(Method::GET, "requests", Value::Null).await, (200, json!([])));

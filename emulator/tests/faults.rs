@@ -1,4 +1,4 @@
-//! Each fault over HTTP.
+//! Each fault, tested over HTTP.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -23,23 +23,26 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_status_in_place_of_the_answer() {
+async fn a_status_replaces_the_response() {
     let bench = bench(json!({})).await;
     bench.fault(
         json!({ "match": { "method": "POST" }, "status": 503, "headers": { "retry-after": "1" } }),
     );
-    let answer = bench.create().await;
+    let response = bench.create().await;
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (response.status().as_u16(), &response.headers()["retry-after"]),
         (503, &"1".parse().unwrap())
     );
-    assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "message": "Service Unavailable" }));
+    assert_eq!(
+        response.json::<Value>().await.unwrap(),
+        json!({ "message": "Service Unavailable" })
+    );
     assert_eq!(bench.created().await, 0);
     assert_eq!(bench.create().await.status(), 200);
 }
 
 #[tokio::test]
-async fn a_status_although_it_was_taken() {
+async fn a_replaced_response_can_hide_a_created_generation() {
     let bench = bench(json!({})).await;
     bench.fault(json!({ "match": { "method": "POST" }, "status": 500, "taken": true }));
     assert_eq!(bench.create().await.status(), 500);
@@ -47,7 +50,7 @@ async fn a_status_although_it_was_taken() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json() {
+async fn a_body_may_be_anything() {
     let bench = bench(json!({})).await;
     bench.fault(json!({ "body": "<html>Hello" }));
     bench.fault(
@@ -67,7 +70,7 @@ async fn a_body_that_is_not_json() {
 }
 
 #[tokio::test]
-async fn a_patched_answer() {
+async fn a_patch_replaces_members_of_the_response() {
     let bench = bench(json!({})).await;
     let patch = json!({ "status": "rendering", "eta": { "seconds": 4 }, "usage": null });
     bench.fault(json!({ "match": { "method": "POST" }, "patch": patch }));
@@ -78,7 +81,7 @@ async fn a_patched_answer() {
 }
 
 #[tokio::test]
-async fn redirects_to_either_origin() {
+async fn redirects_may_go_to_either_origin() {
     let bench = bench(json!({})).await;
     for (to, base) in [
         ("{base_url}", bench.emulator.base_url()),
@@ -86,17 +89,17 @@ async fn redirects_to_either_origin() {
         ("{video_base}", bench.emulator.video_base()),
     ] {
         bench.fault(json!({ "status": 307, "headers": { "location": format!("{to}/x") } }));
-        let answer = bench.get("/v1/usage").await;
-        assert_eq!(answer.status(), 307);
-        assert_eq!(answer.headers()["location"], format!("{base}/x"));
+        let response = bench.get("/v1/usage").await;
+        assert_eq!(response.status(), 307);
+        assert_eq!(response.headers()["location"], format!("{base}/x"));
     }
     bench.fault(json!({ "match": { "origin": "video" }, "body": { "to": "{other_origin}" } }));
-    let answer = bench.http.get(bench.emulator.video_base()).send().await.unwrap();
-    assert_eq!(answer.json::<Value>().await.unwrap()["to"], bench.emulator.base_url());
+    let response = bench.http.get(bench.emulator.video_base()).send().await.unwrap();
+    assert_eq!(response.json::<Value>().await.unwrap()["to"], bench.emulator.base_url());
 }
 
 #[tokio::test]
-async fn a_delay() {
+async fn a_delay_postpones_the_response() {
     let bench = bench(json!({})).await;
     bench.fault(json!({ "match": { "method": "POST" }, "delay_ms": 150 }));
     let before = Instant::now();
@@ -105,7 +108,7 @@ async fn a_delay() {
 }
 
 #[tokio::test]
-async fn a_client_that_gives_up_was_still_taken_and_logged() {
+async fn a_request_whose_client_gave_up_is_carried_out_and_logged() {
     let bench = bench(json!({})).await;
     bench.fault(json!({ "match": { "method": "POST" }, "delay_ms": 60_000 }));
     let create = bench.call(reqwest::Method::POST, "/v1/responses").json(&common::cat());
@@ -116,7 +119,7 @@ async fn a_client_that_gives_up_was_still_taken_and_logged() {
 
 const HEAD: &str = "POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n";
 
-/// Whether the connection is closed without an answer after these bytes were sent.
+/// Sends these bytes and returns whether the connection is closed without a response.
 async fn is_closed_after(bench: &Bench, sent: &str) -> bool {
     let address = bench.emulator.base_url().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -125,7 +128,7 @@ async fn is_closed_after(bench: &Bench, sent: &str) -> bool {
 }
 
 #[tokio::test]
-async fn dropped_before_and_after_reading() {
+async fn connections_close_before_or_after_the_body_is_read() {
     let bench = bench(json!({})).await;
     let all = format!("{HEAD}12345");
     bench.fault(json!({ "drop": "before_reading" }));
@@ -138,33 +141,33 @@ async fn dropped_before_and_after_reading() {
 }
 
 #[tokio::test]
-async fn taken_and_then_lost() {
+async fn only_requests_that_were_read_are_carried_out() {
     let bench = bench(json!({})).await;
     for (drop, created) in [("before_reading", 0), ("after_reading", 1), ("mid_body", 2)] {
         bench.fault(json!({ "match": { "method": "POST" }, "drop": drop }));
         let create = bench.call(reqwest::Method::POST, "/v1/responses").json(&common::cat());
-        let answer = create.send().await;
-        assert!(answer.is_err() || answer.unwrap().bytes().await.is_err(), "{drop}");
+        let response = create.send().await;
+        assert!(response.is_err() || response.unwrap().bytes().await.is_err(), "{drop}");
         assert_eq!(bench.created().await, created, "{drop}");
     }
 }
 
-/// The part that arrives before the connection breaks.
+/// The promised length, and the bytes that arrive before the connection breaks.
 async fn arrived(bench: &Bench, url: &str) -> (u64, Vec<u8>) {
-    let mut answer = bench.http.get(url).send().await.unwrap();
-    let promised = answer.content_length().unwrap();
+    let mut response = bench.http.get(url).send().await.unwrap();
+    let promised = response.content_length().unwrap();
     let mut bytes = Vec::new();
     loop {
-        match answer.chunk().await {
+        match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend(chunk),
-            Ok(None) => panic!("it should have broken"),
+            Ok(None) => panic!("the whole body arrived"),
             Err(_) => return (promised, bytes),
         }
     }
 }
 
 #[tokio::test]
-async fn broken_in_the_middle_of_the_body() {
+async fn exactly_half_of_the_body_arrives() {
     let bench = bench(json!({})).await;
     let (url, video) = (bench.video_url().await, bench.emulator.video());
     bench.fault(json!({ "match": { "origin": "video" }, "drop": "mid_body", "times": 5 }));
@@ -177,7 +180,7 @@ async fn broken_in_the_middle_of_the_body() {
 }
 
 #[tokio::test]
-async fn a_long_body_breaks_half_way_as_well() {
+async fn exactly_half_of_a_long_body_arrives() {
     let bench = bench(json!({ "video_bytes": 40_000_000 })).await;
     let url = bench.video_url().await;
     bench.fault(json!({ "match": { "origin": "video" }, "drop": "mid_body" }));
@@ -186,7 +189,7 @@ async fn a_long_body_breaks_half_way_as_well() {
 }
 
 #[tokio::test]
-async fn the_nth_poll() {
+async fn a_fault_applies_from_the_nth_request_on() {
     let bench = bench(json!({ "speed": 0 })).await;
     let id = bench.emulator.add_generation(NewGeneration::default()).unwrap();
     let path = format!("/v1/responses/{id}");
@@ -203,15 +206,15 @@ async fn the_nth_poll() {
 }
 
 #[tokio::test]
-async fn a_fault_that_makes_no_sense_says_so() {
+async fn an_invalid_fault_is_reported_to_the_client() {
     let bench = bench(json!({})).await;
     bench.fault(json!({ "status": 99 }));
     bench.fault(json!({ "headers": { "not a name": "x" } }));
     for _ in 0..2 {
-        let answer = bench.get("/v1/usage").await;
-        assert_eq!(answer.status(), 500);
+        let response = bench.get("/v1/usage").await;
+        assert_eq!(response.status(), 500);
         assert!(
-            answer.json::<Value>().await.unwrap()["message"].as_str().unwrap().contains("fault")
+            response.json::<Value>().await.unwrap()["message"].as_str().unwrap().contains("fault")
         );
     }
 }

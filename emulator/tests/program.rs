@@ -1,4 +1,4 @@
-//! The program: its one line, its options, its end.
+//! The program: its output, its options and its end.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![cfg(feature = "cli")]
@@ -21,7 +21,7 @@ fn program(arguments: &[&str]) -> Child {
 }
 
 #[tokio::test]
-async fn one_line_and_an_end_with_its_input() {
+async fn prints_one_line_and_ends_with_its_input() {
     let options = r#"{"api_key": "pv_json", "polls": ["completed"], "balance_cents": 7}"#;
     let mut child = program(&[
         "--port",
@@ -37,9 +37,9 @@ async fn one_line_and_an_end_with_its_input() {
     let mut line = String::new();
     stdout.read_line(&mut line).await.unwrap();
     assert!(line.starts_with(r#"{"base_url":"http://127.0.0.1:"#), "{line}");
-    let told: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(told["api_key"], "pv_flag");
-    let url = format!("{}/v1/usage", told["base_url"].as_str().unwrap());
+    let printed: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(printed["api_key"], "pv_flag");
+    let url = format!("{}/v1/usage", printed["base_url"].as_str().unwrap());
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let usage = http.get(&url).bearer_auth("pv_flag").send().await.unwrap();
@@ -54,7 +54,7 @@ async fn one_line_and_an_end_with_its_input() {
 }
 
 #[tokio::test]
-async fn wrong_options_say_what_is_wrong() {
+async fn invalid_options_are_reported() {
     for (arguments, part) in [
         (["--rate-limit", "lots"], "100/60"),
         (["--options", r#"{"sped": 2}"#], "sped"),
@@ -67,7 +67,7 @@ async fn wrong_options_say_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken() {
+async fn a_taken_port_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = program(&["--port", &port]).wait_with_output().await.unwrap();

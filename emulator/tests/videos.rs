@@ -1,4 +1,4 @@
-//! The host of the videos over HTTP.
+//! The host of the videos, tested over HTTP.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -11,8 +11,8 @@ use reqwest::header::{
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-fn header(answer: &Response, name: reqwest::header::HeaderName) -> &str {
-    answer.headers()[name].to_str().unwrap()
+fn header(response: &Response, name: reqwest::header::HeaderName) -> &str {
+    response.headers()[name].to_str().unwrap()
 }
 
 async fn part(bench: &Bench, url: &str, range: &str, known: Option<&str>) -> Response {
@@ -30,29 +30,29 @@ async fn the_video_is_a_real_one_on_another_origin() {
     let url = bench.video_url().await;
     assert!(url.starts_with(bench.emulator.video_base()));
     assert!(!url.starts_with(bench.emulator.base_url()));
-    let answer = bench.http.get(&url).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    assert_eq!(header(&answer, ACCEPT_RANGES), "bytes");
-    assert!(header(&answer, ETAG).starts_with('"'));
-    assert!(header(&answer, LAST_MODIFIED).ends_with(" GMT"));
-    let bytes = answer.bytes().await.unwrap();
+    let response = bench.http.get(&url).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, ACCEPT_RANGES), "bytes");
+    assert!(header(&response, ETAG).starts_with('"'));
+    assert!(header(&response, LAST_MODIFIED).ends_with(" GMT"));
+    let bytes = response.bytes().await.unwrap();
     assert_eq!(bytes, bench.emulator.video());
     assert_eq!(&bytes[4..8], b"ftyp");
-    let place = |name: &[u8]| bytes.windows(4).position(|window| window == name).unwrap();
-    assert!(place(b"moov") < place(b"mdat"), "plays before it has arrived");
+    let position = |name: &[u8]| bytes.windows(4).position(|window| window == name).unwrap();
+    assert!(position(b"moov") < position(b"mdat"), "a player can start before the end arrives");
 }
 
 #[tokio::test]
-async fn head_has_the_length_and_no_body() {
+async fn head_returns_the_length_without_a_body() {
     let bench = bench(json!({})).await;
     let url = bench.video_url().await;
-    let answer = bench.http.head(&url).send().await.unwrap();
-    assert_eq!(header(&answer, CONTENT_LENGTH), bench.emulator.video().len().to_string());
-    assert!(answer.bytes().await.unwrap().is_empty());
+    let response = bench.http.head(&url).send().await.unwrap();
+    assert_eq!(header(&response, CONTENT_LENGTH), bench.emulator.video().len().to_string());
+    assert!(response.bytes().await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn parts() {
+async fn ranges_return_parts() {
     let bench = bench(json!({})).await;
     let (url, video) = (bench.video_url().await, bench.emulator.video());
     let whole = video.len();
@@ -71,7 +71,7 @@ async fn parts() {
 }
 
 #[tokio::test]
-async fn urls_expire_and_cannot_be_made_up() {
+async fn urls_expire_and_cannot_be_forged() {
     let expired = bench(json!({ "url_ttl_seconds": 0 })).await;
     let url = expired.video_url().await;
     assert_eq!(expired.http.get(&url).send().await.unwrap().status(), 403);
@@ -105,7 +105,7 @@ async fn a_long_video_repeats_the_real_one() {
 }
 
 #[tokio::test]
-async fn lottie_yields_an_animation() {
+async fn lottie_generations_return_an_animation() {
     let bench = bench(json!({ "polls": ["completed"] })).await;
     let mut body = common::cat();
     body["engine"] = json!("lottie");

@@ -1,4 +1,4 @@
-//! Webhooks: what a receiver gets, when, and what goes wrong with it.
+//! Webhooks: their content, their timing and their faults.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -28,10 +28,10 @@ use tokio::sync::mpsc;
 const SECRETS: [&str; 2] =
     ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
 
-/// What has arrived: its headers and raw body.
+/// The headers and the raw body of a received delivery.
 type Arrived = (HeaderMap, Bytes);
 
-/// Answers with these statuses in turn, and 204 from then on.
+/// A receiver that responds with these statuses in turn, and then with 204.
 async fn receiver(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<Arrived>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks?from=emulator", listener.local_addr().unwrap());
@@ -50,8 +50,8 @@ async fn receiver(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<Arrived>
                     let body = body.collect().await.unwrap().to_bytes();
                     let _ = arrived.send((head.headers, body));
                     let status = statuses.lock().unwrap().pop_front().unwrap_or(204);
-                    let answer = Response::builder().status(status);
-                    Ok::<_, Infallible>(answer.body(Full::<Bytes>::default()).unwrap())
+                    let response = Response::builder().status(status);
+                    Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
                 }
             });
             let io = TokioIo::new(stream);
@@ -61,7 +61,7 @@ async fn receiver(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<Arrived>
     (url, arrivals)
 }
 
-/// Which of the secrets have signed this, by the headers of a family.
+/// The indices of the secrets that have signed a delivery.
 fn signers(family: &str, (headers, body): &Arrived) -> Vec<usize> {
     let get = |name: &str| headers[&format!("{family}-{name}")].to_str().unwrap();
     let signed = |secret: &str| {
@@ -75,8 +75,8 @@ fn signers(family: &str, (headers, body): &Arrived) -> Vec<usize> {
     (0..2).filter(|n| given.contains(&signed(SECRETS[*n]).as_str())).collect()
 }
 
-/// An emulator that signs with both secrets and tells this receiver.
-async fn told(url: &str, options: Value) -> Bench {
+/// An emulator that sends webhooks to this URL, signed with both secrets.
+async fn with_receiver(url: &str, options: Value) -> Bench {
     let mut all = json!({ "webhook_url": url, "webhook_secrets": SECRETS });
     all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
     bench(all).await
@@ -96,14 +96,14 @@ fn fault(emulator: &Emulator, fault: Value) {
     emulator.delivery_fault(serde_json::from_value::<DeliveryFault>(fault).unwrap());
 }
 
-fn about(sent: &[SentDelivery]) -> Vec<&str> {
+fn generation_ids(sent: &[SentDelivery]) -> Vec<&str> {
     sent.iter().map(|sent| sent.body["generationId"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn both_ends_are_told_of_by_hand() {
+async fn settled_generations_send_webhooks() {
     let (url, mut arrivals) = receiver(&[]).await;
-    let bench = told(&url, json!({ "speed": 0 })).await;
+    let bench = with_receiver(&url, json!({ "speed": 0 })).await;
     complete(&bench.emulator, "gen_1");
     let arrived = arrivals.recv().await.unwrap();
     assert_eq!(signers("svix", &arrived), [0, 1]);
@@ -127,38 +127,41 @@ async fn both_ends_are_told_of_by_hand() {
         (status, message, &body["outputUrl"]),
         (&json!("failed"), &json!("No"), &json!(null))
     );
-    // An end that is settled once more is no other end.
+    // Settling an ended generation again sends no second webhook.
     bench.emulator.settle("gen_2", Settlement::failed("other", "No")).unwrap();
     complete(&bench.emulator, "gen_3");
-    assert_eq!(about(&bench.emulator.delivered(3).await), ["gen_1", "gen_2", "gen_3"]);
-}
-
-#[tokio::test]
-async fn time_and_scripts_end_generations_too() {
-    let (url, _arrivals) = receiver(&[]).await;
-    let bench = told(&url, json!({ "speed": 3000 })).await;
-    // Nobody asks.
-    add(&bench.emulator, "gen_time");
-    assert_eq!(about(&bench.emulator.delivered(1).await), ["gen_time"]);
-    let script = json!({ "id": "gen_script", "polls": ["queued", "failed", "failed"] });
-    bench.emulator.add_generation(serde_json::from_value(script).unwrap()).unwrap();
-    for _ in 0..3 {
-        bench.get("/v1/responses/gen_script").await;
-    }
-    let sent = bench.emulator.delivered(2).await;
     assert_eq!(
-        (about(&sent), &sent[1].body["status"]),
-        (vec!["gen_time", "gen_script"], &json!("failed"))
+        generation_ids(&bench.emulator.wait_for_deliveries(3).await),
+        ["gen_1", "gen_2", "gen_3"]
     );
 }
 
 #[tokio::test]
-async fn tried_again_with_the_same_id_until_it_is_taken() {
+async fn generations_that_end_by_time_or_polls_send_webhooks() {
+    let (url, _arrivals) = receiver(&[]).await;
+    let bench = with_receiver(&url, json!({ "speed": 3000 })).await;
+    // Without any poll.
+    add(&bench.emulator, "gen_time");
+    assert_eq!(generation_ids(&bench.emulator.wait_for_deliveries(1).await), ["gen_time"]);
+    let polled = json!({ "id": "gen_polled", "polls": ["queued", "failed", "failed"] });
+    bench.emulator.add_generation(serde_json::from_value(polled).unwrap()).unwrap();
+    for _ in 0..3 {
+        bench.get("/v1/responses/gen_polled").await;
+    }
+    let sent = bench.emulator.wait_for_deliveries(2).await;
+    assert_eq!(
+        (generation_ids(&sent), &sent[1].body["status"]),
+        (vec!["gen_time", "gen_polled"], &json!("failed"))
+    );
+}
+
+#[tokio::test]
+async fn deliveries_are_retried_with_the_same_id_until_accepted() {
     let (url, mut arrivals) = receiver(&[500, 302, 400]).await;
     // 5 s, 5 min and 30 min are 2, 100 and 600 ms.
-    let bench = told(&url, json!({ "speed": 3000 })).await;
+    let bench = with_receiver(&url, json!({ "speed": 3000 })).await;
     complete(&bench.emulator, "gen_1");
-    let sent = bench.emulator.delivered(4).await;
+    let sent = bench.emulator.wait_for_deliveries(4).await;
     let answers: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
     assert_eq!(answers, [500, 302, 400, 204]);
     assert_eq!(sent.iter().map(|sent| sent.attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
@@ -173,9 +176,9 @@ async fn tried_again_with_the_same_id_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn deliveries_go_wrong_on_request() {
+async fn delivery_faults_are_applied() {
     let (url, mut arrivals) = receiver(&[]).await;
-    let bench = told(&url, json!({ "speed": 0 })).await;
+    let bench = with_receiver(&url, json!({ "speed": 0 })).await;
     let emulator = &bench.emulator;
     fault(emulator, json!({ "generation_id": "gen_lost", "lost": true }));
     fault(emulator, json!({ "generation_id": "gen_forged", "wrong_signature": true }));
@@ -184,14 +187,14 @@ async fn deliveries_go_wrong_on_request() {
     for id in ["gen_late", "gen_lost"] {
         complete(emulator, id);
     }
-    assert_eq!(emulator.delivered(1).await[0].answered, None);
+    assert_eq!(emulator.wait_for_deliveries(1).await[0].answered, None);
     for (id, count) in [("gen_forged", 2), ("gen_twice", 4), ("gen_fine", 6)] {
         complete(emulator, id);
-        emulator.delivered(count.min(5)).await;
+        emulator.wait_for_deliveries(count.min(5)).await;
     }
-    let sent = emulator.delivered(6).await;
+    let sent = emulator.wait_for_deliveries(6).await;
     assert_eq!(
-        about(&sent),
+        generation_ids(&sent),
         ["gen_lost", "gen_forged", "gen_twice", "gen_twice", "gen_fine", "gen_late"]
     );
     assert_eq!(sent[2].id, sent[3].id);
@@ -203,21 +206,21 @@ async fn deliveries_go_wrong_on_request() {
 }
 
 #[tokio::test]
-async fn a_delivery_before_the_create_has_answered() {
+async fn a_webhook_can_arrive_before_the_create_responds() {
     let (url, _arrivals) = receiver(&[]).await;
-    let bench = told(&url, json!({ "speed": 100_000 })).await;
-    let held = json!({ "match": { "method": "POST" }, "after_deliveries": 1 });
-    bench.emulator.fault(serde_json::from_value(held).unwrap());
+    let bench = with_receiver(&url, json!({ "speed": 100_000 })).await;
+    let fault = json!({ "match": { "method": "POST" }, "after_deliveries": 1 });
+    bench.emulator.fault(serde_json::from_value(fault).unwrap());
     let created: Value = bench.create().await.json().await.unwrap();
-    // It is the answer of a generation in the queue, and it comes when its end has been told.
+    // The response is that of the create, although the generation ended before it was sent.
     assert_eq!(created["status"], "queued");
-    assert_eq!(about(&bench.emulator.deliveries()), [created["id"].as_str().unwrap()]);
+    assert_eq!(generation_ids(&bench.emulator.deliveries()), [created["id"].as_str().unwrap()]);
 }
 
 #[tokio::test]
-async fn a_claim_that_is_not_so() {
+async fn a_webhook_can_claim_a_wrong_status() {
     let (url, mut arrivals) = receiver(&[]).await;
-    let bench = told(&url, json!({ "speed": 0 })).await;
+    let bench = with_receiver(&url, json!({ "speed": 0 })).await;
     add(&bench.emulator, "gen_1");
     let claim = json!({ "match": { "path": "/v1/responses/*" }, "claim": "failed" });
     bench.emulator.fault(serde_json::from_value(claim).unwrap());
@@ -229,7 +232,7 @@ async fn a_claim_that_is_not_so() {
 }
 
 #[tokio::test]
-async fn the_control_interface_has_all_of_it() {
+async fn webhooks_are_controlled_over_http() {
     let (url, mut arrivals) = receiver(&[]).await;
     let bench = bench(json!({ "webhook_secrets": [SECRETS[0]] })).await;
     let control = |method: &str, path: &str, body: Value| {
@@ -237,14 +240,14 @@ async fn the_control_interface_has_all_of_it() {
         let request = bench.http.request(method.parse().unwrap(), url).json(&body);
         async move { request.send().await.unwrap() }
     };
-    // Nobody is listening yet, and is not told later.
+    // No receiver is set yet; this event is not delivered later either.
     complete(&bench.emulator, "gen_0");
     for elsewhere in ["https://127.0.0.1/", "http://192.0.2.1/", "http://example.com/"] {
-        let refused = control("PUT", "webhook", json!({ "url": elsewhere })).await;
-        assert_eq!(refused.status(), 400, "{elsewhere}");
+        let rejected = control("PUT", "webhook", json!({ "url": elsewhere })).await;
+        assert_eq!(rejected.status(), 400, "{elsewhere}");
     }
-    let refused = control("PUT", "webhook", json!({ "url": url, "secrets": ["whsec_!"] })).await;
-    assert!(!refused.text().await.unwrap().contains("whsec_!"));
+    let rejected = control("PUT", "webhook", json!({ "url": url, "secrets": ["whsec_!"] })).await;
+    assert!(!rejected.text().await.unwrap().contains("whsec_!"));
     assert_eq!(control("PUT", "webhook", json!({ "url": url })).await.status(), 204);
     complete(&bench.emulator, "gen_1");
     assert_eq!(signers("svix", &arrivals.recv().await.unwrap()), [0]);
@@ -259,7 +262,7 @@ async fn the_control_interface_has_all_of_it() {
     assert_eq!(signers("webhook", &arrived), [1]);
     assert!(!arrived.0.contains_key("svix-id"));
 
-    bench.emulator.delivered(2).await;
+    bench.emulator.wait_for_deliveries(2).await;
     let listed: Value = control("GET", "deliveries", Value::Null).await.json().await.unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 2);
     assert_eq!((&listed[0]["attempt"], &listed[0]["answered"]), (&json!(1), &json!(204)));
@@ -267,7 +270,7 @@ async fn the_control_interface_has_all_of_it() {
 }
 
 #[tokio::test]
-async fn no_start_with_a_url_elsewhere() {
+async fn receivers_must_be_on_loopback() {
     let webhook_url = Some("http://example.com/".to_owned());
     let options = Options { webhook_url, ..Options::default() };
     assert!(Emulator::start(options).await.unwrap_err().to_string().contains("loopback"));

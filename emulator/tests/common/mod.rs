@@ -1,6 +1,6 @@
-//! What the tests have in common: an emulator and raw HTTP.
+//! An emulator and a plain HTTP client for the tests.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use pipevideo_emulator::{Emulator, NewGeneration, Options, Settlement};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -14,16 +14,16 @@ pub(crate) struct Bench {
 pub(crate) async fn bench(options: Value) -> Bench {
     let options: Options = serde_json::from_value(options).unwrap();
     let emulator = Emulator::start(options).await.unwrap();
-    // Only the first of a process is taken.
+    // Fails if another test of this process has installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::none();
-    // A connection per request: none is used again after a fault has closed it.
+    // A new connection for each request, so that no request uses one that a fault has closed.
     let http = Client::builder().pool_max_idle_per_host(0).redirect(policy).no_proxy();
     Bench { emulator, http: http.build().unwrap() }
 }
 
 impl Bench {
-    /// A call of the API with the key.
+    /// A request to the API with the key.
     pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.emulator.base_url());
         self.http.request(method, url).bearer_auth(self.emulator.api_key())
@@ -45,7 +45,7 @@ impl Bench {
         self.get(path).await.json().await.unwrap()
     }
 
-    /// The signed URL of a generation that has just been completed.
+    /// The signed URL of a new completed generation.
     pub(crate) async fn video_url(&self) -> String {
         let id = self.emulator.add_generation(NewGeneration::default()).unwrap();
         self.emulator.settle(&id, Settlement::completed()).unwrap();
@@ -53,7 +53,7 @@ impl Bench {
         generation["output_video_url"].as_str().unwrap().to_owned()
     }
 
-    /// What has arrived, as `METHOD path`.
+    /// The received requests, as `METHOD path`.
     pub(crate) fn arrived(&self) -> Vec<String> {
         let requests = self.emulator.requests();
         requests.iter().map(|request| format!("{} {}", request.method, request.path)).collect()

@@ -342,7 +342,7 @@ async fn webhook_axum_is_told() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 
     // The forged one is refused, and the one that comes twice is taken twice and told of once.
-    let sent = emulator.delivered(3).await;
+    let sent = emulator.wait_for_deliveries(3).await;
     let answered: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
     assert_eq!(answered, [400, 204, 204]);
     let id = sent[0].body["generationId"].as_str().unwrap();

@@ -1,37 +1,38 @@
-//! The rate limit: a sliding window.
+//! The rate limit, a sliding window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::options::RateLimit;
 
-/// The calls of one key that were let in within the last window. Those that are turned away do not
-/// count, so that a client that comes back when it was told to gets in.
+/// The requests that were admitted within the last window.
+///
+/// Denied requests do not count, so that a client that waits for `retry_after` is admitted.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub(crate) struct RateLimiter {
     limit: Option<RateLimit>,
     admitted: VecDeque<Duration>,
 }
 
-impl Limiter {
+impl RateLimiter {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
         Self { limit, admitted: VecDeque::new() }
     }
 
-    /// Lets a call in, or says after how many whole seconds there is room again.
+    /// Admits a request, or returns the whole seconds after which one will be admitted again.
     pub(crate) fn admit(&mut self, now: Duration) -> Result<(), u64> {
         let Some(limit) = self.limit else {
             return Ok(());
         };
         let window = Duration::try_from_secs_f64(limit.window_seconds).unwrap_or_default();
-        while self.admitted.front().is_some_and(|&call| call.saturating_add(window) <= now) {
+        while self.admitted.front().is_some_and(|&at| at.saturating_add(window) <= now) {
             self.admitted.pop_front();
         }
         if self.admitted.len() < limit.requests as usize {
             self.admitted.push_back(now);
             return Ok(());
         }
-        let room = self.admitted.front().map_or(window, |&call| call.saturating_add(window) - now);
+        let room = self.admitted.front().map_or(window, |&at| at.saturating_add(window) - now);
         Err((room.as_secs_f64().ceil() as u64).max(1))
     }
 }
@@ -40,8 +41,8 @@ impl Limiter {
 mod tests {
     use super::*;
 
-    fn limiter(requests: u32, window_seconds: f64) -> Limiter {
-        Limiter::new(Some(RateLimit { requests, window_seconds }))
+    fn limiter(requests: u32, window_seconds: f64) -> RateLimiter {
+        RateLimiter::new(Some(RateLimit { requests, window_seconds }))
     }
 
     fn at(seconds: f64) -> Duration {
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn never_more_than_the_limit_in_any_window_and_the_advice_holds() {
+    fn no_window_exceeds_the_limit_and_retry_after_is_right() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut limiter = limiter(5, 10.0);
         let (mut now, mut admitted) = (0.0, Vec::new());
@@ -79,8 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_and_no_room() {
-        let mut none = Limiter::new(None);
+    fn no_limit_admits_all_and_a_limit_of_zero_none() {
+        let mut none = RateLimiter::new(None);
         assert!((0..1000).all(|_| none.admit(at(0.0)).is_ok()));
         assert_eq!(limiter(0, 60.0).admit(at(0.0)), Err(60));
     }

@@ -1,20 +1,21 @@
-//! Which creates the service takes.
+//! Validation of create requests.
 
 use serde_json::{Map, Value};
 
-use crate::catalogue::{self, Engine, Model, Provider};
+use crate::service::catalogue::{self, Engine, Model, Provider};
 
-/// A create that may be carried out.
+/// A valid create request.
 #[derive(Debug)]
 pub(crate) struct Create {
     pub(crate) model: &'static Model,
     pub(crate) engine: &'static Engine,
     pub(crate) provider: &'static Provider,
-    /// About how many tokens the input is.
+    /// The estimated number of tokens of the input.
     pub(crate) prompt_tokens: u64,
 }
 
-/// What a part that is not text adds to the input.
+/// The tokens that an image or a video adds to the input. A plausible number: vision models count
+/// several hundred tokens for an image.
 const MEDIA_TOKENS: u64 = 800;
 
 const ROLES: [&str; 4] = ["user", "system", "assistant", "developer"];
@@ -22,7 +23,7 @@ const DETAILS: [&str; 4] = ["auto", "low", "high", "original"];
 
 type Checked<T> = Result<T, String>;
 
-/// Reads the body of a create, or says what is wrong with it.
+/// Reads the body of a create request. The error is the message of the response.
 pub(crate) fn create(body: &[u8]) -> Checked<Create> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "The body is not valid JSON")?;
     let body = body.as_object().ok_or("The body must be a JSON object")?;
@@ -37,7 +38,7 @@ pub(crate) fn create(body: &[u8]) -> Checked<Create> {
     Ok(Create { model, engine, provider, prompt_tokens })
 }
 
-/// The member, unless it is absent or null.
+/// The member, or None if it is absent or null.
 fn member<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     body.get(name).filter(|value| !value.is_null())
 }
@@ -157,7 +158,7 @@ fn media(holder: &Value, name: &str, data_uri: &str) -> Checked<u64> {
     Err(format!("{name}.url must be an https URL or a {data_uri}… URI"))
 }
 
-/// Four bytes a token, about.
+/// An estimate: tokenizers make about one token of four bytes of English.
 fn tokens(text: &str) -> u64 {
     text.len() as u64 / 4 + 1
 }
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refusal(change: Value) -> Option<String> {
+    fn rejection(change: Value) -> Option<String> {
         let mut body = json!({ "model": "moonshotai/kimi-k2.5", "input": "A cat" });
         for (name, value) in change.as_object().unwrap() {
             body[name] = value.clone();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn good_creates() {
+    fn valid_creates_are_accepted() {
         let text = json!({ "type": "input_text", "text": "A cat" });
         let data = "data:image/png;base64,AAAA";
         for change in [
@@ -196,12 +197,12 @@ mod tests {
                 json!([text, { "type": "input_video", "video_url": { "url": "https://a.b/c.mp4" } }]),
             ),
         ] {
-            assert_eq!(refusal(change.clone()), None, "{change}");
+            assert_eq!(rejection(change.clone()), None, "{change}");
         }
     }
 
     #[test]
-    fn bad_creates() {
+    fn invalid_creates_are_rejected() {
         for change in [
             json!({ "model": null }),
             json!({ "model": 5 }),
@@ -229,9 +230,9 @@ mod tests {
             json!({ "engine": "steam" }),
             json!({ "provider": "framerate" }),
             json!({ "provider": { "order": [] } }),
-            json!({ "provider": { "order": ["nobody"] } }),
+            json!({ "provider": { "order": ["unknown"] } }),
         ] {
-            assert!(refusal(change.clone()).is_some(), "{change}");
+            assert!(rejection(change.clone()).is_some(), "{change}");
         }
         assert!(create(b"{").is_err());
         assert!(create(b"[]").is_err());

@@ -1,18 +1,19 @@
-//! The answer of `GET /v1/usage`: computed from the generations each time, so that it cannot disagree
-//! with them.
+//! The response of `GET /v1/usage`. It is computed from the generations each time, so that the two
+//! always agree.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::VIDEO_SECONDS;
-use crate::generation::{Generation, Stage};
-use crate::ledger::Money;
+use super::generation::{Generation, Stage};
+use super::ledger::Money;
+use crate::videos::VIDEO_SECONDS;
 
-/// As many as the newest of `recent_requests`.
-const RECENT: usize = 100;
+/// How many of the newest requests `recent_requests` lists. The service does not document its number.
+const RECENT_REQUESTS: usize = 100;
 
+/// The response of `GET /v1/usage`.
 pub(crate) fn report(balance: Money, generations: &[Generation]) -> Value {
     let mut totals = Tally::default();
     let mut days = BTreeMap::<String, Tally>::new();
@@ -34,7 +35,7 @@ pub(crate) fn report(balance: Money, generations: &[Generation]) -> Value {
         },
         "daily_usage": days.iter().map(|(date, tally)| tally.day(date)).collect::<Vec<_>>(),
         "daily_usage_by_route": routes.iter().map(by_route).collect::<Vec<_>>(),
-        "recent_requests": generations.iter().rev().take(RECENT).map(recent).collect::<Vec<_>>(),
+        "recent_requests": generations.iter().rev().take(RECENT_REQUESTS).map(recent).collect::<Vec<_>>(),
     })
 }
 
@@ -65,8 +66,8 @@ impl Tally {
         }
         if let Some(cost) = generation.charged {
             self.cost += cost;
-            self.prompt_tokens += generation.plan.tokens.input_tokens;
-            self.completion_tokens += generation.plan.tokens.output_tokens;
+            self.prompt_tokens += generation.course.tokens.input_tokens;
+            self.completion_tokens += generation.course.tokens.output_tokens;
         }
     }
 
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn dates_are_utc() {
         let of = |seconds| date(Duration::from_secs(seconds));
         assert_eq!(of(0), "1970-01-01");
         assert_eq!(of(951_782_400), "2000-02-29");

@@ -1,41 +1,44 @@
-//! What a test says about generations: their script by polls, a new one, an end by hand.
+//! The types with which a test controls generations.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What one poll of a scripted generation shows: a status, or members that replace those of the
-/// ordinary answer (an object with `status` moves the generation there as well).
+/// What one poll of a generation returns.
+///
+/// As JSON it is a status, or an object whose members replace those of the regular response. A status
+/// also moves the generation there.
 ///
 /// ```
 /// use pipevideo_emulator::PollStep;
 ///
-/// let script: Vec<PollStep> = serde_json::from_str(
+/// let polls: Vec<PollStep> = serde_json::from_str(
 ///     r#"["queued", {"status": "in_progress", "progress": 0.4}, "completed"]"#,
 /// ).unwrap();
-/// assert_eq!(script[0], PollStep::from("queued"));
+/// assert_eq!(polls[0], PollStep::from("queued"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PollStep {
-    /// The ordinary answer in this status. One that the service does not have is shown as it is.
+    /// The regular response in this status. A status that the service does not have is returned as it
+    /// is.
     Status(String),
-    /// The ordinary answer with these members in place of its own.
-    Answer(Map<String, Value>),
+    /// The regular response with these members in place of its own.
+    Members(Map<String, Value>),
 }
 
 impl PollStep {
     pub(crate) fn status(&self) -> Option<&str> {
         match self {
             Self::Status(status) => Some(status),
-            Self::Answer(members) => members.get("status")?.as_str(),
+            Self::Members(members) => members.get("status")?.as_str(),
         }
     }
 
-    /// The members that replace the ordinary ones.
+    /// The members that replace those of the regular response.
     pub(crate) fn members(&self) -> Map<String, Value> {
         match self {
             Self::Status(status) => Map::from_iter([("status".to_owned(), status.as_str().into())]),
-            Self::Answer(members) => members.clone(),
+            Self::Members(members) => members.clone(),
         }
     }
 }
@@ -46,77 +49,78 @@ impl From<&str> for PollStep {
     }
 }
 
-/// A generation that exists without having been asked for over HTTP.
+/// A generation to be added without a create request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewGeneration {
-    /// Its id; made up if there is none.
+    /// The id. None: a random one.
     pub id: Option<String>,
-    /// What its polls show. None: the [`Options`](crate::Options) say.
+    /// What its first, second, … poll returns; the last entry repeats. None: as in
+    /// [`Options::polls`](crate::Options::polls).
     pub polls: Option<Vec<PollStep>>,
-    /// The orchestration model; the catalogue's first if there is none.
+    /// The orchestration model. None: the first of the catalogue.
     pub model: Option<String>,
-    /// The engine; `hyperframes` if there is none.
+    /// The engine. None: `hyperframes`.
     pub engine: Option<String>,
 }
 
-/// Where a generation is moved by hand.
+/// The status that a generation is set to.
 ///
-/// It stays there: neither time nor a script moves it from then on.
+/// The generation keeps it: neither time nor polls change it afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
-    /// `queued`, `in_progress`, `completed`, `failed`, or any other text.
+    /// `queued`, `in_progress`, `completed`, `failed`, or a status that the service does not have.
     pub status: String,
-    /// Why it `failed`; a failure of the render if nothing is said.
+    /// Why it `failed`. None: the render failed.
     #[serde(default)]
     pub error: Option<GenerationError>,
-    /// The tokens it took. None: what the seed says.
+    /// The tokens that it used. None: as drawn from the seed.
     #[serde(default)]
     pub usage: Option<Tokens>,
 }
 
 impl Settlement {
-    /// The generation has its video.
+    /// A completed generation with a video.
     pub fn completed() -> Self {
         Self { status: "completed".to_owned(), ..Self::default() }
     }
 
-    /// The generation has failed.
+    /// A failed generation with this error.
     pub fn failed(code: &str, message: &str) -> Self {
         let error = GenerationError { code: code.to_owned(), message: message.to_owned() };
         Self { status: "failed".to_owned(), error: Some(error), usage: None }
     }
 }
 
-/// Why a generation failed, as its answer shows it.
+/// Why a generation failed, as in its response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GenerationError {
-    /// A word for programs.
+    /// A machine-readable code.
     pub code: String,
-    /// A sentence for people.
+    /// A message for people.
     pub message: String,
 }
 
-/// What the orchestration model read and wrote; the bill follows from it and the model's rates.
+/// The tokens that the orchestration model read and wrote. With the model's rates they make the cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
-    /// Tokens read.
+    /// Tokens that the model read.
     pub input_tokens: u64,
-    /// Tokens written.
+    /// Tokens that the model wrote.
     pub output_tokens: u64,
 }
 
-/// The emulator cannot do what it was asked for: no such generation, an id that is taken, …
+/// The emulator cannot do what was requested: the generation does not exist, the id is taken, …
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub(crate) String);
+pub struct ControlError(pub(crate) String);
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for ControlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ControlError {}

@@ -1,30 +1,30 @@
-//! What the service offers: engines, models and their rates, providers.
+//! The service's catalogue: engines, models with their rates, and providers.
 
 use serde_json::{Value, json};
 
-use crate::ledger::Money;
-use crate::script::Tokens;
+use super::ledger::Money;
+use crate::control::Tokens;
 
-/// An orchestration model and what its tokens cost.
+/// An orchestration model and its rates.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Model {
     pub(crate) id: &'static str,
     name: &'static str,
-    /// Per million tokens.
+    /// The price of a million tokens.
     input_rate: Money,
     output_rate: Money,
 }
 
-/// What draws a video.
+/// A video engine.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Engine {
     pub(crate) id: &'static str,
     name: &'static str,
-    /// The file's extension.
+    /// The extension of its files.
     pub(crate) output: &'static str,
 }
 
-/// Who runs the engines.
+/// A provider that runs engines.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Provider {
     pub(crate) id: &'static str,
@@ -47,7 +47,7 @@ const ENGINES: &[Engine] = &[
     Engine { id: "lottie", name: "Lottie", output: "json" },
 ];
 
-/// The first is the default.
+/// The providers. The first is the default.
 const PROVIDERS: &[Provider] = &[
     Provider {
         id: "framerate",
@@ -62,7 +62,8 @@ const PROVIDERS: &[Provider] = &[
 ];
 
 impl Model {
-    /// What these tokens cost, rounded once, half up, to a millionth of a dollar.
+    /// The cost of these tokens, rounded half up to a millionth of a dollar. It is rounded once, so that
+    /// rounding errors do not add up.
     pub(crate) fn cost(&self, tokens: Tokens) -> Money {
         let part = |count: u64, rate: Money| i128::from(count) * i128::from(rate.as_micros());
         let millionths = part(tokens.input_tokens, self.input_rate)
@@ -80,13 +81,13 @@ pub(crate) fn first_model() -> &'static Model {
     &MODELS[0]
 }
 
-/// The engine of that name; `auto` is for the service to choose.
+/// The engine with this id. `auto` leaves the choice to the service, which chooses `hyperframes`.
 pub(crate) fn find_engine(id: &str) -> Option<&'static Engine> {
     let id = if id == "auto" { "hyperframes" } else { id };
     ENGINES.iter().find(|engine| engine.id == id)
 }
 
-/// The first provider of this order that has the engine and the model.
+/// The first provider in this order that offers both the engine and the model.
 pub(crate) fn route<'a>(
     mut order: impl Iterator<Item = &'a str>,
     engine: &Engine,
@@ -103,7 +104,7 @@ pub(crate) fn default_provider() -> &'static Provider {
     &PROVIDERS[0]
 }
 
-/// The answer of `GET /v1/engines`.
+/// The response of `GET /v1/engines`.
 pub(crate) fn listing() -> Value {
     let engines = ENGINES.iter().map(|engine| {
         let providers: Vec<_> =
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_provider_that_fits() {
+    fn the_first_matching_provider_is_chosen() {
         let (kimi, lottie) = (first_model(), find_engine("lottie").unwrap());
         let chosen =
             |order: &[&str], engine| route(order.iter().copied(), engine, kimi).map(|p| p.id);
@@ -153,6 +154,6 @@ mod tests {
             Some("storyboard")
         );
         assert_eq!(chosen(&["storyboard", "framerate"], lottie), Some("framerate"));
-        assert_eq!(chosen(&["storyboard", "nobody"], lottie), None);
+        assert_eq!(chosen(&["storyboard", "unknown"], lottie), None);
     }
 }

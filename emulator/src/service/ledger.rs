@@ -1,10 +1,10 @@
-//! Money: exact, in millionths of a dollar, so that every sum of bills agrees to the last digit.
+//! Money, counted in millionths of a dollar so that all sums are exact.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
 use serde_json::Value;
 
-/// An amount of money, whole millionths of a US dollar.
+/// An amount in whole millionths of a US dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Money(i64);
 
@@ -21,18 +21,18 @@ impl Money {
         self.0
     }
 
-    /// Dollars, at most six decimals.
+    /// The amount in dollars, with at most six decimals.
     pub(crate) fn as_usd(self) -> Value {
         decimal(self.0, 1_000_000)
     }
 
-    /// Cents, at most four decimals; whole when they are.
+    /// The amount in cents, with at most four decimals. An integer if it is whole.
     pub(crate) fn as_cents(self) -> Value {
         decimal(self.0, 10_000)
     }
 }
 
-/// The quotient as a JSON number. Up to 2^53 the float nearest to it prints as exactly it.
+/// The quotient as a JSON number. Up to a `count` of 2^53, the nearest float prints exactly it.
 fn decimal(count: i64, unit: i64) -> Value {
     if count % unit == 0 {
         return (count / unit).into();
@@ -91,12 +91,12 @@ impl Ledger {
         self.balance = balance;
     }
 
-    /// Whether there is anything left to create with.
+    /// Whether any credit is left, which a create requires.
     pub(crate) fn has_credit(&self) -> bool {
         self.balance > Money::default()
     }
 
-    /// Takes the cost off the balance, or nothing if there is not enough.
+    /// Charges the cost if the balance covers it. Returns whether it does.
     pub(crate) fn charge(&mut self, cost: Money) -> bool {
         let enough = self.balance >= cost;
         if enough {
@@ -105,8 +105,9 @@ impl Ledger {
         enough
     }
 
-    /// Takes the cost off the balance, below zero if need be: what a script says has happened.
-    pub(crate) fn charge_anyway(&mut self, cost: Money) {
+    /// Charges the cost even if the balance becomes negative: a status that a test has set counts as a
+    /// fact.
+    pub(crate) fn force_charge(&mut self, cost: Money) {
         self.balance -= cost;
     }
 }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_needs_its_cost() {
+    fn a_charge_needs_enough_balance() {
         let mut ledger = Ledger::new(Money::cents(1));
         assert!(!ledger.charge(Money::micros(10_001)));
         assert!(ledger.charge(Money::micros(10_000)));

@@ -1,4 +1,4 @@
-//! The log of what was received.
+//! The log of received requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,30 +8,34 @@ use hyper::{HeaderMap, http::request};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::faults::Origin;
+use super::Origin;
 
-/// The oldest entries go when there are more than these.
-const MOST_ENTRIES: usize = 100_000;
-/// Of a longer body only the length is kept.
-const LONGEST_BODY: usize = 4 << 20;
+/// The size of the log: ten times the requests of the largest load test here (10,000 waits). Beyond
+/// it, the oldest entries are dropped.
+const MAX_ENTRIES: usize = 100_000;
+/// The largest body that is logged, 4 MiB: enough for the data URIs of the tests. Of a larger body only
+/// the length is logged.
+const MAX_LOGGED_BODY: usize = 4 << 20;
 
-/// One request as it arrived, at either origin. Those to the control interface are not logged.
+/// A request that one of the two servers received. Control requests are not logged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReceivedRequest {
     /// `GET`, `POST`, …
     pub method: String,
-    /// The path, as it was sent.
+    /// The path as it was sent, with its escapes.
     pub path: String,
-    /// What came behind the `?`.
+    /// The query, without the `?`.
     pub query: Option<String>,
-    /// Where it arrived.
+    /// The server that received it.
     pub origin: Origin,
-    /// Headers, the names in lower case. `authorization` is `Bearer <key>` when it was the right key,
-    /// and `Bearer <other>` when it was anything else.
+    /// The headers, with names in lower case.
+    ///
+    /// The value of `authorization` is `Bearer <key>` for the right key and `Bearer <other>` for
+    /// anything else, so that logs contain no keys.
     pub headers: BTreeMap<String, String>,
-    /// The body as JSON; a string if it was something else, null if there was none or it was not read.
+    /// The body as JSON, or as a string if it is not JSON. Null if it is empty or was not read.
     pub body: Value,
-    /// Seconds since the emulator's start.
+    /// When it was received, in seconds since the start of the emulator.
     pub at: f64,
 }
 
@@ -51,7 +55,7 @@ impl ReceivedRequest {
     pub(crate) fn with_body(mut self, body: &Bytes) -> Self {
         self.body = match body.len() {
             0 => Value::Null,
-            n if n > LONGEST_BODY => Value::String(format!("<{n} bytes>")),
+            n if n > MAX_LOGGED_BODY => Value::String(format!("<{n} bytes>")),
             _ => serde_json::from_slice(body)
                 .unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into()),
         };
@@ -77,12 +81,13 @@ fn headers(headers: &HeaderMap, key: &str) -> BTreeMap<String, String> {
     all
 }
 
+/// The received requests, the oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Log(VecDeque<ReceivedRequest>);
+pub(crate) struct RequestLog(VecDeque<ReceivedRequest>);
 
-impl Log {
+impl RequestLog {
     pub(crate) fn push(&mut self, request: ReceivedRequest) {
-        if self.0.len() == MOST_ENTRIES {
+        if self.0.len() == MAX_ENTRIES {
             self.0.pop_front();
         }
         self.0.push_back(request);

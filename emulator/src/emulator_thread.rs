@@ -1,4 +1,4 @@
-//! The emulator for programs without a runtime.
+//! The emulator for programs without a tokio runtime.
 
 use std::io;
 use std::ops::Deref;
@@ -8,12 +8,12 @@ use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use crate::handle::Emulator;
+use crate::emulator::Emulator;
 use crate::options::Options;
 
-/// An [`Emulator`] on a thread and a runtime of its own, for programs that have no runtime.
+/// An [`Emulator`] on its own thread and runtime, for programs without a tokio runtime.
 ///
-/// It serves until it is stopped or dropped.
+/// It runs until it is stopped or dropped.
 ///
 /// ```
 /// use pipevideo_emulator::{EmulatorThread, Options};
@@ -28,11 +28,11 @@ use crate::options::Options;
 #[derive(Debug)]
 pub struct EmulatorThread {
     emulator: Arc<Emulator>,
-    thread: Mutex<Option<Thread>>,
+    thread: Mutex<Option<RunningThread>>,
 }
 
 #[derive(Debug)]
-struct Thread {
+struct RunningThread {
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -40,29 +40,29 @@ struct Thread {
 type Started = io::Result<Arc<Emulator>>;
 
 impl EmulatorThread {
-    /// Starts it, as [`Emulator::start`] does.
+    /// Starts the emulator, as [`Emulator::start`] does.
     ///
     /// # Errors
-    /// When a port or a thread cannot be had, or webhooks would go elsewhere than to loopback.
+    /// As those of [`Emulator::start`]; also if no thread can be started.
     pub fn start(options: Options) -> io::Result<Self> {
         let (starting, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let run = move || {
             if let Err(error) = serve(options, &starting, stopped) {
-                // Whoever asked waits for this.
+                // `start` waits for the result.
                 let _ = starting.send(Err(error));
             }
         };
         let ended = Builder::new().name("pipevideo-emulator".to_owned()).spawn(run)?;
         let emulator = started.recv().map_err(io::Error::other)??;
-        Ok(Self { emulator, thread: Mutex::new(Some(Thread { stop, ended })) })
+        Ok(Self { emulator, thread: Mutex::new(Some(RunningThread { stop, ended })) })
     }
 
-    /// Stops the servers and closes their connections; when it returns their ports are free.
+    /// Stops the servers and closes their connections. Their ports are free when it returns.
     pub fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Thread { stop, ended }) = thread else { return };
-        // The thread ends with its runtime, whose tasks are the servers and their connections.
+        let Some(RunningThread { stop, ended }) = thread else { return };
+        // Ending the thread drops its runtime and with it the servers and their connections.
         let _ = stop.send(());
         let _ = ended.join();
     }
@@ -75,7 +75,7 @@ fn serve(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Whoever asked waits for this.
+        // `start` waits for the result.
         let _ = started.send(Emulator::start(options).await.map(Arc::new));
         let _ = stop.await;
     });

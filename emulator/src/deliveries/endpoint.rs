@@ -1,4 +1,4 @@
-//! Where deliveries go, and how they are signed.
+//! Where deliveries are sent and how they are signed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use hyper::Uri;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::script::Refused;
+use crate::control::ControlError;
 
-/// Where the emulator sends webhooks, and how it signs them.
+/// Where the emulator sends webhooks and how it signs them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -27,22 +27,22 @@ use crate::script::Refused;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookEndpoint {
-    /// A plain `http` URL on loopback; None: nobody is told of anything.
+    /// The receiver, an `http://` URL on loopback. None: no webhooks are sent.
     pub url: Option<String>,
-    /// The secrets, `whsec_…`: each signs, as in a rotation. None: as they were.
+    /// The signing secrets, `whsec_…`. Several sign together, as in a rotation. None: unchanged.
     pub secrets: Option<Vec<String>>,
-    /// The headers' names. None: as they were.
+    /// The names of the headers. None: unchanged.
     pub family: Option<WebhookFamily>,
 }
 
 impl WebhookEndpoint {
-    /// To this URL; secrets and headers as they were.
+    /// Sends to this URL, with the secrets and header names unchanged.
     pub fn to(url: &str) -> Self {
         Self { url: Some(url.to_owned()), ..Self::default() }
     }
 }
 
-/// The names of a delivery's headers.
+/// The names of the headers of a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookFamily {
@@ -53,7 +53,7 @@ pub enum WebhookFamily {
     Webhook,
 }
 
-/// An endpoint that was read.
+/// A checked [`WebhookEndpoint`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Endpoint {
     pub(crate) receiver: Option<Receiver>,
@@ -62,19 +62,19 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes over what is said, and leaves the rest; nothing if there is something wrong.
-    pub(crate) fn change(&mut self, to: &WebhookEndpoint) -> Result<(), Refused> {
-        let receiver = to.url.as_deref().map(Receiver::parse).transpose()?;
-        let keys = to.secrets.as_ref().map(|secrets| secrets.iter().map(|s| key(s)).collect());
+    /// Applies a change. If any part of it is invalid, nothing changes.
+    pub(crate) fn update(&mut self, change: &WebhookEndpoint) -> Result<(), ControlError> {
+        let receiver = change.url.as_deref().map(Receiver::parse).transpose()?;
+        let keys = change.secrets.as_ref().map(|secrets| secrets.iter().map(|s| key(s)).collect());
         if let Some(keys) = keys.transpose()? {
             self.keys = keys;
         }
         self.receiver = receiver;
-        self.family = to.family.unwrap_or(self.family);
+        self.family = change.family.unwrap_or(self.family);
         Ok(())
     }
 
-    /// The three headers of a delivery at this time since the Unix epoch.
+    /// The three signature headers of a delivery. `now` is counted from the Unix epoch.
     pub(crate) fn sign(&self, id: &str, body: &str, now: Duration) -> [(&'static str, String); 3] {
         let seconds = now.as_secs();
         let sign = |key: &Vec<u8>| {
@@ -96,39 +96,42 @@ impl Endpoint {
     }
 }
 
-/// The key of a secret. What is wrong with one is said without it.
-fn key(secret: &str) -> Result<Vec<u8>, Refused> {
+/// The key of a secret. The error does not quote the secret.
+fn key(secret: &str) -> Result<Vec<u8>, ControlError> {
     let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret));
     key.ok()
         .filter(|key| !key.is_empty())
-        .ok_or_else(|| Refused("A webhook secret is whsec_ and base64".to_owned()))
+        .ok_or_else(|| ControlError("A webhook secret is not whsec_ followed by base64".to_owned()))
 }
 
-/// Where a receiver listens.
+/// The address of a receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct Receiver {
-    /// The address and port, as the URL has them.
+    /// The `host` header: the host and port as in the URL.
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
 impl Receiver {
-    /// Only loopback is told of anything: what a test says goes nowhere else.
-    fn parse(url: &str) -> Result<Self, Refused> {
-        let refused =
-            || Refused("A webhook's URL is http://, and on loopback (127.0.0.1)".to_owned());
-        let uri: Uri = url.parse().map_err(|_| refused())?;
+    /// Accepts only URLs on loopback, so that data of tests never leaves the machine.
+    fn parse(url: &str) -> Result<Self, ControlError> {
+        let invalid = || {
+            ControlError(
+                "A webhook URL must be http:// and on loopback, as 127.0.0.1 is".to_owned(),
+            )
+        };
+        let uri: Uri = url.parse().map_err(|_| invalid())?;
         let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
         let authority = authority.filter(|_| uri.scheme_str() == Some("http"));
-        let authority = authority.ok_or_else(refused)?;
+        let authority = authority.ok_or_else(invalid)?;
         let host = authority.host().trim_matches(['[', ']']);
         let ips: Vec<IpAddr> = match host {
             "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            host => vec![host.parse().map_err(|_| refused())?],
+            host => vec![host.parse().map_err(|_| invalid())?],
         };
         if !ips.iter().all(IpAddr::is_loopback) {
-            return Err(refused());
+            return Err(invalid());
         }
         let port = authority.port_u16().unwrap_or(80);
         Ok(Self {
@@ -144,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signs_as_the_public_vectors_do() {
+    fn signatures_match_the_published_vectors() {
         let mut endpoint = Endpoint::default();
         for (secret, id, seconds, body, signature) in [
             (
@@ -163,14 +166,14 @@ mod tests {
             ),
         ] {
             let secrets = Some(vec![secret.to_owned()]);
-            endpoint.change(&WebhookEndpoint { secrets, ..Default::default() }).unwrap();
+            endpoint.update(&WebhookEndpoint { secrets, ..Default::default() }).unwrap();
             let signed = endpoint.sign(id, body, Duration::from_secs(seconds));
             assert_eq!(signed[2], ("svix-signature", signature.to_owned()));
         }
     }
 
     #[test]
-    fn only_loopback() {
+    fn only_loopback_urls_are_accepted() {
         for url in [
             "http://127.0.0.1:8000/hooks?a=b",
             "http://127.9.9.9",

@@ -1,16 +1,16 @@
-//! One generation: where it stands, what moves it, what its answer looks like. Pure; time is an
-//! argument, counted from the Unix epoch.
+//! One generation: its status, what changes it, and its response. Pure: time is an argument, counted
+//! from the Unix epoch.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::{Engine, Model, Provider};
-use crate::ledger::{Ledger, Money};
-use crate::plan::Plan;
-use crate::script::{GenerationError, PollStep, Settlement};
+use super::catalogue::{Engine, Model, Provider};
+use super::course::Course;
+use super::ledger::{Ledger, Money};
+use crate::control::{GenerationError, PollStep, Settlement};
 
-/// How far a generation has come. Its orchestration is charged between the second and the third.
+/// The stage of a generation. It is charged between `Orchestrating` and `Rendering`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Queued,
@@ -31,12 +31,15 @@ impl Stage {
     }
 }
 
-/// What moves a generation.
+/// What moves a generation from stage to stage.
 #[derive(Debug)]
-pub(crate) enum Course {
-    Time,
-    Polls { steps: Vec<PollStep>, next: usize },
-    Hand,
+pub(crate) enum Progress {
+    /// Time, by the generation's course.
+    Timed,
+    /// Its polls. Each returns the next step, and the last step repeats.
+    ByPolls { steps: Vec<PollStep>, next: usize },
+    /// Nothing: a test has set the status.
+    Settled,
 }
 
 #[derive(Debug)]
@@ -49,66 +52,66 @@ pub(crate) struct Generation {
     pub(crate) ended: Option<Duration>,
     pub(crate) stage: Stage,
     pub(crate) charged: Option<Money>,
-    pub(crate) plan: Plan,
     pub(crate) course: Course,
+    pub(crate) progress: Progress,
     pub(crate) error: Option<GenerationError>,
-    /// What a script or a hand shows in place of the ordinary members.
-    pub(crate) shown: Map<String, Value>,
+    /// Members of the response that poll steps or a settlement have replaced.
+    pub(crate) overrides: Map<String, Value>,
 }
 
 impl Generation {
-    /// When time moves it next.
-    pub(crate) fn moves_at(&self) -> Option<Duration> {
-        let Course::Time = self.course else {
+    /// When time moves the generation to the next stage.
+    pub(crate) fn next_move(&self) -> Option<Duration> {
+        let Progress::Timed = self.progress else {
             return None;
         };
         let after = match self.stage {
-            Stage::Queued => self.plan.starts(),
-            Stage::Orchestrating => self.plan.is_orchestrated(),
-            Stage::Rendering => self.plan.duration,
+            Stage::Queued => self.course.orchestration_starts(),
+            Stage::Orchestrating => self.course.orchestration_ends(),
+            Stage::Rendering => self.course.duration,
             Stage::Completed | Stage::Failed => None,
         };
         Some(self.created.saturating_add(after?))
     }
 
-    /// Time moves it, one stage.
+    /// Moves the generation on by one stage, because its time has come.
     pub(crate) fn tick(&mut self, at: Duration, ledger: &mut Ledger) {
-        let failure = self.plan.failure.clone();
+        let failure = self.course.failure.clone();
         match (self.stage, failure) {
             (Stage::Queued, _) => self.stage = Stage::Orchestrating,
             (Stage::Orchestrating, Some(failure)) if !failure.charged => {
                 self.fail(failure.error, at)
             }
             (Stage::Orchestrating, _) if self.charge(ledger) => self.stage = Stage::Rendering,
-            (Stage::Orchestrating, _) => self.fail(no_credit(), at),
+            (Stage::Orchestrating, _) => self.fail(insufficient_credits(), at),
             (Stage::Rendering, Some(failure)) => self.fail(failure.error, at),
             (Stage::Rendering, None) => self.end(Stage::Completed, at),
             (Stage::Completed | Stage::Failed, _) => {}
         }
     }
 
-    /// A poll looks at it: a script goes on by one entry.
-    pub(crate) fn look(&mut self, at: Duration, ledger: &mut Ledger) {
-        let Course::Polls { steps, next } = &mut self.course else {
+    /// Takes the next poll step, if polls move the generation.
+    pub(crate) fn poll(&mut self, at: Duration, ledger: &mut Ledger) {
+        let Progress::ByPolls { steps, next } = &mut self.progress else {
             return;
         };
         let Some(step) = steps.get(*next).or(steps.last()).cloned() else {
             return;
         };
         *next += 1;
-        self.shown = step.members();
+        self.overrides = step.members();
         if let Some(status) = step.status() {
             self.move_to(status, at, ledger);
         }
     }
 
-    /// A hand moves it, and from then on nothing else does.
+    /// Sets the status, which nothing changes afterwards.
     pub(crate) fn settle(&mut self, settlement: Settlement, at: Duration, ledger: &mut Ledger) {
-        self.course = Course::Hand;
-        self.shown = Map::from_iter([("status".to_owned(), settlement.status.as_str().into())]);
+        self.progress = Progress::Settled;
+        self.overrides = Map::from_iter([("status".to_owned(), settlement.status.as_str().into())]);
         if let Some(tokens) = settlement.usage.filter(|_| self.charged.is_none()) {
-            self.plan.tokens = tokens;
-            self.charge_anyway(ledger);
+            self.course.tokens = tokens;
+            self.force_charge(ledger);
         }
         self.move_to(&settlement.status, at, ledger);
         if settlement.error.is_some() {
@@ -116,19 +119,19 @@ impl Generation {
         }
     }
 
-    /// To the stage of this status, forwards or back; an unknown one leaves it where it is.
+    /// Moves to the stage of a status, forwards or back. An unknown status does not change the stage.
     fn move_to(&mut self, status: &str, at: Duration, ledger: &mut Ledger) {
         match status {
             "queued" => self.go_back(Stage::Queued),
             "in_progress" if self.charged.is_some() => self.go_back(Stage::Rendering),
             "in_progress" => self.go_back(Stage::Orchestrating),
             "completed" => {
-                self.charge_anyway(ledger);
+                self.force_charge(ledger);
                 self.end(Stage::Completed, at);
             }
             "failed" => {
                 if self.stage != Stage::Queued {
-                    self.charge_anyway(ledger);
+                    self.force_charge(ledger);
                 }
                 self.fail(self.error.clone().unwrap_or_else(render_failed), at);
             }
@@ -153,7 +156,7 @@ impl Generation {
     }
 
     fn charge(&mut self, ledger: &mut Ledger) -> bool {
-        let cost = self.model.cost(self.plan.tokens);
+        let cost = self.model.cost(self.course.tokens);
         let paid = ledger.charge(cost);
         if paid {
             self.charged = Some(cost);
@@ -161,17 +164,17 @@ impl Generation {
         paid
     }
 
-    fn charge_anyway(&mut self, ledger: &mut Ledger) {
+    fn force_charge(&mut self, ledger: &mut Ledger) {
         if self.charged.is_none() {
-            let cost = self.model.cost(self.plan.tokens);
-            ledger.charge_anyway(cost);
+            let cost = self.model.cost(self.course.tokens);
+            ledger.force_charge(cost);
             self.charged = Some(cost);
         }
     }
 
-    /// The status that its last answer showed.
+    /// The status in the last response.
     pub(crate) fn status(&self) -> &str {
-        self.shown.get("status").and_then(Value::as_str).unwrap_or(self.stage.status())
+        self.overrides.get("status").and_then(Value::as_str).unwrap_or(self.stage.status())
     }
 
     pub(crate) fn latency_ms(&self) -> Option<u64> {
@@ -179,10 +182,10 @@ impl Generation {
         u64::try_from(latency.as_millis()).ok()
     }
 
-    /// The answer of `GET /v1/responses/{id}`, with a signed URL for its video.
-    pub(crate) fn answer(&self, sign: impl FnOnce() -> String) -> Map<String, Value> {
+    /// The response of `GET /v1/responses/{id}`. `sign` makes the signed URL of the video.
+    pub(crate) fn response(&self, sign: impl FnOnce() -> String) -> Map<String, Value> {
         let completed = self.stage == Stage::Completed;
-        let mut answer = members(json!({
+        let mut response = members(json!({
             "id": self.id,
             "object": "response",
             "status": self.stage.status(),
@@ -194,16 +197,16 @@ impl Generation {
             "output_video_url": completed.then(sign),
         }));
         if let Some(cost) = self.charged {
-            answer.insert("usage".to_owned(), self.usage(cost));
+            response.insert("usage".to_owned(), self.usage(cost));
         }
         if let (Stage::Failed, Some(error)) = (self.stage, &self.error) {
-            answer.insert("error".to_owned(), json!(error));
+            response.insert("error".to_owned(), json!(error));
         }
         if completed {
-            answer.insert("latency_ms".to_owned(), json!(self.latency_ms()));
+            response.insert("latency_ms".to_owned(), json!(self.latency_ms()));
         }
-        answer.extend(self.shown.clone());
-        answer
+        response.extend(self.overrides.clone());
+        response
     }
 
     fn message(&self) -> Value {
@@ -227,7 +230,7 @@ impl Generation {
     }
 
     fn usage(&self, cost: Money) -> Value {
-        let tokens = self.plan.tokens;
+        let tokens = self.course.tokens;
         json!({
             "input_tokens": tokens.input_tokens,
             "output_tokens": tokens.output_tokens,
@@ -244,7 +247,7 @@ fn members(object: Value) -> Map<String, Value> {
     }
 }
 
-fn no_credit() -> GenerationError {
+fn insufficient_credits() -> GenerationError {
     GenerationError {
         code: "insufficient_credits".to_owned(),
         message: "Insufficient credits to pay for this generation".to_owned(),

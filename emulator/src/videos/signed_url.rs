@@ -1,35 +1,36 @@
-//! Signed URLs that expire.
+//! Signed URLs, which expire.
 
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+/// Signs the URLs of videos and checks them.
 #[derive(Debug)]
-pub(crate) struct Signer {
+pub(crate) struct UrlSigner {
     base: String,
     secret: [u8; 32],
     ttl_seconds: u64,
-    given: u64,
+    signed: u64,
 }
 
-impl Signer {
+impl UrlSigner {
     pub(crate) fn new(base: String, ttl_seconds: u64) -> Self {
         let mut secret = [0; 32];
         fastrand::fill(&mut secret);
-        Self { base, secret, ttl_seconds, given: 0 }
+        Self { base, secret, ttl_seconds, signed: 0 }
     }
 
-    /// A URL for this path that works from now until it expires; no two are the same.
+    /// A URL for this path that is valid from now until it expires. Each one is different.
     pub(crate) fn sign(&mut self, path: &str, now: Duration) -> String {
-        self.given += 1;
+        self.signed += 1;
         let expires = now.as_secs().saturating_add(self.ttl_seconds);
-        let claims = format!("expires={expires}&nonce={}", self.given);
+        let claims = format!("expires={expires}&nonce={}", self.signed);
         let signature = self.signature(path, &claims);
         format!("{}{path}?{claims}&signature={signature}", self.base)
     }
 
-    /// Whether a path and its query are a URL of ours that has not expired.
+    /// Whether a path and its query are a signed URL that has not expired.
     pub(crate) fn is_valid(&self, path: &str, query: &str, now: Duration) -> bool {
         let Some((claims, signature)) = query.rsplit_once("&signature=") else {
             return false;
@@ -57,14 +58,14 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn valid(signer: &Signer, url: &str, now: Duration) -> bool {
+    fn valid(signer: &UrlSigner, url: &str, now: Duration) -> bool {
         let (path, query) = url.strip_prefix("http://v").unwrap().split_once('?').unwrap();
         signer.is_valid(path, query, now)
     }
 
     #[test]
-    fn urls_expire() {
-        let mut signer = Signer::new("http://v".to_owned(), 60);
+    fn urls_expire_and_are_unique() {
+        let mut signer = UrlSigner::new("http://v".to_owned(), 60);
         let url = signer.sign("/videos/a.mp4", at(1000));
         assert!(valid(&signer, &url, at(1000)));
         assert!(valid(&signer, &url, at(1059)));
@@ -73,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_signs() {
-        let mut signer = Signer::new("http://v".to_owned(), 60);
+    fn changed_urls_and_foreign_signatures_are_invalid() {
+        let mut signer = UrlSigner::new("http://v".to_owned(), 60);
         let url = signer.sign("/videos/a.mp4", at(1000));
         assert!(!valid(&signer, &url.replace("a.mp4", "b.mp4"), at(1000)));
         assert!(!valid(&signer, &url.replace("expires=1060", "expires=9999"), at(1000)));
         assert!(!valid(&signer, "http://v/videos/a.mp4?expires=9999", at(1000)));
-        assert!(!valid(&Signer::new("http://v".to_owned(), 60), &url, at(1000)));
+        assert!(!valid(&UrlSigner::new("http://v".to_owned(), 60), &url, at(1000)));
     }
 }

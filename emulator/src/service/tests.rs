@@ -1,21 +1,21 @@
-//! The service over time: its books agree with what it shows, its scripts and settlements hold.
+//! Tests of the service over time: stages, poll steps, settlements, and agreement of all amounts.
 
 use serde_json::json;
 
 use super::*;
-use crate::validate;
+use crate::api::validate_create;
 
 const START: Duration = Duration::from_secs(1_700_000_000);
 
 fn service(options: Options) -> Service {
-    let places =
-        Places { base_url: "http://api".to_owned(), video_base: "http://video".to_owned() };
-    Service::new(options, places)
+    let origins =
+        Origins { base_url: "http://api".to_owned(), video_base: "http://video".to_owned() };
+    Service::new(options, origins)
 }
 
 fn request(prompt: &str, model: &str) -> Create {
     let body = json!({ "model": model, "input": prompt }).to_string();
-    validate::create(body.as_bytes()).unwrap()
+    validate_create(body.as_bytes()).unwrap()
 }
 
 fn cat() -> Create {
@@ -26,12 +26,12 @@ fn after(seconds: f64) -> Duration {
     START + Duration::from_secs_f64(seconds)
 }
 
-fn look(service: &mut Service, id: &str, at: Duration) -> Value {
+fn poll(service: &mut Service, id: &str, at: Duration) -> Value {
     service.advance(at);
-    Value::Object(service.look(id, at).unwrap())
+    Value::Object(service.poll(id, at).unwrap())
 }
 
-fn scripted(polls: Value) -> (Service, String) {
+fn with_polls(polls: Value) -> (Service, String) {
     let mut service = service(Options::default());
     let polls = serde_json::from_value(polls).unwrap();
     let new = NewGeneration { polls: Some(polls), ..NewGeneration::default() };
@@ -39,10 +39,13 @@ fn scripted(polls: Value) -> (Service, String) {
     (service, id)
 }
 
-/// An amount of the report, in millionths of a dollar, exactly.
+/// An amount of a response in millionths of a dollar. Panics if it has a smaller fraction.
 fn micros(value: &Value, per_unit: f64) -> i64 {
     let exact = value.as_f64().unwrap() * per_unit;
-    assert!((exact - exact.round()).abs() < 1e-3, "{value} has more decimals than money has");
+    assert!(
+        (exact - exact.round()).abs() < 1e-3,
+        "{value} is not a whole number of millionths of a dollar"
+    );
     exact.round() as i64
 }
 
@@ -51,7 +54,7 @@ fn cents(value: &Value) -> i64 {
 }
 
 #[test]
-fn the_guides_first_answer() {
+fn a_create_returns_the_response_of_the_service_guide() {
     let mut service = service(Options::default());
     let answer = Value::Object(service.create(&cat(), START));
     let id = answer["id"].as_str().unwrap();
@@ -69,26 +72,26 @@ fn the_guides_first_answer() {
 }
 
 #[test]
-fn time_moves_a_generation_one_way() {
+fn a_generation_progresses_with_time() {
     let mut service = service(Options { sigma: 0.0, ..Options::default() });
     let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
-    let mut status = |seconds| look(&mut service, &id, after(seconds))["status"].clone();
+    let mut status = |seconds| poll(&mut service, &id, after(seconds))["status"].clone();
     assert_eq!(status(4.0), "queued");
     assert_eq!(status(5.0), "in_progress");
     assert_eq!(status(89.9), "in_progress");
     assert_eq!(status(90.1), "completed");
-    let done = look(&mut service, &id, after(500.0));
+    let done = poll(&mut service, &id, after(500.0));
     assert_eq!(done["latency_ms"], 90_000);
     assert!(done["output_video_url"].as_str().unwrap().starts_with("http://video/videos/gen_"));
 }
 
 #[test]
-fn the_charge_comes_before_the_render() {
+fn the_charge_precedes_the_render() {
     let mut service = service(Options { sigma: 0.0, ..Options::default() });
     let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
-    assert!(look(&mut service, &id, after(31.0)).get("usage").is_none());
+    assert!(poll(&mut service, &id, after(31.0)).get("usage").is_none());
     assert_eq!(service.ledger.balance(), Money::cents(10_000));
-    let rendering = look(&mut service, &id, after(32.0));
+    let rendering = poll(&mut service, &id, after(32.0));
     assert_eq!(rendering["status"], "in_progress");
     let cost = micros(&rendering["usage"]["cost_usd"], 1e6);
     assert!(cost > 0);
@@ -96,23 +99,23 @@ fn the_charge_comes_before_the_render() {
 }
 
 #[test]
-fn without_credit_the_charge_fails_and_so_does_the_generation() {
+fn a_charge_without_credit_fails_the_generation() {
     let mut service = service(Options { balance_cents: 0, ..Options::default() });
     service.ledger.set_balance(Money::micros(1));
     let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
-    let failed = look(&mut service, &id, after(1e6));
+    let failed = poll(&mut service, &id, after(1e6));
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["code"], "insufficient_credits");
     assert_eq!(service.ledger.balance(), Money::micros(1));
 }
 
 #[test]
-fn speed_zero_waits_for_a_hand() {
+fn with_speed_zero_only_settlements_move_a_generation() {
     let mut service = service(Options { speed: 0.0, ..Options::default() });
     let id = service.create(&cat(), START)["id"].as_str().unwrap().to_owned();
-    assert_eq!(look(&mut service, &id, after(1e9))["status"], "queued");
+    assert_eq!(poll(&mut service, &id, after(1e9))["status"], "queued");
     service.settle(&id, Settlement::completed(), after(1e9)).unwrap();
-    assert_eq!(look(&mut service, &id, after(1e9))["status"], "completed");
+    assert_eq!(poll(&mut service, &id, after(1e9))["status"], "completed");
     let tokens = Some(crate::Tokens { input_tokens: 10, output_tokens: 20 });
     let id = service.add(NewGeneration::default(), START).unwrap();
     let failed = Settlement { usage: tokens, ..Settlement::failed("invalid_prompt", "No") };
@@ -122,11 +125,11 @@ fn speed_zero_waits_for_a_hand() {
 }
 
 #[test]
-fn a_script_shows_its_entries_in_turn_and_the_last_for_ever() {
+fn poll_steps_are_returned_in_turn_and_the_last_repeats() {
     let odd = json!({ "status": "polishing", "progress": 0.9, "usage": null });
     let (mut service, id) =
-        scripted(json!(["queued", "in_progress", odd, "in_progress", "completed", "queued"]));
-    let mut next = || look(&mut service, &id, START);
+        with_polls(json!(["queued", "in_progress", odd, "in_progress", "completed", "queued"]));
+    let mut next = || poll(&mut service, &id, START);
     assert_eq!(next()["status"], "queued");
     assert_eq!(next()["status"], "in_progress");
     let polishing = next();
@@ -141,26 +144,26 @@ fn a_script_shows_its_entries_in_turn_and_the_last_for_ever() {
 }
 
 #[test]
-fn a_scripts_places_are_filled_in() {
+fn placeholders_in_poll_steps_are_replaced() {
     let entry = json!({ "status": "completed", "output_video_url": "{video_base}/x" });
-    let (mut service, id) = scripted(json!([entry]));
-    assert_eq!(look(&mut service, &id, START)["output_video_url"], "http://video/x");
+    let (mut service, id) = with_polls(json!([entry]));
+    assert_eq!(poll(&mut service, &id, START)["output_video_url"], "http://video/x");
 }
 
 #[test]
-fn a_scripted_failure_is_charged_if_it_was_in_progress() {
-    let (mut service, id) = scripted(json!(["queued", "failed"]));
-    look(&mut service, &id, START);
-    assert!(look(&mut service, &id, START).get("usage").is_none());
-    let (mut service, id) = scripted(json!(["in_progress", "failed"]));
-    look(&mut service, &id, START);
-    let failed = look(&mut service, &id, START);
+fn a_failure_by_poll_step_is_charged_if_it_was_in_progress() {
+    let (mut service, id) = with_polls(json!(["queued", "failed"]));
+    poll(&mut service, &id, START);
+    assert!(poll(&mut service, &id, START).get("usage").is_none());
+    let (mut service, id) = with_polls(json!(["in_progress", "failed"]));
+    poll(&mut service, &id, START);
+    let failed = poll(&mut service, &id, START);
     assert!(failed["usage"]["cost_usd"].as_f64().unwrap() > 0.0);
     assert_eq!(failed["error"]["code"], "provider_error");
 }
 
 #[test]
-fn ids_are_not_taken_twice() {
+fn a_taken_id_is_rejected() {
     let mut service = service(Options::default());
     let new = || NewGeneration { id: Some("gen_x".to_owned()), ..NewGeneration::default() };
     assert_eq!(service.add(new(), START), Ok("gen_x".to_owned()));
@@ -168,10 +171,10 @@ fn ids_are_not_taken_twice() {
     assert!(service.settle("gen_y", Settlement::completed(), START).is_err());
 }
 
-/// Whatever happens, the balance, the totals, each table of the report and the bills of the
-/// generations tell the same story, to the millionth of a dollar.
+/// The balance, the totals, each table of the usage report and the costs of the generations always
+/// agree, to the millionth of a dollar.
 #[test]
-fn the_ledger_agrees_with_itself_over_random_histories() {
+fn all_amounts_agree_over_random_histories() {
     for seed in 0..12 {
         random_history(seed);
     }
@@ -209,7 +212,7 @@ fn random_history(seed: u64) {
             }
             _ => {
                 for id in &ids {
-                    service.look(id, now).unwrap();
+                    service.poll(id, now).unwrap();
                 }
             }
         }
@@ -233,7 +236,7 @@ fn check(service: &mut Service, ids: &[String], paid_in: i64, now: Duration) {
     assert_eq!(sum(&report["recent_requests"], "cost_cents"), total);
     let bills = ids.iter().map(|id| {
         let index = service.by_id[id];
-        let answer = service.generations[index].answer(String::new);
+        let answer = service.generations[index].response(String::new);
         answer.get("usage").map_or(0, |usage| micros(&usage["cost_usd"], 1e6))
     });
     assert_eq!(bills.sum::<i64>(), total, "at {now:?}");

@@ -1,24 +1,28 @@
-//! What goes wrong, on request.
+//! Faults: what goes wrong with requests.
+
+mod apply;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Something that goes wrong with requests that match.
+use crate::http::Origin;
+
+/// A fault that is applied to the requests that match it.
 ///
-/// The default is harmless and fits any request once; set what shall go wrong:
+/// The default changes nothing and matches the next request, whatever it is. Set what should go wrong:
 ///
 /// ```
 /// use pipevideo_emulator::{Break, Fault, Match};
 ///
-/// // The first create is carried out, and its answer is lost.
+/// // The next create is carried out, but its response is lost.
 /// let lost = Fault {
 ///     matching: Match::new("POST", "/v1/responses"),
 ///     drop: Some(Break::AfterReading),
 ///     ..Fault::default()
 /// };
-/// // Every poll answers 503.
+/// // Every poll fails with 503.
 /// let down = Fault {
 ///     matching: Match::new("GET", "/v1/responses/*"),
 ///     status: Some(503),
@@ -27,43 +31,45 @@ use serde_json::{Map, Value};
 /// };
 /// ```
 ///
-/// Faults are asked in the order in which they were added, and the first that fits is applied. A
-/// request that one has taken is not counted by those behind it, so that three faults of once each
-/// hit the first, the second and the third request.
+/// Faults are tried in the order in which they were added, and only the first that matches is applied.
+/// A request does not count as seen for the faults behind the one that was applied. Three faults with
+/// the default `times` of 1 are therefore applied to the first, the second and the third request.
 ///
-/// In `headers`, `body` and `patch`, `{base_url}` stands for the API's origin, `{video_base}` for the
-/// videos', and `{other_origin}` for the one of the two that the request did not go to.
+/// In `headers`, `body` and `patch`, `{base_url}` stands for the origin of the API, `{video_base}` for
+/// that of the videos, and `{other_origin}` for the one that did not receive the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fault {
-    /// The requests it fits.
+    /// The requests that the fault matches.
     #[serde(rename = "match")]
     pub matching: Match,
-    /// From the n-th of them on, counted from 1.
+    /// The first matching request that the fault is applied to, counted from 1.
     pub nth: u32,
-    /// So many times; None: for ever.
+    /// How many requests the fault is applied to. None: all from the `nth` on.
     pub times: Option<u32>,
-    /// Answer this status in place of the ordinary answer.
+    /// A status that replaces the regular response.
     pub status: Option<u16>,
-    /// Headers of the answer, over its own.
+    /// Headers that are added to the response, or replace its own.
     pub headers: BTreeMap<String, String>,
-    /// Answer this in place of the ordinary answer (with status 200 unless `status` says otherwise):
-    /// JSON, or a string, sent as it is and as `text/html` unless `headers` say otherwise. With a
-    /// `status` of 400 or above and no body, there is a `{"message": …}`.
+    /// A body that replaces the regular response, with status 200 unless `status` is set.
+    ///
+    /// A string is sent as it is, as `text/html` unless `headers` has another type; any other value is
+    /// sent as JSON. Without a body, a `status` of 400 or above is sent with `{"message": …}`.
     pub body: Option<Value>,
-    /// Wait so many milliseconds before the answer, or before the connection is closed.
+    /// How many milliseconds to wait before responding or closing the connection.
     pub delay_ms: u64,
-    /// Close the connection.
+    /// When to close the connection.
     pub drop: Option<Break>,
-    /// Members that replace those of the ordinary JSON answer.
+    /// Members that replace those of the regular JSON response.
     pub patch: Option<Map<String, Value>>,
-    /// Whether the service carries the request out. If nothing is said it does, unless `status` or
-    /// `body` replace its answer, or the request was dropped before it was read.
+    /// Whether the service carries out the request.
+    ///
+    /// None: it does, unless `status` or `body` replaces its response or `drop` is `before_reading`.
     pub taken: Option<bool>,
-    /// Wait until so many tries of webhooks' deliveries have been answered, or lost, before the answer
-    /// (or before the connection is closed): they overtake it.
+    /// How many webhook delivery attempts must have ended before the emulator responds or closes the
+    /// connection. Use it to have a webhook arrive before the response.
     pub after_deliveries: Option<usize>,
-    /// Have a webhook say that the answer's generation has this status, whether it is so or not.
+    /// A status that a webhook reports for the generation in the response, whether it is true or not.
     pub claim: Option<String>,
 }
 
@@ -87,12 +93,12 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// Whether its answer stands in place of the ordinary one.
+    /// Whether the regular response is replaced.
     pub(crate) fn replaces(&self) -> bool {
         self.status.is_some() || self.body.is_some()
     }
 
-    /// Whether the service carries the request out.
+    /// Whether the service carries out the request.
     pub(crate) fn is_taken(&self) -> bool {
         self.taken.unwrap_or(match self.drop {
             Some(Break::BeforeReading) => false,
@@ -102,106 +108,98 @@ impl Fault {
     }
 }
 
-/// Which requests a [`Fault`] fits; what is None fits all.
+/// Which requests a [`Fault`] matches. A field that is None matches all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
     /// `GET`, `POST`, …
     pub method: Option<String>,
-    /// The path, without query; `*` at its end fits any end.
+    /// The path without the query. A `*` at its end matches any rest.
     pub path: Option<String>,
-    /// Where the request arrives.
+    /// The server that receives the request.
     pub origin: Option<Origin>,
 }
 
 impl Match {
-    /// Requests by method and path, at either origin.
+    /// Matches a method and a path, at either server.
     pub fn new(method: &str, path: &str) -> Self {
         Self { method: Some(method.to_owned()), path: Some(path.to_owned()), origin: None }
     }
 
-    fn fits(&self, method: &str, path: &str, origin: Origin) -> bool {
-        let path_fits = |wanted: &str| match wanted.strip_suffix('*') {
+    fn matches(&self, method: &str, path: &str, origin: Origin) -> bool {
+        let path_matches = |wanted: &str| match wanted.strip_suffix('*') {
             Some(start) => path.starts_with(start),
             None => path == wanted,
         };
         self.method.as_deref().is_none_or(|wanted| wanted == method)
-            && self.path.as_deref().is_none_or(path_fits)
+            && self.path.as_deref().is_none_or(path_matches)
             && self.origin.is_none_or(|wanted| wanted == origin)
     }
 }
 
-/// The two servers of an emulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The API.
-    Api,
-    /// The host of the videos.
-    Video,
-}
-
-/// Where a connection breaks.
+/// When a fault closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Break {
-    /// After the head of the request: its body is not read, nothing is answered.
+    /// After the headers of the request: its body is not read and there is no response.
     BeforeReading,
-    /// After the whole request was read, nothing is answered.
+    /// After the whole request was read: there is no response.
     AfterReading,
-    /// After half of the answer's body.
+    /// After half of the body of the response. The bytes before the break always arrive.
     MidBody,
 }
 
-/// The faults that are set, in order, and how often each was met.
+/// The faults that are set, in the order in which they were added.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Armed>);
+pub(crate) struct Faults(Vec<CountedFault>);
 
 #[derive(Debug)]
-struct Armed {
+struct CountedFault {
     fault: Fault,
-    count: Count,
+    count: FaultCount,
 }
 
-/// How often a fault was met.
+/// How many requests a fault has matched and was applied to.
 #[derive(Debug, Default)]
-pub(crate) struct Count {
+pub(crate) struct FaultCount {
     seen: u32,
     applied: u32,
 }
 
-impl Count {
-    /// Whether this one, which fits, is hit by a fault from the `nth` on, so many `times`.
-    pub(crate) fn hit(&mut self, nth: u32, times: Option<u32>) -> bool {
+impl FaultCount {
+    /// Counts a match, and returns whether the fault should be applied to it.
+    pub(crate) fn should_apply(&mut self, nth: u32, times: Option<u32>) -> bool {
         if times.is_some_and(|times| self.applied >= times) {
             return false;
         }
-        self.seen += 1;
-        let hit = self.seen >= nth;
-        self.applied += u32::from(hit);
-        hit
+        self.seen = self.seen.saturating_add(1);
+        let applies = self.seen >= nth;
+        self.applied = self.applied.saturating_add(u32::from(applies));
+        applies
     }
 }
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, count: Count::default() });
+        self.0.push(CountedFault { fault, count: FaultCount::default() });
     }
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// The fault that this request gets.
+    /// Takes the fault that should be applied to a request.
     pub(crate) fn take(&mut self, method: &str, path: &str, origin: Origin) -> Option<Fault> {
-        self.0.iter_mut().find_map(|armed| armed.take(method, path, origin))
+        self.0.iter_mut().find_map(|counted| counted.take(method, path, origin))
     }
 }
 
-impl Armed {
+impl CountedFault {
     fn take(&mut self, method: &str, path: &str, origin: Origin) -> Option<Fault> {
-        let fits = self.fault.matching.fits(method, path, origin);
-        (fits && self.count.hit(self.fault.nth, self.fault.times)).then(|| self.fault.clone())
+        let Fault { matching, nth, times, .. } = &self.fault;
+        let applies =
+            matching.matches(method, path, origin) && self.count.should_apply(*nth, *times);
+        applies.then(|| self.fault.clone())
     }
 }
 
@@ -214,13 +212,13 @@ mod tests {
         Fault { matching, nth, times, status: Some(status), ..Fault::default() }
     }
 
-    fn statuses(faults: &mut Faults, looks: usize) -> Vec<Option<u16>> {
-        let mut look = || faults.take("GET", "/v1/responses/gen_1", Origin::Api)?.status;
-        (0..looks).map(|_| look()).collect()
+    fn statuses(faults: &mut Faults, polls: usize) -> Vec<Option<u16>> {
+        let mut poll = || faults.take("GET", "/v1/responses/gen_1", Origin::Api)?.status;
+        (0..polls).map(|_| poll()).collect()
     }
 
     #[test]
-    fn queued_faults_hit_one_request_each() {
+    fn each_fault_is_applied_to_its_own_requests() {
         let mut faults = Faults::default();
         faults.add(status(503, 1, Some(2)));
         faults.add(status(429, 1, Some(1)));
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nth_and_for_ever() {
+    fn nth_skips_requests_and_times_none_never_ends() {
         let mut faults = Faults::default();
         faults.add(status(500, 2, None));
         assert_eq!(statuses(&mut faults, 4), [None, Some(500), Some(500), Some(500)]);
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn others_do_not_match() {
+    fn other_methods_and_paths_do_not_match() {
         let mut faults = Faults::default();
         faults.add(status(500, 1, None));
         assert!(faults.take("POST", "/v1/responses/gen_1", Origin::Api).is_none());
@@ -245,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn taken_unless_replaced_or_unread() {
+    fn requests_are_carried_out_unless_replaced_or_unread() {
         let taken = |json: &str| serde_json::from_str::<Fault>(json).unwrap().is_taken();
         assert!(!taken(r#"{"status": 503}"#));
         assert!(!taken(r#"{"body": "<html>"}"#));
@@ -258,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn times_null_is_for_ever_and_absent_is_once() {
+    fn times_is_once_by_default_and_unlimited_if_null() {
         let times = |json: &str| serde_json::from_str::<Fault>(json).unwrap().times;
         assert_eq!(times("{}"), Some(1));
         assert_eq!(times(r#"{"times": null}"#), None);

@@ -1,0 +1,123 @@
+//! The delivery worker: sends webhooks to the receiver and retries as the service does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::endpoint::Receiver;
+use super::{DeliveryFault, SentDelivery, WebhookEvent};
+use crate::state::EmulatorState;
+
+/// The seconds before each attempt, divided by `speed`: Svix's published retry schedule, which the
+/// service uses.
+const RETRY_SCHEDULE: [u64; 8] = [0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000];
+
+/// How long the receiver may take to respond, as with Svix. It is real time, whatever the `speed`.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Delivers events until the future is dropped, which also ends the deliveries in progress.
+pub(crate) async fn run(state: Arc<EmulatorState>) {
+    let mut deliveries = JoinSet::new();
+    loop {
+        let (events, next) = state.take_events();
+        for event in events {
+            deliveries.spawn(deliver(Arc::clone(&state), event));
+        }
+        while deliveries.try_join_next().is_some() {}
+        let woken = state.deliveries.wake_worker.notified();
+        match next {
+            // A timeout is no failure: it is when time moves the next generation.
+            Some(pause) => drop(timeout(pause, woken).await),
+            None => woken.await,
+        }
+    }
+}
+
+async fn deliver(state: Arc<EmulatorState>, event: WebhookEvent) {
+    let id = state.deliveries.new_id();
+    for (before, seconds) in RETRY_SCHEDULE.into_iter().enumerate() {
+        match state.divided_by_speed(seconds) {
+            Some(pause) => sleep(pause).await,
+            // With a speed of 0, time stands still and there is no retry.
+            None => return,
+        }
+        if attempt(&state, &event, &id, before + 1).await {
+            return;
+        }
+    }
+}
+
+/// Makes one attempt. Returns whether the delivery is finished.
+async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt: usize) -> bool {
+    let fault = state.deliveries.take_fault(&event.generation_id);
+    if fault.delay_ms > 0 {
+        sleep(Duration::from_millis(fault.delay_ms)).await;
+    }
+    if let Some(count) = fault.after_deliveries {
+        state.deliveries.wait_for_deliveries(count).await;
+    }
+    let endpoint = state.deliveries.endpoint();
+    let Some(receiver) = &endpoint.receiver else {
+        return true;
+    };
+    let mut succeeded = false;
+    for _ in 0..if fault.twice { 2 } else { 1 } {
+        let body = event.body.to_string();
+        let signed = if fault.wrong_signature { format!("{body} ") } else { body.clone() };
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("user-agent", "pipevideo-emulator".to_owned()),
+        ];
+        headers.extend(endpoint.sign(id, &signed, state.now()));
+        let answered = send(&fault, receiver, &headers, body).await;
+        succeeded |= answered.is_some_and(|status| (200..300).contains(&status));
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+        state.deliveries.log(SentDelivery {
+            id: id.to_owned(),
+            attempt,
+            headers: BTreeMap::from_iter(headers),
+            body: event.body.clone(),
+            answered,
+            at: state.uptime().as_secs_f64(),
+        });
+    }
+    succeeded
+}
+
+async fn send(
+    fault: &DeliveryFault,
+    receiver: &Receiver,
+    headers: &[(&str, String)],
+    body: String,
+) -> Option<u16> {
+    if fault.lost {
+        return None;
+    }
+    timeout(ATTEMPT_TIMEOUT, post(receiver, headers, body)).await.ok().flatten()
+}
+
+/// Posts a delivery and returns the status of the response, or None if there is none.
+async fn post(receiver: &Receiver, headers: &[(&str, String)], body: String) -> Option<u16> {
+    let stream = TcpStream::connect(receiver.addresses.as_slice()).await.ok()?;
+    // With Nagle's algorithm, the body would wait for the delayed ACK of the headers.
+    let _ = stream.set_nodelay(true);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    // The set ends the connection when this function returns or its future is dropped.
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let mut request = hyper::Request::post(&receiver.path).header("host", &receiver.host);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let body: Full<Bytes> = Full::new(body.into());
+    let response = sender.send_request(request.body(body).ok()?).await.ok()?;
+    Some(response.status().as_u16())
+}

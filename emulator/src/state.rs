@@ -1,0 +1,187 @@
+//! The state that the [`Emulator`](crate::Emulator), the servers and the delivery worker share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use serde_json::Value;
+
+use crate::api;
+use crate::clock::Clock;
+use crate::control::{ControlError, NewGeneration, Settlement};
+use crate::deliveries::{Deliveries, Endpoint, WebhookEndpoint, WebhookEvent};
+use crate::faults::{Fault, Faults};
+use crate::http::{Origin, Origins, ReceivedRequest, Request, RequestLog, Response};
+use crate::options::Options;
+use crate::service::{Money, Service};
+use crate::videos::{self, Assets};
+
+/// The state of an emulator.
+#[derive(Debug)]
+pub(crate) struct EmulatorState {
+    origins: Origins,
+    clock: Clock,
+    assets: Assets,
+    speed: f64,
+    pub(crate) deliveries: Deliveries,
+    changing: Mutex<ChangingState>,
+}
+
+/// The part of the state that changes.
+#[derive(Debug)]
+struct ChangingState {
+    service: Service,
+    faults: Faults,
+    log: RequestLog,
+    /// How many responses the API has made, for their request ids.
+    responses: u64,
+}
+
+impl EmulatorState {
+    pub(crate) fn new(options: Options, endpoint: Endpoint, origins: Origins) -> Self {
+        Self {
+            clock: Clock::start(),
+            assets: Assets::new(options.video_bytes),
+            speed: options.speed,
+            deliveries: Deliveries::new(endpoint, options.seed),
+            changing: Mutex::new(ChangingState {
+                service: Service::new(options, origins.clone()),
+                faults: Faults::default(),
+                log: RequestLog::default(),
+                responses: 0,
+            }),
+            origins,
+        }
+    }
+
+    /// A panic of another thread leaves nothing half-changed here that would matter to a test.
+    fn lock(&self) -> MutexGuard<'_, ChangingState> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state after everything that is due by now, and the time.
+    fn lock_advanced(&self) -> (MutexGuard<'_, ChangingState>, Duration) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.service.advance(now);
+        (state, now)
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    pub(crate) fn receive(&self, head: &Parts, origin: Origin) -> ReceivedRequest {
+        let state = self.lock();
+        ReceivedRequest::new(head, origin, state.service.api_key(), self.clock.uptime())
+    }
+
+    pub(crate) fn log_request(&self, request: ReceivedRequest) {
+        self.lock().log.push(request);
+    }
+
+    pub(crate) fn take_fault(&self, head: &Parts, origin: Origin) -> Option<Fault> {
+        self.lock().faults.take(head.method.as_str(), head.uri.path(), origin)
+    }
+
+    /// The regular response to a request.
+    pub(crate) fn respond(&self, origin: Origin, request: &Request) -> Response {
+        let (mut state, now) = self.lock_advanced();
+        match origin {
+            Origin::Video => videos::respond(&self.assets, &state.service.url_signer, request, now),
+            Origin::Api => {
+                let mut response = api::respond(&mut state.service, request, now);
+                state.responses += 1;
+                api::add_request_id(&mut response, state.responses);
+                self.wake_delivery_worker(&state);
+                response
+            }
+        }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.lock().log.entries()
+    }
+
+    pub(crate) fn clear_requests(&self) {
+        self.lock().log.clear();
+    }
+
+    pub(crate) fn add_generation(&self, new: NewGeneration) -> Result<String, ControlError> {
+        let (mut state, now) = self.lock_advanced();
+        let added = state.service.add(new, now);
+        self.wake_delivery_worker(&state);
+        added
+    }
+
+    /// Sets the status of a generation and returns its response.
+    pub(crate) fn settle(&self, id: &str, settlement: Settlement) -> Result<Value, ControlError> {
+        let (mut state, now) = self.lock_advanced();
+        let settled = state.service.settle(id, settlement, now).map(Value::Object);
+        self.wake_delivery_worker(&state);
+        settled
+    }
+
+    pub(crate) fn add_fault(&self, fault: Fault) {
+        self.lock().faults.add(fault);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    pub(crate) fn set_balance(&self, cents: i64) {
+        let (mut state, _) = self.lock_advanced();
+        state.service.ledger.set_balance(Money::cents(cents));
+    }
+
+    /// Wakes the delivery worker: a generation may have ended, or may now end earlier than the worker
+    /// expects.
+    fn wake_delivery_worker(&self, state: &ChangingState) {
+        if state.service.sends_webhooks() {
+            self.deliveries.wake_worker.notify_one();
+        }
+    }
+
+    pub(crate) fn set_webhook(&self, endpoint: &WebhookEndpoint) -> Result<(), ControlError> {
+        let (mut state, _) = self.lock_advanced();
+        self.deliveries.set_endpoint(endpoint)?;
+        state.service.set_sends_webhooks(endpoint.url.is_some());
+        self.wake_delivery_worker(&state);
+        Ok(())
+    }
+
+    /// Sends a webhook that claims a status for the generation in a response.
+    pub(crate) fn claim(&self, response: &Response, status: &str) {
+        let body = response.body.buffered().and_then(|body| serde_json::from_slice(&body).ok());
+        let Some(body) = body else { return };
+        let mut state = self.lock();
+        state.service.add_event(WebhookEvent::claim(&body, status));
+        self.wake_delivery_worker(&state);
+    }
+
+    /// Takes the events to deliver, and the time until time itself may cause the next one.
+    pub(crate) fn take_events(&self) -> (Vec<WebhookEvent>, Option<Duration>) {
+        let (mut state, now) = self.lock_advanced();
+        let next = state.service.next_move().filter(|_| state.service.sends_webhooks());
+        (state.service.take_events(), next.map(|at| at.saturating_sub(now)))
+    }
+
+    /// The real time that `seconds` of the service's time take. None if time stands still.
+    pub(crate) fn divided_by_speed(&self, seconds: u64) -> Option<Duration> {
+        if seconds == 0 {
+            return Some(Duration::ZERO);
+        }
+        Duration::try_from_secs_f64(seconds as f64 / self.speed).ok()
+    }
+
+    /// The time since the Unix epoch.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// The time since the start of the emulator.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+}
