@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the native half for this machine and puts it where Package.swift looks for it on Linux:
-# lib/libpipevideo_swift.a. Needs Rust. Once it is there, any package may depend on this one by path;
-# one that depends on a release finds it with PKG_CONFIG_PATH set to that folder.
+# Builds the native library for this machine and puts it where Package.swift expects it on Linux:
+# lib/libpipevideo_swift.a. Needs Rust. After that, any package can depend on this one by path. A package
+# that depends on a release finds the library if PKG_CONFIG_PATH is set to lib/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,14 +10,14 @@ cargo build --release --locked -p pipevideo-swift --lib
 mkdir -p lib
 if ! cmp -s "$target/release/libpipevideo_swift.a" lib/libpipevideo_swift.a; then
   cp "$target/release/libpipevideo_swift.a" lib/
-  # SwiftPM does not see that a library is another one: it links again when a source is newer.
+  # SwiftPM does not notice that the library has changed, but it links again if a source is newer.
   touch Sources/PipevideoFFI/*.swift
 fi
 
 version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' ../Cargo.toml)
 cat >lib/pipevideo.pc <<EOF
 Name: pipevideo
-Description: the native half of the Swift package Pipevideo
+Description: the native library of the Swift package Pipevideo
 Version: $version
 Libs: -L$PWD/lib -lpipevideo_swift
 EOF

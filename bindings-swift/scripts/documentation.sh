@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds the package's documentation as DocC does, and fails for whatever DocC warns of.
+# Builds the package's documentation with DocC and fails if DocC prints a warning.
 #
 #   documentation.sh SWIFT SCRATCH
 #
-# SWIFT: the program `swift`. SCRATCH: the folder that `swift build --scratch-path` has filled; the
-# documentation is in SCRATCH/documentation then.
+# SWIFT: the command `swift`. SCRATCH: the build folder, as in `swift build --scratch-path SCRATCH`. The
+# documentation is written to SCRATCH/documentation.
 set -euo pipefail
 swift=$1 scratch=$2
 cd "$(dirname "$0")/.."
 
 "$swift" package --scratch-path "$scratch" dump-symbol-graph \
   --minimum-access-level public --skip-synthesized-members
-# Only the face is documented, not what is generated.
+# Only the public module is documented, not the generated one.
 graphs=$(mktemp -d "$scratch/graphs.XXXXXX")
 trap 'rm -rf "$graphs"' EXIT
 cp "$scratch"/*/symbolgraph/Pipevideo.symbols.json "$graphs"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Fills the release repository, from which apps take the package by version: SwiftPM looks for
-# Package.swift at a repository's top, which here it is not.
+# Fills the release repository, from which apps get the package by version. It exists because SwiftPM
+# expects Package.swift at the top of a repository.
 #
 #   release.sh VERSION REPOSITORY URL
 #
 # VERSION: such as 0.1.0. REPOSITORY: a clone of the release repository. URL: where the zip with the
-# xcframework will be, such as a release's asset of that repository.
+# xcframework will be, such as an asset of a release of that repository.
 #
-# NOT RUN by this repository's tests, which run on Linux: it needs what build-xcframework.sh needs.
-# It commits and tags in REPOSITORY, and pushes nothing.
+# NOT RUN by this repository's tests, which run on Linux: it needs a Mac, as build-xcframework.sh does.
+# It commits and tags in REPOSITORY and pushes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,8 +25,8 @@ git -C "$repository" rm -rq --ignore-unmatch .
 mkdir -p "$repository/Sources"
 cp -R Sources/. "$repository/Sources/"
 cp README.md ../LICENSE-APACHE ../LICENSE-MIT "$repository/"
-# The xcframework by its URL. There are no tests without the emulator. On Linux the library is the one
-# that pkg-config knows.
+# The release takes the xcframework from its URL, has no tests, since they need the emulator, and finds
+# the library by pkg-config on Linux.
 sed -e "s|path: \"lib/Pipevideo.xcframework\"|url: \"$url\", checksum: \"$checksum\"|" \
   -e '/\.testTarget/d' \
   -e 's|let installed = .*|let installed = true|' \

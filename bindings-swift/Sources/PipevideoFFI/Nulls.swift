@@ -1,5 +1,5 @@
-/// The fields that were null on the wire, so that they are written as null again. Null and absent
-/// mean the same, so this takes no part in equality.
+/// The names of the fields that were null in the service's JSON, so that encoding writes null again.
+/// Null and absent mean the same, so two values of this type are always equal.
 public struct Nulls: Hashable, Sendable {
     let names: [String]
 

@@ -10,8 +10,8 @@ import Testing
 
 /// Connections that the server resets.
 @Suite(.timeLimit(.minutes(1))) struct ResetTests {
-    /// Writing to a reset connection may raise SIGPIPE, whose default action ends the process. Swift
-    /// programs do not change that default.
+    /// Writing to a reset connection may raise SIGPIPE, which ends a process that has not changed
+    /// the default action. Swift programs do not change it.
     @Test func resetDuringACreateIsAnErrorAndNotASignal() async throws {
         let listener = try Listener { connection in
             var buffer = [UInt8](repeating: 0, count: 1000)

@@ -1,5 +1,5 @@
 // Measures the CPU time of a create and four retrieves, each awaited, and of one generate, and compares
-// it with bare URLSession. The server is another process, whose CPU time is not counted.
+// it with bare URLSession. The server is another process and does not count.
 
 import Foundation
 import Pipevideo
