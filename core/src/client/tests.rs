@@ -1,4 +1,4 @@
-//! The client on a manual clock, over a transport that answers as each test says.
+//! The client on a paused clock, over a transport in memory.
 #![allow(clippy::disallowed_methods, reason = "the clock is paused here")]
 
 mod fake;
@@ -21,7 +21,7 @@ fn request() -> GenerationRequest {
     GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach")
 }
 
-/// A client of the fake, which shares its budget with no other test.
+/// A client over the fake transport, with a budget of its own.
 fn client(fake: &Fake) -> Client {
     build(fake, Client::builder())
 }
@@ -32,7 +32,7 @@ fn build(fake: &Fake, builder: ClientBuilder) -> Client {
     builder.api_key(key).build_with(base, fake.transport()).unwrap()
 }
 
-/// Looks exactly each so many seconds.
+/// Polls exactly every so many seconds.
 fn every(seconds: u32) -> Polling {
     Polling { min_interval: S * seconds, max_interval: S * seconds, ..Polling::default() }
 }

@@ -60,9 +60,9 @@ pub(crate) enum Denial {
 /// the service has counted it, no window of the service's holds more than the limit.
 pub(crate) struct Budget {
     limit: Option<RateLimit>,
-    /// When the requests of the last window were answered, oldest first.
+    /// When the requests of the last window got their response, oldest first.
     released: VecDeque<(Duration, Class)>,
-    /// How many requests of the window, answered or in flight, are direct calls and polls.
+    /// How many requests of the window, in flight or not, are direct calls and polls.
     direct: usize,
     polls: usize,
     /// The direct calls that wait for room.
@@ -153,7 +153,7 @@ impl Budget {
         }
     }
 
-    /// A request was answered, or abandoned after it may have been sent.
+    /// A request got its response, or was abandoned after it may have been sent.
     pub(crate) fn release(&mut self, now: Duration, class: Class) {
         match self.limit {
             Some(_) => self.released.push_back((now, class)),

@@ -184,9 +184,9 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 Next::WhenChanged => break,
             }
         }
-        let answer = in_flight.iter().map(|(at, _)| *at).min();
+        let response = in_flight.iter().map(|(at, _)| *at).min();
         let create = wanted.last().map(|(_, at)| *at);
-        let Some(next) = [answer, create, Some(wake)].into_iter().flatten().min() else { break };
+        let Some(next) = [response, create, Some(wake)].into_iter().flatten().min() else { break };
         if next == Duration::MAX {
             break;
         }
@@ -214,8 +214,8 @@ proptest! {
         prop_assert!(most_in_a_window(&log.counted) <= world.requests as usize);
         for polls in log.polls.values() {
             for pair in polls.windows(2) {
-                let (sent, answered) = (pair[1].0, pair[0].1);
-                prop_assert!(sent >= answered + S * 2, "{sent:?} after {answered:?}");
+                let (sent, returned) = (pair[1].0, pair[0].1);
+                prop_assert!(sent >= returned + S * 2, "{sent:?} after {returned:?}");
             }
         }
     }

@@ -117,7 +117,7 @@ struct Received {
 #[derive(Debug, Default, PartialEq)]
 struct Log {
     waits: BTreeMap<WaitId, Received>,
-    /// When each poll of a generation was sent, and when it was answered or aborted.
+    /// When each poll of a generation was sent, and when it returned or was aborted.
     polls: Vec<(usize, Duration, Duration)>,
     in_flight: Vec<InFlightPoll>,
 }

@@ -14,51 +14,51 @@ use crate::client::clock;
 use crate::client::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use crate::error::Delivery;
 
-/// What a request is answered with.
+/// The response to a request.
 pub(super) enum Reply {
     /// This status and body, at once.
-    Answer(u16, String),
+    Respond(u16, String),
     /// No connection.
     Refused,
     /// A connection that breaks after the request was sent.
     Lost,
-    /// Nothing, for ever.
+    /// No response, ever.
     Silence,
 }
 
-/// A generation in this state.
+/// A generation in this status.
 pub(super) fn shows(status: &str) -> Reply {
     let created_at = 1_709_827_200;
     let body = json!({"id": "gen_1", "status": status, "model": "m", "created_at": created_at});
-    Reply::Answer(200, body.to_string())
+    Reply::Respond(200, body.to_string())
 }
 
-type Answer = dyn FnMut(&str, usize) -> Reply + Send;
+type Responder = dyn FnMut(&str, usize) -> Reply + Send;
 
-/// Answers requests, and remembers when they came, and how many were given up.
+/// Responds to requests, and records when they came and how many are in flight.
 #[derive(Clone)]
 pub(super) struct Fake(Arc<Mutex<State>>);
 
 struct State {
-    answer: Box<Answer>,
+    respond: Box<Responder>,
     began: Duration,
     requests: Vec<(String, Duration, HeaderMap)>,
     open: usize,
 }
 
 impl Fake {
-    /// The function is told `GET /path`, and how many requests of this kind came before.
-    pub(super) fn new(answer: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Self {
-        let answer = Box::new(answer);
+    /// The function receives `GET /path` and the number of such requests before this one.
+    pub(super) fn new(respond: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Self {
+        let respond = Box::new(respond);
         let began = clock::now();
-        Self(Arc::new(Mutex::new(State { answer, began, requests: Vec::new(), open: 0 })))
+        Self(Arc::new(Mutex::new(State { respond, began, requests: Vec::new(), open: 0 })))
     }
 
     pub(super) fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(self.clone())
     }
 
-    /// When each request of this kind came, since the fake was made.
+    /// When each request of this kind came, counted from when the fake was made.
     pub(super) fn times(&self, kind: &str) -> Vec<Duration> {
         let state = lock(&self.0);
         let times = state.requests.iter().filter(|(name, ..)| name.starts_with(kind));
@@ -73,13 +73,13 @@ impl Fake {
         lock(&self.0).requests[index].2.clone()
     }
 
-    /// How many requests are under way.
+    /// How many requests are in flight.
     pub(super) fn open(&self) -> usize {
         lock(&self.0).open
     }
 }
 
-/// Counts a request as under way until it is answered or dropped.
+/// Counts a request as in flight until it has a response or is dropped.
 struct Open(Fake);
 
 impl Drop for Open {
@@ -101,18 +101,20 @@ impl Transport for Fake {
                 let before = state.requests.iter().filter(|(n, ..)| *n == name).count();
                 state.requests.push((name.clone(), clock::now(), request.headers));
                 state.open += 1;
-                (state.answer)(&name, before)
+                (state.respond)(&name, before)
             };
             let _open = Open(fake.clone());
             let broken = |what, delivery| Err(TransportError { what, delivery, source: None });
             match reply {
-                Reply::Answer(status, body) => Ok(HttpResponse {
+                Reply::Respond(status, body) => Ok(HttpResponse {
                     status: StatusCode::from_u16(status).unwrap(),
                     headers: HeaderMap::new(),
                     body: stream::iter([Ok(Bytes::from(body))]).boxed(),
                 }),
                 Reply::Refused => broken("no connection could be made", Delivery::NotSent),
-                Reply::Lost => broken("the connection broke before the answer", Delivery::Unknown),
+                Reply::Lost => {
+                    broken("the connection broke before the response", Delivery::Unknown)
+                }
                 Reply::Silence => std::future::pending().await,
             }
         }

@@ -1,4 +1,4 @@
-//! What is sent twice, and what never is.
+//! Which requests are sent again, and which never are.
 
 use futures_util::future::join_all;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::error::{Delivery, ErrorKind};
 
 #[tokio::test(start_paused = true)]
-async fn a_create_without_an_answer_is_sent_once_and_uncertain_after_the_timeout() {
+async fn a_create_without_a_response_is_sent_once_and_uncertain_after_the_timeout() {
     let fake = Fake::new(|_, _| Reply::Silence);
     let client = client(&fake);
     let began = tokio::time::Instant::now();
@@ -23,22 +23,23 @@ async fn a_create_without_an_answer_is_sent_once_and_uncertain_after_the_timeout
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_is_sent_again_only_when_certainly_not_taken() {
-    let answers = [
+async fn a_create_is_sent_again_only_if_it_was_certainly_not_processed() {
+    let replies = [
         Reply::Refused,
-        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned()),
+        Reply::Respond(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned()),
         Reply::Refused,
         shows("queued"),
     ];
-    let mut answers = answers.into_iter();
-    let fake = Fake::new(move |_, _| answers.next().unwrap());
+    let mut replies = replies.into_iter();
+    let fake = Fake::new(move |_, _| replies.next().unwrap());
     let generation = client(&fake).responses().create(request()).await.unwrap();
     assert_eq!(generation.id, "gen_1");
     let times = fake.times("POST");
     assert_eq!(times.len(), 4);
     assert!(times[2] - times[1] >= S * 42, "{times:?}");
 
-    for reply in [Reply::Lost, Reply::Answer(500, String::new()), Reply::Answer(200, "<p>".into())]
+    for reply in
+        [Reply::Lost, Reply::Respond(500, String::new()), Reply::Respond(200, "<p>".into())]
     {
         let mut reply = Some(reply);
         let fake = Fake::new(move |_, _| reply.take().expect("it is sent once"));
@@ -48,8 +49,8 @@ async fn a_create_is_sent_again_only_when_certainly_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_are_sent_again_with_growing_pauses_and_no_more_than_allowed() {
-    let fake = Fake::new(|_, _| Reply::Answer(503, String::new()));
+async fn reads_are_sent_again_with_growing_pauses_up_to_max_retries() {
+    let fake = Fake::new(|_, _| Reply::Respond(503, String::new()));
     let error = client(&fake).responses().retrieve("gen_1").await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, 5));
     let times = fake.times("GET");
@@ -59,7 +60,7 @@ async fn reads_are_sent_again_with_growing_pauses_and_no_more_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_function_is_asked_before_each_request() {
+async fn the_token_function_is_called_before_each_request() {
     let fake = Fake::new(|_, before| match before {
         0 => Reply::Lost,
         _ => shows("queued"),
@@ -94,7 +95,7 @@ async fn a_dropped_create_frees_its_request() {
     call.abort();
     let _ = call.await;
     assert_eq!(fake.open(), 0);
-    assert_eq!(client.budget_left(), Some(99), "it may have been counted");
+    assert_eq!(client.budget_left(), Some(99), "the service may have counted it");
 }
 
 fn with_token<F, Fut>(fake: &Fake, token: F) -> Client
@@ -107,7 +108,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_function_that_hangs_is_given_up_and_nothing_was_sent() {
+async fn a_token_function_that_hangs_times_out_and_nothing_is_sent() {
     let fake = Fake::new(|_, _| shows("queued"));
     let client = with_token(&fake, std::future::pending);
     let error = client.responses().create(request()).await.unwrap_err();
@@ -119,7 +120,7 @@ async fn a_token_function_that_hangs_is_given_up_and_nothing_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_function_that_has_no_token_is_told_and_no_request_was_made() {
+async fn a_token_function_without_a_token_fails_the_call_and_nothing_is_sent() {
     let fake = Fake::new(|_, _| shows("queued"));
     let empty = with_token(&fake, || async { Ok(String::new()) });
     let failing = with_token(&fake, || async { Err("no network".into()) });
@@ -135,7 +136,7 @@ async fn a_token_function_that_has_no_token_is_told_and_no_request_was_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_can_be_made_side_by_side() {
+async fn calls_can_be_made_concurrently() {
     let fake = Fake::new(|_, _| shows("queued"));
     let client = client(&fake);
     let ids = ["gen_1", "gen_2"];
@@ -148,18 +149,18 @@ async fn calls_can_be_made_side_by_side() {
 #[tokio::test(start_paused = true)]
 async fn a_token_function_that_panics_ends_the_wait() {
     let fake = Fake::new(|_, _| shows("queued"));
-    let client = with_token(&fake, || async { panic!("the caller's own fault") });
+    let client = with_token(&fake, || async { panic!("a mistake of the caller") });
     let error = client.responses().wait("gen_1").await.unwrap_err();
     assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Authentication, Some("gen_1")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_prompt_of_a_megabyte_goes_out_whole_and_is_in_no_error() {
+async fn a_prompt_of_a_megabyte_is_sent_whole_and_appears_in_no_error() {
     let prompt = "a cat on a beach, ".repeat(60_000);
     let echo = format!(r#"{{"message":"refused: {prompt}"}}"#);
     let fake = Fake::new(move |_, before| match before {
         0 => shows("queued"),
-        _ => Reply::Answer(400, echo.clone()),
+        _ => Reply::Respond(400, echo.clone()),
     });
     let client = client(&fake);
     let request = || GenerationRequest::new("m", prompt.as_str());

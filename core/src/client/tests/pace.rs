@@ -1,4 +1,4 @@
-//! When requests go out.
+//! When requests are sent.
 
 use futures_util::future::join_all;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 #[tokio::test(start_paused = true)]
-async fn one_generation_is_looked_at_more_often_when_its_end_is_near() {
+async fn one_generation_is_polled_more_often_when_its_end_is_near() {
     let fake = Fake::new(|name, before| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows(if before < 30 { "in_progress" } else { "completed" }),
@@ -15,14 +15,14 @@ async fn one_generation_is_looked_at_more_often_when_its_end_is_near() {
     client(&fake).generate(request()).await.unwrap();
     let times = fake.times("GET");
     let gaps: Vec<f64> = times.windows(2).map(|p| (p[1] - p[0]).as_secs_f64()).collect();
-    assert_eq!(times[0], S * 5, "nothing ends at once");
+    assert_eq!(times[0], S * 5, "no generation ends at once");
     assert!(gaps.iter().all(|gap| (1.999..=5.002).contains(gap)), "{gaps:?}");
     let near = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(near < 4.0, "around the typical time the looks are closer: {gaps:?}");
+    assert!(near < 4.0, "around the typical time the polls are closer: {gaps:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn looks_at_a_fixed_interval_come_exactly_then() {
+async fn polls_at_a_fixed_interval_are_sent_exactly_then() {
     let fake = Fake::new(|name, before| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows(["queued", "in_progress", "in_progress", "completed"][before]),
@@ -33,7 +33,7 @@ async fn looks_at_a_fixed_interval_come_exactly_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_from_elsewhere_is_looked_at_at_once() {
+async fn an_id_from_elsewhere_is_polled_at_once() {
     let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
     let client = build(&fake, Client::builder().polling(every(3)));
     client.responses().wait("gen_1").await.unwrap();
@@ -41,7 +41,7 @@ async fn an_id_from_elsewhere_is_looked_at_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn creates_fill_the_window_and_go_before_polls() {
+async fn creates_fill_the_window_and_precede_polls() {
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows("completed"),
@@ -75,7 +75,7 @@ async fn clients_of_one_key_share_one_budget_others_do_not() {
 async fn after_a_429_nothing_goes_out_before_its_time() {
     let fake = Fake::new(|name, before| match (name, before) {
         ("GET /v1/responses/gen_1", 0) => {
-            Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned())
+            Reply::Respond(429, r#"{"message":"slow","data":{"retry_after":42}}"#.to_owned())
         }
         _ => shows("completed"),
     });
@@ -93,9 +93,9 @@ async fn after_a_429_nothing_goes_out_before_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_does_not_wait_for_a_key_that_is_stopped_for_long() {
+async fn a_call_fails_at_once_while_the_key_is_stopped_for_long() {
     let fake = Fake::new(|_, _| {
-        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
+        Reply::Respond(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
     });
     let client = client(&fake);
     for attempts in [1, 0] {

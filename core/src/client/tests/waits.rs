@@ -1,4 +1,4 @@
-//! Waits: how they end, and what they share.
+//! How waits end, and what they share.
 
 use futures_util::future::join_all;
 use futures_util::{FutureExt, TryStreamExt};
@@ -8,7 +8,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 #[tokio::test(start_paused = true)]
-async fn waits_of_one_id_share_their_looks() {
+async fn waits_for_one_id_share_their_polls() {
     let fake = Fake::new(|_, before| shows(["queued", "in_progress", "completed"][before]));
     let client = build(&fake, Client::builder().polling(every(3)));
     let waits = (0..1000).map(|_| client.responses().wait("gen_1").into_future());
@@ -18,14 +18,14 @@ async fn waits_of_one_id_share_their_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_survives_whatever_passes() {
+async fn a_wait_survives_transient_failures() {
     let fake = Fake::new(|_, before| match before {
-        0..=3 => Reply::Answer(503, String::new()),
+        0..=3 => Reply::Respond(503, String::new()),
         4 => Reply::Refused,
         5 => Reply::Lost,
-        6 => Reply::Answer(200, "<html>".to_owned()),
+        6 => Reply::Respond(200, "<html>".to_owned()),
         7 => Reply::Silence,
-        8 => Reply::Answer(408, String::new()),
+        8 => Reply::Respond(408, String::new()),
         9 => shows("rendering"),
         _ => shows("completed"),
     });
@@ -37,14 +37,14 @@ async fn a_wait_survives_whatever_passes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_for_good_ends_a_wait() {
+async fn permanent_failures_end_a_wait() {
     for (status, kind) in [
         (401, ErrorKind::Authentication),
         (403, ErrorKind::PermissionDenied),
         (404, ErrorKind::NotFound),
         (400, ErrorKind::BadRequest),
     ] {
-        let fake = Fake::new(move |_, _| Reply::Answer(status, String::new()));
+        let fake = Fake::new(move |_, _| Reply::Respond(status, String::new()));
         let error = client(&fake).responses().wait("gen_1").await.unwrap_err();
         assert_eq!((error.kind(), error.generation_id()), (kind, Some("gen_1")));
         assert_eq!(fake.count("GET"), 1);
@@ -52,7 +52,7 @@ async fn what_is_for_good_ends_a_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_deadline_there_is_one_last_look() {
+async fn at_the_deadline_there_is_one_final_poll() {
     let fake = Fake::new(|_, _| shows("in_progress"));
     let client = build(&fake, Client::builder().polling(every(30)));
     let began = tokio::time::Instant::now();
@@ -65,8 +65,8 @@ async fn at_the_deadline_there_is_one_last_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_silent_does_not_hold_a_wait_past_its_deadline() {
-    // One look is under way at the deadline, or only goes out then; another wait goes on with it.
+async fn a_silent_service_does_not_hold_a_wait_past_its_deadline() {
+    // A poll is in flight at the deadline, or is sent only then; another wait continues with it.
     for (deadline, silent_from) in [(S, 0), (S * 45, 2)] {
         let fake = Fake::new(move |_, before| match before {
             _ if before == silent_from => Reply::Silence,
@@ -79,12 +79,12 @@ async fn a_service_that_is_silent_does_not_hold_a_wait_past_its_deadline() {
         let error = client.responses().wait("gen_1").deadline(deadline).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WaitTimeout);
         assert_eq!(began.elapsed(), deadline + S * 2);
-        assert!(other.await.unwrap().unwrap().is_final(), "its look was not given up");
+        assert!(other.await.unwrap().unwrap().is_final(), "its poll was not aborted");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
+async fn a_wait_is_retryable_and_a_generate_would_pay_again() {
     let fake = Fake::new(|_, _| shows("in_progress"));
     let client = client(&fake);
     let wait = client.responses().wait("gen_1").deadline(S).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn a_wait_can_be_made_again_but_a_generate_would_pay_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_says_what_was_in_the_way() {
+async fn a_deadline_error_has_the_last_failure() {
     let fake = Fake::new(|_, _| Reply::Refused);
     let error = client(&fake).responses().wait("gen_1").deadline(S * 20).await.unwrap_err();
     assert_eq!(
@@ -107,9 +107,9 @@ async fn a_deadline_says_what_was_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_finds_the_key_stopped_ends_the_wait_all_the_same() {
+async fn a_deadline_ends_the_wait_while_the_key_is_stopped() {
     let fake = Fake::new(|_, _| {
-        Reply::Answer(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
+        Reply::Respond(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
     });
     let client = client(&fake);
     let began = tokio::time::Instant::now();
@@ -119,7 +119,7 @@ async fn a_deadline_that_finds_the_key_stopped_ends_the_wait_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_has_a_deadline_of_its_own() {
+async fn each_wait_has_its_own_deadline() {
     let fake = Fake::new(|_, before| shows(if before < 6 { "in_progress" } else { "completed" }));
     let client = build(&fake, Client::builder().polling(every(10)));
     let short = client.responses().wait("gen_1").deadline(S * 25).into_future();
@@ -133,7 +133,7 @@ async fn each_wait_has_a_deadline_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_wait_stops_its_look_and_the_follower_goes_with_the_last() {
+async fn a_dropped_wait_aborts_its_poll_and_the_driver_ends_with_the_last_wait() {
     let fake = Fake::new(|_, _| Reply::Silence);
     let client = client(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
@@ -142,17 +142,17 @@ async fn a_dropped_wait_stops_its_look_and_the_follower_goes_with_the_last() {
     wait.abort();
     let _ = wait.await;
     tokio::time::sleep(S).await;
-    assert_eq!(fake.open(), 0, "nobody needs the look");
+    assert_eq!(fake.open(), 0, "no wait needs the poll");
     assert!(client.inner.state.drivers.is_idle());
 
-    // And another wait begins anew.
+    // Another wait starts a new driver.
     let wait = client.responses().wait("gen_1").deadline(S);
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
 }
 
-/// With two threads a wait can be dropped between the charge of its look and the look's beginning.
+/// With two threads a wait can be dropped after its poll was charged and before it began.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_look_that_is_given_up_before_it_began_is_not_charged_for_ever() {
+async fn a_poll_that_is_aborted_before_it_began_gives_its_permit_back() {
     let fake = Fake::new(|_, _| Reply::Silence);
     let limit = crate::RateLimit { requests: 100_000, per: Duration::from_millis(1) };
     let client = build(&fake, Client::builder().rate_limit(limit));
@@ -167,22 +167,22 @@ async fn a_look_that_is_given_up_before_it_began_is_not_charged_for_ever() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(S * 10, all_back).await.expect("every look is given back");
+    tokio::time::timeout(S * 10, all_back).await.expect("every permit is given back");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_tells_each_change_once_and_then_ends() {
+async fn a_watch_yields_each_change_once_and_then_ends() {
     let statuses = ["queued", "queued", "in_progress", "queued", "rendering", "failed"];
     let fake = Fake::new(move |_, before| shows(statuses[before]));
     let client = build(&fake, Client::builder().polling(every(3)));
     let updates: Vec<_> = client.responses().watch("gen_1").try_collect().await.unwrap();
-    let told: Vec<_> = updates.iter().map(|u| u.generation.status.as_str()).collect();
-    assert_eq!(told, ["queued", "in_progress", "rendering", "failed"]);
+    let statuses: Vec<_> = updates.iter().map(|u| u.generation.status.as_str()).collect();
+    assert_eq!(statuses, ["queued", "in_progress", "rendering", "failed"]);
     assert_eq!(updates[1].elapsed.as_secs(), 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_is_left_stops() {
+async fn a_dropped_watch_stops_polling() {
     let fake = Fake::new(|_, _| shows("in_progress"));
     let client = build(&fake, Client::builder().polling(every(3)));
     let mut watch = client.responses().watch("gen_1");
@@ -193,30 +193,30 @@ async fn a_watch_that_is_left_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_update_of_generate_is_what_the_create_answered() {
+async fn the_first_update_of_generate_is_what_the_create_returned() {
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows("completed"),
     });
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told_here = told.clone();
+    let shown = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let shown_here = shown.clone();
     client(&fake)
         .generate(request())
         .on_update(move |update| {
             let status = update.generation.status.to_string();
-            told_here.lock().unwrap().push((status, update.elapsed.as_secs()));
+            shown_here.lock().unwrap().push((status, update.elapsed.as_secs()));
         })
         .await
         .unwrap();
-    let told = told.lock().unwrap();
-    assert_eq!(*told, [("queued".to_owned(), 0), ("completed".to_owned(), 5)]);
+    let shown = shown.lock().unwrap();
+    assert_eq!(*shown, [("queued".to_owned(), 0), ("completed".to_owned(), 5)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_404_right_after_a_create_is_looked_at_again_for_a_while() {
+async fn a_404_right_after_a_create_is_polled_again_for_a_while() {
     let fake = Fake::new(|name, before| match (name, before) {
         ("POST /v1/responses", _) => shows("queued"),
-        (_, 0) => Reply::Answer(404, String::new()),
+        (_, 0) => Reply::Respond(404, String::new()),
         _ => shows("completed"),
     });
     let client = build(&fake, Client::builder().polling(every(2)));
@@ -224,7 +224,7 @@ async fn a_404_right_after_a_create_is_looked_at_again_for_a_while() {
 
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
-        _ => Reply::Answer(404, String::new()),
+        _ => Reply::Respond(404, String::new()),
     });
     let client = build(&fake, Client::builder().polling(every(2)));
     assert_eq!(client.generate(request()).await.unwrap_err().kind(), ErrorKind::NotFound);
@@ -233,7 +233,7 @@ async fn a_404_right_after_a_create_is_looked_at_again_for_a_while() {
 }
 
 #[test]
-fn a_wait_outlives_the_runtime_of_another() {
+fn a_wait_outlives_the_runtime_of_another_wait() {
     let fake = Fake::new(|_, before| shows(if before < 3 { "in_progress" } else { "completed" }));
     let client = build(&fake, Client::builder().polling(every(1)));
     let paused = || {

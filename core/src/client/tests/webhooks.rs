@@ -1,4 +1,4 @@
-//! Waits that rest on webhooks, and are lost with none.
+//! Waits that rely on webhooks, and survive a lost one.
 
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
@@ -11,11 +11,11 @@ use crate::webhook::Webhook;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-fn resting(fake: &Fake) -> Client {
+fn relying(fake: &Fake) -> Client {
     build(fake, Client::builder().webhook_secrets([SECRET]))
 }
 
-/// A delivery that says that a generation has ended, in a way.
+/// Delivers a webhook that reports the end of a generation. Returns whether it is a duplicate.
 fn deliver(client: &Client, delivery: &str, generation: &str, status: &str) -> bool {
     let body = format!(
         r#"{{"eventType":"video.generation.completed","generationId":"{generation}","status":"{status}"}}"#
@@ -29,9 +29,9 @@ fn times(fake: &Fake) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_makes_the_look_due_at_once() {
+async fn an_event_makes_a_poll_due_at_once() {
     let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
-    let client = resting(&fake);
+    let client = relying(&fake);
     let updates = tokio::spawn(client.responses().watch("gen_1").try_collect::<Vec<_>>());
     tokio::time::sleep(S * 25).await;
     assert!(!deliver(&client, "msg_1", "gen_1", "completed"));
@@ -44,17 +44,17 @@ async fn an_event_makes_the_look_due_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_costs_one_safety_interval() {
     let fake = Fake::new(|_, before| shows(["in_progress", "in_progress", "completed"][before]));
-    resting(&fake).responses().wait("gen_1").await.unwrap();
+    relying(&fake).responses().wait("gen_1").await.unwrap();
     assert_eq!(times(&fake), [0, 60, 120]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_before_its_wait_is_remembered() {
+async fn an_event_that_arrives_before_its_wait_wakes_it() {
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows("completed"),
     });
-    let client = resting(&fake);
+    let client = relying(&fake);
     client.responses().create(request()).await.unwrap();
     deliver(&client, "msg_1", "gen_1", "completed");
     client.responses().wait("gen_1").await.unwrap();
@@ -62,9 +62,9 @@ async fn an_event_before_its_wait_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_of_another_process_wakes_the_wait_here() {
+async fn a_wake_for_an_event_of_another_process_makes_a_poll_due() {
     let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before]));
-    let client = resting(&fake);
+    let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
     tokio::time::sleep(S * 10).await;
     client.webhooks().wake("gen_2");
@@ -75,12 +75,12 @@ async fn an_event_of_another_process_wakes_the_wait_here() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_of_another_process_is_remembered_too() {
+async fn a_wake_that_arrives_before_its_wait_wakes_it() {
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
         _ => shows("completed"),
     });
-    let client = resting(&fake);
+    let client = relying(&fake);
     client.responses().create(request()).await.unwrap();
     client.webhooks().wake("gen_1");
     client.responses().wait("gen_1").await.unwrap();
@@ -88,9 +88,9 @@ async fn an_event_of_another_process_is_remembered_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_the_service_denies_ends_nothing() {
+async fn an_event_that_the_service_contradicts_ends_no_wait() {
     let fake = Fake::new(|_, before| shows(if before < 2 { "in_progress" } else { "completed" }));
-    let client = resting(&fake);
+    let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
     tokio::time::sleep(S * 10).await;
     deliver(&client, "msg_1", "gen_1", "failed");
@@ -101,7 +101,7 @@ async fn an_event_that_the_service_denies_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_changes_nothing() {
     let fake = Fake::new(|_, _| shows("in_progress"));
-    let client = resting(&fake);
+    let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").deadline(S * 50).into_future());
     for (pause, delivery, duplicate) in
         [(10, "msg_1", false), (10, "msg_1", true), (10, "msg_2", false)]
@@ -114,13 +114,13 @@ async fn a_duplicate_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_fails_after_an_event_is_soon_made_again() {
+async fn a_poll_that_fails_after_an_event_is_soon_repeated() {
     let fake = Fake::new(|_, before| match before {
         0 => shows("in_progress"),
-        1 => Reply::Answer(503, String::new()),
+        1 => Reply::Respond(503, String::new()),
         _ => shows("completed"),
     });
-    let client = resting(&fake);
+    let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
     tokio::time::sleep(S * 10).await;
     deliver(&client, "msg_1", "gen_1", "completed");
@@ -129,36 +129,34 @@ async fn a_look_that_fails_after_an_event_is_soon_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_during_a_look_has_another_made() {
+async fn an_event_during_a_poll_makes_another_one_due() {
     let fake = Fake::new(|_, before| match before {
         0 => Reply::Silence,
         _ => shows("completed"),
     });
-    let client = resting(&fake);
+    let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").into_future());
     tokio::time::sleep(S).await;
     deliver(&client, "msg_1", "gen_1", "completed");
     wait.await.unwrap().unwrap();
-    assert_eq!(times(&fake), [0, 32], "the silent one ends with the request timeout");
+    assert_eq!(times(&fake), [0, 32], "the silent poll ends with the request timeout");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_waits_cost_little_more_than_a_look_each() {
+async fn a_hundred_waits_cost_a_poll_each() {
     let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let has_ended = ended.clone();
     let created = std::sync::atomic::AtomicUsize::new(0);
     let fake = Fake::new(move |name, _| {
-        let status = match has_ended.load(std::sync::atomic::Ordering::Relaxed) {
-            true => "completed",
-            false => "queued",
-        };
+        let ended = has_ended.load(std::sync::atomic::Ordering::Relaxed);
+        let status = if ended { "completed" } else { "queued" };
         let id = match name.strip_prefix("GET /v1/responses/") {
             Some(id) => id.to_owned(),
             None => format!("gen_{}", created.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
         };
-        Reply::Answer(200, format!(r#"{{"id":"{id}","status":"{status}"}}"#))
+        Reply::Respond(200, format!(r#"{{"id":"{id}","status":"{status}"}}"#))
     });
-    let client = resting(&fake);
+    let client = relying(&fake);
     let waits = tokio::spawn(join_all((0..100).map(|_| client.generate(request()).into_future())));
     tokio::time::sleep(S * 50).await;
     ended.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -170,7 +168,7 @@ async fn a_hundred_waits_cost_little_more_than_a_look_each() {
 }
 
 #[test]
-fn without_secrets_nothing_is_unwrapped() {
+fn without_secrets_no_event_is_unwrapped() {
     let fake = Fake::new(|_, _| Reply::Silence);
     let client = build(&fake, Client::builder().webhook_secrets(Vec::<String>::new()));
     let error = client.webhooks().unwrap(b"{}", &http::HeaderMap::new()).unwrap_err();
