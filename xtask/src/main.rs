@@ -7,6 +7,7 @@
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
 //! generated from it; `cargo xtask generate --check` compares only.
 
+mod documents;
 mod generate;
 mod node;
 mod python;
@@ -21,7 +22,7 @@ use std::time::Instant;
 
 use steps::Steps;
 
-/// A language of the repository and the function that runs its tests.
+/// A language of the repository, or its documents, and the function that runs its tests.
 struct Language {
     name: &'static str,
     test: fn(&mut Steps),
@@ -33,11 +34,13 @@ enum Command {
     Generate { check: bool },
 }
 
-const LANGUAGES: [Language; 4] = [
+const LANGUAGES: [Language; 5] = [
     Language { name: "rust", test: rust::test },
     Language { name: "python", test: python::test },
     Language { name: "node", test: node::test },
     Language { name: "swift", test: swift::test },
+    // Last: it uses the tools that the others install.
+    Language { name: "documents", test: documents::test },
 ];
 
 fn main() -> ExitCode {
