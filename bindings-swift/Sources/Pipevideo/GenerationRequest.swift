@@ -1,3 +1,5 @@
+// Generated from conformance/surface.json by `cargo xtask generate`; do not edit.
+
 internal import PipevideoFFI
 
 /// A request for a generation: the model, the input and the options.
@@ -11,25 +13,25 @@ internal import PipevideoFFI
 /// let generation = try await client.responses.create(request)
 /// ```
 public struct GenerationRequest: Hashable, Sendable {
-    /// The orchestration model, such as `moonshotai/kimi-k2.5`. It is not an engine.
+    /// The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
     public var model: String
-    /// What to make the video from.
+    /// What to make the video from: a text, parts of one message, or messages.
     public var input: Input
-    /// Guidance that stands apart from the input.
+    /// System-level guidance, apart from the conversation.
     public var instructions: String?
-    /// The width of the canvas in pixels.
+    /// The canvas width in pixels; the service's default is 1080.
     public var width: Int?
-    /// The height of the canvas in pixels.
+    /// The canvas height in pixels; the service's default is 1920.
     public var height: Int?
-    /// The desired aspect ratio, such as `16:9`.
+    /// A hint such as `16:9`.
     public var aspectRatio: String?
-    /// The providers that may render the generation.
+    /// The providers that may render it: slugs by preference, or the service's own object.
     public var provider: ProviderPreference?
-    /// `hyperframes`, `lottie` or `auto`.
+    /// The engine: `hyperframes` (the service's default), `lottie` or `auto`.
     public var engine: String?
     /// Whether the service may elaborate the prompt.
     public var expandPrompt: Bool?
-    /// Fields of the request that this library does not know yet, sent as they are.
+    /// Fields that this library does not have yet, sent as they are.
     public var extraBody: [String: JSONValue]
 
     /// Creates a request.
@@ -61,9 +63,8 @@ public struct GenerationRequest: Hashable, Sendable {
         try input.check()
         return Arguments(
             model: model, input: input.core, instructions: instructions,
-            width: width.map(Int64.init), height: height.map(Int64.init),
-            aspectRatio: aspectRatio, provider: provider?.core, engine: engine,
-            expandPrompt: expandPrompt,
+            width: width.map(Int64.init), height: height.map(Int64.init), aspectRatio: aspectRatio,
+            provider: provider?.core, engine: engine, expandPrompt: expandPrompt,
             extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
         )
     }
@@ -71,14 +72,14 @@ public struct GenerationRequest: Hashable, Sendable {
 
 // Left out: the prompt, and images and videos of up to 20 MB.
 extension GenerationRequest: CustomReflectable {
-    /// The options that are set. ``input``, ``instructions`` and ``extraBody`` show as `hidden`.
+    /// The properties that are set. Those that may hold the prompt show as `hidden`.
     public var customMirror: Mirror {
         Mirror(
             self,
             showing: [
                 "model": model, "input": Hidden(),
-                "instructions": instructions.map { _ in Hidden() },
-                "width": width, "height": height, "aspectRatio": aspectRatio,
+                "instructions": instructions.map { _ in Hidden() }, "width": width,
+                "height": height, "aspectRatio": aspectRatio,
                 "provider": provider.map { _ in Hidden() }, "engine": engine,
                 "expandPrompt": expandPrompt, "extraBody": extraBody.isEmpty ? nil : Hidden(),
             ]
@@ -90,15 +91,8 @@ extension GenerationRequest: CustomReflectable {
 // has an overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
 
 extension Responses {
-    /// Creates a generation and returns at once, while it is queued: ``create(_:)`` with the
+    /// Creates a generation and returns at once, while it is queued. It is ``create(_:)`` with the
     /// properties of a ``GenerationRequest`` as arguments.
-    ///
-    /// ```swift
-    /// let generation = try await client.responses.create(
-    ///     model: "moonshotai/kimi-k2.5",
-    ///     input: ["Make the cat walk", .image(file: photo)]
-    /// )
-    /// ```
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func create(
@@ -122,7 +116,7 @@ extension Responses {
         )
     }
 
-    /// Creates a generation from a text and returns at once, while it is queued.
+    /// Creates a generation and returns at once, while it is queued. The input is one text.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @_disfavoredOverload
@@ -149,8 +143,9 @@ extension Responses {
 }
 
 extension PipevideoClient {
-    /// Creates a generation and waits until it has completed: ``generate(_:deadline:onUpdate:)`` with
-    /// the properties of a ``GenerationRequest`` as arguments.
+    /// Creates a generation and waits until it has completed. It is
+    /// ``generate(_:deadline:onUpdate:)`` with the properties of a ``GenerationRequest`` as
+    /// arguments.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func generate(
@@ -177,7 +172,7 @@ extension PipevideoClient {
         )
     }
 
-    /// Creates a generation from a text and waits until it has completed.
+    /// Creates a generation and waits until it has completed. The input is one text.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @_disfavoredOverload

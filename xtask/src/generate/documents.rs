@@ -69,7 +69,12 @@ fn errors(surface: &Surface, language: Option<Language>) -> String {
             None => String::new(),
         };
         let class = class.map(|_| format!("`{}`{base}", kind.class));
-        [Some(name), class, Some(kind.doc.clone())].into_iter().flatten().collect()
+        let doc = if language == Some(Language::Swift) {
+            names::swift_doc(&kind.doc)
+        } else {
+            kind.doc.clone()
+        };
+        [Some(name), class, Some(doc)].into_iter().flatten().collect()
     });
     let heads: Vec<_> = [Some("kind"), class, Some("when")].into_iter().flatten().collect();
     table(&heads, rows)

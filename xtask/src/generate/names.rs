@@ -30,6 +30,11 @@ pub(super) fn swift(name: &str) -> String {
     words.collect()
 }
 
+/// A text with the functions that Swift names otherwise.
+pub(super) fn swift_doc(text: &str) -> String {
+    text.replace("`reconcile`", "`candidates(for:)`").replace("`wait`", "`wait(for:)`")
+}
+
 /// Breaks a text into lines of at most `width` characters.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

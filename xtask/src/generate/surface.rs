@@ -54,6 +54,9 @@ pub(super) struct Argument {
     pub(super) kind: String,
     #[serde(default)]
     pub(super) required: bool,
+    /// Whether a printed request does not show it, since it may hold the prompt.
+    #[serde(default)]
+    pub(super) hidden: bool,
     /// The name in the request's JSON, where it differs.
     pub(super) wire: Option<String>,
     pub(super) doc: String,
