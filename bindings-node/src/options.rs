@@ -107,7 +107,11 @@ fn build(options: Options, token: Option<(Arc<Channel>, u32)>) -> Result<Client,
         rate_limit = options.rate_limit.map(rate_limit),
         polling = options.polling.map(polling),
         webhook_secrets = options.webhook_secrets,
-        app = options.app.map(|app| App { url: app.url, title: app.title, name: app.name }),
+        app = options.app.map(|given| {
+            let mut app = App::default();
+            (app.url, app.title, app.name) = (given.url, given.title, given.name);
+            app
+        }),
         proxy = options.proxy,
         ca_file = options.ca_file,
         ca_file = options.extra_ca_file,

@@ -156,7 +156,11 @@ fn app(value: &Bound<'_, PyAny>) -> PyResult<App> {
             false => Ok(None),
         }
     };
-    Ok(App { url: get("url")?, title: get("title")?, name: get("name")? })
+    let mut app = App::default();
+    app.url = get("url")?;
+    app.title = get("title")?;
+    app.name = get("name")?;
+    Ok(app)
 }
 
 fn known_keys(mapping: &Bound<'_, PyMapping>, option: &str, known: &[&str]) -> PyResult<()> {

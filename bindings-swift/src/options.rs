@@ -47,7 +47,8 @@ pub(crate) enum Limit {
 impl Options {
     pub(crate) fn client(self, tokens: Option<Arc<dyn TokenSource>>) -> Result<Client, Failure> {
         let polling = self.polling()?;
-        let app = App { url: self.app_url, title: self.app_title, name: self.app_name };
+        let mut app = App::default();
+        (app.url, app.title, app.name) = (self.app_url, self.app_title, self.app_name);
         let mut builder =
             Client::builder().headers(headers(self.headers)?).app(app).polling(polling);
         if let Some(key) = self.api_key {

@@ -1,11 +1,11 @@
-//! The types that UniFFI does not know, each as one that it does: for the models' derives.
+//! The types of the models that UniFFI does not support, each converted to one that it supports.
 //!
-//! JSON, exact decimals and words cross the border as text, so that nothing is lost on the way.
+//! JSON, exact decimals and open enums are converted to text, which loses nothing.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use crate::model::{Status, Via, Wording};
+use crate::model::{FieldName, Status, Via};
 
 type Json = Value;
 uniffi::custom_type!(Json, String, {
@@ -28,9 +28,10 @@ uniffi::custom_type!(ExactDecimal, String, {
     try_lift: |text| Ok(Decimal::from_str_exact(&text)?),
 });
 
-uniffi::custom_type!(Wording, Vec<String>, {
-    lower: |wording| wording.0.into_iter().map(|name| name.into_owned()).collect(),
-    try_lift: |names| Ok(Wording(names.into_iter().map(Into::into).collect())),
+uniffi::custom_type!(FieldName, String, {
+    remote,
+    lower: |name| name.into_owned(),
+    try_lift: |name| Ok(name.into()),
 });
 
 uniffi::custom_type!(Status, String, {

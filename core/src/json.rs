@@ -1,19 +1,21 @@
-//! JSON as services write it.
+//! JSON, including what lenient writers make of it.
 
 use serde::de::DeserializeOwned;
 
-/// Reads JSON. Half of a surrogate pair, as JavaScript writes it where a text was cut in the middle
-/// of an emoji, reads as U+FFFD: no answer is lost for that.
+/// Reads JSON. An unpaired surrogate reads as U+FFFD.
+///
+/// JavaScript writes one where it cuts a text in the middle of an emoji. Rejecting it, as serde_json
+/// does, would lose the response of a paid create.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(json).or_else(|error| match mended(json) {
-        Some(mended) => serde_json::from_slice(&mended),
+    serde_json::from_slice(json).or_else(|error| match without_unpaired(json) {
+        Some(repaired) => serde_json::from_slice(&repaired),
         None => Err(error),
     })
 }
 
-/// The same with U+FFFD in place of each half that stands alone, if there is one.
-fn mended(json: &[u8]) -> Option<Vec<u8>> {
-    let mut mended = Vec::with_capacity(json.len());
+/// The JSON with U+FFFD in place of each unpaired surrogate; `None` if there is none.
+fn without_unpaired(json: &[u8]) -> Option<Vec<u8>> {
+    let mut repaired = Vec::with_capacity(json.len());
     let (mut at, mut found) = (0, false);
     while at < json.len() {
         let width = match (json[at], escaped(json, at)) {
@@ -22,24 +24,24 @@ fn mended(json: &[u8]) -> Option<Vec<u8>> {
                 _ => 0,
             },
             (b'\\', Some(0xdc00..=0xdfff)) => 0,
-            // The character after a backslash is no beginning of an escape itself.
+            // The character after a backslash, such as another one, does not start an escape.
             (b'\\', _) => 2,
             _ => 1,
         };
         if width == 0 {
-            mended.extend_from_slice(br"\ufffd");
+            repaired.extend_from_slice(br"\ufffd");
             found = true;
             at += 6;
         } else {
             let end = json.len().min(at + width);
-            mended.extend_from_slice(&json[at..end]);
+            repaired.extend_from_slice(&json[at..end]);
             at = end;
         }
     }
-    found.then_some(mended)
+    found.then_some(repaired)
 }
 
-/// The UTF-16 unit that `\uXXXX` at this place stands for.
+/// The UTF-16 code unit of the `\uXXXX` at this position.
 fn escaped(json: &[u8], at: usize) -> Option<u16> {
     let escape = json.get(at..at + 6)?.strip_prefix(br"\u")?;
     let digits = std::str::from_utf8(escape).ok().filter(|digits| !digits.starts_with('+'))?;
@@ -53,7 +55,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn halves_of_pairs_read_as_replaced() {
+    fn unpaired_surrogates_are_replaced() {
         for (text, read_as) in [
             (r#""\ud83d""#, Some("\u{fffd}")),
             (r#""a\uDE00b""#, Some("a\u{fffd}b")),
@@ -72,14 +74,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_reads_anyway_reads_the_same(text in ".*") {
+        fn valid_json_is_read_unchanged(text in ".*") {
             let json = serde_json::to_vec(&text).unwrap();
             prop_assert_eq!(read::<String>(&json).unwrap(), text);
-            prop_assert_eq!(mended(&json), None);
+            prop_assert_eq!(without_unpaired(&json), None);
         }
 
         #[test]
-        fn nothing_makes_it_panic(bytes in r#"["\\ud83de0a, ]{0,40}"#) {
+        fn no_text_makes_it_panic(bytes in r#"["\\ud83de0a, ]{0,40}"#) {
             let _ = read::<Value>(bytes.as_bytes());
         }
     }

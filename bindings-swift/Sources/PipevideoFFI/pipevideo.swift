@@ -621,10 +621,10 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
 
 
 /**
- * The account's usage: balance, totals, days and recent requests.
+ * The account's usage: the balance, totals, usage by day, and the recent requests.
  *
- * What the typed view does not show is in [`raw`](Self::raw), the service's answer as it came;
- * that is also what is written. Amounts are in US cents and exact.
+ * Amounts are in US cents and exact. [`raw`](Self::raw) holds the service's whole response, with
+ * the fields that have no place in the typed view; serializing writes it back unchanged.
  *
  * ```
  * use pipevideo::AccountUsage;
@@ -636,27 +636,27 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
  */
 public struct AccountUsage: Equatable, Hashable {
     /**
-     * What is left, in cents.
+     * The prepaid credits that are left, in cents.
      */
     public let creditBalance: ExactDecimal?
     /**
-     * The sums.
+     * The sums over all requests.
      */
     public let totals: UsageTotals
     /**
-     * Each day.
+     * The usage of each day.
      */
     public let dailyUsage: [DailyUsage]
     /**
-     * Each day, by engine, model and provider.
+     * The usage of each day, by engine, model and provider.
      */
     public let dailyUsageByRoute: [DailyRoutes]
     /**
-     * The latest generations; the only list of them that the service offers.
+     * The latest generations. The service offers no other list of them.
      */
     public let recentRequests: [RecentRequest]
     /**
-     * The answer as it came.
+     * The service's response as JSON, unchanged.
      */
     public let raw: Json
 
@@ -664,22 +664,22 @@ public struct AccountUsage: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * What is left, in cents.
+         * The prepaid credits that are left, in cents.
          */creditBalance: ExactDecimal?,
         /**
-         * The sums.
+         * The sums over all requests.
          */totals: UsageTotals,
         /**
-         * Each day.
+         * The usage of each day.
          */dailyUsage: [DailyUsage],
         /**
-         * Each day, by engine, model and provider.
+         * The usage of each day, by engine, model and provider.
          */dailyUsageByRoute: [DailyRoutes],
         /**
-         * The latest generations; the only list of them that the service offers.
+         * The latest generations. The service offers no other list of them.
          */recentRequests: [RecentRequest],
         /**
-         * The answer as it came.
+         * The service's response as JSON, unchanged.
          */raw: Json) {
         self.creditBalance = creditBalance
         self.totals = totals
@@ -741,7 +741,7 @@ public func FfiConverterTypeAccountUsage_lower(_ value: AccountUsage) -> RustBuf
 
 
 /**
- * One day, by route.
+ * The usage of one day by route: by engine, model and provider.
  */
 public struct DailyRoutes: Equatable, Hashable {
     /**
@@ -749,7 +749,7 @@ public struct DailyRoutes: Equatable, Hashable {
      */
     public let date: String
     /**
-     * Each route that was used.
+     * The usage of each route.
      */
     public let routes: [RouteUsage]
 
@@ -760,7 +760,7 @@ public struct DailyRoutes: Equatable, Hashable {
          * The day, as the service writes it.
          */date: String,
         /**
-         * Each route that was used.
+         * The usage of each route.
          */routes: [RouteUsage]) {
         self.date = date
         self.routes = routes
@@ -810,7 +810,7 @@ public func FfiConverterTypeDailyRoutes_lower(_ value: DailyRoutes) -> RustBuffe
 
 
 /**
- * One day.
+ * The usage of one day.
  */
 public struct DailyUsage: Equatable, Hashable {
     /**
@@ -818,23 +818,23 @@ public struct DailyUsage: Equatable, Hashable {
      */
     public let date: String
     /**
-     * All requests.
+     * The number of requests.
      */
     public let requestCount: UInt64?
     /**
-     * The completed ones.
+     * The number of completed generations.
      */
     public let completedCount: UInt64?
     /**
-     * The failed ones.
+     * The number of failed generations.
      */
     public let failedCount: UInt64?
     /**
-     * What they cost, in cents.
+     * Their cost, in cents.
      */
     public let totalCostCents: ExactDecimal?
     /**
-     * How much video was made, in seconds.
+     * The length of the videos that were made, in seconds.
      */
     public let totalDurationSeconds: ExactDecimal?
 
@@ -845,19 +845,19 @@ public struct DailyUsage: Equatable, Hashable {
          * The day, as the service writes it.
          */date: String,
         /**
-         * All requests.
+         * The number of requests.
          */requestCount: UInt64?,
         /**
-         * The completed ones.
+         * The number of completed generations.
          */completedCount: UInt64?,
         /**
-         * The failed ones.
+         * The number of failed generations.
          */failedCount: UInt64?,
         /**
-         * What they cost, in cents.
+         * Their cost, in cents.
          */totalCostCents: ExactDecimal?,
         /**
-         * How much video was made, in seconds.
+         * The length of the videos that were made, in seconds.
          */totalDurationSeconds: ExactDecimal?) {
         self.date = date
         self.requestCount = requestCount
@@ -923,7 +923,7 @@ public func FfiConverterTypeDailyUsage_lower(_ value: DailyUsage) -> RustBuffer 
  */
 public struct Engine: Equatable, Hashable {
     /**
-     * Its name in a request, such as `hyperframes`.
+     * The engine's name in a request, such as `hyperframes`.
      */
     public let id: String
     /**
@@ -935,7 +935,7 @@ public struct Engine: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its name in a request, such as `hyperframes`.
+         * The engine's name in a request, such as `hyperframes`.
          */id: String,
         /**
          * The orchestration models that it supports.
@@ -988,10 +988,11 @@ public func FfiConverterTypeEngine_lower(_ value: Engine) -> RustBuffer {
 
 
 /**
- * The engines and the models' rates, read leniently from a shape that is not documented.
+ * The engines, the models that each of them supports, and the models' rates.
  *
- * What the typed view does not show is in [`raw`](Self::raw), the service's answer as it came;
- * that is also what is written.
+ * The service does not document the shape of its response, so it is read leniently.
+ * [`raw`](Self::raw) holds the whole response, with the fields that have no place in the typed
+ * view; serializing writes it back unchanged.
  *
  * ```
  * use pipevideo::EngineCatalog;
@@ -1007,11 +1008,11 @@ public func FfiConverterTypeEngine_lower(_ value: Engine) -> RustBuffer {
  */
 public struct EngineCatalog: Equatable, Hashable {
     /**
-     * Each engine that could be made out.
+     * The engines that were found in the response.
      */
     public let engines: [Engine]
     /**
-     * The answer as it came.
+     * The service's response as JSON, unchanged.
      */
     public let raw: Json
 
@@ -1019,10 +1020,10 @@ public struct EngineCatalog: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Each engine that could be made out.
+         * The engines that were found in the response.
          */engines: [Engine],
         /**
-         * The answer as it came.
+         * The service's response as JSON, unchanged.
          */raw: Json) {
         self.engines = engines
         self.raw = raw
@@ -1076,15 +1077,15 @@ public func FfiConverterTypeEngineCatalog_lower(_ value: EngineCatalog) -> RustB
  */
 public struct EngineModel: Equatable, Hashable {
     /**
-     * Its name in a request, such as `moonshotai/kimi-k2.5`.
+     * The model's name in a request, such as `moonshotai/kimi-k2.5`.
      */
     public let id: String
     /**
-     * US dollars per million input tokens.
+     * The price of a million input tokens, in US dollars.
      */
     public let inputPerMillionUsd: ExactDecimal?
     /**
-     * US dollars per million output tokens.
+     * The price of a million output tokens, in US dollars.
      */
     public let outputPerMillionUsd: ExactDecimal?
 
@@ -1092,13 +1093,13 @@ public struct EngineModel: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its name in a request, such as `moonshotai/kimi-k2.5`.
+         * The model's name in a request, such as `moonshotai/kimi-k2.5`.
          */id: String,
         /**
-         * US dollars per million input tokens.
+         * The price of a million input tokens, in US dollars.
          */inputPerMillionUsd: ExactDecimal?,
         /**
-         * US dollars per million output tokens.
+         * The price of a million output tokens, in US dollars.
          */outputPerMillionUsd: ExactDecimal?) {
         self.id = id
         self.inputPerMillionUsd = inputPerMillionUsd
@@ -1151,13 +1152,70 @@ public func FfiConverterTypeEngineModel_lower(_ value: EngineModel) -> RustBuffe
 
 
 /**
- * One video request as the service last told it: a plain, immutable snapshot.
+ * How one field was spelled.
+ */
+public struct FieldSpelling: Equatable, Hashable {
+    public let name: FieldName
+    public let spelled: Spelled
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(name: FieldName, spelled: Spelled) {
+        self.name = name
+        self.spelled = spelled
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension FieldSpelling: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFieldSpelling: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FieldSpelling {
+        return
+            try FieldSpelling(
+                name: FfiConverterTypeFieldName.read(from: &buf),
+                spelled: FfiConverterTypeSpelled.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: FieldSpelling, into buf: inout [UInt8]) {
+        FfiConverterTypeFieldName.write(value.name, into: &buf)
+        FfiConverterTypeSpelled.write(value.spelled, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFieldSpelling_lift(_ buf: RustBuffer) throws -> FieldSpelling {
+    return try FfiConverterTypeFieldSpelling.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFieldSpelling_lower(_ value: FieldSpelling) -> RustBuffer {
+    return FfiConverterTypeFieldSpelling.lower(value)
+}
+
+
+/**
+ * A snapshot of one video request, as the service last described it.
  *
- * Its [`id`](Self::id) is all that is needed to go on with it in another process, language or
- * machine. Reading is lenient: a field that is missing, null or of an unexpected shape is `None`,
- * and whatever is not typed here is in [`extra`](Self::extra). Only an object without an `id` and
- * a `status` is refused. Reading and writing need `serde_json`, so that
- * [`cost_usd`](TokenUsage::cost_usd) stays exact.
+ * The [`id`](Self::id) is all that another process, language or machine needs to continue with it.
+ * Deserializing is lenient: a field that is missing, null or of an unexpected shape is `None`, and
+ * fields without a type here are in [`extra`](Self::extra). Only an object without an `id` or a
+ * `status` is rejected. Use `serde_json` to read and write it, which keeps
+ * [`cost_usd`](TokenUsage::cost_usd) exact.
  *
  * ```
  * use pipevideo::{Generation, Status};
@@ -1173,11 +1231,11 @@ public func FfiConverterTypeEngineModel_lower(_ value: EngineModel) -> RustBuffe
  */
 public struct Generation: Equatable, Hashable {
     /**
-     * The service's id, `gen_…`.
+     * The id that the service assigned, `gen_…`.
      */
     public let id: String
     /**
-     * How far it is.
+     * How far the generation has come.
      */
     public let status: Status
     /**
@@ -1193,43 +1251,43 @@ public struct Generation: Equatable, Hashable {
      */
     public let provider: String?
     /**
-     * When the service took it (Unix seconds on the wire).
+     * When the service accepted the request (Unix seconds on the wire).
      */
     public let createdAt: Date?
     /**
-     * Where the video is, once completed: a signed URL that expires. Treat it as a secret.
+     * The URL of the video, once completed: signed, so treat it as a secret, and expiring.
      */
     public let outputVideoUrl: String?
     /**
-     * Tokens and cost, once known.
+     * The tokens and the cost, once the service reports them.
      */
     public let usage: TokenUsage?
     /**
-     * Why it failed, if it did.
+     * Why the generation failed, if it did.
      */
     public let error: GenerationError?
     /**
-     * How long it took end to end, in milliseconds, once completed.
+     * The time from creation to completion, in milliseconds, once completed.
      */
     public let latencyMs: UInt64?
     /**
-     * The service's `output` as JSON; its content is not documented.
+     * The service's `output` as JSON. Its content is not documented.
      */
     public let output: Json?
     /**
-     * Every field that this library does not know, or could not read.
+     * The fields that this library does not know or could not read.
      */
     public let extra: JsonObject
-    public let wording: Wording
+    public let spelling: Spelling
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
     public init(
         /**
-         * The service's id, `gen_…`.
+         * The id that the service assigned, `gen_…`.
          */id: String,
         /**
-         * How far it is.
+         * How far the generation has come.
          */status: Status,
         /**
          * The orchestration model.
@@ -1241,26 +1299,26 @@ public struct Generation: Equatable, Hashable {
          * The slug of the provider that the service chose.
          */provider: String?,
         /**
-         * When the service took it (Unix seconds on the wire).
+         * When the service accepted the request (Unix seconds on the wire).
          */createdAt: Date?,
         /**
-         * Where the video is, once completed: a signed URL that expires. Treat it as a secret.
+         * The URL of the video, once completed: signed, so treat it as a secret, and expiring.
          */outputVideoUrl: String?,
         /**
-         * Tokens and cost, once known.
+         * The tokens and the cost, once the service reports them.
          */usage: TokenUsage?,
         /**
-         * Why it failed, if it did.
+         * Why the generation failed, if it did.
          */error: GenerationError?,
         /**
-         * How long it took end to end, in milliseconds, once completed.
+         * The time from creation to completion, in milliseconds, once completed.
          */latencyMs: UInt64?,
         /**
-         * The service's `output` as JSON; its content is not documented.
+         * The service's `output` as JSON. Its content is not documented.
          */output: Json?,
         /**
-         * Every field that this library does not know, or could not read.
-         */extra: JsonObject, wording: Wording) {
+         * The fields that this library does not know or could not read.
+         */extra: JsonObject, spelling: Spelling) {
         self.id = id
         self.status = status
         self.model = model
@@ -1273,7 +1331,7 @@ public struct Generation: Equatable, Hashable {
         self.latencyMs = latencyMs
         self.output = output
         self.extra = extra
-        self.wording = wording
+        self.spelling = spelling
     }
 
 
@@ -1304,7 +1362,7 @@ public struct FfiConverterTypeGeneration: FfiConverterRustBuffer {
                 latencyMs: FfiConverterOptionUInt64.read(from: &buf),
                 output: FfiConverterOptionTypeJson.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                wording: FfiConverterTypeWording.read(from: &buf)
+                spelling: FfiConverterTypeSpelling.read(from: &buf)
         )
     }
 
@@ -1321,7 +1379,7 @@ public struct FfiConverterTypeGeneration: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.latencyMs, into: &buf)
         FfiConverterOptionTypeJson.write(value.output, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeWording.write(value.wording, into: &buf)
+        FfiConverterTypeSpelling.write(value.spelling, into: &buf)
     }
 }
 
@@ -1342,7 +1400,7 @@ public func FfiConverterTypeGeneration_lower(_ value: Generation) -> RustBuffer 
 
 
 /**
- * Why a generation failed, in the service's words and as a category.
+ * The error of a failed generation, in the service's words and as a [category](Self::category).
  *
  * ```
  * use pipevideo::{FailureCategory, GenerationError};
@@ -1359,14 +1417,14 @@ public struct GenerationError: Equatable, Hashable {
      */
     public let code: String?
     /**
-     * The service's message. It may quote the prompt: think before logging it.
+     * The service's message. It may quote the prompt, so it is not safe to log.
      */
     public let message: String?
     /**
-     * Every field that this library does not know, or could not read.
+     * The fields that this library does not know or could not read.
      */
     public let extra: JsonObject
-    public let wording: Wording
+    public let spelling: Spelling
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1375,15 +1433,15 @@ public struct GenerationError: Equatable, Hashable {
          * The service's code; its values are not documented.
          */code: String?,
         /**
-         * The service's message. It may quote the prompt: think before logging it.
+         * The service's message. It may quote the prompt, so it is not safe to log.
          */message: String?,
         /**
-         * Every field that this library does not know, or could not read.
-         */extra: JsonObject, wording: Wording) {
+         * The fields that this library does not know or could not read.
+         */extra: JsonObject, spelling: Spelling) {
         self.code = code
         self.message = message
         self.extra = extra
-        self.wording = wording
+        self.spelling = spelling
     }
 
 
@@ -1405,7 +1463,7 @@ public struct FfiConverterTypeGenerationError: FfiConverterRustBuffer {
                 code: FfiConverterOptionString.read(from: &buf),
                 message: FfiConverterOptionString.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                wording: FfiConverterTypeWording.read(from: &buf)
+                spelling: FfiConverterTypeSpelling.read(from: &buf)
         )
     }
 
@@ -1413,7 +1471,7 @@ public struct FfiConverterTypeGenerationError: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterOptionString.write(value.message, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeWording.write(value.wording, into: &buf)
+        FfiConverterTypeSpelling.write(value.spelling, into: &buf)
     }
 }
 
@@ -1438,11 +1496,11 @@ public func FfiConverterTypeGenerationError_lower(_ value: GenerationError) -> R
  */
 public struct RecentRequest: Equatable, Hashable {
     /**
-     * The generation's id: all that is needed to go on with it.
+     * The generation's id, for `retrieve`, `wait` and `download`.
      */
     public let id: String
     /**
-     * How far it is.
+     * Its status.
      */
     public let status: Status?
     /**
@@ -1454,15 +1512,15 @@ public struct RecentRequest: Equatable, Hashable {
      */
     public let engine: String?
     /**
-     * What it cost, in cents.
+     * Its cost, in cents.
      */
     public let costCents: ExactDecimal?
     /**
-     * How long it took end to end, in milliseconds.
+     * The time from its creation to its completion, in milliseconds.
      */
     public let latencyMs: UInt64?
     /**
-     * When the service took it (Unix milliseconds on the wire).
+     * When the service accepted it (Unix milliseconds on the wire).
      */
     public let createdAt: Date?
     /**
@@ -1474,10 +1532,10 @@ public struct RecentRequest: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The generation's id: all that is needed to go on with it.
+         * The generation's id, for `retrieve`, `wait` and `download`.
          */id: String,
         /**
-         * How far it is.
+         * Its status.
          */status: Status?,
         /**
          * The orchestration model.
@@ -1486,13 +1544,13 @@ public struct RecentRequest: Equatable, Hashable {
          * The engine.
          */engine: String?,
         /**
-         * What it cost, in cents.
+         * Its cost, in cents.
          */costCents: ExactDecimal?,
         /**
-         * How long it took end to end, in milliseconds.
+         * The time from its creation to its completion, in milliseconds.
          */latencyMs: UInt64?,
         /**
-         * When the service took it (Unix milliseconds on the wire).
+         * When the service accepted it (Unix milliseconds on the wire).
          */createdAt: Date?,
         /**
          * When it ended (Unix milliseconds on the wire).
@@ -1563,7 +1621,7 @@ public func FfiConverterTypeRecentRequest_lower(_ value: RecentRequest) -> RustB
 
 
 /**
- * The use of one engine, model and provider together.
+ * The usage of one route: an engine, model and provider together.
  */
 public struct RouteUsage: Equatable, Hashable {
     /**
@@ -1579,31 +1637,31 @@ public struct RouteUsage: Equatable, Hashable {
      */
     public let provider: String?
     /**
-     * All requests.
+     * The number of requests.
      */
     public let requestCount: UInt64?
     /**
-     * The completed ones.
+     * The number of completed generations.
      */
     public let completedCount: UInt64?
     /**
-     * The failed ones.
+     * The number of failed generations.
      */
     public let failedCount: UInt64?
     /**
-     * What they cost, in cents.
+     * Their cost, in cents.
      */
     public let totalCostCents: ExactDecimal?
     /**
-     * Tokens read.
+     * The number of tokens in prompts.
      */
     public let totalPromptTokens: UInt64?
     /**
-     * Tokens written.
+     * The number of tokens that the models generated.
      */
     public let totalCompletionTokens: UInt64?
     /**
-     * The mean time end to end, in milliseconds.
+     * The mean latency from creation to completion, in milliseconds.
      */
     public let avgLatencyMs: ExactDecimal?
 
@@ -1620,25 +1678,25 @@ public struct RouteUsage: Equatable, Hashable {
          * The provider's slug.
          */provider: String?,
         /**
-         * All requests.
+         * The number of requests.
          */requestCount: UInt64?,
         /**
-         * The completed ones.
+         * The number of completed generations.
          */completedCount: UInt64?,
         /**
-         * The failed ones.
+         * The number of failed generations.
          */failedCount: UInt64?,
         /**
-         * What they cost, in cents.
+         * Their cost, in cents.
          */totalCostCents: ExactDecimal?,
         /**
-         * Tokens read.
+         * The number of tokens in prompts.
          */totalPromptTokens: UInt64?,
         /**
-         * Tokens written.
+         * The number of tokens that the models generated.
          */totalCompletionTokens: UInt64?,
         /**
-         * The mean time end to end, in milliseconds.
+         * The mean latency from creation to completion, in milliseconds.
          */avgLatencyMs: ExactDecimal?) {
         self.engine = engine
         self.model = model
@@ -1712,7 +1770,63 @@ public func FfiConverterTypeRouteUsage_lower(_ value: RouteUsage) -> RustBuffer 
 
 
 /**
- * Tokens and cost of a generation, as far as the service has told them.
+ * How the fields of an object were spelled on the wire, where that differs from how they would be
+ * written: so that they are written as they were read.
+ *
+ * All spellings mean the same, so they take no part in equality.
+ */
+public struct Spelling: Equatable, Hashable {
+    public let fields: [FieldSpelling]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(fields: [FieldSpelling]) {
+        self.fields = fields
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Spelling: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSpelling: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Spelling {
+        return
+            try Spelling(
+                fields: FfiConverterSequenceTypeFieldSpelling.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Spelling, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeFieldSpelling.write(value.fields, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpelling_lift(_ buf: RustBuffer) throws -> Spelling {
+    return try FfiConverterTypeSpelling.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpelling_lower(_ value: Spelling) -> RustBuffer {
+    return FfiConverterTypeSpelling.lower(value)
+}
+
+
+/**
+ * The tokens and the cost of a generation, as far as the service has reported them.
  *
  * ```
  * use pipevideo::TokenUsage;
@@ -1725,51 +1839,53 @@ public func FfiConverterTypeRouteUsage_lower(_ value: RouteUsage) -> RustBuffer 
  */
 public struct TokenUsage: Equatable, Hashable {
     /**
-     * Tokens read (`input_tokens` or `prompt_tokens` on the wire).
+     * The number of tokens in the prompt (`input_tokens` or `prompt_tokens` on the wire).
      */
     public let inputTokens: UInt64?
     /**
-     * Tokens written (`output_tokens` or `completion_tokens` on the wire).
+     * The number of tokens that the model generated (`output_tokens` or `completion_tokens` on the
+     * wire).
      */
     public let outputTokens: UInt64?
     /**
-     * Both together, as the service counts them.
+     * The sum of both, as the service counts them.
      */
     public let totalTokens: UInt64?
     /**
-     * What was charged, in US dollars, exactly.
+     * The amount charged, in US dollars and exact.
      */
     public let costUsd: ExactDecimal?
     /**
-     * Every field that this library does not know, or could not read.
+     * The fields that this library does not know or could not read.
      */
     public let extra: JsonObject
-    public let wording: Wording
+    public let spelling: Spelling
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
     public init(
         /**
-         * Tokens read (`input_tokens` or `prompt_tokens` on the wire).
+         * The number of tokens in the prompt (`input_tokens` or `prompt_tokens` on the wire).
          */inputTokens: UInt64?,
         /**
-         * Tokens written (`output_tokens` or `completion_tokens` on the wire).
+         * The number of tokens that the model generated (`output_tokens` or `completion_tokens` on the
+         * wire).
          */outputTokens: UInt64?,
         /**
-         * Both together, as the service counts them.
+         * The sum of both, as the service counts them.
          */totalTokens: UInt64?,
         /**
-         * What was charged, in US dollars, exactly.
+         * The amount charged, in US dollars and exact.
          */costUsd: ExactDecimal?,
         /**
-         * Every field that this library does not know, or could not read.
-         */extra: JsonObject, wording: Wording) {
+         * The fields that this library does not know or could not read.
+         */extra: JsonObject, spelling: Spelling) {
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.totalTokens = totalTokens
         self.costUsd = costUsd
         self.extra = extra
-        self.wording = wording
+        self.spelling = spelling
     }
 
 
@@ -1793,7 +1909,7 @@ public struct FfiConverterTypeTokenUsage: FfiConverterRustBuffer {
                 totalTokens: FfiConverterOptionUInt64.read(from: &buf),
                 costUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf),
                 extra: FfiConverterTypeJsonObject.read(from: &buf),
-                wording: FfiConverterTypeWording.read(from: &buf)
+                spelling: FfiConverterTypeSpelling.read(from: &buf)
         )
     }
 
@@ -1803,7 +1919,7 @@ public struct FfiConverterTypeTokenUsage: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.totalTokens, into: &buf)
         FfiConverterOptionTypeExactDecimal.write(value.costUsd, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
-        FfiConverterTypeWording.write(value.wording, into: &buf)
+        FfiConverterTypeSpelling.write(value.spelling, into: &buf)
     }
 }
 
@@ -1824,23 +1940,25 @@ public func FfiConverterTypeTokenUsage_lower(_ value: TokenUsage) -> RustBuffer 
 
 
 /**
- * A change of a generation, as [`watch`](crate::Responses::watch) tells it.
+ * A change of a generation, as [`watch`](crate::Responses::watch) yields it.
  */
 public struct Update: Equatable, Hashable {
     /**
-     * The generation as it is now.
+     * The generation after the change.
      */
     public let generation: Generation
     /**
-     * The time since it was created, as far as this process knows.
+     * The time since the generation was created, as far as this process knows: the service may not
+     * say when that was.
      */
     public let elapsed: TimeInterval
     /**
-     * What such generations have taken, for a progress bar: half of them took less.
+     * How long half of such generations take, learned from those that have ended: for a progress
+     * bar.
      */
     public let expected: TimeInterval
     /**
-     * How the change was learned of.
+     * What led to the poll that found the change.
      */
     public let via: Via
 
@@ -1848,16 +1966,18 @@ public struct Update: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The generation as it is now.
+         * The generation after the change.
          */generation: Generation,
         /**
-         * The time since it was created, as far as this process knows.
+         * The time since the generation was created, as far as this process knows: the service may not
+         * say when that was.
          */elapsed: TimeInterval,
         /**
-         * What such generations have taken, for a progress bar: half of them took less.
+         * How long half of such generations take, learned from those that have ended: for a progress
+         * bar.
          */expected: TimeInterval,
         /**
-         * How the change was learned of.
+         * What led to the poll that found the change.
          */via: Via) {
         self.generation = generation
         self.elapsed = elapsed
@@ -1913,23 +2033,23 @@ public func FfiConverterTypeUpdate_lower(_ value: Update) -> RustBuffer {
 
 
 /**
- * Sums over all requests.
+ * The sums over all requests of an account.
  */
 public struct UsageTotals: Equatable, Hashable {
     /**
-     * All of them.
+     * The number of requests.
      */
     public let totalRequests: UInt64?
     /**
-     * The completed ones.
+     * The number of completed generations.
      */
     public let completedRequests: UInt64?
     /**
-     * The failed ones.
+     * The number of failed generations.
      */
     public let failedRequests: UInt64?
     /**
-     * What they cost, in cents.
+     * Their cost, in cents.
      */
     public let totalCostCents: ExactDecimal?
 
@@ -1937,16 +2057,16 @@ public struct UsageTotals: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * All of them.
+         * The number of requests.
          */totalRequests: UInt64?,
         /**
-         * The completed ones.
+         * The number of completed generations.
          */completedRequests: UInt64?,
         /**
-         * The failed ones.
+         * The number of failed generations.
          */failedRequests: UInt64?,
         /**
-         * What they cost, in cents.
+         * Their cost, in cents.
          */totalCostCents: ExactDecimal?) {
         self.totalRequests = totalRequests
         self.completedRequests = completedRequests
@@ -2002,47 +2122,48 @@ public func FfiConverterTypeUsageTotals_lower(_ value: UsageTotals) -> RustBuffe
 
 
 /**
- * What a genuine delivery says: that a generation has ended.
+ * The event in a verified webhook delivery: a generation has ended.
  *
- * An event of a type that this library does not know is an event all the same. Deliveries come
- * more than once and in any order: tell them apart by [`id`](Self::id).
+ * Events of types that this library does not know are read as well. The service may deliver an
+ * event more than once and in any order; all deliveries of an event have the same
+ * [`id`](Self::id).
  */
 public struct WebhookEvent: Equatable, Hashable {
     /**
-     * The delivery's id, the same each time that it is tried.
+     * The id of the event, the same in each delivery of it.
      */
     public let id: String
     /**
-     * When it was signed.
+     * When the delivery was signed.
      */
     public let timestamp: Date
     /**
-     * What happened: `video.generation.completed`, for both outcomes.
+     * The type of the event: `video.generation.completed`, for both outcomes.
      */
     public let eventType: String
     /**
-     * The generation that it is about.
+     * The id of the generation that has ended.
      */
     public let generationId: String?
     /**
-     * How it ended, as the delivery claims.
+     * How the generation ended.
      */
     public let status: Status?
     /**
-     * Where the video is, if it completed. Treat it as a secret.
+     * The URL of the video, if the generation completed. Treat it as a secret.
      */
     public let outputVideoUrl: String?
     /**
-     * Why it failed, if it did. It may quote the prompt.
+     * Why the generation failed, if it did. It may quote the prompt.
      */
     public let errorMessage: String?
     /**
-     * Whether the client has had this delivery before; it changed nothing this time. Always false
-     * where a delivery is verified without a client.
+     * Whether this client has received the event before; this time it woke no wait. Always false if
+     * the delivery was verified without a client.
      */
     public let duplicate: Bool
     /**
-     * Every field that this library does not know, or could not read.
+     * The fields that this library does not know or could not read.
      */
     public let extra: JsonObject
 
@@ -2050,32 +2171,32 @@ public struct WebhookEvent: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The delivery's id, the same each time that it is tried.
+         * The id of the event, the same in each delivery of it.
          */id: String,
         /**
-         * When it was signed.
+         * When the delivery was signed.
          */timestamp: Date,
         /**
-         * What happened: `video.generation.completed`, for both outcomes.
+         * The type of the event: `video.generation.completed`, for both outcomes.
          */eventType: String,
         /**
-         * The generation that it is about.
+         * The id of the generation that has ended.
          */generationId: String?,
         /**
-         * How it ended, as the delivery claims.
+         * How the generation ended.
          */status: Status?,
         /**
-         * Where the video is, if it completed. Treat it as a secret.
+         * The URL of the video, if the generation completed. Treat it as a secret.
          */outputVideoUrl: String?,
         /**
-         * Why it failed, if it did. It may quote the prompt.
+         * Why the generation failed, if it did. It may quote the prompt.
          */errorMessage: String?,
         /**
-         * Whether the client has had this delivery before; it changed nothing this time. Always false
-         * where a delivery is verified without a client.
+         * Whether this client has received the event before; this time it woke no wait. Always false if
+         * the delivery was verified without a client.
          */duplicate: Bool,
         /**
-         * Every field that this library does not know, or could not read.
+         * The fields that this library does not know or could not read.
          */extra: JsonObject) {
         self.id = id
         self.timestamp = timestamp
@@ -2143,6 +2264,97 @@ public func FfiConverterTypeWebhookEvent_lift(_ buf: RustBuffer) throws -> Webho
 public func FfiConverterTypeWebhookEvent_lower(_ value: WebhookEvent) -> RustBuffer {
     return FfiConverterTypeWebhookEvent.lower(value)
 }
+
+
+/**
+ * In which way a field was spelled differently.
+ */
+
+public enum Spelled: Equatable, Hashable {
+
+    /**
+     * As null, where it would be left out.
+     */
+    case null
+    /**
+     * Under the field's older name.
+     */
+    case underOlderName
+    /**
+     * With another text for the same value: an older status, or other digits of a decimal.
+     */
+    case `as`(
+        /**
+         * The text.
+         */text: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Spelled: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSpelled: FfiConverterRustBuffer {
+    typealias SwiftType = Spelled
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Spelled {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .null
+
+        case 2: return .underOlderName
+
+        case 3: return .`as`(text: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Spelled, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .null:
+            writeInt(&buf, Int32(1))
+
+
+        case .underOlderName:
+            writeInt(&buf, Int32(2))
+
+
+        case let .`as`(text):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(text, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpelled_lift(_ buf: RustBuffer) throws -> Spelled {
+    return try FfiConverterTypeSpelled.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpelled_lower(_ value: Spelled) -> RustBuffer {
+    return FfiConverterTypeSpelled.lower(value)
+}
+
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
@@ -2339,31 +2551,6 @@ fileprivate struct FfiConverterOptionTypeStatus: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
-    typealias SwiftType = [String]
-
-    public static func write(_ value: [String], into buf: inout [UInt8]) {
-        let len = Int32(value.count)
-        writeInt(&buf, len)
-        for item in value {
-            FfiConverterString.write(item, into: &buf)
-        }
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String] {
-        let len: Int32 = try readInt(&buf)
-        var seq = [String]()
-        seq.reserveCapacity(Int(len))
-        for _ in 0 ..< len {
-            seq.append(try FfiConverterString.read(from: &buf))
-        }
-        return seq
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
 fileprivate struct FfiConverterSequenceTypeDailyRoutes: FfiConverterRustBuffer {
     typealias SwiftType = [DailyRoutes]
 
@@ -2464,6 +2651,31 @@ fileprivate struct FfiConverterSequenceTypeEngineModel: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeFieldSpelling: FfiConverterRustBuffer {
+    typealias SwiftType = [FieldSpelling]
+
+    public static func write(_ value: [FieldSpelling], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFieldSpelling.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [FieldSpelling] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [FieldSpelling]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFieldSpelling.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeRecentRequest: FfiConverterRustBuffer {
     typealias SwiftType = [RecentRequest]
 
@@ -2548,6 +2760,46 @@ public func FfiConverterTypeExactDecimal_lift(_ value: RustBuffer) throws -> Exa
 #endif
 public func FfiConverterTypeExactDecimal_lower(_ value: ExactDecimal) -> RustBuffer {
     return FfiConverterTypeExactDecimal.lower(value)
+}
+
+
+
+public typealias FieldName = String
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFieldName: FfiConverter {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FieldName {
+        return try FfiConverterString.read(from: &buf)
+    }
+
+    public static func write(_ value: FieldName, into buf: inout [UInt8]) {
+        return FfiConverterString.write(value, into: &buf)
+    }
+
+    public static func lift(_ value: RustBuffer) throws -> FieldName {
+        return try FfiConverterString.lift(value)
+    }
+
+    public static func lower(_ value: FieldName) -> RustBuffer {
+        return FfiConverterString.lower(value)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFieldName_lift(_ value: RustBuffer) throws -> FieldName {
+    return try FfiConverterTypeFieldName.lift(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFieldName_lower(_ value: FieldName) -> RustBuffer {
+    return FfiConverterTypeFieldName.lower(value)
 }
 
 
@@ -2708,46 +2960,6 @@ public func FfiConverterTypeVia_lift(_ value: RustBuffer) throws -> Via {
 #endif
 public func FfiConverterTypeVia_lower(_ value: Via) -> RustBuffer {
     return FfiConverterTypeVia.lower(value)
-}
-
-
-
-public typealias Wording = [String]
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeWording: FfiConverter {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Wording {
-        return try FfiConverterSequenceString.read(from: &buf)
-    }
-
-    public static func write(_ value: Wording, into buf: inout [UInt8]) {
-        return FfiConverterSequenceString.write(value, into: &buf)
-    }
-
-    public static func lift(_ value: RustBuffer) throws -> Wording {
-        return try FfiConverterSequenceString.lift(value)
-    }
-
-    public static func lower(_ value: Wording) -> RustBuffer {
-        return FfiConverterSequenceString.lower(value)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeWording_lift(_ value: RustBuffer) throws -> Wording {
-    return try FfiConverterTypeWording.lift(value)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeWording_lower(_ value: Wording) -> RustBuffer {
-    return FfiConverterTypeWording.lower(value)
 }
 
 

@@ -69,8 +69,16 @@ pub(crate) struct Config {
     pub(crate) headers: HeaderMap,
 }
 
-/// Who uses the service, for its statistics; all of it optional.
+/// The application that uses the service, for the service's statistics. Each field is optional.
+///
+/// ```
+/// use pipevideo::App;
+///
+/// let app = App::default().url("https://cats.example").title("Cats in motion");
+/// assert_eq!(app.title.as_deref(), Some("Cats in motion"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct App {
     /// The application's address: http or https, at most 2048 characters.
     pub url: Option<String>,
@@ -94,6 +102,27 @@ impl Config {
 }
 
 impl App {
+    /// Sets the application's address: http or https, at most 2048 characters.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Sets the application's title, at most 256 characters.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Sets the application's name, at most 256 characters.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// # Errors
     /// [`ErrorKind::Configuration`] for what the service would ignore.
     pub(crate) fn write(&self, headers: &mut HeaderMap) -> Result<(), Error> {

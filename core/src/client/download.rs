@@ -18,7 +18,7 @@ use super::{Client, clock};
 use crate::error::{Delivery, Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
 use crate::retry;
-use crate::wire::{self, RangeAnswer};
+use crate::wire::{self, RangeOutcome};
 
 /// What to download: a generation, or its id.
 #[derive(Clone, Debug)]
@@ -244,20 +244,20 @@ impl Transfer {
         };
         let (status, headers) = (response.status, &response.headers);
         let part = self.writer.part();
-        match wire::range_answer(status, headers, part, self.writer.stored()) {
-            RangeAnswer::From { start, part, to_end } => {
+        match wire::range_outcome(status, headers, part, self.writer.stored()) {
+            RangeOutcome::From { start, part, to_end } => {
                 self.writer.begin(start, part).await?;
                 self.store(response, to_end).await
             }
-            RangeAnswer::Complete => Ok(Fetched::Whole),
-            RangeAnswer::Restart => {
+            RangeOutcome::Complete => Ok(Fetched::Whole),
+            RangeOutcome::Restart => {
                 self.writer.restart().await?;
                 Ok(Fetched::Broken(refused("does not fit what was stored before", status.as_u16())))
             }
-            RangeAnswer::Expired => {
+            RangeOutcome::Expired => {
                 Ok(Fetched::Expired(refused("is not served any more", status.as_u16())))
             }
-            RangeAnswer::Passing => {
+            RangeOutcome::Transient => {
                 let pause = crate::error::retry_after(headers, None, clock::wall());
                 let what = match status.is_success() {
                     true => "came as something that is no video",
@@ -266,7 +266,7 @@ impl Transfer {
                 let error = refused(what, status.as_u16());
                 Ok(Fetched::Broken(error.with_retry_after(pause)))
             }
-            RangeAnswer::Refused => Err(refused("is not served", status.as_u16())),
+            RangeOutcome::Permanent => Err(refused("is not served", status.as_u16())),
         }
     }
 

@@ -32,7 +32,6 @@ pub(crate) use builder::Config;
 pub use builder::{App, ClientBuilder};
 use client_state::ClientState;
 pub use client_state::reset_shared_state;
-pub(crate) use clock::wall;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
 pub use generate::Generate;

@@ -1,32 +1,60 @@
-//! Webhooks that wake waits.
+//! Webhooks at the current time, and the waits that they wake.
 
 use super::client_state::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::model::GenerationId;
-use crate::webhook::WebhookEvent;
+use crate::webhook::{Webhook, WebhookEvent};
 
-/// Webhooks: verify a delivery, and wake the waits of its generation.
+impl Webhook {
+    /// Verifies a delivery at the current time and reads its event.
+    ///
+    /// `body` must be the raw bytes of the request: JSON that was parsed and written again does not
+    /// verify. `headers` are all headers of the request, in any order and case: a
+    /// [`HeaderMap`](http::HeaderMap), or pairs of names and values. Respond to the service with 2xx
+    /// at once, and with 400 if this fails.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WebhookVerification`]; [`Error::reason`] says why.
+    ///
+    /// ```
+    /// # use pipevideo::{HeaderMap, Webhook, WebhookReason};
+    /// let webhook = Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])?;
+    /// let error = webhook.unwrap(b"{}", &HeaderMap::new()).unwrap_err();
+    /// assert_eq!(error.reason(), Some(WebhookReason::MissingHeader));
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    pub fn unwrap<N: AsRef<str>, V: AsRef<[u8]>>(
+        &self,
+        body: impl AsRef<[u8]>,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<WebhookEvent, Error> {
+        self.unwrap_at(body, headers, clock::wall())
+    }
+}
+
+/// Webhooks: verifies deliveries and wakes the waits of their generations. Made by
+/// [`webhooks`](Client::webhooks).
 #[derive(Clone, Copy, Debug)]
 pub struct Webhooks<'a> {
     pub(super) client: &'a Client,
 }
 
 impl Webhooks<'_> {
-    /// Verifies a delivery with the client's secrets, reads its event, and has the service asked at
-    /// once by the waits of its generation.
+    /// Verifies a delivery with the client's secrets, reads its event, and wakes the waits of its
+    /// generation, which poll it at once.
     ///
-    /// An event never ends a wait by itself: what the service then says decides. One that comes before
-    /// its wait has begun is remembered for the client's deadline. A delivery that came before is told
-    /// as [`duplicate`](WebhookEvent::duplicate) and changes nothing.
+    /// An event never ends a wait by itself: the response to the poll does. An event that arrives
+    /// before its wait has begun is kept for the client's deadline. A repeated delivery is marked as
+    /// [`duplicate`](WebhookEvent::duplicate) and wakes nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::WebhookVerification`] as [`Webhook::unwrap`](crate::Webhook::unwrap);
-    /// [`ErrorKind::Configuration`] if the client has no secrets.
+    /// [`ErrorKind::WebhookVerification`] as in [`Webhook::unwrap`];
+    /// [`ErrorKind::Configuration`] if the client has no webhook secrets.
     ///
     /// ```no_run
     /// # fn example(client: pipevideo::Client, headers: pipevideo::HeaderMap, body: &[u8]) -> u16 {
-    /// // In a handler of any web framework, with the body's raw bytes:
+    /// // In a handler of any web framework, with the raw bytes of the body:
     /// match client.webhooks().unwrap(body, &headers) {
     ///     Ok(_event) => 204,
     ///     Err(_) => 400,
@@ -45,7 +73,7 @@ impl Webhooks<'_> {
                 "the client has no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         };
-        let mut event = webhook.unwrap_at(body, headers, clock::wall())?;
+        let mut event = webhook.unwrap(body, headers)?;
         event.duplicate = !lock(&inner.state.inbox).deliveries.insert(&event.id, clock::now());
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
@@ -53,14 +81,14 @@ impl Webhooks<'_> {
         Ok(event)
     }
 
-    /// Has the service asked at once by the waits of a generation: its event was verified elsewhere.
+    /// Wakes the waits of a generation, which poll it at once: its event was verified elsewhere.
     ///
-    /// For programs of several processes, where the event may reach another process than the one that
-    /// waits. The one that [`unwrap`](Self::unwrap)s it publishes its
-    /// [`generation_id`](WebhookEvent::generation_id), through whatever the processes share; each
-    /// that waits subscribes, and wakes its waits. As with an event, what the service then says
-    /// decides, so that a false one costs a request and no more; and one that comes before its wait
-    /// has begun is remembered for the client's deadline.
+    /// This is for programs of several processes, where the process that receives the event may not
+    /// be the one that waits. The process that [`unwrap`](Self::unwrap)s the event publishes its
+    /// [`generation_id`](WebhookEvent::generation_id) through whatever the processes share; each
+    /// process that waits subscribes and wakes its waits. As with an event, the response to the poll
+    /// decides, so a false wake costs one request and nothing else; and a wake that arrives before
+    /// its wait has begun is kept for the client's deadline.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client, mut subscription: tokio::sync::mpsc::Receiver<String>) {

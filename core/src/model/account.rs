@@ -1,4 +1,4 @@
-//! The account's usage: balance, totals, days, and the recent requests.
+//! The account's usage: the balance, totals, usage by day, and the recent requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +10,10 @@ use super::engine::decimal;
 use super::fields;
 use super::generation::Status;
 
-/// The account's usage: balance, totals, days and recent requests.
+/// The account's usage: the balance, totals, usage by day, and the recent requests.
 ///
-/// What the typed view does not show is in [`raw`](Self::raw), the service's answer as it came;
-/// that is also what is written. Amounts are in US cents and exact.
+/// Amounts are in US cents and exact. [`raw`](Self::raw) holds the service's whole response, with
+/// the fields that have no place in the typed view; serializing writes it back unchanged.
 ///
 /// ```
 /// use pipevideo::AccountUsage;
@@ -27,66 +27,66 @@ use super::generation::Status;
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
 pub struct AccountUsage {
-    /// What is left, in cents.
+    /// The prepaid credits that are left, in cents.
     pub credit_balance: Option<Decimal>,
-    /// The sums.
+    /// The sums over all requests.
     pub totals: UsageTotals,
-    /// Each day.
+    /// The usage of each day.
     pub daily_usage: Vec<DailyUsage>,
-    /// Each day, by engine, model and provider.
+    /// The usage of each day, by engine, model and provider.
     pub daily_usage_by_route: Vec<DailyRoutes>,
-    /// The latest generations; the only list of them that the service offers.
+    /// The latest generations. The service offers no other list of them.
     pub recent_requests: Vec<RecentRequest>,
-    /// The answer as it came.
+    /// The service's response as JSON, unchanged.
     pub raw: Value,
 }
 
-/// Sums over all requests.
+/// The sums over all requests of an account.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct UsageTotals {
-    /// All of them.
+    /// The number of requests.
     pub total_requests: Option<u64>,
-    /// The completed ones.
+    /// The number of completed generations.
     pub completed_requests: Option<u64>,
-    /// The failed ones.
+    /// The number of failed generations.
     pub failed_requests: Option<u64>,
-    /// What they cost, in cents.
+    /// Their cost, in cents.
     pub total_cost_cents: Option<Decimal>,
 }
 
-/// One day.
+/// The usage of one day.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct DailyUsage {
     /// The day, as the service writes it.
     pub date: String,
-    /// All requests.
+    /// The number of requests.
     pub request_count: Option<u64>,
-    /// The completed ones.
+    /// The number of completed generations.
     pub completed_count: Option<u64>,
-    /// The failed ones.
+    /// The number of failed generations.
     pub failed_count: Option<u64>,
-    /// What they cost, in cents.
+    /// Their cost, in cents.
     pub total_cost_cents: Option<Decimal>,
-    /// How much video was made, in seconds.
+    /// The length of the videos that were made, in seconds.
     pub total_duration_seconds: Option<Decimal>,
 }
 
-/// One day, by route.
+/// The usage of one day by route: by engine, model and provider.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct DailyRoutes {
     /// The day, as the service writes it.
     pub date: String,
-    /// Each route that was used.
+    /// The usage of each route.
     pub routes: Vec<RouteUsage>,
 }
 
-/// The use of one engine, model and provider together.
+/// The usage of one route: an engine, model and provider together.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
@@ -97,19 +97,19 @@ pub struct RouteUsage {
     pub model: Option<String>,
     /// The provider's slug.
     pub provider: Option<String>,
-    /// All requests.
+    /// The number of requests.
     pub request_count: Option<u64>,
-    /// The completed ones.
+    /// The number of completed generations.
     pub completed_count: Option<u64>,
-    /// The failed ones.
+    /// The number of failed generations.
     pub failed_count: Option<u64>,
-    /// What they cost, in cents.
+    /// Their cost, in cents.
     pub total_cost_cents: Option<Decimal>,
-    /// Tokens read.
+    /// The number of tokens in prompts.
     pub total_prompt_tokens: Option<u64>,
-    /// Tokens written.
+    /// The number of tokens that the models generated.
     pub total_completion_tokens: Option<u64>,
-    /// The mean time end to end, in milliseconds.
+    /// The mean latency from creation to completion, in milliseconds.
     pub avg_latency_ms: Option<Decimal>,
 }
 
@@ -118,19 +118,19 @@ pub struct RouteUsage {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct RecentRequest {
-    /// The generation's id: all that is needed to go on with it.
+    /// The generation's id, for `retrieve`, `wait` and `download`.
     pub id: String,
-    /// How far it is.
+    /// Its status.
     pub status: Option<Status>,
     /// The orchestration model.
     pub model_name: Option<String>,
     /// The engine.
     pub engine: Option<String>,
-    /// What it cost, in cents.
+    /// Its cost, in cents.
     pub cost_cents: Option<Decimal>,
-    /// How long it took end to end, in milliseconds.
+    /// The time from its creation to its completion, in milliseconds.
     pub latency_ms: Option<u64>,
-    /// When the service took it (Unix milliseconds on the wire).
+    /// When the service accepted it (Unix milliseconds on the wire).
     pub created_at: Option<SystemTime>,
     /// When it ended (Unix milliseconds on the wire).
     pub completed_at: Option<SystemTime>,

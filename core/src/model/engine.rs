@@ -1,4 +1,4 @@
-//! The catalogue: engines, the models that each supports, and their rates.
+//! The catalogue: the engines, the models that each of them supports, and their rates.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::fields;
 
-/// The engines and the models' rates, read leniently from a shape that is not documented.
+/// The engines, the models that each of them supports, and the models' rates.
 ///
-/// What the typed view does not show is in [`raw`](Self::raw), the service's answer as it came;
-/// that is also what is written.
+/// The service does not document the shape of its response, so it is read leniently.
+/// [`raw`](Self::raw) holds the whole response, with the fields that have no place in the typed
+/// view; serializing writes it back unchanged.
 ///
 /// ```
 /// use pipevideo::EngineCatalog;
@@ -27,9 +28,9 @@ use super::fields;
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
 pub struct EngineCatalog {
-    /// Each engine that could be made out.
+    /// The engines that were found in the response.
     pub engines: Vec<Engine>,
-    /// The answer as it came.
+    /// The service's response as JSON, unchanged.
     pub raw: Value,
 }
 
@@ -38,7 +39,7 @@ pub struct EngineCatalog {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct Engine {
-    /// Its name in a request, such as `hyperframes`.
+    /// The engine's name in a request, such as `hyperframes`.
     pub id: String,
     /// The orchestration models that it supports.
     pub models: Vec<EngineModel>,
@@ -49,11 +50,11 @@ pub struct Engine {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct EngineModel {
-    /// Its name in a request, such as `moonshotai/kimi-k2.5`.
+    /// The model's name in a request, such as `moonshotai/kimi-k2.5`.
     pub id: String,
-    /// US dollars per million input tokens.
+    /// The price of a million input tokens, in US dollars.
     pub input_per_million_usd: Option<Decimal>,
-    /// US dollars per million output tokens.
+    /// The price of a million output tokens, in US dollars.
     pub output_per_million_usd: Option<Decimal>,
 }
 
@@ -64,8 +65,9 @@ impl From<EngineCatalog> for Value {
 }
 
 impl From<Value> for EngineCatalog {
-    /// Reads `{"engines": …}`, `{"data": …}` or the list itself; lists of objects or of names, or
-    /// objects by name; models within the engine or, with their rates, beside the engines.
+    /// Reads `{"engines": …}`, `{"data": …}` or the list itself. Engines and models may be lists of
+    /// objects or of names, or objects by name; models may stand within their engine or beside the
+    /// engines.
     fn from(raw: Value) -> Self {
         let shared = raw.get("models").map(models).unwrap_or_default();
         let list = ["engines", "data"].iter().find_map(|name| raw.get(name)).unwrap_or(&raw);
@@ -80,14 +82,15 @@ fn engine_models(engine: &Value, shared: &[EngineModel]) -> Vec<EngineModel> {
     let Some(list) = ["models", "supported_models"].iter().find_map(|name| engine.get(name)) else {
         return shared.to_vec();
     };
-    let rates = |model: EngineModel| {
-        let known = shared.iter().find(|known| known.id == model.id);
-        match (model.input_per_million_usd, known) {
-            (None, Some(known)) => known.clone(),
+    // The engine lists names of models, whose rates may stand beside the engines.
+    let with_rates = |model: EngineModel| {
+        let listed = shared.iter().find(|listed| listed.id == model.id);
+        match (model.input_per_million_usd, listed) {
+            (None, Some(listed)) => listed.clone(),
             _ => model,
         }
     };
-    models(list).into_iter().map(rates).collect()
+    models(list).into_iter().map(with_rates).collect()
 }
 
 fn models(list: &Value) -> Vec<EngineModel> {
@@ -99,7 +102,7 @@ fn models(list: &Value) -> Vec<EngineModel> {
     entries(list).map(model).collect()
 }
 
-/// The entries of a list or object, each with its name.
+/// The entries of a list or object, each with the name that identifies it.
 fn entries(list: &Value) -> Box<dyn Iterator<Item = (String, &Value)> + '_> {
     let name = |value: &Value| match value {
         Value::String(name) => Some(name.clone()),
@@ -116,7 +119,7 @@ fn entries(list: &Value) -> Box<dyn Iterator<Item = (String, &Value)> + '_> {
     }
 }
 
-/// A rate: the first number whose name speaks of this direction, in the model or its rates.
+/// A rate: the first number with one of these words in its name, in the model or in its pricing.
 fn rate(model: &Value, words: &[&str]) -> Option<Decimal> {
     let pick = |object: &Map<String, Value>| {
         object.iter().find_map(|(name, value)| {
@@ -134,7 +137,7 @@ fn rate(model: &Value, words: &[&str]) -> Option<Decimal> {
     })
 }
 
-/// An exact decimal: a number, or a string that holds one.
+/// Reads an exact decimal: a number, or a string that holds one.
 pub(super) fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Number(number) => fields::exact(&number.to_string()),
@@ -149,7 +152,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn plausible_shapes() {
+    fn each_plausible_shape_is_read() {
         let rates = json!({"input_per_million": 0.6, "output_per_million": 2.5});
         let model = json!({"id": "kimi", "rates": rates});
         for raw in [
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_kept_as_json() {
+    fn any_other_shape_is_kept_as_json() {
         for raw in [json!(null), json!("x"), json!({"engines": 3}), json!([1, [], {}])] {
             let catalog = EngineCatalog::from(raw.clone());
             assert!(catalog.engines.is_empty());

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::fields::{self, Fields, Wording, Writer};
+use super::fields::{self, Fields, Spelling, Writer};
 
-/// Why a generation failed, in the service's words and as a category.
+/// The error of a failed generation, in the service's words and as a [category](Self::category).
 ///
 /// ```
 /// use pipevideo::{FailureCategory, GenerationError};
@@ -24,44 +24,44 @@ use super::fields::{self, Fields, Wording, Writer};
 pub struct GenerationError {
     /// The service's code; its values are not documented.
     pub code: Option<String>,
-    /// The service's message. It may quote the prompt: think before logging it.
+    /// The service's message. It may quote the prompt, so it is not safe to log.
     pub message: Option<String>,
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
-    wording: Wording,
+    spelling: Spelling,
 }
 
 impl GenerationError {
-    /// The failure sorted into a category by its code and message.
+    /// The category of the failure, derived from its code and message.
     pub fn category(&self) -> FailureCategory {
         let code = self.code.as_deref().unwrap_or_default();
         let message = self.message.as_deref().unwrap_or_default();
-        FailureCategory::of(code, message)
+        FailureCategory::classify(code, message)
     }
 }
 
 impl From<Fields> for GenerationError {
     fn from(mut fields: Fields) -> Self {
-        let mut wording = Wording::default();
+        let mut spelling = Spelling::default();
         Self {
-            code: fields.take("code", &mut wording, fields::text),
-            message: fields.take("message", &mut wording, fields::text),
+            code: fields.take("code", &mut spelling, fields::text),
+            message: fields.take("message", &mut spelling, fields::text),
             extra: fields.rest(),
-            wording,
+            spelling,
         }
     }
 }
 
 impl Serialize for GenerationError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
+        let mut out = Writer::new(serializer, &self.spelling, &self.extra)?;
         out.field("code", self.code.as_ref())?;
         out.field("message", self.message.as_ref())?;
         out.end()
     }
 }
 
-/// What kind of failure ended a generation.
+/// The category of a failed generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureCategory {
@@ -71,9 +71,9 @@ pub enum FailureCategory {
     Provider,
     /// The engine or model is not available at the provider.
     Unavailable,
-    /// The prompt was refused.
+    /// The service rejected the prompt.
     InvalidPrompt,
-    /// Nothing that this library can tell.
+    /// The code and message match no other category.
     Other,
 }
 
@@ -89,12 +89,12 @@ impl FailureCategory {
         }
     }
 
-    /// Sorts by code first, then by message, since the codes are not documented.
-    fn of(code: &str, message: &str) -> Self {
-        [code, message].into_iter().find_map(Self::hinted_by).unwrap_or(Self::Other)
+    /// Classifies by code first, then by message, since the service documents neither.
+    fn classify(code: &str, message: &str) -> Self {
+        [code, message].into_iter().find_map(Self::mentioned_in).unwrap_or(Self::Other)
     }
 
-    fn hinted_by(text: &str) -> Option<Self> {
+    fn mentioned_in(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase().replace(['_', '-'], " ");
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         if mentions_credits(&text) {
@@ -117,7 +117,7 @@ impl fmt::Display for FailureCategory {
     }
 }
 
-/// Whether a text says that the money ran out.
+/// Whether a text says that the credits ran out.
 pub(crate) fn mentions_credits(text: &str) -> bool {
     let text = text.to_ascii_lowercase().replace(['_', '-'], " ");
     let money = ["credit", "balance", "funds"].iter().any(|word| text.contains(word));
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sorts_by_code_before_message() {
+    fn the_code_decides_before_the_message() {
         use FailureCategory::*;
         for (code, message, category) in [
             ("insufficient_credits", "", InsufficientCredits),
@@ -146,7 +146,7 @@ mod tests {
             ("E42", "something", Other),
             ("", "", Other),
         ] {
-            assert_eq!(FailureCategory::of(code, message), category, "{code} {message}");
+            assert_eq!(FailureCategory::classify(code, message), category, "{code} {message}");
         }
     }
 }

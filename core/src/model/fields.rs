@@ -1,8 +1,8 @@
-//! Reading leniently and writing back faithfully: what every model shares.
+//! Lenient reading and faithful writing: what every model shares.
 //!
-//! A typed field whose value is missing, null, or not of the expected shape reads as `None`; in the
-//! last case its value stays among the unknown fields. So an answer never fails for a detail, and
-//! what is read and written again keeps every field.
+//! A typed field whose value is missing, null, or of an unexpected shape reads as `None`; in the
+//! last case its value stays among the unknown fields. So reading a response never fails because of
+//! a detail, and what is read and written again keeps every field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,18 +15,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// The fields of a JSON object until somebody takes them.
+/// The fields of a JSON object that no model has taken yet, in their order.
 ///
-/// In their order, and of several with the same name the last one counts: an answer has a dozen
-/// fields, for which looking through a list costs less than a map.
+/// Of several fields with the same name the last one counts. A response has about a dozen fields,
+/// for which searching a list costs less than building a map.
 #[derive(Default)]
 pub(crate) struct Fields {
     values: Vec<(String, Value)>,
-    /// Those in which numbers have to stay exact, as text.
+    /// The fields whose numbers have to stay exact, as JSON text.
     exact: Vec<(String, Box<RawValue>)>,
 }
 
-/// The fields that are kept as text.
+/// The fields that are kept as text: `cost_usd`, which must stay exact, and the object around it.
 const EXACT: [&str; 2] = ["usage", "cost_usd"];
 
 impl<'de> Deserialize<'de> for Fields {
@@ -57,44 +57,84 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// What the wire said otherwise than the typed fields tell, so that it is written as it was read: the
-/// names of those that were null, and `name=text` for an older name or another spelling. It means the
-/// same, so this takes no part in equality.
+/// How the fields of an object were spelled on the wire, where that differs from how they would be
+/// written: so that they are written as they were read.
+///
+/// All spellings mean the same, so they take no part in equality.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wording(pub(crate) Vec<Cow<'static, str>>);
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub(crate) struct Spelling {
+    fields: Vec<FieldSpelling>,
+}
 
-impl Wording {
-    /// Notes that a field was said in these words.
-    pub(crate) fn note(&mut self, name: &str, text: &str) {
-        self.0.push(format!("{name}={text}").into());
+/// How one field was spelled.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub(crate) struct FieldSpelling {
+    name: FieldName,
+    spelled: Spelled,
+}
+
+pub(crate) type FieldName = Cow<'static, str>;
+
+/// In which way a field was spelled differently.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+pub(crate) enum Spelled {
+    /// As null, where it would be left out.
+    Null,
+    /// Under the field's older name.
+    UnderOlderName,
+    /// With another text for the same value: an older status, or other digits of a decimal.
+    As {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Spelling {
+    fn record(&mut self, name: &'static str, spelled: Spelled) {
+        self.fields.push(FieldSpelling { name: name.into(), spelled });
     }
 
-    /// In which words a field was said, if not in the usual ones.
-    pub(crate) fn of(&self, name: &str) -> Option<&str> {
-        self.0.iter().find_map(|noted| noted.strip_prefix(name)?.strip_prefix('='))
+    /// Records the text of a field's value.
+    pub(crate) fn record_text(&mut self, name: &'static str, text: &str) {
+        self.record(name, Spelled::As { text: text.to_owned() });
     }
 
-    fn was_null(&self, name: &str) -> bool {
-        self.0.iter().any(|noted| noted == name)
+    fn recorded(&self, name: &str) -> impl Iterator<Item = &Spelled> {
+        self.fields.iter().filter(move |field| field.name == name).map(|field| &field.spelled)
+    }
+
+    /// The recorded text of a field's value, if it was not the usual one.
+    pub(crate) fn recorded_text(&self, name: &str) -> Option<&str> {
+        self.recorded(name).find_map(|spelled| match spelled {
+            Spelled::As { text } => Some(text.as_str()),
+            Spelled::Null | Spelled::UnderOlderName => None,
+        })
+    }
+
+    fn is_recorded(&self, name: &str, spelled: &Spelled) -> bool {
+        self.recorded(name).any(|recorded| recorded == spelled)
     }
 }
 
-impl PartialEq for Wording {
+impl PartialEq for Spelling {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
 impl Fields {
-    /// Takes a field out if `read` understands it; null counts as absent.
+    /// Takes a field out if `read` can read it; null counts as absent.
     pub(crate) fn take<T>(
         &mut self,
         name: &'static str,
-        wording: &mut Wording,
+        spelling: &mut Spelling,
         read: impl FnOnce(Value) -> Result<T, Value>,
     ) -> Option<T> {
         match remove(&mut self.values, name)? {
-            (_, Value::Null) => wording.0.push(name.into()),
+            (_, Value::Null) => spelling.record(name, Spelled::Null),
             (name, value) => match read(value) {
                 Ok(value) => return Some(value),
                 Err(value) => self.values.push((name, value)),
@@ -107,11 +147,11 @@ impl Fields {
     pub(crate) fn take_exact<T>(
         &mut self,
         name: &'static str,
-        wording: &mut Wording,
+        spelling: &mut Spelling,
         read: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Option<T> {
         match remove(&mut self.exact, name)? {
-            (_, raw) if raw.get() == "null" => wording.0.push(name.into()),
+            (_, raw) if raw.get() == "null" => spelling.record(name, Spelled::Null),
             (name, raw) => match read(&raw) {
                 Some(value) => return Some(value),
                 None => self.exact.push((name, raw)),
@@ -124,40 +164,40 @@ impl Fields {
     pub(crate) fn take_decimal(
         &mut self,
         name: &'static str,
-        wording: &mut Wording,
+        spelling: &mut Spelling,
     ) -> Option<Decimal> {
-        let mut said = None;
-        let found = self.take_exact(name, wording, |raw| {
+        let mut text = None;
+        let found = self.take_exact(name, spelling, |raw| {
             let found = decimal(raw)?;
-            said = (found.to_string() != raw.get()).then(|| raw.get().to_owned());
+            text = (found.to_string() != raw.get()).then(|| raw.get().to_owned());
             Some(found)
         });
-        if let Some(said) = said {
-            wording.note(name, &said);
+        if let Some(text) = text {
+            spelling.record_text(name, &text);
         }
         found
     }
 
-    /// Takes a count out that has an older name too. A name that holds what could not be read is
-    /// left alone: nothing else can be written there.
+    /// Takes a count out that has an older name too. A field that could not be read keeps its name:
+    /// the older field must not be written in its place.
     pub(crate) fn take_count(
         &mut self,
         name: &'static str,
         older: &'static str,
-        wording: &mut Wording,
+        spelling: &mut Spelling,
     ) -> Option<u64> {
-        let found = self.take(name, wording, count);
-        if found.is_some() || self.values.iter().any(|(known, _)| known == name) {
+        let found = self.take(name, spelling, count);
+        if found.is_some() || self.values.iter().any(|(left, _)| left == name) {
             return found;
         }
-        let found = self.take(older, wording, count);
+        let found = self.take(older, spelling, count);
         if found.is_some() {
-            wording.note(name, older);
+            spelling.record(name, Spelled::UnderOlderName);
         }
         found
     }
 
-    /// What nobody took.
+    /// The fields that were not taken.
     pub(crate) fn rest(self) -> Map<String, Value> {
         let mut rest: Map<_, _> = self.values.into_iter().collect();
         for (name, raw) in self.exact {
@@ -167,7 +207,7 @@ impl Fields {
     }
 }
 
-/// Takes a field out of a list, the last one of its name; the others of that name are gone.
+/// Takes the last field of a name out of a list, and drops the others of that name.
 fn remove<T>(fields: &mut Vec<(String, T)>, name: &str) -> Option<(String, T)> {
     let mut last = None;
     for field in fields.extract_if(.., |(known, _)| known == name) {
@@ -176,7 +216,7 @@ fn remove<T>(fields: &mut Vec<(String, T)>, name: &str) -> Option<(String, T)> {
     last
 }
 
-/// A string.
+/// Reads a string.
 pub(crate) fn text(value: Value) -> Result<String, Value> {
     match value {
         Value::String(text) => Ok(text),
@@ -184,7 +224,7 @@ pub(crate) fn text(value: Value) -> Result<String, Value> {
     }
 }
 
-/// An object that has fields of its own.
+/// Reads an object that is a model of its own.
 pub(crate) fn object<T: From<Fields>>(value: Value) -> Result<T, Value> {
     match value {
         Value::Object(values) => {
@@ -194,21 +234,21 @@ pub(crate) fn object<T: From<Fields>>(value: Value) -> Result<T, Value> {
     }
 }
 
-/// A count: a whole number, also when written as `3.0`.
+/// Reads a count: a whole number, also when written as `3.0`.
 pub(crate) fn count(value: Value) -> Result<u64, Value> {
     let float = |number: f64| {
-        // Beyond 2^53 a float does not say which whole number is meant.
+        // From 2^53 on, several whole numbers are the same float.
         let whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
         whole.then_some(number as u64)
     };
     value.as_u64().or_else(|| value.as_f64().and_then(float)).ok_or(value)
 }
 
-/// A time in Unix seconds.
+/// Reads a time in Unix seconds.
 pub(crate) fn seconds(value: Value) -> Result<SystemTime, Value> {
     let since = match value.as_u64() {
         Some(whole) => Some(Duration::from_secs(whole)),
-        // What is finer than a time can be would be written otherwise than it was read.
+        // A fraction finer than a nanosecond would be written differently than it was read.
         None => value.as_f64().and_then(|seconds| {
             let since = Duration::try_from_secs_f64(seconds).ok()?;
             (since.as_secs_f64() == seconds).then_some(since)
@@ -217,20 +257,20 @@ pub(crate) fn seconds(value: Value) -> Result<SystemTime, Value> {
     since.and_then(time).ok_or(value)
 }
 
-/// The end of the year 9999: the latest time that every language's calendar can show.
-const LATEST: Duration = Duration::from_secs(253_402_300_799);
+/// The end of the year 9999: the latest time that Python's `datetime` can represent.
+const MAX_TIME: Duration = Duration::from_secs(253_402_300_799);
 
-/// So long after the beginning of Unix time, if that is a time.
+/// The time this long after the Unix epoch, up to the year 9999.
 pub(crate) fn time(since: Duration) -> Option<SystemTime> {
-    (since <= LATEST).then(|| SystemTime::UNIX_EPOCH + since)
+    (since <= MAX_TIME).then(|| SystemTime::UNIX_EPOCH + since)
 }
 
-/// Any type that serde reads.
+/// Reads any type that serde can deserialize.
 pub(crate) fn json<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// An exact decimal: a number, or a string that holds one.
+/// Reads an exact decimal: a number, or a string that holds one.
 pub(crate) fn decimal(raw: &RawValue) -> Option<Decimal> {
     match raw.get() {
         quoted if quoted.starts_with('"') => exact(&json::<String>(raw)?),
@@ -238,7 +278,7 @@ pub(crate) fn decimal(raw: &RawValue) -> Option<Decimal> {
     }
 }
 
-/// A decimal, plain or scientific, or nothing if it had to be rounded.
+/// Reads a decimal in plain or scientific notation; `None` if it would have to be rounded.
 pub(crate) fn exact(text: &str) -> Option<Decimal> {
     let text = text.trim();
     if !text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E')) {
@@ -247,7 +287,7 @@ pub(crate) fn exact(text: &str) -> Option<Decimal> {
     match text.split_once(['e', 'E']) {
         None => Decimal::from_str_exact(text).ok(),
         Some((mantissa, exponent)) => {
-            // The library rounds a mantissa that is too long, and knows no plus.
+            // `from_scientific` rounds a mantissa that is too long, and does not accept a plus sign.
             Decimal::from_str_exact(mantissa).ok()?;
             let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
             Decimal::from_scientific(&format!("{mantissa}e{exponent}")).ok()
@@ -279,20 +319,20 @@ impl Serialize for UnixSeconds {
     }
 }
 
-/// Writes an object: typed fields, wording where there were wording, then the unknown fields.
+/// Writes an object: the typed fields, spelled as they were read, then the unknown fields.
 pub(crate) struct Writer<'a, M> {
     map: M,
-    wording: &'a Wording,
+    spelling: &'a Spelling,
     extra: &'a Map<String, Value>,
 }
 
 impl<'a, M: SerializeMap> Writer<'a, M> {
     pub(crate) fn new<S: Serializer<SerializeMap = M, Error = M::Error>>(
         serializer: S,
-        wording: &'a Wording,
+        spelling: &'a Spelling,
         extra: &'a Map<String, Value>,
     ) -> Result<Self, S::Error> {
-        Ok(Self { map: serializer.serialize_map(None)?, wording, extra })
+        Ok(Self { map: serializer.serialize_map(None)?, spelling, extra })
     }
 
     pub(crate) fn field<T: Serialize>(
@@ -302,7 +342,9 @@ impl<'a, M: SerializeMap> Writer<'a, M> {
     ) -> Result<(), M::Error> {
         match value {
             Some(value) => self.map.serialize_entry(name, &value),
-            None if self.wording.was_null(name) => self.map.serialize_entry(name, &()),
+            None if self.spelling.is_recorded(name, &Spelled::Null) => {
+                self.map.serialize_entry(name, &())
+            }
             None => Ok(()),
         }
     }
@@ -314,19 +356,21 @@ impl<'a, M: SerializeMap> Writer<'a, M> {
         older: &'static str,
         value: Option<u64>,
     ) -> Result<(), M::Error> {
-        let is_older = self.wording.of(name) == Some(older);
+        let is_older = self.spelling.is_recorded(name, &Spelled::UnderOlderName);
         self.field(name, value.filter(|_| !is_older))?;
         self.field(older, value.filter(|_| is_older))
     }
 
-    /// Writes an exact decimal: in the words that it was read in, else as a number.
+    /// Writes an exact decimal: with the digits that it was read with, else as a number.
     pub(crate) fn decimal(
         &mut self,
         name: &'static str,
         value: Option<&Decimal>,
     ) -> Result<(), M::Error> {
-        let said = self.wording.of(name).and_then(|raw| RawValue::from_string(raw.to_owned()).ok());
-        match said.filter(|raw| decimal(raw).as_ref() == value) {
+        let recorded = self.spelling.recorded_text(name);
+        let recorded = recorded.and_then(|text| RawValue::from_string(text.to_owned()).ok());
+        // A value that the caller has changed since is written as it is now.
+        match recorded.filter(|raw| decimal(raw).as_ref() == value) {
             Some(raw) => self.map.serialize_entry(name, &raw),
             None => self.field(name, value.map(Number)),
         }

@@ -1,4 +1,4 @@
-//! A generation: one video request, as the service last told it.
+//! A generation: one video request, as the service last described it.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::failure::GenerationError;
-use super::fields::{self, Fields, UnixSeconds, Wording, Writer};
+use super::fields::{self, Fields, Spelling, UnixSeconds, Writer};
 
-/// One video request as the service last told it: a plain, immutable snapshot.
+/// A snapshot of one video request, as the service last described it.
 ///
-/// Its [`id`](Self::id) is all that is needed to go on with it in another process, language or
-/// machine. Reading is lenient: a field that is missing, null or of an unexpected shape is `None`,
-/// and whatever is not typed here is in [`extra`](Self::extra). Only an object without an `id` and
-/// a `status` is refused. Reading and writing need `serde_json`, so that
-/// [`cost_usd`](TokenUsage::cost_usd) stays exact.
+/// The [`id`](Self::id) is all that another process, language or machine needs to continue with it.
+/// Deserializing is lenient: a field that is missing, null or of an unexpected shape is `None`, and
+/// fields without a type here are in [`extra`](Self::extra). Only an object without an `id` or a
+/// `status` is rejected. Use `serde_json` to read and write it, which keeps
+/// [`cost_usd`](TokenUsage::cost_usd) exact.
 ///
 /// ```
 /// use pipevideo::{Generation, Status};
@@ -34,9 +34,9 @@ use super::fields::{self, Fields, UnixSeconds, Wording, Writer};
 #[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct Generation {
-    /// The service's id, `gen_…`.
+    /// The id that the service assigned, `gen_…`.
     pub id: String,
-    /// How far it is.
+    /// How far the generation has come.
     pub status: Status,
     /// The orchestration model.
     pub model: Option<String>,
@@ -44,25 +44,25 @@ pub struct Generation {
     pub engine: Option<String>,
     /// The slug of the provider that the service chose.
     pub provider: Option<String>,
-    /// When the service took it (Unix seconds on the wire).
+    /// When the service accepted the request (Unix seconds on the wire).
     pub created_at: Option<SystemTime>,
-    /// Where the video is, once completed: a signed URL that expires. Treat it as a secret.
+    /// The URL of the video, once completed: signed, so treat it as a secret, and expiring.
     pub output_video_url: Option<String>,
-    /// Tokens and cost, once known.
+    /// The tokens and the cost, once the service reports them.
     pub usage: Option<TokenUsage>,
-    /// Why it failed, if it did.
+    /// Why the generation failed, if it did.
     pub error: Option<GenerationError>,
-    /// How long it took end to end, in milliseconds, once completed.
+    /// The time from creation to completion, in milliseconds, once completed.
     pub latency_ms: Option<u64>,
-    /// The service's `output` as JSON; its content is not documented.
+    /// The service's `output` as JSON. Its content is not documented.
     pub output: Option<Value>,
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
-    wording: Wording,
+    spelling: Spelling,
 }
 
 impl Generation {
-    /// Whether it has ended: completed or failed, and will not change any more.
+    /// Whether the generation has ended: it has completed or failed and does not change any more.
     ///
     /// ```
     /// # use pipevideo::Generation;
@@ -79,46 +79,48 @@ impl TryFrom<Fields> for Generation {
     type Error = &'static str;
 
     fn try_from(mut fields: Fields) -> Result<Self, Self::Error> {
-        let mut wording = Wording::default();
-        let n = &mut wording;
+        let mut spelling = Spelling::default();
+        let s = &mut spelling;
         Ok(Self {
             id: fields
-                .take("id", n, fields::text)
+                .take("id", s, fields::text)
                 .filter(|id| !id.is_empty())
                 .ok_or("a generation without an id")?,
             status: fields
-                .take("status", n, fields::text)
-                .map(|word| status(&word, n))
+                .take("status", s, fields::text)
+                .map(|text| status(&text, s))
                 .ok_or("a generation without a status")?,
-            model: fields.take("model", n, fields::text),
-            engine: fields.take("engine", n, fields::text),
-            provider: fields.take("provider", n, fields::text),
-            created_at: fields.take("created_at", n, fields::seconds),
-            output_video_url: fields.take("output_video_url", n, fields::text),
-            usage: fields.take_exact("usage", n, fields::json),
-            error: fields.take("error", n, fields::object),
-            latency_ms: fields.take("latency_ms", n, fields::count),
-            output: fields.take("output", n, Ok),
+            model: fields.take("model", s, fields::text),
+            engine: fields.take("engine", s, fields::text),
+            provider: fields.take("provider", s, fields::text),
+            created_at: fields.take("created_at", s, fields::seconds),
+            output_video_url: fields.take("output_video_url", s, fields::text),
+            usage: fields.take_exact("usage", s, fields::json),
+            error: fields.take("error", s, fields::object),
+            latency_ms: fields.take("latency_ms", s, fields::count),
+            output: fields.take("output", s, Ok),
             extra: fields.rest(),
-            wording,
+            spelling,
         })
     }
 }
 
-fn status(word: &str, wording: &mut Wording) -> Status {
-    let status = Status::from(word);
-    if status.as_str() != word {
-        wording.note("status", word);
+fn status(text: &str, spelling: &mut Spelling) -> Status {
+    let status = Status::from(text);
+    if status.as_str() != text {
+        spelling.record_text("status", text);
     }
     status
 }
 
 impl Serialize for Generation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
+        let mut out = Writer::new(serializer, &self.spelling, &self.extra)?;
         out.field("id", Some(&self.id))?;
-        let word = self.wording.of("status").filter(|word| Status::from(*word) == self.status);
-        out.field("status", Some(word.unwrap_or(self.status.as_str())))?;
+        // A status that the caller has changed since is written as it is now.
+        let recorded = self.spelling.recorded_text("status");
+        let recorded = recorded.filter(|text| Status::from(*text) == self.status);
+        out.field("status", Some(recorded.unwrap_or(self.status.as_str())))?;
         out.field("model", self.model.as_ref())?;
         out.field("engine", self.engine.as_ref())?;
         out.field("provider", self.provider.as_ref())?;
@@ -132,7 +134,7 @@ impl Serialize for Generation {
     }
 }
 
-/// How far a generation is; it only ever moves forward.
+/// The status of a generation. It only moves forward: queued, in progress, completed or failed.
 ///
 /// ```
 /// use pipevideo::Status;
@@ -143,21 +145,21 @@ impl Serialize for Generation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Accepted, not begun.
+    /// The service has accepted the request and not begun with it.
     Queued,
-    /// Being composed or rendered.
+    /// The video is being composed or rendered.
     InProgress,
-    /// Finished; the video is there.
+    /// The video is finished.
     Completed,
-    /// Ended without a video.
+    /// The generation ended without a video.
     Failed,
-    /// The service's own text where this library does not know it, or an older spelling
-    /// (`pending` counts as queued, `processing` as in progress); never final.
+    /// A status that this library does not know, as the service wrote it. It is never final. (The
+    /// older spellings `pending` and `processing` are read as queued and in progress.)
     Other(String),
 }
 
 impl Status {
-    /// The service's word.
+    /// The status as the service writes it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Queued => "queued",
@@ -168,7 +170,7 @@ impl Status {
         }
     }
 
-    /// Whether it is an end: completed or failed.
+    /// Whether the generation has ended: completed or failed.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
     }
@@ -205,7 +207,7 @@ impl Serialize for Status {
     }
 }
 
-/// Tokens and cost of a generation, as far as the service has told them.
+/// The tokens and the cost of a generation, as far as the service has reported them.
 ///
 /// ```
 /// use pipevideo::TokenUsage;
@@ -220,37 +222,38 @@ impl Serialize for Status {
 #[serde(from = "Fields")]
 #[non_exhaustive]
 pub struct TokenUsage {
-    /// Tokens read (`input_tokens` or `prompt_tokens` on the wire).
+    /// The number of tokens in the prompt (`input_tokens` or `prompt_tokens` on the wire).
     pub input_tokens: Option<u64>,
-    /// Tokens written (`output_tokens` or `completion_tokens` on the wire).
+    /// The number of tokens that the model generated (`output_tokens` or `completion_tokens` on the
+    /// wire).
     pub output_tokens: Option<u64>,
-    /// Both together, as the service counts them.
+    /// The sum of both, as the service counts them.
     pub total_tokens: Option<u64>,
-    /// What was charged, in US dollars, exactly.
+    /// The amount charged, in US dollars and exact.
     pub cost_usd: Option<Decimal>,
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
-    wording: Wording,
+    spelling: Spelling,
 }
 
 impl From<Fields> for TokenUsage {
     fn from(mut fields: Fields) -> Self {
-        let mut wording = Wording::default();
-        let n = &mut wording;
+        let mut spelling = Spelling::default();
+        let s = &mut spelling;
         Self {
-            input_tokens: fields.take_count("input_tokens", "prompt_tokens", n),
-            output_tokens: fields.take_count("output_tokens", "completion_tokens", n),
-            total_tokens: fields.take("total_tokens", n, fields::count),
-            cost_usd: fields.take_decimal("cost_usd", n),
+            input_tokens: fields.take_count("input_tokens", "prompt_tokens", s),
+            output_tokens: fields.take_count("output_tokens", "completion_tokens", s),
+            total_tokens: fields.take("total_tokens", s, fields::count),
+            cost_usd: fields.take_decimal("cost_usd", s),
             extra: fields.rest(),
-            wording,
+            spelling,
         }
     }
 }
 
 impl Serialize for TokenUsage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = Writer::new(serializer, &self.wording, &self.extra)?;
+        let mut out = Writer::new(serializer, &self.spelling, &self.extra)?;
         out.count("input_tokens", "prompt_tokens", self.input_tokens)?;
         out.count("output_tokens", "completion_tokens", self.output_tokens)?;
         out.field("total_tokens", self.total_tokens)?;

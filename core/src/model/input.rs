@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::media::Media;
 
-/// The input of a request: one text, or messages of parts.
+/// The input of a request: one text, or a conversation of messages with parts.
 ///
-/// A string becomes a text, a list of parts one user message.
+/// A string converts into a text, a list of parts into one message of the user.
 ///
 /// ```
 /// use pipevideo::{Input, InputPart};
@@ -23,10 +23,11 @@ use super::media::Media;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Input {
-    /// One prompt.
+    /// A prompt.
     Text(String),
-    /// Messages, in order.
+    /// The messages of a conversation, in order.
     Items(Vec<InputItem>),
 }
 
@@ -55,27 +56,29 @@ impl From<Vec<InputPart>> for Input {
 }
 
 impl<'de> Deserialize<'de> for Input {
-    /// Reads a string, a list of items, or a list of parts. What it refuses is not quoted: it may be
-    /// the prompt.
+    /// Reads a string, a list of items, or a list of parts. Its errors do not quote the input, which
+    /// may be the prompt.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let refuse = D::Error::custom::<&str>;
+        let invalid = D::Error::custom::<&str>;
         let entries = match Value::deserialize(deserializer)? {
             Value::String(text) => return Ok(Self::Text(text)),
             Value::Array(entries) => entries,
-            _ => return Err(refuse("input is a string, a list of items, or a list of parts")),
+            _ => {
+                return Err(invalid("input must be a string, a list of items, or a list of parts"));
+            }
         };
         if !entries.is_empty() && entries.iter().all(|entry| entry.get("role").is_some()) {
             let items: Result<_, _> = entries.into_iter().map(serde_json::from_value).collect();
             return Ok(Self::Items(items.map_err(|_| {
-                refuse(
-                    "an item of the input has a role (user, system, assistant, developer) and a \
-                     list of parts as its content",
+                invalid(
+                    "an item of the input must have a role (user, system, assistant, developer) \
+                     and a list of parts as its content",
                 )
             })?));
         }
         let parts: Result<Vec<InputPart>, _> =
             entries.into_iter().map(serde_json::from_value).collect();
-        parts.map(Self::from).map_err(|_| refuse("a part of the input has not the form of one"))
+        parts.map(Self::from).map_err(|_| invalid("a part of the input must be an object"))
     }
 }
 
@@ -83,17 +86,17 @@ impl<'de> Deserialize<'de> for Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InputItem {
-    /// Who speaks.
+    /// The role of the author.
     pub role: Role,
-    /// What is said, in order.
+    /// The parts of the message, in order.
     pub content: Vec<InputPart>,
-    /// Fields that this library does not know yet, sent as they are.
+    /// Fields that this library does not know yet, sent unchanged.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl InputItem {
-    /// A message of several parts.
+    /// A message with these parts.
     ///
     /// ```
     /// use pipevideo::{InputItem, InputPart, Role};
@@ -106,17 +109,18 @@ impl InputItem {
     }
 }
 
-/// Who speaks in a message.
+/// The role of a message's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
-    /// The person who wants the video.
+    /// The user, who asks for the video.
     User,
-    /// Guidance that outranks the user's.
+    /// Instructions that take precedence over the user's messages.
     System,
     /// The model, in an earlier turn.
     Assistant,
-    /// Guidance by the program's author.
+    /// Instructions of the application's developer.
     Developer,
 }
 
@@ -125,69 +129,105 @@ pub enum Role {
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum InputPart {
-    /// A part that this library knows.
+    /// A part of a documented type.
     Known(KnownPart),
-    /// A part of a kind, or with fields, that it does not know yet: sent as it is.
+    /// A part of a type, or with fields, that this library does not know yet: sent unchanged.
     Other(Map<String, Value>),
 }
 
-/// The kinds of parts that the service documents.
+/// A part of one of the types that the service documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum KnownPart {
-    /// Text; at least one must stand among all items.
+    /// A text. The input needs at least one.
     InputText {
         /// The text.
         text: String,
     },
     /// An image.
     InputImage {
-        /// Where it is, and how closely to look.
+        /// The address of the image, and how closely the model examines it.
         image_url: ImageUrl,
     },
     /// A video.
     InputVideo {
-        /// Where it is.
+        /// The address of the video.
         video_url: VideoUrl,
     },
 }
 
-/// An image's address.
+/// The address of an image, and how closely the model examines it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ImageUrl {
     /// An HTTPS URL or a `data:image/…` URI.
     pub url: String,
-    /// How closely the model looks.
+    /// How closely the model examines the image; by default as the service chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Detail>,
 }
 
-/// A video's address.
+impl ImageUrl {
+    /// The address of an image: an HTTPS URL or a `data:image/…` URI.
+    ///
+    /// ```
+    /// use pipevideo::{Detail, ImageUrl};
+    ///
+    /// let image = ImageUrl::new("https://example.com/cat.png").detail(Detail::High);
+    /// assert_eq!(image.detail, Some(Detail::High));
+    /// ```
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), detail: None }
+    }
+
+    /// Sets how closely the model examines the image.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+/// The address of a video.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct VideoUrl {
     /// An HTTPS URL or a `data:video/…` URI.
     pub url: String,
 }
 
-/// How closely the model looks at an image.
+impl VideoUrl {
+    /// The address of a video: an HTTPS URL or a `data:video/…` URI.
+    ///
+    /// ```
+    /// let video = pipevideo::VideoUrl::new("https://example.com/cat.mp4");
+    /// assert_eq!(video.url, "https://example.com/cat.mp4");
+    /// ```
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into() }
+    }
+}
+
+/// How closely the model examines an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Detail {
-    /// As the service chooses.
+    /// The service chooses.
     Auto,
     /// Coarsely, for fewer tokens.
     Low,
     /// Closely.
     High,
-    /// At the image's own size.
+    /// At the image's original size.
     Original,
 }
 
 impl InputPart {
-    /// A text.
+    /// A part with a text.
     ///
     /// ```
     /// let part = pipevideo::InputPart::text("A cat walking on a beach");
@@ -197,7 +237,7 @@ impl InputPart {
         Self::Known(KnownPart::InputText { text: text.into() })
     }
 
-    /// An image: an HTTPS or data URL, or [`Media`] from a file or bytes.
+    /// A part with an image: an HTTPS or data URL, or [`Media`] from a file or bytes.
     ///
     /// ```no_run
     /// use pipevideo::{InputPart, Media};
@@ -208,11 +248,11 @@ impl InputPart {
     /// # Ok::<(), pipevideo::Error>(())
     /// ```
     pub fn image(image: impl Into<Media>) -> Self {
-        let url = image.into().into_url();
-        Self::Known(KnownPart::InputImage { image_url: ImageUrl { url, detail: None } })
+        let image_url = ImageUrl::new(image.into().into_url());
+        Self::Known(KnownPart::InputImage { image_url })
     }
 
-    /// An image, and how closely to look at it.
+    /// A part with an image, and how closely the model examines it.
     ///
     /// ```
     /// use pipevideo::{Detail, InputPart};
@@ -221,19 +261,19 @@ impl InputPart {
     /// # let _ = part;
     /// ```
     pub fn image_with_detail(image: impl Into<Media>, detail: Detail) -> Self {
-        let url = image.into().into_url();
-        Self::Known(KnownPart::InputImage { image_url: ImageUrl { url, detail: Some(detail) } })
+        let image_url = ImageUrl::new(image.into().into_url()).detail(detail);
+        Self::Known(KnownPart::InputImage { image_url })
     }
 
-    /// A video: an HTTPS or data URL, or [`Media`] from a file or bytes.
+    /// A part with a video: an HTTPS or data URL, or [`Media`] from a file or bytes.
     ///
     /// ```
     /// let part = pipevideo::InputPart::video("https://example.com/cat.mp4");
     /// # let _ = part;
     /// ```
     pub fn video(video: impl Into<Media>) -> Self {
-        let url = video.into().into_url();
-        Self::Known(KnownPart::InputVideo { video_url: VideoUrl { url } })
+        let video_url = VideoUrl::new(video.into().into_url());
+        Self::Known(KnownPart::InputVideo { video_url })
     }
 }
 
@@ -243,10 +283,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_refused_is_told_and_not_quoted() {
-        for (input, told) in [
+    fn an_error_describes_the_input_and_does_not_quote_it() {
+        for (input, description) in [
             (
-                json!([{"role": "nobody", "content": [{"type": "input_text", "text": "SECRET"}]}]),
+                json!([{"role": "robot", "content": [{"type": "input_text", "text": "SECRET"}]}]),
                 "role",
             ),
             (json!([{"role": "user", "content": "SECRET"}]), "content"),
@@ -254,9 +294,9 @@ mod tests {
             (json!({"SECRET": 1}), "a string, a list of items"),
         ] {
             let error = serde_json::from_value::<Input>(input).unwrap_err().to_string();
-            assert!(error.contains(told) && !error.contains("SECRET"), "{error}");
+            assert!(error.contains(description) && !error.contains("SECRET"), "{error}");
         }
-        // One that is no message makes all of them parts, which are sent as they are.
+        // An entry without a role makes all of them parts, which are sent unchanged.
         let mixed = json!([{"role": "user"}, {"type": "input_text", "text": "A cat"}]);
         assert!(
             matches!(serde_json::from_value(mixed).unwrap(), Input::Items(items) if items.len() == 1)

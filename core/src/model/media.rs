@@ -1,4 +1,4 @@
-//! Images and videos that travel with a request.
+//! Images and videos that are sent within a request.
 
 use std::fmt;
 use std::io::Read;
@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind};
 
 /// An image or video for a request: a URL, or a file's content as a data URI.
 ///
-/// The service has no upload: a file travels inside the request, a third larger than it is.
+/// The service has no upload endpoint, so the content of a file becomes part of the request. Base64
+/// makes it a third larger.
 ///
 /// ```
 /// use pipevideo::Media;
@@ -28,11 +29,14 @@ pub struct Media {
 }
 
 impl Media {
-    /// The size in bytes up to which [`file`](Self::file) and [`bytes`](Self::bytes) take content.
+    /// The size in bytes up to which [`file`](Self::file) and [`bytes`](Self::bytes) accept content.
+    ///
+    /// The service documents no limit. This one keeps a file that was chosen by mistake out of a
+    /// request; [`file_up_to`](Self::file_up_to) has none of its own.
     pub const MAX_BYTES: u64 = 20_000_000;
 
-    /// Reads a file of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes; it blocks for as long as the
-    /// disk does.
+    /// Reads a file of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes. This blocks the thread until
+    /// the file is read.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if it cannot be read, is too large, or its first bytes are
@@ -41,10 +45,10 @@ impl Media {
         Self::file_up_to(path, Self::MAX_BYTES)
     }
 
-    /// Like [`file`](Self::file), up to a size in bytes of your own.
+    /// Reads a file of at most `max_bytes` bytes.
     ///
     /// # Errors
-    /// As [`file`](Self::file).
+    /// Those of [`file`](Self::file).
     pub fn file_up_to(path: impl AsRef<Path>, max_bytes: u64) -> Result<Self, Error> {
         let path = path.as_ref();
         let unreadable = |error: std::io::Error| {
@@ -56,12 +60,13 @@ impl Media {
         };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
-        // One byte more than allowed is enough to refuse, even where a length is not known.
+        // One byte more than allowed proves the file too large, also where it has no known length,
+        // such as a pipe.
         file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::encode(&bytes, max_bytes, &path.display().to_string())
     }
 
-    /// Takes content of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+    /// Encodes content of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if it is too large, or its first bytes are those of neither
@@ -70,18 +75,18 @@ impl Media {
         Self::bytes_up_to(bytes, Self::MAX_BYTES)
     }
 
-    /// Like [`bytes`](Self::bytes), up to a size in bytes of your own.
+    /// Encodes content of at most `max_bytes` bytes.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes).
+    /// Those of [`bytes`](Self::bytes).
     pub fn bytes_up_to(bytes: impl AsRef<[u8]>, max_bytes: u64) -> Result<Self, Error> {
         Self::encode(bytes.as_ref(), max_bytes, "the content")
     }
 
     fn encode(bytes: &[u8], max_bytes: u64, what: &str) -> Result<Self, Error> {
-        let refuse = |why: String| Error::new(ErrorKind::InvalidRequest, format!("{what} {why}"));
+        let invalid = |why: String| Error::new(ErrorKind::InvalidRequest, format!("{what} {why}"));
         if bytes.len() as u64 > max_bytes {
-            return Err(refuse(format!(
+            return Err(invalid(format!(
                 "is larger than {max_bytes} bytes. Shrink it, or pass an HTTPS URL."
             )));
         }
@@ -89,9 +94,9 @@ impl Media {
             .map(|kind| kind.mime_type())
             .filter(|kind| kind.starts_with("image/") || kind.starts_with("video/"))
             .ok_or_else(|| {
-                let why = "is neither an image nor a video, by its first bytes. Pass a file such as \
-                           PNG, JPEG, WebP or MP4.";
-                refuse(why.to_owned())
+                let why = "is neither an image nor a video, judging by its first bytes. Pass a file \
+                           such as PNG, JPEG, WebP or MP4.";
+                invalid(why.to_owned())
             })?;
         let mut url = format!("data:{media_type};base64,");
         BASE64_STANDARD.encode_string(bytes, &mut url);
@@ -121,38 +126,48 @@ impl fmt::Debug for Media {
     }
 }
 
-/// Whether a part's URL is one that the service takes: HTTPS, or a data URI of the right kind
-/// (`image` or `video`) that holds what it says.
+/// Checks that the service accepts the URL of a part: HTTPS, or a data URI of this kind (`image` or
+/// `video`) with content that can be decoded.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] otherwise. The message does not quote the URL, which may be signed.
 pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
-    let refuse = |what: &str| {
+    let invalid = |what: &str| {
         Err(Error::new(
             ErrorKind::InvalidRequest,
-            format!("an input {kind}'s url {what}. Pass an HTTPS URL, or a file or its bytes."),
+            format!(
+                "the URL of an input {kind} {what}. Pass an HTTPS URL, or a file or its bytes."
+            ),
         ))
     };
     let Some((scheme, rest)) = url.split_once(':') else {
-        return refuse("is neither HTTPS nor a data URI");
+        return invalid("is neither HTTPS nor a data URI");
     };
     match scheme.to_ascii_lowercase().as_str() {
         "https" => match url::Url::parse(url) {
             Ok(parsed) if parsed.has_host() => Ok(()),
-            _ => refuse("is not a valid HTTPS URL"),
+            _ => invalid("is not a valid HTTPS URL"),
         },
         "data" => {
-            let Some((head, body)) = rest.split_once(',') else {
-                return refuse("is a data URI without content");
+            let Some((media_type, content)) = rest.split_once(',') else {
+                return invalid("is a data URI without content");
             };
-            let head = head.to_ascii_lowercase();
-            if !head.starts_with(&format!("{kind}/")) {
-                return refuse(&format!("is a data URI, but not of an {kind}/… type"));
+            let media_type = media_type.to_ascii_lowercase();
+            if !media_type.starts_with(&format!("{kind}/")) {
+                return invalid(&format!("is a data URI, but not of an {kind}/… type"));
             }
-            let sound = match head.ends_with(";base64") {
-                true => BASE64_STANDARD.decode(body).is_ok_and(|bytes| !bytes.is_empty()),
-                false => !body.is_empty(),
+            let is_decodable = if media_type.ends_with(";base64") {
+                BASE64_STANDARD.decode(content).is_ok_and(|bytes| !bytes.is_empty())
+            } else {
+                !content.is_empty()
             };
-            if sound { Ok(()) } else { refuse("is a data URI whose content cannot be decoded") }
+            if is_decodable {
+                Ok(())
+            } else {
+                invalid("is a data URI whose content cannot be decoded")
+            }
         }
-        _ => refuse("is neither HTTPS nor a data URI"),
+        _ => invalid("is neither HTTPS nor a data URI"),
     }
 }
 
@@ -162,8 +177,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn urls() {
-        for (url, kind, fine) in [
+    fn urls_that_the_service_accepts() {
+        for (url, kind, accepted) in [
             ("https://example.com/a.png", "image", true),
             ("HTTPS://example.com/a.png", "image", true),
             ("data:image/png;base64,iVBORw0KGgo=", "image", true),
@@ -184,28 +199,28 @@ mod tests {
             ("", "image", false),
             ("é", "image", false),
         ] {
-            assert_eq!(check_url(url, kind).is_ok(), fine, "{url}");
+            assert_eq!(check_url(url, kind).is_ok(), accepted, "{url}");
         }
     }
 
     #[test]
-    fn types_come_from_the_first_bytes() {
+    fn the_type_is_read_from_the_first_bytes() {
         let jpeg = Media::bytes([0xff, 0xd8, 0xff, 0xe0, 0, 0]).unwrap();
         assert_eq!(jpeg.into_url(), "data:image/jpeg;base64,/9j/4AAA");
         let mp4 = Media::bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom").unwrap();
         assert!(mp4.into_url().starts_with("data:video/mp4;base64,"));
-        for refused in [&b"%PDF-1.7"[..], b"", b"text"] {
-            assert_eq!(Media::bytes(refused).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        for rejected in [&b"%PDF-1.7"[..], b"", b"text"] {
+            assert_eq!(Media::bytes(rejected).unwrap_err().kind(), ErrorKind::InvalidRequest);
         }
     }
 
     #[test]
-    fn limits() {
+    fn content_beyond_the_limit_is_rejected() {
         let gif = b"GIF89a..";
         assert!(Media::bytes_up_to(gif, 8).is_ok());
         assert!(Media::bytes_up_to(gif, 7).is_err());
         assert!(Media::file("/nowhere/cat.png").is_err());
-        assert!(Media::file_up_to("/dev/zero", 1000).is_err(), "endless, and no image");
+        assert!(Media::file_up_to("/dev/zero", 1000).is_err(), "endless, and not an image");
     }
 
     proptest! {

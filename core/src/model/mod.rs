@@ -1,4 +1,4 @@
-//! What the service takes and tells: lenient when reading, strict when writing.
+//! The values that the service accepts and returns: lenient when reading, faithful when writing.
 
 mod account;
 mod engine;
@@ -16,7 +16,7 @@ pub use engine::{Engine, EngineCatalog, EngineModel};
 pub(crate) use failure::mentions_credits;
 pub use failure::{FailureCategory, GenerationError};
 #[cfg(feature = "uniffi")]
-pub(crate) use fields::Wording;
+pub(crate) use fields::FieldName;
 pub use generation::{Generation, Status, TokenUsage};
 pub(crate) use id::GenerationId;
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};

@@ -1,4 +1,4 @@
-//! What a generation is asked for with.
+//! The request for a generation.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind};
 
 /// A request for a generation. Only the model and the input are required.
 ///
-/// It is checked when it is sent: [`ErrorKind::InvalidRequest`] then says what is wrong, and nothing
-/// has been sent.
+/// A request is checked before it is sent. If something is wrong with it, the call fails with
+/// [`ErrorKind::InvalidRequest`], and nothing has been sent.
 ///
 /// ```
 /// use pipevideo::GenerationRequest;
@@ -27,18 +27,18 @@ use crate::error::{Error, ErrorKind};
 pub struct GenerationRequest {
     /// The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
     pub model: String,
-    /// What to make the video from.
+    /// The prompt, or a conversation with images and videos.
     pub input: Input,
-    /// System-level guidance, apart from the conversation.
+    /// System-level instructions, apart from the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
-    /// Canvas width in pixels; the service's default is 1080.
+    /// The width of the canvas in pixels; the service's default is 1080.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<i64>,
-    /// Canvas height in pixels; the service's default is 1920.
+    /// The height of the canvas in pixels; the service's default is 1920.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<i64>,
-    /// A hint such as `16:9`.
+    /// The aspect ratio, a hint such as `16:9`.
     #[serde(
         default,
         rename = "aspectRatio",
@@ -46,22 +46,22 @@ pub struct GenerationRequest {
         skip_serializing_if = "Option::is_none"
     )]
     pub aspect_ratio: Option<String>,
-    /// Which providers may render it.
+    /// The providers that may render the video; the service's default is `framerate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderPreference>,
-    /// `hyperframes` (the service's default), `lottie` or `auto`.
+    /// The engine that renders: `hyperframes` (the service's default), `lottie` or `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
     /// Whether the service may elaborate the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expand_prompt: Option<bool>,
-    /// Fields that this library does not know yet, sent as they are.
+    /// Fields that this library does not know yet, sent unchanged.
     #[serde(flatten)]
     pub extra_body: Map<String, Value>,
 }
 
 impl GenerationRequest {
-    /// A request for a video by this model from this input.
+    /// A request for a video that this model makes from this input.
     pub fn new(model: impl Into<String>, input: impl Into<Input>) -> Self {
         Self {
             model: model.into(),
@@ -77,19 +77,19 @@ impl GenerationRequest {
         }
     }
 
-    /// Sets system-level guidance, apart from the conversation.
+    /// Sets the system-level instructions, apart from the conversation.
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.instructions = Some(instructions.into());
         self
     }
 
-    /// Sets the canvas width in pixels.
+    /// Sets the width of the canvas in pixels.
     pub fn width(mut self, pixels: impl Into<i64>) -> Self {
         self.width = Some(pixels.into());
         self
     }
 
-    /// Sets the canvas height in pixels.
+    /// Sets the height of the canvas in pixels.
     pub fn height(mut self, pixels: impl Into<i64>) -> Self {
         self.height = Some(pixels.into());
         self
@@ -101,7 +101,8 @@ impl GenerationRequest {
         self
     }
 
-    /// Sets the providers that may render it: slugs by preference, or the wire's own object.
+    /// Sets the providers that may render the video: slugs by preference, or the `provider` object
+    /// of the HTTP API.
     pub fn provider(mut self, provider: impl Into<ProviderPreference>) -> Self {
         self.provider = Some(provider.into());
         self
@@ -119,28 +120,33 @@ impl GenerationRequest {
         self
     }
 
-    /// Adds a field that this library does not know yet, sent as it is.
+    /// Adds a field that this library does not know yet. It is sent unchanged.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra_body.insert(name.into(), value.into());
         self
     }
 
-    /// Refuses what the service would, and what could only be a mistake.
+    /// Rejects what the service would reject, and what can only be a mistake.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`]
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |what: &str| Err(Error::new(ErrorKind::InvalidRequest, what));
+        let invalid = |what: &str| Err(Error::new(ErrorKind::InvalidRequest, what));
         if self.model.trim().is_empty() {
-            return refuse("the model is empty. Name one, such as moonshotai/kimi-k2.5.");
+            return invalid("the model is empty. Name one, such as moonshotai/kimi-k2.5.");
         }
         if [self.width, self.height].into_iter().flatten().any(|pixels| pixels <= 0) {
-            return refuse("width and height are pixels and must be positive.");
+            return invalid("width and height are pixels and must be positive.");
         }
-        if let Some(name) = self.extra_body.keys().find(|name| NAMES.contains(&name.as_str())) {
-            return refuse(&format!(
-                "the extra body repeats {name}. Set it once, as the argument."
+        if let Some(name) =
+            self.extra_body.keys().find(|name| TYPED_FIELDS.contains(&name.as_str()))
+        {
+            return invalid(&format!(
+                "the extra body repeats {name}. Set it once, as an argument of its own."
             ));
         }
         if !self.input_texts().any(|text| !text.trim().is_empty()) {
-            return refuse("the input has no text. Add at least one text part that is not empty.");
+            return invalid("the input has no text. Add at least one text part that is not empty.");
         }
         self.parts().try_for_each(|part| match part {
             InputPart::Known(KnownPart::InputImage { image_url }) => {
@@ -175,33 +181,36 @@ impl GenerationRequest {
     }
 }
 
-/// A part may have fields, or be of a type, that this library does not know yet. It may not lack what
-/// its type is made of: what was left out on the way here is not to be paid for.
+/// Checks a part that is not one of the documented ones.
+///
+/// It may have a type or fields that this library does not know yet. A documented type must have its
+/// required fields: a misspelled `image_url` would be dropped and the video paid for without it.
 fn check_other(part: &Map<String, Value>) -> Result<(), Error> {
-    let refuse = |what: &str| {
-        let message = format!("{what}. Make parts with the functions for them.");
+    let invalid = |what: &str| {
+        let message = format!("{what}. Use the library's functions to make parts.");
         Err(Error::new(ErrorKind::InvalidRequest, message))
     };
-    let url = |name: &str| part.get(name).and_then(|it| it.get("url")).and_then(Value::as_str);
+    let url = |name: &str| part.get(name)?.get("url")?.as_str();
     match part.get("type").and_then(Value::as_str) {
-        None | Some("") => refuse("a part of the input has no type"),
+        None | Some("") => invalid("a part of the input has no type"),
         Some("input_text") if !part.get("text").is_some_and(Value::is_string) => {
-            refuse("a part of type input_text has no text")
+            invalid("a part of type input_text has no text")
         }
         Some("input_image") => match url("image_url") {
             Some(url) => check_url(url, "image"),
-            None => refuse("a part of type input_image has no image_url with a url in it"),
+            None => invalid("a part of type input_image has no image_url with a url in it"),
         },
         Some("input_video") => match url("video_url") {
             Some(url) => check_url(url, "video"),
-            None => refuse("a part of type input_video has no video_url with a url in it"),
+            None => invalid("a part of type input_video has no video_url with a url in it"),
         },
         Some(_) => Ok(()),
     }
 }
 
-/// The fields that `extra_body` may not repeat.
-const NAMES: [&str; 9] = [
+/// The fields that `extra_body` may not repeat: JSON with the same name twice would leave it to the
+/// service which one counts.
+const TYPED_FIELDS: [&str; 9] = [
     "model",
     "input",
     "instructions",
@@ -215,10 +224,11 @@ const NAMES: [&str; 9] = [
 
 /// Which providers may render a generation.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ProviderPreference {
-    /// Slugs by preference; the first that supports the engine and model is taken.
+    /// Slugs in order of preference. The service takes the first that supports the engine and model.
     Order(Vec<String>),
-    /// The wire's own object.
+    /// The `provider` object of the HTTP API.
     Object(Map<String, Value>),
 }
 
@@ -252,7 +262,7 @@ impl Serialize for ProviderPreference {
 impl<'de> Deserialize<'de> for ProviderPreference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "provider is a list of slugs, or an object")]
+        #[serde(untagged, expecting = "provider must be a list of slugs, or an object")]
         enum Form {
             Order(Vec<String>),
             Object(Map<String, Value>),
@@ -270,7 +280,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_part_that_has_lost_what_it_is_made_of_is_refused() {
+    fn a_part_without_the_required_fields_of_its_type_is_rejected() {
         let check = |part: Value| {
             let input = json!([{"type": "input_text", "text": "A cat"}, part]);
             serde_json::from_value::<GenerationRequest>(json!({"model": "m", "input": input}))
@@ -278,16 +288,16 @@ mod tests {
                 .check()
         };
         let url = "https://example.com/cat.png";
-        for taken in [
+        for accepted in [
             json!({"type": "input_image", "image_url": {"url": url}}),
             json!({"type": "input_image", "image_url": {"url": url, "detail": "ultra"}}),
             json!({"type": "input_video", "video_url": {"url": url}, "fps": 12}),
             json!({"type": "input_text", "text": "walking", "cache": true}),
             json!({"type": "input_audio"}),
         ] {
-            assert!(check(taken.clone()).is_ok(), "{taken}");
+            assert!(check(accepted.clone()).is_ok(), "{accepted}");
         }
-        for refused in [
+        for rejected in [
             json!({"type": "input_image"}),
             json!({"type": "input_image", "image_url": url}),
             json!({"type": "input_image", "image_url": {"url": "source:0", "detail": "ultra"}}),
@@ -297,8 +307,8 @@ mod tests {
             json!({"type": ""}),
             json!({}),
         ] {
-            let error = check(refused.clone()).expect_err("it is refused");
-            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{refused}");
+            let error = check(rejected.clone()).expect_err("the part is rejected");
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{rejected}");
         }
     }
 

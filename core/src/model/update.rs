@@ -1,32 +1,34 @@
-//! What a watch tells.
+//! The updates that a watch yields.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::generation::Generation;
 
-/// A change of a generation, as [`watch`](crate::Responses::watch) tells it.
+/// A change of a generation, as [`watch`](crate::Responses::watch) yields it.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct Update {
-    /// The generation as it is now.
+    /// The generation after the change.
     pub generation: Generation,
-    /// The time since it was created, as far as this process knows.
+    /// The time since the generation was created, as far as this process knows: the service may not
+    /// say when that was.
     pub elapsed: Duration,
-    /// What such generations have taken, for a progress bar: half of them took less.
+    /// How long half of such generations take, learned from those that have ended: for a progress
+    /// bar.
     pub expected: Duration,
-    /// How the change was learned of.
+    /// What led to the poll that found the change.
     pub via: Via,
 }
 
-/// How a change was learned of.
+/// What led to the poll that found a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Via {
-    /// The service was asked.
+    /// The regular polling.
     Poll,
-    /// A webhook said to ask.
+    /// A webhook.
     Webhook,
 }
 

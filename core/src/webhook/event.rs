@@ -1,47 +1,49 @@
-//! What a delivery says.
+//! The event in a webhook delivery.
 
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::verify::{WebhookReason, refused};
+use super::verify::{WebhookReason, rejected};
 use crate::error::Error;
 use crate::model::Status;
 
-/// What a genuine delivery says: that a generation has ended.
+/// The event in a verified webhook delivery: a generation has ended.
 ///
-/// An event of a type that this library does not know is an event all the same. Deliveries come
-/// more than once and in any order: tell them apart by [`id`](Self::id).
+/// Events of types that this library does not know are read as well. The service may deliver an
+/// event more than once and in any order; all deliveries of an event have the same
+/// [`id`](Self::id).
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct WebhookEvent {
-    /// The delivery's id, the same each time that it is tried.
+    /// The id of the event, the same in each delivery of it.
     pub id: String,
-    /// When it was signed.
+    /// When the delivery was signed.
     pub timestamp: SystemTime,
-    /// What happened: `video.generation.completed`, for both outcomes.
+    /// The type of the event: `video.generation.completed`, for both outcomes.
     pub event_type: String,
-    /// The generation that it is about.
+    /// The id of the generation that has ended.
     pub generation_id: Option<String>,
-    /// How it ended, as the delivery claims.
+    /// How the generation ended.
     pub status: Option<Status>,
-    /// Where the video is, if it completed. Treat it as a secret.
+    /// The URL of the video, if the generation completed. Treat it as a secret.
     pub output_video_url: Option<String>,
-    /// Why it failed, if it did. It may quote the prompt.
+    /// Why the generation failed, if it did. It may quote the prompt.
     pub error_message: Option<String>,
-    /// Whether the client has had this delivery before; it changed nothing this time. Always false
-    /// where a delivery is verified without a client.
+    /// Whether this client has received the event before; this time it woke no wait. Always false if
+    /// the delivery was verified without a client.
     pub duplicate: bool,
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
 }
 
 impl WebhookEvent {
-    /// Reads the body of a delivery that was verified before: kept by a queue, or by another process.
+    /// Reads the body of a delivery that has been verified already, such as one from a queue.
     ///
     /// # Errors
-    /// [`ErrorKind::WebhookVerification`](crate::ErrorKind::WebhookVerification) if it is no event.
+    /// [`ErrorKind::WebhookVerification`](crate::ErrorKind::WebhookVerification) if the body is not an
+    /// event.
     ///
     /// ```
     /// use pipevideo::WebhookEvent;
@@ -53,8 +55,8 @@ impl WebhookEvent {
     /// # Ok::<(), pipevideo::Error>(())
     /// ```
     pub fn read(body: &[u8], id: impl Into<String>, timestamp: SystemTime) -> Result<Self, Error> {
-        let bad = || refused(WebhookReason::BadPayload);
-        let Ok(Value::Object(fields)) = crate::json::read(body) else { return Err(bad()) };
+        let invalid = || rejected(WebhookReason::BadPayload);
+        let Ok(Value::Object(fields)) = crate::json::read(body) else { return Err(invalid()) };
         let (mut event_type, mut status) = (None, None);
         let mut event = Self {
             id: id.into(),
@@ -84,7 +86,7 @@ impl WebhookEvent {
                 }
             }
         }
-        event.event_type = event_type.ok_or_else(bad)?;
+        event.event_type = event_type.ok_or_else(invalid)?;
         event.status = status.map(|status| Status::from(status.as_str()));
         Ok(event)
     }

@@ -1,4 +1,4 @@
-//! Webhooks: told by the service instead of asked.
+//! Webhooks: the service reports that a generation has ended.
 
 mod event;
 mod verify;
@@ -12,10 +12,10 @@ pub use verify::WebhookReason;
 
 use crate::error::{Error, ErrorKind};
 
-/// Verifies deliveries of the service's webhooks, which are signed as Svix and Standard Webhooks
-/// say.
+/// Verifies webhook deliveries, which are signed as Svix and Standard Webhooks specify.
 ///
-/// Give it every secret that may be in use: after a rotation the old one signs for another day.
+/// Pass every secret that is in use: after a rotation the service signs with both the old and the
+/// new one for a day.
 ///
 /// ```
 /// use pipevideo::Webhook;
@@ -36,11 +36,11 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// The headers that sign a delivery, of which it has three: the service's names for them, and
-    /// those of Standard Webhooks.
+    /// The names of the three signature headers: those of Svix, which the service uses, then those
+    /// of Standard Webhooks.
     pub const HEADERS: [&'static str; 6] = verify::HEADERS;
 
-    /// Verifies with any of these secrets, each `whsec_…`.
+    /// A verifier that accepts deliveries signed with any of these secrets, each `whsec_…`.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] if there is none, or one is empty or not base64.
@@ -50,41 +50,27 @@ impl Webhook {
         if secrets.is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "there is no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
+                "no webhook secret is configured. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         }
         Ok(Self { secrets })
     }
 
-    /// Verifies a delivery, and reads its event.
+    /// Verifies a delivery at the given time and reads its event.
     ///
-    /// The body has to be the raw bytes as they came: one that was parsed and written again does not
-    /// verify. Headers are names and values in any order and case, an [`http::HeaderMap`] or pairs.
-    /// Answer it with 2xx at once, and with 400 if this is an error.
+    /// `unwrap` does the same at the current time, with the feature `client`.
     ///
     /// # Errors
-    /// [`ErrorKind::WebhookVerification`] with its [`reason`](Error::reason).
+    /// [`ErrorKind::WebhookVerification`]; [`Error::reason`] says why.
     ///
     /// ```
-    /// # use pipevideo::{ErrorKind, HeaderMap, Webhook, WebhookReason};
+    /// # use pipevideo::{HeaderMap, Webhook, WebhookReason};
+    /// # use std::time::SystemTime;
     /// let webhook = Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])?;
-    /// let error = webhook.unwrap(b"{}", &HeaderMap::new()).unwrap_err();
+    /// let error = webhook.unwrap_at(b"{}", &HeaderMap::new(), SystemTime::UNIX_EPOCH).unwrap_err();
     /// assert_eq!(error.reason(), Some(WebhookReason::MissingHeader));
     /// # Ok::<(), pipevideo::Error>(())
     /// ```
-    #[cfg(feature = "client")]
-    pub fn unwrap<N: AsRef<str>, V: AsRef<[u8]>>(
-        &self,
-        body: impl AsRef<[u8]>,
-        headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<WebhookEvent, Error> {
-        self.unwrap_at(body, headers, crate::client::wall())
-    }
-
-    /// Like `unwrap`, at a time that is given.
-    ///
-    /// # Errors
-    /// As there.
     pub fn unwrap_at<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         body: impl AsRef<[u8]>,
@@ -92,13 +78,22 @@ impl Webhook {
         now: SystemTime,
     ) -> Result<WebhookEvent, Error> {
         let body = body.as_ref();
-        let delivery = verify::verify(&self.secrets, body, headers, now)?;
-        WebhookEvent::read(body, delivery.id, delivery.timestamp)
+        let signed = verify::verify(&self.secrets, body, headers, now)?;
+        WebhookEvent::read(body, signed.id, signed.timestamp)
     }
 
-    /// Signs a body as the service would, for tests: the three headers.
+    /// Signs a body as the service does and returns the three headers, for tests.
     ///
-    /// With several secrets each signs, as after a rotation.
+    /// Each of several secrets adds a signature, as after a rotation.
+    ///
+    /// ```
+    /// # use pipevideo::Webhook;
+    /// # use std::time::SystemTime;
+    /// let webhook = Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])?;
+    /// let headers = webhook.sign("{}", "msg_1", SystemTime::UNIX_EPOCH);
+    /// assert_eq!(headers[0], ("svix-id", "msg_1".to_owned()));
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
     pub fn sign(
         &self,
         body: impl AsRef<[u8]>,

@@ -1,4 +1,4 @@
-//! Signatures of Svix and Standard Webhooks: pure, with the time as an argument.
+//! Signatures as Svix and Standard Webhooks specify them: pure, with the time as an argument.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,13 +10,16 @@ use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
 
-/// How far a delivery's time may be from now, either way.
+/// How far the timestamp of a delivery may differ from the current time: the tolerance of Svix's own
+/// libraries.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
-/// No delivery is near this; a larger body is not looked at.
-const LARGEST_BODY: usize = 1 << 20;
-/// No delivery has near as many; the rest is not looked at.
-const MOST_SIGNATURES: usize = 64;
-/// The service's headers, then the specification's: id, timestamp and signature of each.
+/// The size up to which bodies are hashed. Events have less than 10 KB, and the endpoint is public: a
+/// larger body is an attempt to use up its CPU.
+const MAX_BODY: usize = 1 << 20;
+/// How many signatures of a delivery are compared. A delivery has one for each active secret, of
+/// which there are two during a rotation; the rest would only cost CPU.
+const MAX_SIGNATURES: usize = 64;
+/// The headers with id, timestamp and signature, as Svix names them and as Standard Webhooks does.
 pub(super) const HEADERS: [&str; 6] = [
     "svix-id",
     "svix-timestamp",
@@ -26,21 +29,21 @@ pub(super) const HEADERS: [&str; 6] = [
     "webhook-signature",
 ];
 
-/// Why a delivery was refused.
+/// Why the delivery of a webhook was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WebhookReason {
-    /// The id, the timestamp or the signature is not there.
+    /// The header with the id, the timestamp or the signature is missing.
     MissingHeader,
-    /// The timestamp is not Unix seconds in digits.
+    /// The timestamp is not a whole number of Unix seconds.
     BadTimestamp,
-    /// It was signed more than five minutes ago: perhaps somebody sends it again.
+    /// The delivery was signed more than five minutes ago. It may be a replay.
     TooOld,
-    /// It was signed more than five minutes from now: a clock is off.
+    /// The delivery was signed more than five minutes in the future. A clock is wrong.
     TooNew,
-    /// No secret made any of its signatures.
+    /// The signature matches none of the configured secrets.
     NoMatch,
-    /// It is genuine, but its body is not an event; or it is far too large.
+    /// The delivery is authentic, but its body is not an event; or the body is far too large.
     BadPayload,
 }
 
@@ -60,22 +63,29 @@ impl WebhookReason {
     fn message(self) -> &'static str {
         match self {
             Self::MissingHeader => {
-                "the delivery lacks a header. Pass all of the request's headers; svix-id, \
-                 svix-timestamp and svix-signature are needed (or webhook-…)."
+                "a signature header is missing. Pass all headers of the request: svix-id, \
+                 svix-timestamp and svix-signature are required, or the same three as webhook-…."
             }
-            Self::BadTimestamp => "the delivery's timestamp is no number of seconds.",
+            Self::BadTimestamp => {
+                "the delivery's timestamp is not a number of seconds. Check that a proxy does not \
+                 change the headers."
+            }
             Self::TooOld => {
-                "the delivery was signed more than five minutes ago. Answer deliveries at once, and \
-                 check this machine's clock."
+                "the delivery was signed more than five minutes ago. Verify deliveries as soon as they \
+                 arrive, and check this machine's clock."
             }
             Self::TooNew => {
-                "the delivery was signed more than five minutes from now. Check this machine's clock."
+                "the delivery was signed more than five minutes in the future. Check this machine's \
+                 clock."
             }
             Self::NoMatch => {
-                "no secret made the delivery's signature. Check the secret, and pass the body's raw \
-                 bytes: one that was parsed and written again does not verify."
+                "the signature matches none of the configured secrets. Check the secret, and pass the \
+                 raw bytes of the body: JSON that was parsed and written again does not verify."
             }
-            Self::BadPayload => "the delivery's body is not an event of this service.",
+            Self::BadPayload => {
+                "the body is not an event of this service. Check which service the endpoint is \
+                 registered with."
+            }
         }
     }
 }
@@ -86,11 +96,11 @@ impl fmt::Display for WebhookReason {
     }
 }
 
-pub(super) fn refused(reason: WebhookReason) -> Error {
+pub(super) fn rejected(reason: WebhookReason) -> Error {
     Error::new(ErrorKind::WebhookVerification, reason.message()).with_reason(reason)
 }
 
-/// A secret, ready to sign. It shows nothing of itself.
+/// A webhook secret, ready to sign. It has no `Debug`, so that no log can show it.
 #[derive(Clone)]
 pub(super) struct Secret(Hmac<Sha256>);
 
@@ -100,12 +110,12 @@ impl Secret {
         let key = BASE64_STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text));
         match key {
             Ok(key) if !key.is_empty() => {
-                Ok(Self(Hmac::new_from_slice(&key).expect("a key of any length will do")))
+                Ok(Self(Hmac::new_from_slice(&key).expect("HMAC accepts keys of any length")))
             }
             _ => Err(Error::new(
                 ErrorKind::Configuration,
-                "a webhook secret is empty or not base64. Copy it from the dashboard: whsec_ and \
-                 what follows.",
+                "a webhook secret is empty or not base64. Copy it from the dashboard: whsec_ and the \
+                 text after it.",
             )),
         }
     }
@@ -119,58 +129,59 @@ impl Secret {
     }
 }
 
-/// A genuine delivery.
-pub(super) struct Delivery {
+/// The id and the time of a delivery, from headers with a valid signature.
+pub(super) struct SignedHeaders {
     pub(super) id: String,
     pub(super) timestamp: SystemTime,
 }
 
-/// Verifies the signature over these very bytes.
+/// Verifies the signature over the id, the timestamp and the raw bytes of the body.
 pub(super) fn verify<N: AsRef<str>, V: AsRef<[u8]>>(
     secrets: &[Secret],
     body: &[u8],
     headers: impl IntoIterator<Item = (N, V)>,
     now: SystemTime,
-) -> Result<Delivery, Error> {
+) -> Result<SignedHeaders, Error> {
     let [id, timestamp, signatures] =
-        triple(headers).ok_or_else(|| refused(WebhookReason::MissingHeader))?;
-    let time = time_of(&timestamp).ok_or_else(|| refused(WebhookReason::BadTimestamp))?;
+        signature_headers(headers).ok_or_else(|| rejected(WebhookReason::MissingHeader))?;
+    let time = time_of(&timestamp).ok_or_else(|| rejected(WebhookReason::BadTimestamp))?;
     if time + TOLERANCE < now {
-        return Err(refused(WebhookReason::TooOld));
+        return Err(rejected(WebhookReason::TooOld));
     }
     if now + TOLERANCE < time {
-        return Err(refused(WebhookReason::TooNew));
+        return Err(rejected(WebhookReason::TooNew));
     }
-    if body.len() > LARGEST_BODY {
-        return Err(refused(WebhookReason::BadPayload));
+    if body.len() > MAX_BODY {
+        return Err(rejected(WebhookReason::BadPayload));
     }
     let signatures: Vec<Vec<u8>> =
-        signatures.split_ascii_whitespace().take(MOST_SIGNATURES).filter_map(v1).collect();
-    let genuine = secrets.iter().any(|secret| {
+        signatures.split_ascii_whitespace().take(MAX_SIGNATURES).filter_map(v1).collect();
+    let is_authentic = secrets.iter().any(|secret| {
         let mac = secret.mac(&id, &timestamp, body);
-        // In constant time, each.
+        // `verify_slice` compares in constant time, so that its duration reveals no signature.
         signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
     });
-    if genuine {
-        Ok(Delivery { id, timestamp: time })
+    if is_authentic {
+        Ok(SignedHeaders { id, timestamp: time })
     } else {
-        Err(refused(WebhookReason::NoMatch))
+        Err(rejected(WebhookReason::NoMatch))
     }
 }
 
-/// The id, timestamp and signature of the first family that is complete.
-fn triple<N: AsRef<str>, V: AsRef<[u8]>>(
+/// The id, timestamp and signature under the names of Svix or, if one of these is missing, of
+/// Standard Webhooks.
+fn signature_headers<N: AsRef<str>, V: AsRef<[u8]>>(
     headers: impl IntoIterator<Item = (N, V)>,
 ) -> Option<[String; 3]> {
     let mut found: [Option<String>; 6] = Default::default();
     for (name, value) in headers {
-        let which = HEADERS.iter().position(|header| header.eq_ignore_ascii_case(name.as_ref()));
-        if let Some(which) = which
+        let index = HEADERS.iter().position(|header| header.eq_ignore_ascii_case(name.as_ref()));
+        if let Some(index) = index
             && let Ok(value) = std::str::from_utf8(value.as_ref())
             && !value.trim_ascii().is_empty()
         {
-            // Of a header that is there twice, the first counts.
-            found[which].get_or_insert_with(|| value.trim_ascii().to_owned());
+            // Of a repeated header the first counts, as in Svix's own libraries.
+            found[index].get_or_insert_with(|| value.trim_ascii().to_owned());
         }
     }
     match found {
@@ -180,14 +191,15 @@ fn triple<N: AsRef<str>, V: AsRef<[u8]>>(
     }
 }
 
-/// A time of digits only, with no sign, point or space.
+/// A time in Unix seconds, written with digits only. `parse` alone would accept a plus sign.
 fn time_of(text: &str) -> Option<SystemTime> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = text.parse().ok().filter(|_| digits)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// A signature of the version that is known; other versions and garbage are passed over.
+/// The signature in an entry of version 1; `None` for other versions and malformed entries, which
+/// are skipped.
 fn v1(entry: &str) -> Option<Vec<u8>> {
     let (version, signature) = entry.split_once(',')?;
     (version == "v1").then(|| BASE64_STANDARD.decode(signature).ok())?

@@ -1,4 +1,4 @@
-//! Where the API is.
+//! The base URL of the API.
 
 use std::fmt;
 
@@ -6,34 +6,38 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
 
-/// The API's address, without `/v1`.
+/// The base URL of the API, without `/v1`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
     pub(crate) const DEFAULT: &str = "https://api.pipevideo.co";
 
-    /// Takes an address with or without `/v1`; plain HTTP only to loopback, unless allowed.
+    /// Parses a URL with or without `/v1`. Plain HTTP is allowed only to loopback, unless
+    /// `allow_insecure`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for any other URL.
     pub(crate) fn parse(text: &str, allow_insecure: bool) -> Result<Self, Error> {
-        let refuse = |what: &str| {
+        let invalid = |what: &str| {
             Err(Error::new(
                 ErrorKind::Configuration,
                 format!("the base URL {what}. Pass one such as {}.", Self::DEFAULT),
             ))
         };
-        let Ok(mut url) = Url::parse(text.trim()) else { return refuse("is not a URL") };
+        let Ok(mut url) = Url::parse(text.trim()) else { return invalid("is not a URL") };
         if !matches!(url.scheme(), "http" | "https") {
-            return refuse("is neither https nor http");
+            return invalid("is neither https nor http");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user name or password");
+            return invalid("has a user name or password in it");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return refuse("has a query or a fragment");
+            return invalid("has a query or a fragment");
         }
         if url.scheme() == "http" && !is_loopback(&url) && !allow_insecure {
-            return refuse(
-                "is plain http to another machine, where anybody on the way could read the key",
+            return invalid(
+                "is plain http to another machine, which exposes the key to the network",
             );
         }
         let path = url.path().trim_end_matches('/');
@@ -43,7 +47,7 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    /// The address of a path that begins with `/v1` and is escaped.
+    /// The URL of a path that begins with `/v1` and is percent-encoded.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&[self.0.path().trim_end_matches('/'), path].concat());
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms() {
+    fn v1_and_a_trailing_slash_are_optional() {
         for (text, joined) in [
             ("https://api.pipevideo.co", "https://api.pipevideo.co/v1/x"),
             ("https://api.pipevideo.co/", "https://api.pipevideo.co/v1/x"),
@@ -91,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn unsafe_and_malformed_urls_are_rejected() {
         for text in [
             "",
             "api.pipevideo.co",

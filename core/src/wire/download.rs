@@ -1,38 +1,38 @@
-//! Fetching a video in parts: what to ask for, and what the answer means.
+//! Resumable downloads: the headers to request, and what the response means.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-/// What is known of a file of which a part has been stored: enough to ask for the rest.
+/// The description of a file of which a part is stored: enough to request the rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
-    /// The generation whose video it is.
+    /// The id of the generation that the video belongs to.
     pub(crate) generation_id: String,
-    /// A strong `ETag`, or a `Last-Modified`: what tells that the file is still the same.
+    /// A strong `ETag`, or a `Last-Modified`, which identifies this version of the file.
     pub(crate) validator: Option<String>,
     /// The length of the whole file, in bytes.
     pub(crate) length: Option<u64>,
 }
 
-/// What an answer of the video's host means.
+/// What a response of the video's host means for the download.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum RangeAnswer {
-    /// The content from this byte on, of the file so described; if not to its end, that is a piece,
-    /// and more of it must be asked for.
+pub(crate) enum RangeOutcome {
+    /// The body is the content from this byte on, of the file that `part` describes. Unless it
+    /// reaches `to_end`, the rest has to be requested.
     From { start: u64, part: Part, to_end: bool },
-    /// All bytes were there already.
+    /// The whole file is stored already.
     Complete,
-    /// What is stored does not fit the file any more: begin again.
+    /// The stored bytes do not belong to the file any more: start again at its beginning.
     Restart,
-    /// The URL does not serve any more: a fresh one may.
+    /// The URL has expired; a fresh one may work.
     Expired,
-    /// The host may serve later.
-    Passing,
-    /// The host will not serve.
-    Refused,
+    /// The host cannot serve the file now, but may do so later.
+    Transient,
+    /// The host does not serve the file.
+    Permanent,
 }
 
-/// The headers that ask for what is missing after `stored` bytes.
+/// The headers that request what is missing after `stored` bytes.
 pub(crate) fn range_headers(part: &Part, stored: u64) -> Vec<(HeaderName, HeaderValue)> {
     let validator = part.validator.as_deref().and_then(|v| HeaderValue::from_str(v).ok());
     match validator {
@@ -48,46 +48,47 @@ pub(crate) fn range_headers(part: &Part, stored: u64) -> Vec<(HeaderName, Header
     }
 }
 
-/// What the answer to a request with [`range_headers`] means.
-pub(crate) fn range_answer(
+/// What the response to a request with [`range_headers`] means.
+pub(crate) fn range_outcome(
     status: StatusCode,
     headers: &HeaderMap,
     part: &Part,
     stored: u64,
-) -> RangeAnswer {
+) -> RangeOutcome {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // `bytes */200`: nothing is left of a file so long.
-    let whole = || text(header::CONTENT_RANGE)?.trim().strip_prefix("bytes */")?.parse().ok();
+    // `bytes */200`, with a 416: the file has 200 bytes.
+    let file_length = || text(header::CONTENT_RANGE)?.trim().strip_prefix("bytes */")?.parse().ok();
     match status.as_u16() {
-        // Nothing but the plain bytes was asked for.
+        // The request asks for `identity`: encoded bytes would be stored as if they were the video.
         200..=299 if text(header::CONTENT_ENCODING).is_some_and(|c| c != "identity") => {
-            RangeAnswer::Refused
+            RangeOutcome::Permanent
         }
         206 => match text(header::CONTENT_RANGE).and_then(content_range) {
-            // A host that does not know `If-Range` sends a part of whatever it has now.
-            _ if is_other(text(header::ETAG), text(header::LAST_MODIFIED), part) => {
-                RangeAnswer::Restart
+            // A host that does not support `If-Range` sends a part of its current version.
+            _ if is_other_version(text(header::ETAG), text(header::LAST_MODIFIED), part) => {
+                RangeOutcome::Restart
             }
             Some((start, length))
                 if start == stored && (part.length.is_none() || length == part.length) =>
             {
-                let known = part.validator.clone();
-                let told = || validator(text(header::ETAG), text(header::LAST_MODIFIED));
-                // A host that begins with a piece that nobody asked for tells here what vouches for it.
-                let validator = known.or_else(|| told().filter(|_| start == 0));
+                let sent = || validator(text(header::ETAG), text(header::LAST_MODIFIED));
+                // A host may send a 206 from the first byte on although no range was requested. Only
+                // then is its validator taken: later it may belong to another version.
+                let validator = part.validator.clone().or_else(|| sent().filter(|_| start == 0));
                 let length = length.or(part.length);
                 let generation_id = part.generation_id.clone();
-                // Where the file ends stands nowhere else.
+                // Without a length only the next response shows whether the file ends here.
                 let to_end = length.is_some();
                 let part = Part { generation_id, validator, length };
-                RangeAnswer::From { start, part, to_end }
+                RangeOutcome::From { start, part, to_end }
             }
-            _ => RangeAnswer::Restart,
+            _ => RangeOutcome::Restart,
         },
-        // No video is empty, a web page or a message: somebody answers in the host's place.
-        200 if text(header::CONTENT_LENGTH) == Some("0") => RangeAnswer::Passing,
-        200 | 203 if text(header::CONTENT_TYPE).is_some_and(is_page) => RangeAnswer::Passing,
-        200 | 203 => RangeAnswer::From {
+        // A video is neither empty nor a page or message: a proxy or captive portal responds in the
+        // host's place.
+        200 if text(header::CONTENT_LENGTH) == Some("0") => RangeOutcome::Transient,
+        200 | 203 if text(header::CONTENT_TYPE).is_some_and(is_page) => RangeOutcome::Transient,
+        200 | 203 => RangeOutcome::From {
             start: 0,
             part: Part {
                 generation_id: part.generation_id.clone(),
@@ -96,11 +97,13 @@ pub(crate) fn range_answer(
             },
             to_end: true,
         },
-        416 if stored > 0 && part.length.or_else(whole) == Some(stored) => RangeAnswer::Complete,
-        416 => RangeAnswer::Restart,
-        401 | 403 | 404 | 410 => RangeAnswer::Expired,
-        408 | 425 | 429 | 500..=599 => RangeAnswer::Passing,
-        _ => RangeAnswer::Refused,
+        416 if stored > 0 && part.length.or_else(file_length) == Some(stored) => {
+            RangeOutcome::Complete
+        }
+        416 => RangeOutcome::Restart,
+        401 | 403 | 404 | 410 => RangeOutcome::Expired,
+        408 | 425 | 429 | 500..=599 => RangeOutcome::Transient,
+        _ => RangeOutcome::Permanent,
     }
 }
 
@@ -109,19 +112,21 @@ fn is_page(content_type: &str) -> bool {
     ["html", "json", "xml"].iter().any(|format| essence.ends_with(format))
 }
 
-/// A weak `ETag` cannot vouch for single bytes.
+/// The validator of a response. A weak `ETag` does not guarantee that the bytes are the same
+/// (RFC 9110, section 8.8.1).
 fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> {
     etag.filter(|etag| !etag.starts_with("W/")).or(last_modified).map(str::to_owned)
 }
 
-/// Whether the validators say that the file is another one than that of which a part is stored.
-fn is_other(etag: Option<&str>, last_modified: Option<&str>, part: &Part) -> bool {
-    let Some(known) = part.validator.as_deref() else { return false };
-    let told = if known.starts_with('"') { etag } else { last_modified };
-    told.is_some_and(|told| told != known)
+/// Whether the validators identify another version than the one of which a part is stored.
+fn is_other_version(etag: Option<&str>, last_modified: Option<&str>, part: &Part) -> bool {
+    let Some(stored) = part.validator.as_deref() else { return false };
+    let sent = if stored.starts_with('"') { etag } else { last_modified };
+    sent.is_some_and(|sent| sent != stored)
 }
 
-/// `bytes 100-199/200` as the first byte and the whole length, if the three make sense together.
+/// Parses `bytes 100-199/200` into the first byte and the length of the file, if the numbers are
+/// consistent.
 fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (unit, rest) = text.trim().split_once(' ')?;
     let (range, length) = rest.split_once('/')?;
@@ -131,8 +136,8 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
         "*" => None,
         length => Some(length.parse().ok()?),
     };
-    let sound = start <= end && length.is_none_or(|length| end < length);
-    (unit.eq_ignore_ascii_case("bytes") && sound).then_some((start, length))
+    let is_consistent = start <= end && length.is_none_or(|length| end < length);
+    (unit.eq_ignore_ascii_case("bytes") && is_consistent).then_some((start, length))
 }
 
 #[cfg(test)]
@@ -140,36 +145,36 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn answer(
+    fn outcome(
         status: u16,
         headers: &[(HeaderName, &str)],
         part: &Part,
         stored: u64,
-    ) -> RangeAnswer {
+    ) -> RangeOutcome {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
             .collect();
-        range_answer(StatusCode::from_u16(status).unwrap(), &headers, part, stored)
+        range_outcome(StatusCode::from_u16(status).unwrap(), &headers, part, stored)
     }
 
     #[test]
-    fn the_first_answer_describes_the_file() {
+    fn the_first_response_describes_the_file() {
         let headers = [(header::ETAG, "\"a\""), (header::CONTENT_LENGTH, "200")];
-        let RangeAnswer::From { start: 0, part, to_end: true } =
-            answer(200, &headers, &Part::default(), 0)
+        let RangeOutcome::From { start: 0, part, to_end: true } =
+            outcome(200, &headers, &Part::default(), 0)
         else {
             panic!()
         };
         assert_eq!((part.validator.as_deref(), part.length), (Some("\"a\""), Some(200)));
-        let asked = range_headers(&part, 100);
-        assert_eq!(asked[0], (header::RANGE, HeaderValue::from_static("bytes=100-")));
-        assert_eq!(asked[1], (header::IF_RANGE, HeaderValue::from_static("\"a\"")));
+        let headers = range_headers(&part, 100);
+        assert_eq!(headers[0], (header::RANGE, HeaderValue::from_static("bytes=100-")));
+        assert_eq!(headers[1], (header::IF_RANGE, HeaderValue::from_static("\"a\"")));
         assert_eq!(range_headers(&part, 0), []);
     }
 
     #[test]
-    fn neither_nothing_nor_a_web_page_is_a_video() {
+    fn an_empty_body_or_a_page_is_not_a_video() {
         let part = Part::default();
         for header in [
             (header::CONTENT_LENGTH, "0"),
@@ -177,34 +182,34 @@ mod tests {
             (header::CONTENT_TYPE, "application/problem+json"),
             (header::CONTENT_TYPE, "application/xml;charset=utf-8"),
         ] {
-            assert_eq!(answer(200, &[header], &part, 0), RangeAnswer::Passing);
+            assert_eq!(outcome(200, &[header], &part, 0), RangeOutcome::Transient);
         }
-        let packed = answer(200, &[(header::CONTENT_ENCODING, "gzip")], &part, 0);
-        assert_eq!(packed, RangeAnswer::Refused);
-        let video = answer(200, &[(header::CONTENT_TYPE, "video/mp4")], &part, 0);
-        assert!(matches!(video, RangeAnswer::From { .. }));
+        let packed = outcome(200, &[(header::CONTENT_ENCODING, "gzip")], &part, 0);
+        assert_eq!(packed, RangeOutcome::Permanent);
+        let video = outcome(200, &[(header::CONTENT_TYPE, "video/mp4")], &part, 0);
+        assert!(matches!(video, RangeOutcome::From { .. }));
     }
 
     #[test]
-    fn without_a_strong_validator_nothing_is_resumed() {
+    fn a_download_without_a_strong_validator_is_not_resumed() {
         let weak = [(header::ETAG, "W/\"a\"")];
-        let RangeAnswer::From { part, .. } = answer(200, &weak, &Part::default(), 0) else {
+        let RangeOutcome::From { part, .. } = outcome(200, &weak, &Part::default(), 0) else {
             panic!()
         };
         assert_eq!(range_headers(&part, 100), []);
     }
 
     #[test]
-    fn a_part_goes_on_only_where_it_stopped() {
+    fn a_download_resumes_only_where_it_stopped() {
         let part = Part { validator: Some("\"a\"".into()), length: Some(200), ..Part::default() };
-        let range = |text| answer(206, &[(header::CONTENT_RANGE, text)], &part, 100);
+        let range = |text| outcome(206, &[(header::CONTENT_RANGE, text)], &part, 100);
         assert_eq!(
             range("bytes 100-199/200"),
-            RangeAnswer::From { start: 100, part: part.clone(), to_end: true }
+            RangeOutcome::From { start: 100, part: part.clone(), to_end: true }
         );
-        assert_eq!(range("bytes 100-199/*"), RangeAnswer::Restart);
-        assert_eq!(range("bytes 0-199/200"), RangeAnswer::Restart);
-        assert_eq!(range("bytes 100-299/300"), RangeAnswer::Restart);
+        assert_eq!(range("bytes 100-199/*"), RangeOutcome::Restart);
+        assert_eq!(range("bytes 0-199/200"), RangeOutcome::Restart);
+        assert_eq!(range("bytes 100-299/300"), RangeOutcome::Restart);
         for nonsense in [
             "nonsense",
             "bytes 100-99/200",
@@ -217,40 +222,44 @@ mod tests {
             "bytes 100-199/99999999999999999999999",
             "bytes +100-199/200/",
         ] {
-            assert_eq!(range(nonsense), RangeAnswer::Restart, "{nonsense}");
+            assert_eq!(range(nonsense), RangeOutcome::Restart, "{nonsense}");
         }
         let other = [(header::CONTENT_RANGE, "bytes 100-199/200"), (header::ETAG, "\"b\"")];
-        assert_eq!(answer(206, &other, &part, 100), RangeAnswer::Restart, "another file");
+        assert_eq!(outcome(206, &other, &part, 100), RangeOutcome::Restart, "another file");
         let dated = Part { validator: Some("Sun, 01 Nov 2026".into()), ..part.clone() };
         let newer =
             [(header::CONTENT_RANGE, "bytes 100-199/200"), (header::LAST_MODIFIED, "Mon, 02 Nov")];
-        assert_eq!(answer(206, &newer, &dated, 100), RangeAnswer::Restart, "a newer file");
-        assert_eq!(answer(206, &[], &part, 100), RangeAnswer::Restart);
-        assert_eq!(answer(416, &[], &part, 200), RangeAnswer::Complete);
-        assert_eq!(answer(416, &[], &part, 100), RangeAnswer::Restart);
-        assert_eq!(answer(403, &[], &part, 100), RangeAnswer::Expired);
-        assert_eq!(answer(503, &[], &part, 100), RangeAnswer::Passing);
-        assert_eq!(answer(301, &[], &part, 100), RangeAnswer::Refused);
-        assert_eq!(answer(204, &[], &part, 100), RangeAnswer::Refused);
+        assert_eq!(outcome(206, &newer, &dated, 100), RangeOutcome::Restart, "a newer file");
+        assert_eq!(outcome(206, &[], &part, 100), RangeOutcome::Restart);
+        assert_eq!(outcome(416, &[], &part, 200), RangeOutcome::Complete);
+        assert_eq!(outcome(416, &[], &part, 100), RangeOutcome::Restart);
+        assert_eq!(outcome(403, &[], &part, 100), RangeOutcome::Expired);
+        assert_eq!(outcome(503, &[], &part, 100), RangeOutcome::Transient);
+        assert_eq!(outcome(301, &[], &part, 100), RangeOutcome::Permanent);
+        assert_eq!(outcome(204, &[], &part, 100), RangeOutcome::Permanent);
         let empty = [(header::CONTENT_LENGTH, "0")];
-        assert_eq!(answer(200, &empty, &part, 100), RangeAnswer::Passing, "no video is empty");
+        assert_eq!(
+            outcome(200, &empty, &part, 100),
+            RangeOutcome::Transient,
+            "a video is not empty"
+        );
     }
 
     #[test]
-    fn a_piece_of_who_knows_how_much_is_no_whole() {
+    fn a_part_of_unknown_length_is_not_the_whole_file() {
         let part = Part { validator: Some("\"a\"".into()), ..Part::default() };
-        let piece = answer(206, &[(header::CONTENT_RANGE, "bytes 100-149/*")], &part, 100);
-        assert_eq!(piece, RangeAnswer::From { start: 100, part: part.clone(), to_end: false });
-        let end = |length| answer(416, &[(header::CONTENT_RANGE, length)], &part, 150);
-        assert_eq!(end("bytes */150"), RangeAnswer::Complete);
-        assert_eq!(end("bytes */151"), RangeAnswer::Restart);
-        assert_eq!(end("bytes */*"), RangeAnswer::Restart);
+        let piece = outcome(206, &[(header::CONTENT_RANGE, "bytes 100-149/*")], &part, 100);
+        assert_eq!(piece, RangeOutcome::From { start: 100, part: part.clone(), to_end: false });
+        let end = |length| outcome(416, &[(header::CONTENT_RANGE, length)], &part, 150);
+        assert_eq!(end("bytes */150"), RangeOutcome::Complete);
+        assert_eq!(end("bytes */151"), RangeOutcome::Restart);
+        assert_eq!(end("bytes */*"), RangeOutcome::Restart);
     }
 
     proptest! {
-        /// Whatever the host answers, a download goes on only where it stopped, or begins anew.
+        /// After any response, a download resumes exactly where it stopped or starts again.
         #[test]
-        fn any_answer_is_understood(
+        fn any_response_has_a_sound_outcome(
             status in 100u16..1000,
             range in "(bytes )?[0-9*-]{0,21}(-[0-9]{1,3})?(/[0-9*]{1,21})?",
             length in "[0-9]{0,21}",
@@ -258,7 +267,7 @@ mod tests {
         ) {
             let part = Part { validator: Some("\"a\"".into()), ..Part::default() };
             let headers = [(header::CONTENT_RANGE, &*range), (header::CONTENT_LENGTH, &*length)];
-            if let RangeAnswer::From { start, part, .. } = answer(status, &headers, &part, stored) {
+            if let RangeOutcome::From { start, part, .. } = outcome(status, &headers, &part, stored) {
                 prop_assert!(start == 0 || start == stored);
                 prop_assert!(status != 206 || part.length.is_none_or(|length| length > stored));
             }

@@ -8,13 +8,13 @@ use super::Request;
 use crate::error::{Error, ErrorKind};
 use crate::model::{GenerationId, GenerationRequest};
 
-/// What may stand in one segment of a path as it is.
+/// The characters to encode in a path segment: all but the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// `POST /v1/responses`.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidRequest`] for a request that the service would refuse.
+/// [`ErrorKind::InvalidRequest`] for a request that the service would reject.
 pub(crate) fn create(request: &GenerationRequest) -> Result<Request, Error> {
     request.check()?;
     let body = serde_json::to_vec(request).map_err(|error| {
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ids_are_escaped_never_paths() {
+    fn ids_are_percent_encoded() {
         for (id, path) in [
             ("gen_abc-1.~", "/v1/responses/gen_abc-1.~"),
             ("gen/../../v1/usage", "/v1/responses/gen%2F..%2F..%2Fv1%2Fusage"),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the id, it is one segment of the path, and nothing else of the URL.
+        /// Any id is one segment of the path, and no other part of the URL.
         #[test]
         fn an_id_stays_one_segment(id in "[ -~é\\PC./%?#\\\\]{1,40}") {
             if let Ok(checked) = GenerationId::parse(id.as_str()) {
@@ -77,8 +77,8 @@ mod tests {
                 let segments: Vec<_> = url.path_segments().unwrap().collect();
                 prop_assert_eq!(&segments[..3], &["prefix", "v1", "responses"]);
                 prop_assert_eq!(segments.len(), 4);
-                let told = percent_encoding::percent_decode_str(segments[3]).decode_utf8().unwrap();
-                prop_assert_eq!(told, id);
+                let decoded = percent_encoding::percent_decode_str(segments[3]).decode_utf8().unwrap();
+                prop_assert_eq!(decoded, id);
                 prop_assert!(url.query().is_none() && url.fragment().is_none());
             }
         }

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 pub(crate) use base_url::BaseUrl;
-pub(crate) use download::{Part, RangeAnswer, range_answer, range_headers};
+pub(crate) use download::{Part, RangeOutcome, range_headers, range_outcome};
 pub(crate) use endpoints::{create, engines, retrieve, usage};
 
 use crate::error::{self, Error, Redactor};

@@ -16,19 +16,19 @@ fn check(name: &str, request: &Request) {
 fn check_create(name: &str, request: &GenerationRequest) {
     let built = create(request).unwrap();
     check(name, &built);
-    // A request that is written down, as in a journal, is the same when it is read again.
+    // A request that a program keeps as JSON, as in a journal, can be sent later.
     let again: GenerationRequest = serde_json::from_slice(built.body.as_deref().unwrap()).unwrap();
     assert_eq!(create(&again).unwrap(), built);
 }
 
 #[test]
-fn a_create_with_the_least() {
+fn a_create_with_the_required_fields() {
     let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
     check_create("create_minimal", &request);
 }
 
 #[test]
-fn a_create_with_everything() {
+fn a_create_with_all_fields() {
     let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A \"cat\"\n🐈 am Strand")
         .instructions("Keep it calm.")
         .width(1920)
@@ -75,7 +75,7 @@ fn a_create_from_a_list_of_parts() {
 }
 
 #[test]
-fn a_create_with_the_wires_own_provider() {
+fn a_create_with_a_provider_object_or_list() {
     let provider = json!({"order": ["framerate", "other"], "allow_fallbacks": false});
     let request =
         GenerationRequest::new("m", "A cat").provider(provider.as_object().unwrap().clone());
@@ -85,7 +85,7 @@ fn a_create_with_the_wires_own_provider() {
 }
 
 #[test]
-fn calls_that_change_nothing() {
+fn reads() {
     let id = |id: &str| GenerationId::parse(id).unwrap();
     check("retrieve", &retrieve(&id("gen_abc123xyz")));
     check("retrieve_escaped", &retrieve(&id("gen/../usage?a=b#c d%2F\u{e9}")));

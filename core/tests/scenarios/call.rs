@@ -81,11 +81,13 @@ pub(crate) fn client(
                 let secrets = value.as_array().unwrap().iter();
                 builder.webhook_secrets(secrets.map(|secret| secret.as_str().unwrap()))
             }
-            ("app", value) => builder.app(App {
-                url: text(&value["url"]),
-                title: text(&value["title"]),
-                name: text(&value["name"]),
-            }),
+            ("app", value) => {
+                let mut app = App::default();
+                app.url = text(&value["url"]);
+                app.title = text(&value["title"]);
+                app.name = text(&value["name"]);
+                builder.app(app)
+            }
             ("headers", value) => {
                 let headers = value.as_object().unwrap().iter();
                 builder.headers(
