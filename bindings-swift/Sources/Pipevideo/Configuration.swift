@@ -141,7 +141,7 @@ public struct RateLimit: Hashable, Sendable, CustomStringConvertible {
         self.form = form
     }
 
-    /// The limit in words.
+    /// The limit as text.
     public var description: String {
         switch form {
         case .standard: "standard"

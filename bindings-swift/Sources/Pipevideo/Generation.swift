@@ -7,9 +7,8 @@ internal import PipevideoFFI
 /// machine.
 ///
 /// A generation is `Codable` in the service's JSON format, whatever the strategies of the encoder or
-/// decoder are. Fields that this library does not know are kept, and a field of an unexpected type
-/// does not make decoding fail. So an app can decode what its backend passes on, and can store a
-/// generation, in a property list too.
+/// decoder are. Unknown fields are kept, and a field of an unexpected type does not make decoding fail.
+/// So an app can decode what its backend passes on, and can store a generation, in a property list too.
 ///
 /// Two generations are equal if their values are: `5.0` equals `5`, and null equals absent.
 ///
@@ -62,7 +61,7 @@ public struct Generation: Sendable, Identifiable {
     /// The service's `output`. Its content is not documented.
     public var output: JSONValue? { core.output.map(JSONValue.init(text:)) }
 
-    /// All fields that this library does not know, or that had an unexpected type.
+    /// All fields that have no property here, or that had an unexpected type.
     public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
 }
 
@@ -119,8 +118,8 @@ extension Generation: CustomReflectable {
 
 /// The status of a generation: `queued`, then `inProgress`, then `completed` or `failed`.
 ///
-/// A status that this library does not know has the service's own text as its raw value, and the
-/// generation counts as not ended.
+/// An unknown status has the service's own text as its raw value, and the generation counts as not
+/// ended.
 public struct Status: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The service's literal.
     public let rawValue: String

@@ -19,7 +19,7 @@ public struct GenerationError: Sendable {
         FailureCategory(rawValue: PipevideoFFI.category(error: core))
     }
 
-    /// All fields that this library does not know, or that had an unexpected type.
+    /// All fields that have no property here, or that had an unexpected type.
     public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
 }
 

@@ -21,7 +21,7 @@ public struct TokenUsage: Sendable {
     /// The exact amount that was charged, in US dollars.
     public var costUSD: Decimal? { Decimal(exact: core.costUsd) }
 
-    /// All fields that this library does not know, or that had an unexpected type.
+    /// All fields that have no property here, or that had an unexpected type.
     public var extra: [String: JSONValue] { JSONValue.members(core.extra) }
 }
 

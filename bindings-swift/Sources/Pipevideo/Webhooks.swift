@@ -110,8 +110,8 @@ public struct Webhook: Sendable {
 
 /// The event of a verified delivery: a generation has ended.
 ///
-/// Deliveries may arrive several times and in any order; the ``id`` tells them apart. An event of a
-/// type that this library does not know is returned too.
+/// Deliveries may arrive several times and in any order; the ``id`` tells them apart. An event of an
+/// unknown type is returned too.
 public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
     /// The delivery's id, the same for each attempt to deliver it.
     public let id: String
@@ -130,7 +130,7 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
     /// Whether the client has verified this delivery before. A duplicate wakes no waits. Always false
     /// for an event that was verified without a client.
     public let isDuplicate: Bool
-    /// All fields that this library does not know, or that had an unexpected type.
+    /// All fields that have no property here, or that had an unexpected type.
     public let extra: [String: JSONValue]
 
     init(_ core: PipevideoFFI.WebhookEvent) {

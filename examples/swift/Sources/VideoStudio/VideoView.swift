@@ -52,7 +52,7 @@
             }
         }
 
-        /// A generation that was stopped, or whose wait failed, can be resumed.
+        /// Shown after a stop or an error, when the generation may continue.
         @ViewBuilder private var resumeButton: some View {
             if let id = model.generationID {
                 Button("Resume the last video") { model.resume(id) }
