@@ -1,6 +1,6 @@
-//! The scenarios are well formed: members, operations, arguments, options, kinds and fields exist, and
-//! what goes to the emulator is read by the emulator's own types. Whether they hold is for each
-//! language to run.
+//! Checks that the scenarios are well formed: their members, operations, arguments, options, error
+//! kinds and error fields exist, and the emulator's own types can read what is sent to it. The tests of
+//! each language run them.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -29,7 +29,7 @@ struct Surface {
 struct Operation {
     args: BTreeSet<String>,
     required: BTreeSet<String>,
-    /// Whether it takes `create`'s arguments as well.
+    /// Whether it also takes the arguments of `create`.
     #[serde(default)]
     request: bool,
     result: String,
@@ -42,7 +42,7 @@ struct Argument {
     required: bool,
 }
 
-/// The names of what is declared in a list.
+/// The names of the entries of a list in `surface.json`.
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
     #[derive(Deserialize)]
     struct Named {
@@ -100,7 +100,7 @@ struct Outcome {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "read to be checked")]
+#[expect(dead_code, reason = "parsing it is the check")]
 struct Update {
     generation: Map<String, Value>,
     elapsed: Option<Value>,
@@ -123,7 +123,7 @@ struct Counts {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "read to be checked")]
+#[expect(dead_code, reason = "parsing it is the check")]
 struct Request {
     method: String,
     path: String,
@@ -136,7 +136,7 @@ struct Request {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "read to be checked")]
+#[expect(dead_code, reason = "parsing it is the check")]
 enum File {
     VideoBytes(usize),
     Text(String),
@@ -146,7 +146,7 @@ enum File {
 }
 
 impl Surface {
-    /// What no language has yet.
+    /// The entries that no language has yet.
     fn excused_everywhere(&self) -> BTreeSet<String> {
         let everywhere =
             |entry: &&String| self.excuses.values().all(|all| all.contains_key(*entry));
@@ -177,7 +177,7 @@ fn scenarios() -> Vec<(String, Scenario)> {
         if name == "README.md" {
             continue;
         }
-        let name = name.strip_suffix(".json").expect("a scenario is a .json file").to_owned();
+        let name = name.strip_suffix(".json").expect("scenarios are .json files").to_owned();
         let scenario = serde_json::from_str(&fs::read_to_string(&path).unwrap());
         all.push((name.clone(), scenario.unwrap_or_else(|error| panic!("{name}: {error}"))));
     }
@@ -187,15 +187,15 @@ fn scenarios() -> Vec<(String, Scenario)> {
 
 impl Scenario {
     fn check(&self, surface: &Surface) {
-        assert!(self.about.ends_with('.'), "about is a sentence");
+        assert!(self.about.ends_with('.'), "about must be a sentence");
         let mut options = self.emulator.clone();
         options.entry("polls").or_insert(json!(["completed"]));
         serde_json::from_value::<Options>(Value::Object(options)).unwrap();
         for option in self.client.keys() {
-            assert!(surface.options.contains(option), "no option {option}");
+            assert!(surface.options.contains(option), "unknown option {option}");
         }
         for file in self.files.values() {
-            assert!(!matches!(file, File::Video), "video is for files_after");
+            assert!(!matches!(file, File::Video), "\"video\" is only for files_after");
         }
         self.first.iter().chain([&self.call]).for_each(|call| call.check(surface, self));
         self.outcome.check(surface);
@@ -208,28 +208,28 @@ impl Scenario {
         assert!(self.generations.iter().all(|new| new.id.as_deref() != Some("")));
     }
 
-    /// A fault that does nothing is most likely mistyped.
+    /// Rejects faults without an effect, which are most likely mistyped.
     fn check_faults(&self) {
         for fault in &self.faults {
             let path = fault.matching.path.as_deref();
-            assert!(path.is_none_or(|path| path.starts_with('/')), "a path begins with /");
+            assert!(path.is_none_or(|path| path.starts_with('/')), "a path starts with /");
             let harmless = Fault { matching: fault.matching.clone(), ..Fault::default() };
-            assert!(*fault != harmless, "a fault that does nothing");
+            assert!(*fault != harmless, "the fault has no effect");
         }
         for fault in &self.delivery_faults {
             let generation_id = fault.generation_id.clone();
             let harmless = DeliveryFault { generation_id, ..DeliveryFault::default() };
-            assert!(*fault != harmless, "a fault that does nothing");
+            assert!(*fault != harmless, "the fault has no effect");
         }
-        let told = self.events.is_some();
-        assert!(told || self.delivery_faults.is_empty(), "no events that could go wrong");
+        let has_receiver = self.events.is_some();
+        assert!(has_receiver || self.delivery_faults.is_empty(), "delivery_faults need events");
     }
 }
 
 impl Call {
     fn check(&self, surface: &Surface, scenario: &Scenario) {
         let operation = surface.operations.get(&self.operation);
-        let operation = operation.unwrap_or_else(|| panic!("no operation {}", self.operation));
+        let operation = operation.unwrap_or_else(|| panic!("unknown operation {}", self.operation));
         for arg in self.args.keys() {
             assert!(operation.args.contains(arg), "{} has no {arg}", self.operation);
         }
@@ -239,10 +239,10 @@ impl Call {
         for value in self.args.values().filter_map(Value::as_str) {
             let Some(wanted) = value.strip_prefix('@') else { continue };
             let named = |call: &Call| call.name.as_deref() == Some(wanted);
-            assert!(scenario.first.iter().any(named), "nothing is called {wanted}");
+            assert!(scenario.first.iter().any(named), "no call in first is named {wanted}");
         }
         if self.operation.ends_with(".unwrap") {
-            assert!(self.args.contains_key("now"), "a scenario says what time it is");
+            assert!(self.args.contains_key("now"), "{} needs now", self.operation);
         }
         if let Some(outcome) = &self.outcome {
             outcome.check(surface);
@@ -253,13 +253,13 @@ impl Call {
 impl Outcome {
     fn check(&self, surface: &Surface) {
         let ways = [self.value.is_some(), self.updates.is_some(), self.error.is_some()];
-        assert!(ways.iter().filter(|way| **way).count() <= 1, "one outcome");
-        assert!(self.lacks.is_none() || self.error.is_some(), "lacks is about an error");
+        assert!(ways.iter().filter(|way| **way).count() <= 1, "a call has one outcome");
+        assert!(self.lacks.is_none() || self.error.is_some(), "lacks needs an error");
         let Some(error) = &self.error else { return };
         let kind = error["kind"].as_str().expect("an error has a kind");
-        assert!(surface.error_kinds.contains(kind), "no kind {kind}");
+        assert!(surface.error_kinds.contains(kind), "unknown error kind {kind}");
         for field in error.keys() {
-            assert!(surface.error_fields.contains(field), "no field {field}");
+            assert!(surface.error_fields.contains(field), "unknown error field {field}");
         }
     }
 }
@@ -284,16 +284,16 @@ impl Requests {
 fn every_scenario_is_well_formed() {
     let surface = surface();
     let scenarios = scenarios();
-    assert!(scenarios.len() >= 45);
+    assert!(!scenarios.is_empty(), "the folder has moved");
     for (name, scenario) in &scenarios {
-        // Seen when a check fails: which one it was.
+        // The output of a failed test shows which scenario was the last.
         println!("{name}");
         scenario.check(&surface);
     }
 }
 
 #[test]
-fn abouts_differ() {
+fn every_about_is_unique() {
     let scenarios = scenarios();
     let abouts: BTreeSet<_> = scenarios.iter().map(|(_, scenario)| &scenario.about).collect();
     assert_eq!(abouts.len(), scenarios.len());
@@ -314,7 +314,7 @@ fn every_operation_and_kind_has_a_scenario() {
 }
 
 #[test]
-fn excuses_name_what_exists() {
+fn excuses_name_existing_entries() {
     let surface = surface();
     let scenarios: BTreeSet<_> = scenarios().into_iter().map(|(name, _)| name).collect();
     for (entry, reason) in surface.excuses.values().flatten() {
@@ -322,7 +322,7 @@ fn excuses_name_what_exists() {
             || [&surface.options, &surface.error_fields, &surface.error_kinds, &scenarios]
                 .iter()
                 .any(|set| set.contains(entry));
-        assert!(exists, "there is no {entry} to be excused");
+        assert!(exists, "excused, but unknown: {entry}");
         assert!(!reason.is_empty());
     }
     assert!(surface.operations.values().all(|operation| !operation.result.is_empty()));
