@@ -265,6 +265,6 @@ test('extreme values from the service and the caller are handled', async (contex
     () => emulator.fault({ nope: 1 }),
     (error) => error.code === undefined && /the emulator rejected the call: unknown field/.test(error.message),
   );
-  assert.throws(() => emulator.settle('gen_none'), /There is no gen_none/);
+  assert.throws(() => emulator.settle('gen_none'), /There is no generation gen_none/);
   assert.throws(() => emulator.fault(7), TypeError);
 });
