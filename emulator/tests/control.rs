@@ -52,9 +52,9 @@ async fn generations_are_added_and_settled() {
     let path = "generations/gen_given/settle";
     let (status, settled) = bench.control(Method::POST, path, settlement).await;
     assert_eq!((status, &settled["status"]), (200, &json!("completed")));
-    let shown = bench.get_json("/v1/responses/gen_given").await;
+    let generation = bench.get_json("/v1/responses/gen_given").await;
     assert_eq!(
-        (&shown["usage"]["total_tokens"], &shown["usage"]["cost_usd"]),
+        (&generation["usage"]["total_tokens"], &generation["usage"]["cost_usd"]),
         (&json!(3000), &json!(0.0056))
     );
     let missing =

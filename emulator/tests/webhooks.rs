@@ -162,8 +162,8 @@ async fn deliveries_are_retried_with_the_same_id_until_accepted() {
     let bench = with_receiver(&url, json!({ "speed": 3000 })).await;
     complete(&bench.emulator, "gen_1");
     let sent = bench.emulator.wait_for_deliveries(4).await;
-    let answers: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
-    assert_eq!(answers, [500, 302, 400, 204]);
+    let statuses: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
+    assert_eq!(statuses, [500, 302, 400, 204]);
     assert_eq!(sent.iter().map(|sent| sent.attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(sent.iter().all(|other| other.id == sent[0].id));
     let pauses: Vec<_> = sent.windows(2).map(|pair| pair[1].at - pair[0].at).collect();

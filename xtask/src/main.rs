@@ -64,8 +64,9 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n\nLanguages: {}. Default: all of them.\n\nMissing tools \
-         are installed where that is possible; CONTRIBUTING.md lists them.",
+        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n\nLanguages: {}. \
+         Default: all of them.\n\nMissing tools are installed where that is possible; \
+         CONTRIBUTING.md lists them.",
         known()
     )
 }

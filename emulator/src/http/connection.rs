@@ -23,7 +23,7 @@ impl WatchedStream {
     }
 }
 
-/// Reports when all bytes that a response body has yielded were given to the kernel.
+/// Reports when the kernel has accepted all bytes that a response body has yielded.
 ///
 /// hyper buffers what a body yields and drops its buffer when the body fails. A body that promises
 /// that its first bytes arrive therefore waits for a flush before it fails: hyper flushes the stream

@@ -26,6 +26,9 @@ use ledger::Ledger;
 pub(crate) use ledger::Money;
 use rate_limit::RateLimiter;
 
+/// The prompt tokens of a generation that was added without a prompt: those of a short sentence.
+const ADDED_PROMPT_TOKENS: u64 = 10;
+
 /// The service.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -113,7 +116,7 @@ impl Service {
             return Err(ControlError(format!("The id {id} is taken by another generation")));
         }
         let provider = catalogue::default_provider();
-        let create = Create { model, engine, provider, prompt_tokens: 10 };
+        let create = Create { model, engine, provider, prompt_tokens: ADDED_PROMPT_TOKENS };
         let polls = new.polls.or_else(|| self.options.polls.clone());
         self.insert(id.clone(), &create, polls, now);
         Ok(id)
