@@ -1,0 +1,21 @@
+//! What the native halves of the language packages share.
+//!
+//! Each of `bindings-python`, `bindings-node` and `bindings-swift` converts arguments, makes one call
+//! of the core, and maps one error. The parts of that which do not depend on the host language are
+//! here: the conversion of [options](ClientOptions), the [fields of an error](ErrorFields), errors of
+//! the host that [pass through the core](ForeignError), the [runtime's thread](BackgroundRuntime),
+//! and [`lock`].
+
+mod error_fields;
+mod foreign_error;
+mod lock;
+mod options;
+mod runtime;
+
+pub use error_fields::{Cause, ErrorFields, cause};
+pub use foreign_error::ForeignError;
+pub use lock::lock;
+pub use options::{
+    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
+};
+pub use runtime::BackgroundRuntime;
