@@ -1,5 +1,6 @@
 //! Errors of the host language on their way through the core.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -16,13 +17,13 @@ pub struct ForeignError<E>(Source<E>);
 /// The source of a [`ForeignError`], which the core's errors refer to.
 struct Source<E> {
     value: E,
-    description: &'static str,
+    description: Cow<'static, str>,
 }
 
 impl<E: Send + Sync + 'static> ForeignError<E> {
     /// Wraps the host's error; the description is its text in the core's chain of sources.
-    pub fn new(value: E, description: &'static str) -> Self {
-        Self(Source { value, description })
+    pub fn new(value: E, description: impl Into<Cow<'static, str>>) -> Self {
+        Self(Source { value, description: description.into() })
     }
 
     /// Returns the host's error that is among the sources of this error, if there is one.
@@ -43,7 +44,7 @@ pub(crate) fn sources(error: &Error) -> impl Iterator<Item = &(dyn StdError + 's
 
 impl<E> fmt::Display for ForeignError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.description)
+        f.write_str(&self.0.description)
     }
 }
 
@@ -61,7 +62,7 @@ impl<E> fmt::Debug for Source<E> {
 
 impl<E> fmt::Display for Source<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.description)
+        f.write_str(&self.description)
     }
 }
 

@@ -1,42 +1,16 @@
-//! A call of the core, on the one runtime of this process, until it is done or cancelled.
+//! A call of the core, on the runtime, until it is done or cancelled.
 
 use std::future::Future;
-use std::io;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Mutex;
 
-use nix::sys::signal::{SigSet, Signal};
-use tokio::runtime::{Builder, Runtime};
+use bindings_common::lock;
 use tokio::task::AbortHandle;
 
 use crate::errors::Failure;
+use crate::runtime::runtime;
 
-/// The runtime: one thread, started with the first client.
-pub(crate) fn runtime() -> io::Result<&'static Runtime> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime);
-    }
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("pipevideo").on_thread_start(block_sigpipe);
-    let started = builder.enable_all().build()?;
-    // Whoever came first has set one already, and this one ends here.
-    Ok(RUNTIME.get_or_init(|| started))
-}
-
-/// A write to a connection that the other side has reset raises SIGPIPE, which a Swift program has at
-/// its default: it would end the process. Rust's own programs, Python and Node ignore the signal; the
-/// process is not ours, so only our threads do. All that is sent is sent there, since [`Cancel::run`]
-/// spawns each call, and a blocked signal stays with the thread that raised it.
-fn block_sigpipe() {
-    SigSet::from(Signal::SIGPIPE).thread_block().expect("SIGPIPE is a signal that can be blocked");
-}
-
-/// The mutexes here are held for a few lines that do not panic; if one did, its state is sound.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
+/// Cancels a call. UniFFI does not pass on the cancellation of a host's task, so each call takes one
+/// of these.
 #[derive(Default, uniffi::Object)]
 pub(crate) struct Cancel(Mutex<Stage>);
 
@@ -80,8 +54,8 @@ impl Cancel {
         };
         match task.await {
             Ok(result) => result,
-            Err(ended) => match ended.try_into_panic() {
-                // UniFFI turns it into an error.
+            Err(failed) => match failed.try_into_panic() {
+                // UniFFI turns the panic into an error.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(Failure::Cancelled),
             },

@@ -9,30 +9,25 @@ use pipevideo::{
     WebhookEvent,
 };
 
-use crate::call::{Cancel, runtime};
+use crate::call::Cancel;
 use crate::errors::Failure;
 use crate::options::{self, Options};
 use crate::request::Arguments;
+use crate::runtime::{run_callback, runtime};
 use crate::token::TokenSource;
 use crate::watch::Watch;
 use crate::webhook::Header;
 
-/// Told of each change of a generation.
+/// Receives each change of a generation.
 #[uniffi::export(foreign)]
 pub(crate) trait UpdateListener: Send + Sync {
     fn updated(&self, update: Update);
 }
 
-/// Told each time that bytes have arrived.
+/// Receives the progress of a download each time that bytes have arrived.
 #[uniffi::export(foreign)]
 pub(crate) trait DownloadListener: Send + Sync {
     fn progressed(&self, downloaded: u64, total: Option<u64>);
-}
-
-/// Calls a function of the app, which may take its time: meanwhile all other calls go on, on another
-/// thread.
-fn tell(function: impl FnOnce()) {
-    tokio::task::block_in_place(function);
 }
 
 #[derive(uniffi::Enum)]
@@ -94,7 +89,7 @@ impl Core {
             wait = wait.deadline(deadline);
         }
         if let Some(listener) = listener {
-            wait = wait.on_update(move |update| tell(|| listener.updated(update.clone())));
+            wait = wait.on_update(move |update| run_callback(|| listener.updated(update.clone())));
         }
         let wait = wait.into_future();
         cancel.run(async move { Ok(wait.await?) }).await
@@ -117,7 +112,7 @@ impl Core {
             }
             if let Some(listener) = listener {
                 generate =
-                    generate.on_update(move |update| tell(|| listener.updated(update.clone())));
+                    generate.on_update(move |update| run_callback(|| listener.updated(update.clone())));
             }
             Ok(generate.await?)
         };
@@ -142,7 +137,7 @@ impl Core {
         let mut download = self.0.responses().download(source, path);
         if let Some(listener) = listener {
             download = download.on_progress(move |progress| {
-                tell(|| listener.progressed(progress.downloaded, progress.total));
+                run_callback(|| listener.progressed(progress.downloaded, progress.total));
             });
         }
         let download = download.into_future();

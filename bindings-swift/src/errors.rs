@@ -1,21 +1,21 @@
-//! From the core's error to what Swift throws.
+//! From the core's error to the error of the host.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bindings_common::{Cause, ErrorFields, ForeignError, cause};
 use pipevideo::{Error, ErrorKind, Generation};
 
-use crate::token::{Held, Thrown};
+use crate::token::Thrown;
 
-/// How a call has failed.
+/// Why a call failed.
 #[derive(uniffi::Error)]
 pub(crate) enum Failure {
-    /// The core's error, and what the token function has thrown if that is its cause.
+    /// The core's error, and the error that the token function threw if that caused it.
     Failed { details: Box<ErrorDetails>, thrown: Option<Arc<dyn Thrown>> },
-    /// The task was cancelled.
+    /// The call was cancelled.
     Cancelled,
 }
 
@@ -38,30 +38,31 @@ pub(crate) struct ErrorDetails {
     pub(crate) last: Option<Generation>,
     pub(crate) polls: Option<u32>,
     pub(crate) reason: Option<String>,
-    /// The error that caused this one, or none. Swift's values hold none of their own kind but in a
-    /// list.
+    /// The error of this library that caused this one, if there is one. It is a list since not every
+    /// host's values can contain one of their own type directly.
     pub(crate) causes: Vec<ErrorDetails>,
 }
 
-impl ErrorDetails {
-    fn own(kind: ErrorKind, message: &str) -> Self {
+impl From<ErrorFields<'_>> for ErrorDetails {
+    fn from(fields: ErrorFields<'_>) -> Self {
+        let text = |text: Option<&str>| text.map(str::to_owned);
         Self {
-            kind: kind.as_str().to_owned(),
-            message: message.to_owned(),
-            status: None,
-            code: None,
-            request_id: None,
-            generation_id: None,
-            retryable: false,
-            retry_after: None,
-            attempts: 0,
-            model: None,
-            sent_at: None,
-            generation: None,
-            category: None,
-            last: None,
-            polls: None,
-            reason: None,
+            kind: fields.kind.as_str().to_owned(),
+            message: fields.message.to_owned(),
+            status: fields.status,
+            code: text(fields.code),
+            request_id: text(fields.request_id),
+            generation_id: text(fields.generation_id),
+            retryable: fields.retryable,
+            retry_after: fields.retry_after,
+            attempts: fields.attempts,
+            model: text(fields.model),
+            sent_at: fields.sent_at,
+            generation: fields.generation.cloned(),
+            category: text(fields.category),
+            last: fields.last.cloned(),
+            polls: fields.polls,
+            reason: text(fields.reason),
             causes: Vec::new(),
         }
     }
@@ -69,42 +70,18 @@ impl ErrorDetails {
 
 impl From<&Error> for ErrorDetails {
     fn from(error: &Error) -> Self {
-        let generation = |kind| error.generation().filter(|_| error.kind() == kind).cloned();
-        Self {
-            status: error.status(),
-            code: error.code().map(str::to_owned),
-            request_id: error.request_id().map(str::to_owned),
-            generation_id: error.generation_id().map(str::to_owned),
-            retryable: error.is_retryable(),
-            retry_after: error.retry_after(),
-            attempts: error.attempts(),
-            model: error.model().map(str::to_owned),
-            sent_at: error.sent_at(),
-            generation: generation(ErrorKind::GenerationFailed),
-            category: error.category().map(|category| category.as_str().to_owned()),
-            last: generation(ErrorKind::WaitTimeout),
-            polls: error.polls(),
-            reason: error.reason().map(|reason| reason.as_str().to_owned()),
-            causes: sources(error)
-                .find_map(|s| s.downcast_ref().map(Self::from))
-                .into_iter()
-                .collect(),
-            ..Self::own(error.kind(), error.message())
-        }
+        let causes = match cause::<Arc<dyn Thrown>>(error) {
+            Some(Cause::Error(error)) => vec![error.into()],
+            _ => Vec::new(),
+        };
+        Self { causes, ..ErrorFields::from(error).into() }
     }
-}
-
-fn sources(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |source| (*source).source())
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let thrown = sources(&error).find_map(|source| source.downcast_ref::<Held>());
-        Self::Failed {
-            details: Box::new((&error).into()),
-            thrown: thrown.map(|held| held.0.clone()),
-        }
+        let thrown = ForeignError::<Arc<dyn Thrown>>::find(&error).cloned();
+        Self::Failed { details: Box::new((&error).into()), thrown }
     }
 }
 
@@ -119,14 +96,16 @@ impl From<io::Error> for Failure {
 impl Failure {
     /// An error that the binding itself finds in an option.
     pub(crate) fn configuration(message: &str) -> Self {
-        let details = Box::new(ErrorDetails::own(ErrorKind::Configuration, message));
-        Self::Failed { details, thrown: None }
+        Self::new(ErrorKind::Configuration, message)
     }
 
     /// An error that the binding itself finds in an argument.
     pub(crate) fn invalid(message: &str) -> Self {
-        let details = Box::new(ErrorDetails::own(ErrorKind::InvalidRequest, message));
-        Self::Failed { details, thrown: None }
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    fn new(kind: ErrorKind, message: &str) -> Self {
+        Self::Failed { details: Box::new(ErrorFields::new(kind, message).into()), thrown: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The models' JSON, for `Codable`: read and written by the core, as leniently and as faithfully.
+//! The models' JSON, read and written by the core: unknown and unreadable fields are kept.
 
 use pipevideo::{
     AccountUsage, EngineCatalog, FailureCategory, Generation, GenerationError, Status, TokenUsage,
@@ -49,14 +49,14 @@ fn account_usage_from_json(json: &str) -> Option<AccountUsage> {
     serde_json::from_str(json).ok()
 }
 
-/// The category of a generation's failure.
+/// Returns the category of a generation's failure.
 #[uniffi::export]
 fn category(error: GenerationError) -> String {
     let category: FailureCategory = error.category();
     category.as_str().to_owned()
 }
 
-/// Whether a status is an end.
+/// Returns whether a generation with this status no longer changes.
 #[uniffi::export]
 fn is_final(status: Status) -> bool {
     status.is_final()

@@ -1,4 +1,4 @@
-//! A create's arguments, from Swift's to the core's.
+//! The arguments of a create, from the host's to the core's.
 
 use pipevideo::{Detail, GenerationRequest, InputItem, InputPart, Media, ProviderPreference, Role};
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     provider: Option<Provider>,
     engine: Option<String>,
     expand_prompt: Option<bool>,
-    /// An object, as JSON.
+    /// A JSON object.
     extra_body: Option<String>,
 }
 
@@ -53,20 +53,20 @@ pub(crate) enum Provider {
     Order {
         slugs: Vec<String>,
     },
-    /// The wire's own object, as JSON.
+    /// The JSON object that is sent as it is.
     Object {
         json: String,
     },
 }
 
 impl Arguments {
-    /// The request; files are read where it does not keep others waiting.
+    /// Returns the request. Files are read on a thread that may block, so that other calls continue.
     pub(crate) async fn request(self) -> Result<GenerationRequest, Failure> {
         if matches!(self.input, Input::Text { .. }) {
             return self.read();
         }
         let read = tokio::task::spawn_blocking(|| self.read()).await;
-        read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+        read.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
     fn read(self) -> Result<GenerationRequest, Failure> {
@@ -95,7 +95,7 @@ impl Input {
             Self::Parts { parts: list } => Ok(parts(list)?.into()),
             Self::Items { items } => {
                 let items = items.into_iter().map(|item| {
-                    let role: Role = word("an item's role", item.role)?;
+                    let role: Role = literal("an item's role", item.role)?;
                     Ok(InputItem::new(role, parts(item.content)?))
                 });
                 Ok(items.collect::<Result<Vec<_>, Failure>>()?.into())
@@ -110,7 +110,7 @@ impl Part {
             Self::Text { text } => InputPart::text(text),
             Self::Image { source, detail: None } => InputPart::image(source.read()?),
             Self::Image { source, detail: Some(detail) } => {
-                let detail: Detail = word("an image's detail", detail)?;
+                let detail: Detail = literal("an image's detail", detail)?;
                 InputPart::image_with_detail(source.read()?, detail)
             }
             Self::Video { source } => InputPart::video(source.read()?),
@@ -128,7 +128,7 @@ impl Source {
     }
 }
 
-/// The size up to which content is taken.
+/// Returns the maximum size of a file or of bytes in a request.
 #[uniffi::export]
 fn max_media_bytes() -> u64 {
     Media::MAX_BYTES
@@ -143,15 +143,15 @@ impl Provider {
     }
 }
 
-/// One of the words that the service knows.
-fn word<T: DeserializeOwned>(what: &str, word: String) -> Result<T, Failure> {
-    serde_json::from_value(word.into())
-        .map_err(|_| Failure::invalid(&format!("{what} is not one that the service knows.")))
+/// Reads a literal of a closed set.
+fn literal<T: DeserializeOwned>(what: &str, literal: String) -> Result<T, Failure> {
+    serde_json::from_value(literal.into())
+        .map_err(|_| Failure::invalid(&format!("{what} is not a value that the service defines.")))
 }
 
 fn object(name: &str, json: &str) -> Result<Map<String, Value>, Failure> {
-    // It is an object in Swift; a number that is not finite is the one thing that has no JSON.
+    // The host writes the JSON of an object. Only numbers that are not finite make it invalid.
     serde_json::from_str(json).map_err(|_| {
-        Failure::invalid(&format!("{name} has a number that JSON cannot hold: it is not finite."))
+        Failure::invalid(&format!("{name} has a number that is not finite, which JSON cannot hold."))
     })
 }

@@ -1,37 +1,38 @@
-//! A key that is a Swift function: the core asks, Swift starts a task that answers.
+//! A key that is a function of the host: the core asks for a token, and the host replies.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use bindings_common::{ForeignError, lock};
 use pipevideo::TokenError;
 use tokio::sync::oneshot;
 
-use crate::call::lock;
 
-/// Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
+
+/// The token function. `ask` returns at once, and the token is sent by the reply.
 #[uniffi::export(foreign)]
 pub(crate) trait TokenSource: Send + Sync {
     fn ask(&self, reply: Arc<TokenReply>) -> Arc<dyn Asked>;
 }
 
-/// What answers, until nobody waits for it any more.
+/// The host's task that produces a token.
 #[uniffi::export(foreign)]
 pub(crate) trait Asked: Send + Sync {
+    /// Called when the token is no longer needed, also after a reply.
     fn cancel(&self);
 }
 
-/// What a token function has thrown, which only Swift looks into.
+/// An error that a token function threw. Only the host reads it.
 #[uniffi::export(foreign)]
 pub(crate) trait Thrown: Send + Sync {
     /// The name of its type.
     fn name(&self) -> String;
 }
 
-type Answer = Result<String, Raised>;
+type Token = Result<String, ForeignError<Arc<dyn Thrown>>>;
 
-/// Where the answer goes. One that is dropped without an answer is a failure.
+/// Takes the token, or the error of the token function. Dropping it without either is a failure.
 #[derive(uniffi::Object)]
-pub(crate) struct TokenReply(Mutex<Option<oneshot::Sender<Answer>>>);
+pub(crate) struct TokenReply(Mutex<Option<oneshot::Sender<Token>>>);
 
 #[uniffi::export]
 impl TokenReply {
@@ -40,66 +41,33 @@ impl TokenReply {
     }
 
     pub(crate) fn fail(&self, error: Arc<dyn Thrown>) {
-        self.send(Err(Raised(Held(error))));
+        let description = error.name();
+        self.send(Err(ForeignError::new(error, description)));
     }
 }
 
 impl TokenReply {
-    fn send(&self, answer: Answer) {
+    fn send(&self, token: Token) {
         if let Some(sender) = lock(&self.0).take() {
-            // Nobody waits for it if the call has been cancelled.
-            let _ = sender.send(answer);
+            // The receiver is gone if the call was cancelled.
+            let _ = sender.send(token);
         }
     }
 }
 
+/// Asks the token function for a token.
 pub(crate) async fn token(source: Arc<dyn TokenSource>) -> Result<String, TokenError> {
-    let (sender, answer) = oneshot::channel();
-    let _asked = Asking(source.ask(Arc::new(TokenReply(Mutex::new(Some(sender))))));
+    let (sender, token) = oneshot::channel();
+    let _guard = CancelOnDrop(source.ask(Arc::new(TokenReply(Mutex::new(Some(sender))))));
     drop(source);
-    Ok(answer.await.map_err(|_| "the token function ended without an answer")??)
+    Ok(token.await.map_err(|_| "the token function ended without a token or an error")??)
 }
 
-/// Cancels what answers when the call is over; where it has answered, that is nothing.
-struct Asking(Arc<dyn Asked>);
+/// Cancels the host's task when the call is over. The host ignores that if the task has replied.
+struct CancelOnDrop(Arc<dyn Asked>);
 
-impl Drop for Asking {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
     }
 }
-
-/// The failure of a token function, on its way through the core and back.
-#[derive(Debug)]
-struct Raised(Held);
-
-/// What was thrown, found again as the source of [`Raised`].
-#[derive(Clone)]
-pub(crate) struct Held(pub(crate) Arc<dyn Thrown>);
-
-impl fmt::Display for Raised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the function threw an error")
-    }
-}
-
-impl std::error::Error for Raised {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-impl fmt::Debug for Held {
-    /// What a function throws may quote the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Held(..)")
-    }
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.name())
-    }
-}
-
-impl std::error::Error for Held {}

@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use bindings_common::lock;
 use pipevideo::Update;
 
-use crate::call::{Cancel, lock};
+use crate::call::Cancel;
 use crate::errors::Failure;
 use crate::options;
 
-/// Dropping it stops following, never the generation.
+/// A stream of updates. Dropping it stops the stream, but not the generation.
 #[derive(uniffi::Object)]
 pub(crate) struct Watch {
-    /// Empty while an update is waited for, and after the end.
+    /// `None` while a call waits for an update, and after the end.
     watch: Arc<Mutex<Option<pipevideo::Watch>>>,
     deadline: Mutex<Option<f64>>,
 }
@@ -24,18 +25,18 @@ impl Watch {
 
 #[uniffi::export]
 impl Watch {
-    /// The next update, or none at the end. One that is cancelled ends it.
+    /// Returns the next update, or `None` at the end. Cancelling the call ends the stream.
     pub(crate) async fn next(&self, cancel: Arc<Cancel>) -> Result<Option<Update>, Failure> {
         let deadline = options::deadline(lock(&self.deadline).take())?;
         let Some(mut watch) = lock(&self.watch).take() else { return Ok(None) };
         if let Some(deadline) = deadline {
             watch = watch.deadline(deadline);
         }
-        let place = self.watch.clone();
+        let slot = self.watch.clone();
         let work = async move {
             let next = watch.next().await.transpose()?;
             if next.is_some() {
-                *lock(&place) = Some(watch);
+                *lock(&slot) = Some(watch);
             }
             Ok(next)
         };

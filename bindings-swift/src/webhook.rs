@@ -6,7 +6,7 @@ use pipevideo::WebhookEvent;
 
 use crate::errors::Failure;
 
-/// Verifies deliveries without a client.
+/// Verifies webhook deliveries without a client.
 #[derive(uniffi::Object)]
 pub(crate) struct Verifier(pipevideo::Webhook);
 

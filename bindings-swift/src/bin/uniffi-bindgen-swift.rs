@@ -1,4 +1,4 @@
-//! Writes the Swift side of the border, `Sources/PipevideoFFI`, from the library.
+//! Generates the Swift half of the bindings, `Sources/PipevideoFFI`, from the library.
 
 fn main() {
     uniffi::uniffi_bindgen_swift();
