@@ -9,11 +9,8 @@ const { make } = require('./errors.js');
 const { InvalidRequestError, callable, milliseconds, object, unknownOption, wrong } = require('./check.js');
 const tokens = require('./tokens.js');
 
-/** The kinds of events; the numbers are those of `src/bridge.rs`. */
-const FAILED = 0;
-const DONE = 1;
-const NOTIFY = 2;
-const TOKEN = 3;
+/** The kinds of events. A call that ended without an outcome has none of these. */
+const { Failed: FAILED, Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED } = native.EventKind;
 
 /** The calls that the native module is working on, by number. */
 const pending = new Map();
@@ -31,14 +28,14 @@ function handleEvents(events) {
   for (let i = 0; i < events.length; i += 4) {
     const number = events[i];
     const kind = events[i + 1];
-    if (kind === TOKEN) {
+    if (kind === TOKEN_NEEDED) {
       tokens.provide(number, Number(events[i + 2]));
       continue;
     }
     const call = pending.get(number);
     // A cancelled call has been removed, and its last events may still arrive.
     if (call === undefined) continue;
-    if (kind === NOTIFY) {
+    if (kind === NOTIFIED) {
       notify(call, events[i + 2], events[i + 3]);
       continue;
     }
@@ -127,7 +124,7 @@ function cancel(call, reason) {
 function unrefIfIdle() {
   if (isRef && pending.size === 0) {
     isRef = false;
-    bridge.release();
+    bridge.unref();
   }
 }
 
@@ -159,7 +156,7 @@ function callOptions(given, allowed) {
       // The callback runs in the asynchronous context of the call, so that the caller's AsyncLocalStorage works
       // in it.
       options.callback = AsyncResource.bind(callable(name, value));
-      options.native.told = true;
+      options.native.notify = true;
     }
   }
   return options;
@@ -214,7 +211,7 @@ function run(options, read, begin, readNotification) {
   if (signal !== undefined) listen(signal, call);
   if (!isRef) {
     isRef = true;
-    bridge.hold();
+    bridge.ref();
   }
   return promise;
 }

@@ -1,13 +1,15 @@
-//! How results reach an event loop: for each Node environment a queue, and one thread-safe function
+//! Passes results to event loops: each Node environment has a queue, and one thread-safe function
 //! that empties it.
 //!
-//! The runtime's thread puts what has happened into the queue and calls the function once when it
-//! has nothing else to do, so that many results cost one wake-up. The function does not keep the
-//! process alive; calls under way do, by `hold` and `release`.
+//! The process has one runtime, which all environments (the main thread's and those of worker
+//! threads) share. Its thread never runs JavaScript: it puts events into the queues and calls each
+//! function once before it parks, so that many results cost one wake-up. The function does not keep
+//! the process alive; calls under way do, by `ref` and `unref`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use bindings_common::{BackgroundRuntime, lock};
 use futures_util::future::{AbortHandle, abortable};
 use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -15,37 +17,65 @@ use napi::{Env, Result, Status, sys};
 use napi_derive::napi;
 
 use crate::errors::Failure;
-use crate::runtime::{self, lock};
 use crate::values::Value;
 
-/// With so many events the loop is woken even if the runtime has more to do.
-const MANY: usize = 64;
+static RUNTIME: BackgroundRuntime = BackgroundRuntime::new(wake_changed);
 
-/// The channels that have something new since their loops were last woken.
+/// The number of events at which the loop is woken although the runtime has more to do, so that the
+/// two threads work side by side through a long burst.
+const MAX_BATCH: usize = 64;
+
+/// The size from which the wire's JSON is passed as bytes, which are not decoded on the event loop.
+/// The JSON of a generation is far smaller; an engine catalog or an `output` may be larger.
+const LARGE: usize = 64 << 10;
+
+/// The channels that have events since their loops were last woken.
 static CHANGED: Mutex<Vec<Arc<Channel>>> = Mutex::new(Vec::new());
 
-/// What JavaScript gets: for each event its call, its kind, a text, and the wire's JSON.
+/// What JavaScript receives: for each event its call, its kind, a text, and the wire's JSON.
 type Events = Vec<Either4<u32, String, Buffer, ()>>;
 type Wake = ThreadsafeFunction<(), (), FnArgs<(Events,)>, Status, false, true>;
 
-/// Something that has happened to a call. The kinds' numbers are those in `lib/calls.js`.
-pub(crate) enum Event {
-    /// It is over: it failed.
-    Failed(String),
-    /// It is over: this is its value.
-    Done(Value),
-    /// A callback is to be told of this.
-    Told(Value),
-    /// A token is wanted; the call's number is the client's.
-    Token(u32),
-    /// It ended without an outcome: a panic, most likely.
+/// The kinds of events, for `lib/calls.js`.
+#[napi]
+pub enum EventKind {
+    Failed,
+    Done,
+    Notified,
+    TokenNeeded,
     Lost,
+}
+
+/// An event of a call.
+pub(crate) enum Event {
+    /// The call failed; this is its last event.
+    Failed(String),
+    /// The call succeeded with this value; this is its last event.
+    Done(Value),
+    /// The call's callback receives this value.
+    Notified(Value),
+    /// A request for a token, with the request's number. The call's number is the client's.
+    TokenNeeded(u32),
+    /// The call ended without an outcome, most likely by a panic; this is its last event.
+    Lost,
+}
+
+impl Event {
+    fn into_parts(self) -> (EventKind, Value) {
+        match self {
+            Self::Failed(text) => (EventKind::Failed, Value::text(text)),
+            Self::Done(value) => (EventKind::Done, value),
+            Self::Notified(value) => (EventKind::Notified, value),
+            Self::TokenNeeded(id) => (EventKind::TokenNeeded, Value::text(id.to_string())),
+            Self::Lost => (EventKind::Lost, Value::text(String::new())),
+        }
+    }
 }
 
 /// The runtime's end of a bridge.
 pub(crate) struct Channel {
     events: Mutex<Vec<(u32, Event)>>,
-    /// None before it is set up, and after the environment has ended.
+    /// `None` before it is set up, and after the environment has ended.
     wake: Mutex<Option<Wake>>,
     /// The calls under way, by number.
     calls: Mutex<HashMap<u32, AbortHandle>>,
@@ -58,7 +88,7 @@ impl Channel {
         events.push((call, event));
         match events.len() {
             1 => lock(&CHANGED).push(self.clone()),
-            MANY => {
+            MAX_BATCH => {
                 drop(events);
                 self.wake();
             }
@@ -76,15 +106,9 @@ impl Channel {
         let taken = std::mem::take(&mut *lock(&self.events));
         let mut events = Vec::with_capacity(taken.len() * 4);
         for (call, event) in taken {
-            let (kind, value) = match event {
-                Event::Failed(text) => (0, Value::text(text)),
-                Event::Done(value) => (1, value),
-                Event::Told(value) => (2, value),
-                Event::Token(request) => (3, Value::text(request.to_string())),
-                Event::Lost => (4, Value::text(String::new())),
-            };
+            let (kind, value) = event.into_parts();
             events.push(Either4::A(call));
-            events.push(Either4::A(kind));
+            events.push(Either4::A(kind as u32));
             events.push(Either4::B(value.text));
             events.push(match value.raw {
                 None => Either4::D(()),
@@ -95,7 +119,7 @@ impl Channel {
         events
     }
 
-    /// Starts a call. Its events come under its number; the last one is `Failed`, `Done` or `Lost`.
+    /// Starts a call. Its events have its number; the last one is `Failed`, `Done` or `Lost`.
     pub(crate) fn begin(
         self: &Arc<Self>,
         call: u32,
@@ -103,19 +127,19 @@ impl Channel {
     ) -> Result<()> {
         let (work, abort) = abortable(work);
         lock(&self.calls).insert(call, abort);
-        let ending = Ending(self.clone(), call);
-        runtime::spawn(Box::pin(async move {
+        let guard = EndGuard(self.clone(), call);
+        RUNTIME.spawn(async move {
             if let Ok(result) = work.await {
-                ending.end(match result {
+                guard.end(match result {
                     Ok(value) => Event::Done(value),
                     Err(Failure(error)) => Event::Failed(error),
                 });
             }
-        }))?;
+        })?;
         Ok(())
     }
 
-    /// Stops everything: the environment is about to end.
+    /// Stops all calls, since the environment is about to end.
     fn close(&self) {
         let wake = lock(&self.wake).take();
         drop(wake);
@@ -124,29 +148,26 @@ impl Channel {
     }
 }
 
-/// A longer text is handed over as bytes, without being read on the event loop.
-const LARGE: usize = 64 << 10;
+/// Ends a call as `Lost` if it is dropped before the call has an outcome.
+struct EndGuard(Arc<Channel>, u32);
 
-/// Ends a call without an outcome when it is dropped before there is one.
-struct Ending(Arc<Channel>, u32);
-
-impl Ending {
+impl EndGuard {
     fn end(&self, event: Event) {
-        // A call that was cancelled is not there any more, and nobody waits for it.
+        // A call that was cancelled has been removed, and nothing waits for its outcome.
         if lock(&self.0.calls).remove(&self.1).is_some() {
             self.0.push(self.1, event);
         }
     }
 }
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.end(Event::Lost);
     }
 }
 
-/// Wakes the loops that have something new. The runtime calls it before it rests.
-pub(crate) fn wake_changed() {
+/// Wakes the loops that have new events. The runtime calls it before it parks.
+fn wake_changed() {
     let changed = std::mem::take(&mut *lock(&CHANGED));
     changed.iter().for_each(|channel| channel.wake());
 }
@@ -172,25 +193,26 @@ impl Bridge {
             .callee_handled::<false>()
             .build_callback(move |_| Ok(FnArgs::from((queue.take_events(),))))?;
         *lock(&channel.wake) = Some(wake);
-        // Hooks run in reverse: this one before the thread-safe function is closed under us.
+        // Hooks run in reverse order: this one before the one that closes the thread-safe function,
+        // which must not be called any more then.
         let closing = channel.clone();
         env.add_env_cleanup_hook((), move |()| closing.close())?;
         Ok(Self(channel))
     }
 
-    /// Keeps the process alive: a call is under way.
-    #[napi]
-    pub fn hold(&self, env: Env) {
-        self.refer(env, sys::napi_ref_threadsafe_function);
+    /// Keeps the process alive while a call is under way.
+    #[napi(js_name = "ref")]
+    pub fn reference(&self, env: Env) {
+        self.set_reference(env, sys::napi_ref_threadsafe_function);
     }
 
-    /// Lets the process end: no call is under way any more.
-    #[napi]
-    pub fn release(&self, env: Env) {
-        self.refer(env, sys::napi_unref_threadsafe_function);
+    /// Lets the process end when no call is under way.
+    #[napi(js_name = "unref")]
+    pub fn unreference(&self, env: Env) {
+        self.set_reference(env, sys::napi_unref_threadsafe_function);
     }
 
-    /// Stops a call, and with it its request. No event of it comes any more but those on their way.
+    /// Stops a call, and with it its request. After this only events that are on their way arrive.
     #[napi]
     pub fn cancel(&self, call: u32) {
         if let Some(call) = lock(&self.0.calls).remove(&call) {
@@ -199,20 +221,20 @@ impl Bridge {
     }
 }
 
-type Refer = unsafe fn(sys::napi_env, sys::napi_threadsafe_function) -> sys::napi_status;
+type SetReference = unsafe fn(sys::napi_env, sys::napi_threadsafe_function) -> sys::napi_status;
 
 impl Bridge {
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.0
     }
 
-    fn refer(&self, env: Env, refer: Refer) {
+    fn set_reference(&self, env: Env, set: SetReference) {
         if let Some(wake) = &*lock(&self.0.wake) {
-            // Not offered by napi-rs.
+            // napi-rs offers no call for it.
             // SAFETY: this is the environment's own thread, since `env` was passed in, and the
             // function is open as long as it is in `wake`.
             #[allow(unsafe_code)]
-            let _ = unsafe { refer(env.raw(), wake.raw()) };
+            let _ = unsafe { set(env.raw(), wake.raw()) };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The client: each operation is one call of the core.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
@@ -12,19 +12,19 @@ use crate::bridge::{Bridge, Channel, Event};
 use crate::errors::{self, Failure};
 use crate::options;
 use crate::request;
-use crate::values::{self, Value};
+use crate::values::{self, Value, duration, time};
 use crate::watch::Watch;
 use crate::webhook;
 
-/// What `Pipevideo` stands on. `index.js` has checked the types of all arguments.
+/// The native half of `Pipevideo`. `lib/` has checked the types of all arguments.
 #[napi]
 pub struct Core {
     client: Option<Client>,
     channel: Arc<Channel>,
 }
 
-/// A client by these options (JSON), or the error as text. With `token` the key is the function that
-/// JavaScript has under this number.
+/// Makes a client with these options (JSON), or returns the error as JSON. With `token` the key is
+/// the function that JavaScript keeps under this number.
 #[napi]
 pub(crate) fn open(bridge: &Bridge, options: String, token: Option<u32>) -> Either<Core, String> {
     let channel = bridge.channel().clone();
@@ -34,32 +34,23 @@ pub(crate) fn open(bridge: &Bridge, options: String, token: Option<u32>) -> Eith
     }
 }
 
-/// What a call may be told beside its arguments, in milliseconds.
+/// The options of a call, with times in milliseconds.
 #[napi(object)]
 pub struct CallOptions {
     pub timeout_ms: Option<f64>,
     pub deadline_ms: Option<f64>,
-    /// Whether there is a callback that is to be told of updates or progress.
-    pub told: Option<bool>,
+    /// Whether a callback receives updates or progress.
+    pub notify: Option<bool>,
 }
 
 impl CallOptions {
     fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(duration)
     }
-
-    fn told(&self) -> bool {
-        self.told.unwrap_or_default()
-    }
-}
-
-/// Milliseconds that are a number, 0 or more.
-pub(crate) fn duration(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
 }
 
 impl Core {
-    /// Starts a call of the core's with the client, within the call's own timeout if it has one.
+    /// Starts a call of the core with the client, with the call's own timeout if it has one.
     fn call<F>(
         &self,
         call: u32,
@@ -120,15 +111,15 @@ impl Core {
         media: Vec<Either<String, Uint8Array>>,
     ) -> Result<()> {
         let media = request::sources(media);
-        let (deadline, told) = (options.deadline(), self.told(call, &options));
+        let (deadline, notify) = (options.deadline(), self.notifier(call, &options));
         self.call(call, &options, move |client| async move {
             let request = request::read(request, media).await?;
             let mut generate = client.generate(request);
             if let Some(deadline) = deadline {
                 generate = generate.deadline(deadline);
             }
-            if let Some(tell) = told {
-                generate = generate.on_update(move |update| tell(values::update(update)));
+            if let Some(notify) = notify {
+                generate = generate.on_update(move |update| notify(values::update(update)));
             }
             Ok(values::generation(&generate.await?))
         })
@@ -143,14 +134,14 @@ impl Core {
 
     #[napi]
     pub fn wait(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
-        let (deadline, told) = (options.deadline(), self.told(call, &options));
+        let (deadline, notify) = (options.deadline(), self.notifier(call, &options));
         self.call(call, &options, move |client| {
             let mut wait = client.responses().wait(id);
             if let Some(deadline) = deadline {
                 wait = wait.deadline(deadline);
             }
-            if let Some(tell) = told {
-                wait = wait.on_update(move |update| tell(values::update(update)));
+            if let Some(notify) = notify {
+                wait = wait.on_update(move |update| notify(values::update(update)));
             }
             async move { Ok(values::generation(&wait.await?)) }
         })
@@ -172,7 +163,7 @@ impl Core {
         Ok(Either::A(Watch::new(watch, self.channel.clone())))
     }
 
-    /// `generation` is the wire's JSON of one, or null to go by the id.
+    /// `generation` is the wire's JSON of a generation, or null to download by the id.
     #[napi]
     pub fn download(
         &self,
@@ -182,13 +173,13 @@ impl Core {
         generation: Option<String>,
         path: String,
     ) -> Result<()> {
-        let told = self.told(call, &options);
+        let notify = self.notifier(call, &options);
         self.call(call, &options, |client| async move {
             let read = generation.and_then(|text| serde_json::from_str::<Generation>(&text).ok());
             let source = read.map_or_else(|| DownloadSource::from(id), DownloadSource::from);
             let mut download = client.responses().download(source, path);
-            if let Some(tell) = told {
-                download = download.on_progress(move |progress| tell(values::progress(progress)));
+            if let Some(notify) = notify {
+                download = download.on_progress(move |progress| notify(values::progress(progress)));
             }
             let path = download.await?;
             Ok(Value::text(values::json(&path.to_string_lossy())))
@@ -204,8 +195,7 @@ impl Core {
         model: String,
         sent_at: f64,
     ) -> Result<()> {
-        let sent_at = SystemTime::UNIX_EPOCH.checked_add(duration(sent_at.max(0.0)));
-        let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
+        let sent_at = time(sent_at);
         self.call(call, &options, move |client| async move {
             let found = client.responses().reconcile_since(&model, sent_at).await?;
             Ok(values::candidates(&found))
@@ -226,7 +216,7 @@ impl Core {
         })
     }
 
-    /// The event as JSON, or the error's in an array of one.
+    /// Returns the event as JSON, or the error as JSON in an array of one.
     #[napi]
     pub fn unwrap(&self, body: &[u8], headers: Vec<String>) -> Result<String> {
         let client = self.client()?;
@@ -239,12 +229,14 @@ impl Core {
         Ok(())
     }
 
-    fn told(
+    /// Returns the function that passes updates or progress to the call's callback.
+    fn notifier(
         &self,
         call: u32,
         options: &CallOptions,
     ) -> Option<impl Fn(Value) + Send + Sync + 'static> {
         let channel = self.channel.clone();
-        options.told().then_some(move |value| channel.push(call, Event::Told(value)))
+        let notify = options.notify.unwrap_or_default();
+        notify.then_some(move |value| channel.push(call, Event::Notified(value)))
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::values::json;
 
-/// What `Emulator` of `pipevideo/testing` stands on. Arguments and answers are JSON.
+/// The native half of `Emulator` of `pipevideo/testing`. Arguments and results are JSON.
 #[napi]
 pub struct NativeEmulator(EmulatorThread);
 
@@ -16,16 +16,16 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::from_reason(error.to_string()))
 }
 
-fn refused(error: impl std::fmt::Display) -> Error {
+fn rejected(error: impl std::fmt::Display) -> Error {
     Error::from_reason(error.to_string())
 }
 
 #[napi]
 impl NativeEmulator {
-    /// Starts it. That takes about a millisecond, for which the event loop waits.
+    /// Starts the emulator, which blocks the event loop for about a millisecond.
     #[napi(constructor)]
     pub fn new(options: String) -> Result<Self> {
-        EmulatorThread::start(read(&options)?).map(Self).map_err(refused)
+        EmulatorThread::start(read(&options)?).map(Self).map_err(rejected)
     }
 
     #[napi(getter, js_name = "baseURL")]
@@ -60,12 +60,12 @@ impl NativeEmulator {
 
     #[napi]
     pub fn add_generation(&self, generation: String) -> Result<String> {
-        self.0.add_generation(read(&generation)?).map_err(refused)
+        self.0.add_generation(read(&generation)?).map_err(rejected)
     }
 
     #[napi]
     pub fn settle(&self, id: String, settlement: String) -> Result<()> {
-        self.0.settle(&id, read(&settlement)?).map_err(refused)
+        self.0.settle(&id, read(&settlement)?).map_err(rejected)
     }
 
     #[napi]
@@ -86,7 +86,7 @@ impl NativeEmulator {
 
     #[napi]
     pub fn set_webhook(&self, endpoint: String) -> Result<()> {
-        self.0.set_webhook(read(&endpoint)?).map_err(refused)
+        self.0.set_webhook(read(&endpoint)?).map_err(rejected)
     }
 
     #[napi]

@@ -1,11 +1,9 @@
-//! From the core's error to the JSON that `lib/errors.js` makes a real `Error` of.
+//! From the core's error to the JSON from which `lib/errors.js` makes an `Error`.
 
-use std::error::Error as StdError;
-
-use pipevideo::{Error, ErrorKind};
+use bindings_common::{Cause, ErrorFields, cause};
+use pipevideo::{Error, ErrorKind, Generation};
 use serde_json::{Value as Json, json};
 
-use crate::token::Rejected;
 use crate::values::{self, millis};
 
 /// A call's error, as JSON.
@@ -17,85 +15,72 @@ impl From<Error> for Failure {
     }
 }
 
-/// The error as JSON.
+/// The number under which `lib/errors.js` keeps what a token function was rejected with.
+pub(crate) type RejectionId = u32;
+
+/// Returns the error as JSON.
 pub(crate) fn text(error: &Error) -> String {
     view(error).to_string()
 }
 
 fn view(error: &Error) -> Json {
-    let mut view = json!({
-        "kind": error.kind().as_str(),
-        "message": error.message(),
-        "status": error.status(),
-        "code": error.code(),
-        "requestId": error.request_id(),
-        "generationId": error.generation_id(),
-        "retryable": error.is_retryable(),
-        "retryAfterMs": error.retry_after().map(|pause| pause.as_secs_f64() * 1000.0),
-        "attempts": error.attempts(),
-        "cause": cause(error),
+    let cause = cause(error).map(|cause| match cause {
+        Cause::Error(error) => json!({ "error": view(error) }),
+        Cause::Foreign(id) => json!({ "reason": id as &RejectionId }),
+        Cause::System { number, message } => {
+            json!({ "system": { "errno": number, "message": message } })
+        }
     });
-    let generation = || {
-        error.generation().map(|generation| {
-            let value = values::generation(generation);
-            json!({ "text": value.text, "raw": value.raw })
-        })
-    };
-    match error.kind() {
-        ErrorKind::SubmissionUncertain => {
-            view["model"] = error.model().into();
-            view["sentAt"] = millis(error.sent_at()).into();
-        }
-        ErrorKind::GenerationFailed => {
-            view["generation"] = generation().into();
-            view["category"] = error.category().map(|category| category.as_str()).into();
-        }
-        ErrorKind::WaitTimeout => {
-            view["last"] = generation().into();
-            view["polls"] = error.polls().into();
-        }
-        ErrorKind::WebhookVerification => {
-            view["reason"] = error.reason().map(|reason| reason.as_str()).into();
-        }
-        _ => {}
-    }
+    let mut view = json_of(&ErrorFields::from(error));
+    view["cause"] = cause.into();
     view
 }
 
-/// What caused the error: one of ours, what a token function was rejected with, or what the system
-/// said. Whatever else it is may quote an answer, or a URL.
-fn cause(error: &Error) -> Option<Json> {
-    let mut next = error.source();
-    while let Some(source) = next {
-        if let Some(ours) = source.downcast_ref::<Error>() {
-            return Some(json!({ "error": view(ours) }));
+/// The fields that every error has, and those of its kind. What is null here is a property of the
+/// `Error` in JavaScript, so the fields of other kinds are absent.
+fn json_of(fields: &ErrorFields<'_>) -> Json {
+    let mut json = json!({
+        "kind": fields.kind.as_str(),
+        "message": fields.message,
+        "status": fields.status,
+        "code": fields.code,
+        "requestId": fields.request_id,
+        "generationId": fields.generation_id,
+        "retryable": fields.retryable,
+        "retryAfterMs": fields.retry_after.map(|pause| pause.as_secs_f64() * 1000.0),
+        "attempts": fields.attempts,
+    });
+    let generation = |generation: Option<&Generation>| {
+        let value = values::generation(generation?);
+        Some(json!({ "text": value.text, "raw": value.raw }))
+    };
+    match fields.kind {
+        ErrorKind::SubmissionUncertain => {
+            json["model"] = fields.model.into();
+            json["sentAt"] = millis(fields.sent_at).into();
         }
-        if let Some(Rejected(reason)) = source.downcast_ref() {
-            return Some(json!({ "reason": reason }));
+        ErrorKind::GenerationFailed => {
+            json["generation"] = generation(fields.generation).into();
+            json["category"] = fields.category.into();
         }
-        if let Some(system) = source.downcast_ref::<std::io::Error>() {
-            let (number, text) = (system.raw_os_error(), system.kind().to_string());
-            return Some(json!({ "system": { "errno": number, "message": text } }));
+        ErrorKind::WaitTimeout => {
+            json["last"] = generation(fields.last).into();
+            json["polls"] = fields.polls.into();
         }
-        next = source.source();
+        ErrorKind::WebhookVerification => json["reason"] = fields.reason.into(),
+        _ => {}
     }
-    None
+    json
 }
 
 /// An error that the binding itself finds in an option.
 pub(crate) fn configuration(message: &str) -> String {
-    own(ErrorKind::Configuration, message)
+    json_of(&ErrorFields::new(ErrorKind::Configuration, message)).to_string()
 }
 
-/// An error that the binding itself finds in a request, whose text may be a prompt.
+/// An error that the binding itself finds in the JSON of a request. Its text names no value, since a
+/// value may be a prompt.
 pub(crate) fn invalid(error: &serde_json::Error) -> Failure {
-    let what = error.to_string();
-    Failure(own(
-        ErrorKind::InvalidRequest,
-        &format!("the request has not the form of one: {what}."),
-    ))
-}
-
-fn own(kind: ErrorKind, message: &str) -> String {
-    json!({ "kind": kind.as_str(), "message": message }).to_string()
+    let message = format!("the request does not have the form of a request: {error}.");
+    Failure(json_of(&ErrorFields::new(ErrorKind::InvalidRequest, &message)).to_string())
 }

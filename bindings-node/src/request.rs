@@ -1,4 +1,4 @@
-//! A create's arguments, from JavaScript's to the core's.
+//! The arguments of a create, from JavaScript's to the core's.
 
 use napi::bindgen_prelude::{Either, Uint8Array};
 use pipevideo::{Error, GenerationRequest, Input, InputPart, KnownPart, Media};
@@ -13,7 +13,7 @@ pub(crate) enum Source {
     Bytes(Vec<u8>),
 }
 
-/// The sources as JavaScript has them; the bytes are copied, so that they can be read elsewhere.
+/// Takes over the sources from JavaScript. Bytes are copied, so that another thread can read them.
 pub(crate) fn sources(media: Vec<Either<String, Uint8Array>>) -> Vec<Source> {
     let source = |media: Either<String, Uint8Array>| match media {
         Either::A(path) => Source::Path(path),
@@ -22,50 +22,52 @@ pub(crate) fn sources(media: Vec<Either<String, Uint8Array>>) -> Vec<Source> {
     media.into_iter().map(source).collect()
 }
 
-/// A longer request is read where it holds nobody up.
-const LONG: usize = 64 << 10;
+/// The size from which a request is parsed on a thread that may block, so that other calls do not
+/// wait. Prompts are smaller; requests with data URLs are larger.
+const LARGE: usize = 64 << 10;
 
-/// What `lib/input.js` writes in place of a source's URL, followed by its number.
-const PLACE: &str = "pipevideo-source:";
+/// What `lib/input.js` writes in place of a source's URL, followed by the source's number.
+const PLACEHOLDER: &str = "pipevideo-source:";
 
 #[derive(Deserialize)]
 struct Arguments {
     request: GenerationRequest,
-    /// Apart from the request, so that the core can refuse what repeats a field.
+    /// Separate from the request, so that the core can reject a field that is also in the request.
     extra: Map<String, Json>,
 }
 
-/// The request, with its sources read.
+/// Reads the request and its sources.
 pub(crate) async fn read(text: String, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {
-    if text.len() <= LONG && sources.is_empty() {
-        return read_here(&text, sources);
+    if text.len() <= LARGE && sources.is_empty() {
+        return read_blocking(&text, sources);
     }
-    let reading = tokio::task::spawn_blocking(move || read_here(&text, sources));
+    let reading = tokio::task::spawn_blocking(move || read_blocking(&text, sources));
     reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-fn read_here(text: &str, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {
+fn read_blocking(text: &str, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {
     let Arguments { mut request, extra } =
         serde_json::from_str(text).map_err(|error| errors::invalid(&error))?;
     request.extra_body = extra;
     let mut sources: Vec<_> = sources.into_iter().map(Some).collect();
     if let Input::Items(items) = &mut request.input {
         for part in items.iter_mut().flat_map(|item| &mut item.content) {
-            put_in(part, &mut sources)?;
+            insert_source(part, &mut sources)?;
         }
     }
     Ok(request)
 }
 
-/// Puts a source's content into the part that stands for it.
-fn put_in(part: &mut InputPart, sources: &mut [Option<Source>]) -> Result<(), Error> {
+/// Replaces a part's placeholder by the content of its source.
+fn insert_source(part: &mut InputPart, sources: &mut [Option<Source>]) -> Result<(), Error> {
     let url = match part {
         InputPart::Known(KnownPart::InputImage { image_url }) => &image_url.url,
         InputPart::Known(KnownPart::InputVideo { video_url }) => &video_url.url,
         _ => return Ok(()),
     };
-    let number = url.strip_prefix(PLACE).and_then(|number| number.parse::<usize>().ok());
-    // A URL of the caller's own that looks so is refused by the core as any other.
+    let number = url.strip_prefix(PLACEHOLDER).and_then(|number| number.parse::<usize>().ok());
+    // A URL of the caller's own that has the form of a placeholder is rejected by the core, as any URL
+    // that is not https.
     let Some(source) = number.and_then(|number| sources.get_mut(number)?.take()) else {
         return Ok(());
     };

@@ -1,10 +1,11 @@
-//! What calls yield, as JSON that `lib/values.js` makes plain objects of.
+//! The values of calls, as JSON from which `lib/values.js` makes plain objects.
 //!
-//! It is written on the runtime's thread. The event loop reads the few typed fields; the wire's own
-//! JSON goes along as text, and is read when somebody looks at it.
+//! The JSON is written on the runtime's thread. The event loop parses the few typed fields; the
+//! wire's own JSON is passed along as text, and is parsed when the program reads it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bindings_common::TimeUnit;
 use pipevideo::{
     AccountUsage, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Update, WebhookEvent,
 };
@@ -29,21 +30,32 @@ impl Value {
     }
 }
 
-/// Serializing what is here cannot fail: there are no maps with keys that are not text.
+/// Writes JSON. It cannot fail for the types here, which have no maps with keys that are not text.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// The latest time that JavaScript's `Date` can be.
-const LATEST_MS: i64 = 8_640_000_000_000_000;
+/// The latest time of JavaScript's `Date`: 100,000,000 days after 1970, by ECMA-262.
+const MAX_DATE_MS: i64 = 8_640_000_000_000_000;
 
-/// Milliseconds since 1970, as JavaScript's `Date` has it.
+/// Returns the milliseconds since 1970, for a `Date`.
 pub(crate) fn millis(time: Option<SystemTime>) -> Option<i64> {
     let since = time?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok().filter(|ms| *ms <= LATEST_MS)
+    i64::try_from(since.as_millis()).ok().filter(|ms| *ms <= MAX_DATE_MS)
 }
 
-/// JavaScript has no decimals: the nearest number.
+/// Returns the time of a `Date`'s milliseconds since 1970; earlier times become 1970.
+pub(crate) fn time(ms: f64) -> SystemTime {
+    let since = duration(ms.max(0.0));
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Returns the duration of milliseconds, which `lib/check.js` has checked.
+pub(crate) fn duration(ms: f64) -> Duration {
+    TimeUnit::Milliseconds.duration(ms).unwrap_or(Duration::MAX)
+}
+
+/// Returns the nearest number, since JavaScript has no decimals.
 fn number(amount: Option<Decimal>) -> Option<f64> {
     amount?.to_string().parse().ok()
 }

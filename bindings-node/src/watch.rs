@@ -11,7 +11,7 @@ use crate::values::{self, Value};
 
 type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
 
-/// What `watch` returns stands on this. Dropping it stops following, never the generation.
+/// The native half of what `watch` returns. Dropping it stops the stream, but not the generation.
 #[napi]
 pub struct Watch {
     stream: Option<Stream>,
@@ -26,7 +26,7 @@ impl Watch {
 
 #[napi]
 impl Watch {
-    /// The call that yields the next update, or null at the end.
+    /// Starts the call that yields the next update, or null at the end.
     #[napi]
     pub fn next(&self, call: u32) -> Result<()> {
         let stream = self.stream.clone();
@@ -42,7 +42,7 @@ impl Watch {
         })
     }
 
-    /// Stops following.
+    /// Stops the stream.
     #[napi]
     pub fn close(&mut self) {
         self.stream = None;

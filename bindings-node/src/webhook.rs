@@ -1,19 +1,16 @@
 //! Webhooks: verify, read, and, for tests, sign.
 
-use std::time::SystemTime;
-
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use pipevideo::{Error, WebhookEvent};
 
-use crate::client::duration;
 use crate::{errors, values};
 
-/// Verifies deliveries without a client.
+/// Verifies webhook deliveries without a client.
 #[napi]
 pub struct Verifier(pipevideo::Webhook);
 
-/// A verifier with these secrets, or the error as text.
+/// Makes a verifier with these secrets, or returns the error as JSON.
 #[napi]
 pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
     match pipevideo::Webhook::new(secrets) {
@@ -24,17 +21,16 @@ pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
 
 #[napi]
 impl Verifier {
-    /// The event as JSON, or the error's in an array of one.
+    /// Returns the event as JSON, or the error as JSON in an array of one.
     #[napi]
     pub fn unwrap(&self, body: &[u8], headers: Vec<String>) -> String {
         unwrapped(self.0.unwrap(body, pairs(&headers)))
     }
 
-    /// The headers' names and values in turn; `timestamp` is in milliseconds since 1970.
+    /// Returns the names and values of the headers in turn; `timestamp` is in milliseconds since 1970.
     #[napi]
     pub fn sign(&self, body: &[u8], id: String, timestamp: f64) -> Vec<String> {
-        let time = SystemTime::UNIX_EPOCH.checked_add(duration(timestamp.max(0.0)));
-        let headers = self.0.sign(body, &id, time.unwrap_or(SystemTime::UNIX_EPOCH));
+        let headers = self.0.sign(body, &id, values::time(timestamp));
         headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
 }
@@ -46,7 +42,7 @@ pub(crate) fn unwrapped(result: Result<WebhookEvent, Error>) -> String {
     }
 }
 
-/// Names and values that come in turn.
+/// Pairs of names and values that are given in turn.
 pub(crate) fn pairs(headers: &[String]) -> impl Iterator<Item = (&str, &str)> {
     headers.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str()))
 }
