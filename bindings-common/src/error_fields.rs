@@ -16,6 +16,7 @@ use crate::foreign_error::{ForeignError, sources};
 pub struct ErrorFields<'a> {
     pub kind: ErrorKind,
     pub message: &'a str,
+    pub service_message: Option<&'a str>,
     pub status: Option<u16>,
     pub code: Option<&'a str>,
     pub request_id: Option<&'a str>,
@@ -40,6 +41,7 @@ impl<'a> ErrorFields<'a> {
         Self {
             kind,
             message,
+            service_message: None,
             status: None,
             code: None,
             request_id: None,
@@ -62,6 +64,7 @@ impl<'a> From<&'a Error> for ErrorFields<'a> {
     fn from(error: &'a Error) -> Self {
         let generation_of = |kind| error.generation().filter(|_| error.kind() == kind);
         Self {
+            service_message: error.service_message(),
             status: error.status(),
             code: error.code(),
             request_id: error.request_id(),

@@ -215,7 +215,7 @@ fn rate_limit(host: &Host, limit: Option<RateLimitOptions>) -> Result<Option<Rat
         let name = host.spell("rate_limit");
         format!("{name} must allow at least one request, and at most {}.", u32::MAX)
     })?;
-    Ok(Some(RateLimit { requests, per: host.duration("rate_limit.per", given.per)? }))
+    Ok(Some(RateLimit::new(requests, host.duration("rate_limit.per", given.per)?)))
 }
 
 impl PollingOptions {

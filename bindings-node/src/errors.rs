@@ -42,6 +42,7 @@ fn json_of(fields: &ErrorFields<'_>) -> Json {
     let mut json = json!({
         "kind": fields.kind.as_str(),
         "message": fields.message,
+        "serviceMessage": fields.service_message,
         "status": fields.status,
         "code": fields.code,
         "requestId": fields.request_id,

@@ -41,8 +41,7 @@ fn build(
     extra_ca_file: Option<PathBuf>,
     token: Option<(Arc<Channel>, u32)>,
 ) -> Result<Client, String> {
-    let mut builder =
-        options.builder(&HOST).map_err(|message| errors::configuration(&message))?;
+    let mut builder = options.builder(&HOST).map_err(|message| errors::configuration(&message))?;
     if let Some((channel, client)) = token {
         builder = builder.token(move || token::ask(channel.clone(), client));
     }

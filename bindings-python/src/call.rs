@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bindings_common::lock;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use pipevideo::Error;
 use pyo3::exceptions::{
@@ -14,34 +15,36 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::bridge::Bridge;
-use crate::ending::Inside;
+use crate::call_state::{CallState, Event, News, Waiter};
 use crate::errors;
+use crate::finalization::AttachedGuard;
 use crate::logs;
+use crate::loop_reader::LoopReader;
 use crate::outcome::{Outcome, Value};
-use crate::runtime::{self, lock};
-use crate::shared::{Event, News, Shared, Waiter};
-use crate::token::{Place, TokenSource};
+use crate::process::process;
+use crate::runtime::RUNTIME;
+use crate::token::{Server, TokenSource};
 use crate::update;
 
-/// What a call does, once it is started.
+/// The work of a call, which begins when the call is started.
 pub(crate) type Work =
-    Box<dyn FnOnce(Arc<Shared>) -> BoxFuture<'static, Result<Value, Error>> + Send>;
+    Box<dyn FnOnce(Arc<CallState>) -> BoxFuture<'static, Result<Value, Error>> + Send>;
 
-/// How long a blocked thread does not look for signals.
-const SIGNALS: Duration = Duration::from_millis(50);
+/// How often a thread that blocks checks for signals, records and token requests. Ctrl-C then takes
+/// effect within what a person perceives as at once, for 20 wake-ups a second.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A call that is awaited, as a coroutine is, or run. Dropping it stops what it does.
+/// A call that is awaited, as a coroutine is, or run. Dropping it stops its work.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Call {
     /// The operation, such as `responses.wait`.
     name: &'static str,
     stage: Mutex<Stage>,
-    /// What is called with updates or progress.
+    /// The callback for updates or progress.
     callback: Option<Py<PyAny>>,
     tokens: Option<Py<TokenSource>>,
     process: u64,
-    /// Whether an outcome that is not handed out is kept elsewhere, for the next call.
+    /// Whether an outcome that Python does not receive is kept for the next call.
     keeps: bool,
 }
 
@@ -53,14 +56,14 @@ enum Stage {
 
 #[derive(Clone)]
 struct Running {
-    shared: Arc<Shared>,
+    state: Arc<CallState>,
     abort: AbortHandle,
 }
 
-/// Ends a call without an outcome when it is dropped before there is one.
-struct Ending(Arc<Shared>);
+/// Ends a call as `Lost` if it is dropped before the call has an outcome.
+struct EndGuard(Arc<CallState>);
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.end(|| Outcome::Lost);
     }
@@ -74,20 +77,20 @@ impl Call {
         tokens: Option<Py<TokenSource>>,
     ) -> Self {
         let stage = Mutex::new(Stage::New(work));
-        Self { name, stage, callback, tokens, process: runtime::process(), keeps: false }
+        Self { name, stage, callback, tokens, process: process(), keeps: false }
     }
 
-    /// A call whose outcome is kept for the next one, if it is not handed out.
+    /// Declares that the outcome is kept for the next call if Python does not receive it.
     pub(crate) fn keeping(mut self) -> Self {
         self.keeps = true;
         self
     }
 
-    /// The call under way; it is started if it was not. None if it has ended.
+    /// Returns the call under way, and starts it if it is new. `None` if it has ended.
     fn running(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Option<Running>> {
-        if self.process != runtime::process() {
+        if self.process != process() {
             return Err(PyRuntimeError::new_err(
-                "pipevideo: the call was made before os.fork(), in the parent. Make it anew.",
+                "pipevideo: the call was made before os.fork(), in the parent process. Make it again.",
             ));
         }
         let work = {
@@ -101,49 +104,53 @@ impl Call {
                 Stage::Ended => return Ok(None),
             }
         };
-        logs::look(py)?;
-        let shared = Shared::new(waiter);
+        logs::update_level(py)?;
+        let state = CallState::new(waiter);
         if let Some(tokens) = &self.tokens {
-            tokens.get().serve_with(&shared);
+            tokens.get().add_call(&state);
         }
-        let ending = Ending(shared.clone());
-        let (work, abort) = abortable(work(shared.clone()));
-        runtime::spawn(Box::pin(async move {
+        let guard = EndGuard(state.clone());
+        let (work, abort) = abortable(work(state.clone()));
+        RUNTIME.spawn(async move {
             if let Ok(result) = work.await {
-                ending.0.end(|| match result {
+                guard.0.end(|| match result {
                     Ok(value) => Outcome::Value(value),
                     Err(error) => Outcome::Failed(error),
                 });
             }
-        }))?;
-        let running = Running { shared, abort };
+        })?;
+        let running = Running { state, abort };
         *lock(&self.stage) = Stage::Running(running.clone());
         Ok(Some(running))
     }
 
-    /// Stops what is under way.
+    /// Stops the work.
     fn stop(&self) {
         let stage = std::mem::replace(&mut *lock(&self.stage), Stage::Ended);
         if let Stage::Running(running) = stage
-            && self.process == runtime::process()
+            && self.process == process()
         {
-            running.shared.leave();
+            running.state.leave();
             running.abort.abort();
         }
     }
 
-    /// Answers what other calls of the client wish for, and emits records.
-    fn serve(&self, py: Python<'_>, place: Place) -> PyResult<()> {
+    /// Serves token requests of the client, also those of its other calls, and emits log records.
+    fn serve(&self, py: Python<'_>, server: Server) -> PyResult<()> {
         let result = logs::emit(py);
         match &self.tokens {
-            Some(tokens) => result.and(tokens.get().answer(py, place)),
+            Some(tokens) => result.and(tokens.get().serve(py, server)),
             None => result,
         }
     }
 
-    /// Handles news until there is an outcome, or nothing new.
-    fn look<'py>(&self, py: Python<'py>, running: &Running) -> PyResult<Option<Finished<'py>>> {
-        while let Some(news) = running.shared.news() {
+    /// Handles news until there is an outcome, or no more news.
+    fn handle_news<'py>(
+        &self,
+        py: Python<'py>,
+        running: &Running,
+    ) -> PyResult<Option<Finished<'py>>> {
+        while let Some(news) = running.state.take_news() {
             match news {
                 News::Event(event) => self.handle(py, event)?,
                 News::Outcome(outcome) => {
@@ -166,19 +173,20 @@ impl Call {
         Ok(())
     }
 
-    /// One step on the event loop: a future to wait for, or the end as an exception.
+    /// Makes one step on the event loop: returns a future to wait for, or raises the end as an
+    /// exception.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let _inside = Inside::enter(py);
+        let _guard = AttachedGuard::enter(py);
         let event_loop = running_loop(py)?;
-        let queue = Bridge::queue_of(&event_loop)?;
+        let queue = LoopReader::queue_of(&event_loop)?;
         let Some(running) = self.running(py, Waiter::Loop(Arc::downgrade(&queue)))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been awaited already."));
         };
-        let mut served = self.serve(py, Place::Loop);
+        let mut served = self.serve(py, Server::Loop);
         loop {
-            match self.look(py, &running).map_err(|raised| not_the_end(py, raised))? {
+            match self.handle_news(py, &running).map_err(|raised| not_stop_iteration(py, raised))? {
                 Some(Finished(value)) => {
-                    served.or_else(|raised| put_off(py, raised))?;
+                    served.or_else(|raised| defer(py, raised))?;
                     return Err(match value {
                         Some(value) => PyStopIteration::new_err((value.unbind(),)),
                         None => PyStopAsyncIteration::new_err(()),
@@ -187,20 +195,21 @@ impl Call {
                 None => std::mem::replace(&mut served, Ok(()))?,
             }
             let future = event_loop.call_method0(intern!(py, "create_future"))?;
-            // News from now on wake this loop, which is here.
-            if !running.shared.has_news() {
-                queue.set_future(&running.shared, future.clone().unbind());
-                // What `yield from future` would have done.
+            // News that arrive from here on put the call into the loop's queue. Its reader runs on this
+            // thread, after this step, so it finds the future.
+            if !running.state.has_news() {
+                queue.set_future(&running.state, future.clone().unbind());
+                // As `yield from future` does: asyncio rejects a future that is yielded without it.
                 future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
                 return Ok(future);
             }
         }
     }
 
-    /// Whether somebody awaits this call, and does so still.
+    /// Returns whether a task is awaiting this call.
     fn is_awaited(&self, py: Python<'_>) -> PyResult<bool> {
         let future = match &*lock(&self.stage) {
-            Stage::Running(running) => running.shared.future(py),
+            Stage::Running(running) => running.state.future(py),
             _ => None,
         };
         let Some(future) = future else { return Ok(false) };
@@ -209,34 +218,35 @@ impl Call {
 
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let inside = Inside::enter(py);
+        let guard = AttachedGuard::enter(py);
         let Some(running) = self.running(py, Waiter::Thread(std::thread::current()))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has been made already."));
         };
         loop {
-            let served = self.serve(py, Place::Thread);
-            if let Some(Finished(value)) = self.look(py, &running)? {
-                served.or_else(|raised| put_off(py, raised))?;
+            let served = self.serve(py, Server::Thread);
+            if let Some(Finished(value)) = self.handle_news(py, &running)? {
+                served.or_else(|raised| defer(py, raised))?;
                 return Ok(value);
             }
             served?;
-            inside.detached(py, || running.shared.rest(SIGNALS));
-            // An outcome may be the only word of what was paid for. One of a watch is kept for the
-            // next step, and Python would raise what a signal's handler does before it is handed on.
-            if self.keeps || !running.shared.has_ended() {
+            guard.detached(py, || running.state.wait_for_news(CHECK_INTERVAL));
+            // Once there is an outcome, an exception of a signal handler must not replace it: it may
+            // be the only record of a generation that was paid for. The outcome of a watch's step is
+            // kept for the next step, so there the exception goes first.
+            if self.keeps || !running.state.has_ended() {
                 py.check_signals()?;
             }
-            if self.process != runtime::process() {
+            if self.process != process() {
                 return Err(PyRuntimeError::new_err(
-                    "pipevideo: this process was forked in the middle of the call.",
+                    "pipevideo: this process was forked during the call.",
                 ));
             }
         }
     }
 }
 
-/// As with every coroutine: a `StopIteration` out of a callback is no end of the call.
-fn not_the_end(py: Python<'_>, raised: PyErr) -> PyErr {
+/// Replaces a `StopIteration` of a callback, which would end the call, as every coroutine does.
+fn not_stop_iteration(py: Python<'_>, raised: PyErr) -> PyErr {
     if !raised.is_instance_of::<PyStopIteration>(py) {
         return raised;
     }
@@ -245,8 +255,9 @@ fn not_the_end(py: Python<'_>, raised: PyErr) -> PyErr {
     error
 }
 
-/// There is an outcome, which goes first: Ctrl-C comes again as a signal, all else is reported.
-fn put_off(py: Python<'_>, raised: PyErr) -> PyResult<()> {
+/// Defers an exception, since the outcome goes first: Ctrl-C is raised again as a signal, and every
+/// other exception is reported.
+fn defer(py: Python<'_>, raised: PyErr) -> PyResult<()> {
     if raised.is_instance_of::<PyKeyboardInterrupt>(py) {
         py.import("_thread")?.call_method0("interrupt_main")?;
     } else {
@@ -275,13 +286,13 @@ impl Call {
         self.block(py).inspect_err(|_| self.stop())
     }
 
-    /// As a coroutine's: what a task is shown with.
+    /// As a coroutine's: the `repr` of a task shows it.
     #[getter]
     fn __name__(&self) -> &'static str {
         self.name
     }
 
-    /// As a coroutine's: what a task is shown with.
+    /// As a coroutine's: the `repr` of a task shows it.
     #[getter]
     fn __qualname__(&self) -> &'static str {
         self.name
@@ -297,7 +308,7 @@ impl Call {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if self.is_awaited(py)? {
-            // It goes on for whoever was first.
+            // The call continues for the task that awaited it first.
             return Err(PyRuntimeError::new_err("pipevideo: the call is being awaited already."));
         }
         self.step(py).inspect_err(|_| self.stop())
@@ -312,7 +323,7 @@ impl Call {
         self.__next__(py)
     }
 
-    /// As a coroutine's: what is under way is stopped.
+    /// As a coroutine's: stops the work.
     #[pyo3(signature = (typ, val = None, tb = None))]
     fn throw(
         &self,
@@ -330,7 +341,7 @@ impl Call {
         }
     }
 
-    /// As a coroutine's: what is under way is stopped.
+    /// As a coroutine's: stops the work.
     fn close(&self) {
         self.stop();
     }
@@ -342,7 +353,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// A call that was made and never begun has sent nothing: whoever made it should know.
+    /// Warns of a call that was never started, since it has sent nothing.
     fn drop(&mut self) {
         if matches!(*lock(&self.stage), Stage::New(_)) {
             Python::try_attach(|py| {

@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::json;
 
-/// Makes the Python objects of one answer.
+/// Makes the Python objects of one response.
 struct Values<'py>(Bound<'py, PyAny>);
 
 impl<'py> Values<'py> {
@@ -19,7 +19,7 @@ impl<'py> Values<'py> {
     }
 }
 
-/// A dict of fields; each is a name and a value.
+/// Makes a dict of names and values.
 macro_rules! fields {
     ($py:expr, $($name:literal: $value:expr),* $(,)?) => {{
         let fields = PyDict::new($py);

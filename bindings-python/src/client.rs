@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use bindings_common::lock;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
 use pipevideo::{Client, ClientBuilder, DownloadSource, Error};
@@ -13,20 +14,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::arguments::argument;
 use crate::call::{Call, Work};
+use crate::call_state::{CallState, Event};
 use crate::errors;
 use crate::event::WebhookEvent;
-use crate::input::{self, argument};
+use crate::input;
 use crate::options;
 use crate::outcome::Value;
-use crate::runtime::{self, lock};
-use crate::shared::{Event, Shared};
+use crate::process::process;
+use crate::raise::raise;
 use crate::token::TokenSource;
 use crate::values::Generation;
 use crate::watch::Watch;
 use crate::webhook;
 
-/// What `Pipevideo` and `AsyncPipevideo` stand on.
+/// The native half of `Pipevideo` and `AsyncPipevideo`.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Core {
     builder: ClientBuilder,
@@ -41,18 +44,17 @@ enum State {
 }
 
 impl Core {
-    /// The client. After a fork the child has one of its own: the parent's connections are not
-    /// touched, not even to close them.
+    /// Returns the client. After a fork the child makes one of its own: the parent's connections are
+    /// not touched, not even to close them.
     fn client(&self, py: Python<'_>) -> PyResult<Client> {
         let mut state = lock(&self.state);
-        let process = runtime::process();
         match &*state {
-            State::Open(client, owner) if *owner == process => Ok(client.clone()),
+            State::Open(client, owner) if *owner == process() => Ok(client.clone()),
             State::Open(..) => {
                 let built = self.builder.clone().build();
-                let client = built.map_err(|error| errors::raise(py, &error))?;
+                let client = built.map_err(|error| raise(py, &error))?;
                 let inherited =
-                    std::mem::replace(&mut *state, State::Open(client.clone(), process));
+                    std::mem::replace(&mut *state, State::Open(client.clone(), process()));
                 std::mem::forget(inherited);
                 Ok(client)
             }
@@ -69,7 +71,7 @@ impl Core {
         py: Python<'_>,
         name: &'static str,
         callback: Option<Py<PyAny>>,
-        work: impl FnOnce(Arc<Shared>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
+        work: impl FnOnce(Arc<CallState>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
     ) -> Call {
         Call::new(name, Box::new(work) as Work, callback, self.tokens(py))
     }
@@ -81,16 +83,15 @@ impl Core {
     #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let (builder, tokens) = options::builder(options)?;
-        let client =
-            builder.clone().build().map_err(|error| errors::raise(options.py(), &error))?;
-        let state = Mutex::new(State::Open(client, runtime::process()));
+        let client = builder.clone().build().map_err(|error| raise(options.py(), &error))?;
+        let state = Mutex::new(State::Open(client, process()));
         Ok(Self { builder, tokens, state })
     }
 
     fn close(&self) {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
-        if let State::Open(client, process) = state
-            && process != runtime::process()
+        if let State::Open(client, owner) = state
+            && owner != process()
         {
             std::mem::forget(client);
         }
@@ -147,9 +148,9 @@ impl Core {
             wait = wait.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(py, "responses.wait", on_update, move |shared| {
+        Ok(self.call(py, "responses.wait", on_update, move |call| {
             if updates {
-                wait = wait.on_update(move |update| tell_update(&shared, update));
+                wait = wait.on_update(move |update| push_update(&call, update));
             }
             wait.into_future().map_ok(generation).boxed()
         }))
@@ -175,9 +176,9 @@ impl Core {
             generate = generate.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(py, "generate", on_update, move |shared| {
+        Ok(self.call(py, "generate", on_update, move |call| {
             if updates {
-                generate = generate.on_update(move |update| tell_update(&shared, update));
+                generate = generate.on_update(move |update| push_update(&call, update));
             }
             generate.into_future().map_ok(generation).boxed()
         }))
@@ -220,10 +221,10 @@ impl Core {
         let on_progress = callback(py, on_progress, "on_progress")?;
         let mut download = self.client(py)?.responses().download(source, path);
         let progress = on_progress.is_some();
-        Ok(self.call(py, "responses.download", on_progress, move |shared| {
+        Ok(self.call(py, "responses.download", on_progress, move |call| {
             if progress {
                 download =
-                    download.on_progress(move |progress| shared.tell(Event::Progress(progress)));
+                    download.on_progress(move |progress| call.push(Event::Progress(progress)));
             }
             download.into_future().map_ok(Value::Path).boxed()
         }))
@@ -284,11 +285,12 @@ fn generation(generation: pipevideo::Generation) -> Value {
     Value::Generation(Box::new(generation))
 }
 
-fn tell_update(shared: &Arc<Shared>, update: &pipevideo::Update) {
-    shared.tell(Event::Update(Box::new(update.clone())));
+fn push_update(call: &Arc<CallState>, update: &pipevideo::Update) {
+    call.push(Event::Update(Box::new(update.clone())));
 }
 
-/// A callback that can be called. An async one would never run: what it returns is not awaited.
+/// Checks that a callback is callable and not async: the coroutine of an async function would not be
+/// awaited, so it would never run.
 fn callback(py: Python<'_>, given: Option<Py<PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
     /// `inspect.CO_COROUTINE`.
     const CO_COROUTINE: u32 = 0x80;

@@ -4,15 +4,15 @@ use pipevideo_emulator::{self as emulator, EmulatorThread};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ending;
-use crate::input::{argument, whole};
+use crate::arguments::{argument, integer};
+use crate::finalization;
 use crate::json;
-use crate::runtime;
+use crate::process::process;
+use crate::to_json;
 
-/// What `pipevideo.testing.Emulator` stands on.
+/// The native half of `pipevideo.testing.Emulator`.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Emulator {
     emulator: EmulatorThread,
@@ -20,27 +20,22 @@ pub(crate) struct Emulator {
 }
 
 fn read<T: DeserializeOwned>(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<T> {
-    let value = json::from_python(value, argument)?;
+    let value = to_json::from_python(value, argument)?;
     serde_json::from_value(value)
         .map_err(|error| PyValueError::new_err(format!("argument '{argument}': {error}")))
 }
 
-fn listed<'py>(py: Python<'py>, entries: &[impl Serialize]) -> PyResult<Bound<'py, PyAny>> {
-    let entries =
-        serde_json::to_value(entries).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    json::to_python(py, &entries)
-}
-
-fn refused(error: emulator::ControlError) -> PyErr {
+fn rejected(error: emulator::ControlError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
 impl Emulator {
-    /// The emulator, which serves only in the process that has started it.
+    /// Returns the emulator, which serves only in the process that started it.
     fn own(&self) -> PyResult<&emulator::Emulator> {
-        match self.process == runtime::process() {
-            true => Ok(&self.emulator),
-            false => Err(PyRuntimeError::new_err("the emulator belongs to the parent process")),
+        if self.process == process() {
+            Ok(&self.emulator)
+        } else {
+            Err(PyRuntimeError::new_err("the emulator belongs to the parent process"))
         }
     }
 }
@@ -51,8 +46,8 @@ impl Emulator {
     #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: emulator::Options = read(options, "options")?;
-        let emulator = ending::detached(py, move || EmulatorThread::start(options))?;
-        Ok(Self { emulator, process: runtime::process() })
+        let emulator = finalization::detached(py, move || EmulatorThread::start(options))?;
+        Ok(Self { emulator, process: process() })
     }
 
     #[getter]
@@ -77,7 +72,7 @@ impl Emulator {
 
     #[pyo3(signature = () -> "list[dict[str, Any]]")]
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        listed(py, &self.own()?.requests())
+        json::wire(py, &self.own()?.requests())
     }
 
     fn clear_requests(&self) -> PyResult<()> {
@@ -87,13 +82,13 @@ impl Emulator {
 
     #[pyo3(signature = (generation: "dict[str, Any]"))]
     fn add_generation(&self, generation: &Bound<'_, PyAny>) -> PyResult<String> {
-        self.own()?.add_generation(read(generation, "generation")?).map_err(refused)
+        self.own()?.add_generation(read(generation, "generation")?).map_err(rejected)
     }
 
     #[pyo3(signature = (id: "str", settlement: "dict[str, Any]"))]
     fn settle(&self, id: &Bound<'_, PyAny>, settlement: &Bound<'_, PyAny>) -> PyResult<()> {
         let id: String = argument(id, "id", "str")?;
-        self.own()?.settle(&id, read(settlement, "settlement")?).map_err(refused)
+        self.own()?.settle(&id, read(settlement, "settlement")?).map_err(rejected)
     }
 
     #[pyo3(signature = (fault: "dict[str, Any]"))]
@@ -109,7 +104,7 @@ impl Emulator {
 
     #[pyo3(signature = (endpoint: "dict[str, Any]"))]
     fn set_webhook(&self, endpoint: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.own()?.set_webhook(read(endpoint, "endpoint")?).map_err(refused)
+        self.own()?.set_webhook(read(endpoint, "endpoint")?).map_err(rejected)
     }
 
     #[pyo3(signature = (fault: "dict[str, Any]"))]
@@ -120,19 +115,19 @@ impl Emulator {
 
     #[pyo3(signature = () -> "list[dict[str, Any]]")]
     fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        listed(py, &self.own()?.deliveries())
+        json::wire(py, &self.own()?.deliveries())
     }
 
     #[pyo3(signature = (cents: "int"))]
     fn set_balance(&self, cents: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.own()?.set_balance(whole(cents, "cents")?);
+        self.own()?.set_balance(integer(cents, "cents")?);
         Ok(())
     }
 
     /// Stops the servers; when it returns their ports are free.
     fn stop(&self, py: Python<'_>) {
-        if self.process == runtime::process() {
-            ending::detached(py, || self.emulator.stop());
+        if self.process == process() {
+            finalization::detached(py, || self.emulator.stop());
         }
     }
 }

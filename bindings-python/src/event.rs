@@ -1,4 +1,4 @@
-//! A webhook's event, as a frozen Python object over the core's own.
+//! The event of a webhook delivery, as a frozen Python object over the core's own.
 
 use std::time::SystemTime;
 
@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
-use crate::errors;
 use crate::json::{self, Object};
-use crate::values::{Reduced, hash};
+use crate::pickle::{Reduced, hash};
+use crate::raise::raise;
 
-/// What a genuine delivery says: that a generation has ended.
+/// The event of a genuine delivery: a generation has ended.
 ///
-/// Deliveries come more than once and in any order: tell them apart by `id`.
+/// Deliveries arrive more than once and in any order; distinguish them by `id`.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct WebhookEvent {
@@ -21,7 +21,7 @@ pub(crate) struct WebhookEvent {
     body: Vec<u8>,
 }
 
-/// What `_restore` takes.
+/// The arguments of `_restore`.
 type Arguments<'py> = (Bound<'py, PyBytes>, String, SystemTime, bool);
 
 impl WebhookEvent {
@@ -32,7 +32,7 @@ impl WebhookEvent {
 
 #[pymethods]
 impl WebhookEvent {
-    /// What pickle calls.
+    /// Called by pickle.
     #[staticmethod]
     fn _restore(
         py: Python<'_>,
@@ -43,18 +43,18 @@ impl WebhookEvent {
     ) -> PyResult<Self> {
         let body = body.as_bytes().to_vec();
         let event = pipevideo::WebhookEvent::read(&body, id, timestamp);
-        let mut event = event.map_err(|error| errors::raise(py, &error))?;
+        let mut event = event.map_err(|error| raise(py, &error))?;
         event.duplicate = duplicate;
         Ok(Self { event, body })
     }
 
-    /// The delivery's id, the same each time that it is tried.
+    /// The id of the delivery, which is the same for each attempt.
     #[getter]
     fn id(&self) -> &str {
         &self.event.id
     }
 
-    /// When it was signed.
+    /// When the delivery was signed.
     #[getter]
     fn timestamp(&self) -> SystemTime {
         self.event.timestamp
@@ -66,38 +66,38 @@ impl WebhookEvent {
         &self.event.event_type
     }
 
-    /// The generation that it is about.
+    /// The id of the generation.
     #[getter]
     fn generation_id(&self) -> Option<&str> {
         self.event.generation_id.as_deref()
     }
 
-    /// How it ended, as the delivery claims.
+    /// The status that the delivery reports for the generation.
     #[getter]
     fn status(&self) -> Option<&str> {
         self.event.status.as_ref().map(|status| status.as_str())
     }
 
-    /// Where the video is, if it completed. Treat it as a secret.
+    /// The URL of the video, if the generation completed. Treat it as a secret.
     #[getter]
     fn output_video_url(&self) -> Option<&str> {
         self.event.output_video_url.as_deref()
     }
 
-    /// Why it failed, if it did. It may quote the prompt.
+    /// Why the generation failed, if it did. The message may quote the prompt.
     #[getter]
     fn error_message(&self) -> Option<&str> {
         self.event.error_message.as_deref()
     }
 
-    /// Whether the client has had this delivery before; it changed nothing this time. Always False
-    /// without a client.
+    /// Whether the client received this delivery before, in which case it changed nothing this time.
+    /// Always False without a client.
     #[getter]
     fn duplicate(&self) -> bool {
         self.event.duplicate
     }
 
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not define or could not read.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
         json::object(py, &self.event.extra)

@@ -1,65 +1,23 @@
-//! The parts of an input, and a request's arguments.
+//! The input of a request, and its other arguments.
 
 use std::path::PathBuf;
 
 use pipevideo::{
     Detail, GenerationRequest, Input, InputItem, InputPart, Media, ProviderPreference, Role,
 };
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMapping, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString};
 use serde_json::Value;
 
-use crate::ending;
+use crate::arguments::{argument, integer, type_error};
 use crate::errors;
-use crate::json;
-use crate::values::Reduced;
+use crate::finalization;
+use crate::part::Part;
+use crate::raise::raise;
+use crate::to_json;
 
-/// A part of an input, made by `text`, `image` or `video`.
-#[pyclass(frozen, eq, module = "pipevideo")]
-#[derive(PartialEq)]
-pub(crate) struct Part(InputPart);
-
-impl Part {
-    pub(crate) fn json(&self) -> PyResult<Value> {
-        serde_json::to_value(&self.0).map_err(|error| PyValueError::new_err(error.to_string()))
-    }
-}
-
-#[pymethods]
-impl Part {
-    #[staticmethod]
-    fn _from_json(text: &str) -> PyResult<Self> {
-        let part = serde_json::from_str(text);
-        part.map(Self).map_err(|_| PyValueError::new_err("this is not the JSON of a part"))
-    }
-
-    /// The wire's JSON.
-    #[pyo3(signature = () -> "dict[str, Any]")]
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::to_python(py, &self.json()?)
-    }
-
-    /// Shows neither text nor content: they are the prompt.
-    fn __repr__(&self) -> PyResult<String> {
-        let json = self.json()?;
-        let kind = json["type"].as_str().unwrap_or("part");
-        Ok(format!("<{kind}, {} bytes>", json.to_string().len()))
-    }
-
-    fn __hash__(&self) -> PyResult<u64> {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        self.json()?.to_string().hash(&mut hasher);
-        Ok(hasher.finish())
-    }
-
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
-        Ok((this.get_type().getattr("_from_json")?, (this.get().json()?.to_string(),)))
-    }
-}
-
-/// A text.
+/// Makes a text part.
 #[pyfunction]
 #[pyo3(signature = (text: "str"))]
 pub(crate) fn text(text: &Bound<'_, PyAny>) -> PyResult<Part> {
@@ -67,9 +25,11 @@ pub(crate) fn text(text: &Bound<'_, PyAny>) -> PyResult<Part> {
     Ok(Part(InputPart::text(text)))
 }
 
-/// An image: an HTTPS or data URL, a path, or bytes; and how closely to look at it.
+/// Makes an image part from an HTTPS or data URL, a path, or bytes. `detail` is the resolution at
+/// which the model sees it.
 ///
-/// A file travels inside the request, as a data URI. Its type is taken from its first bytes.
+/// The content of a file is sent inside the request, as a data URI. Its type is detected from its
+/// first bytes.
 #[pyfunction]
 #[pyo3(signature = (image: "Media", detail: "Detail | None" = None))]
 pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&Bound<'_, PyAny>>) -> PyResult<Part> {
@@ -80,7 +40,7 @@ pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&Bound<'_, PyAny>>)
     }))
 }
 
-/// A video: an HTTPS or data URL, a path, or bytes.
+/// Makes a video part from an HTTPS or data URL, a path, or bytes.
 #[pyfunction]
 #[pyo3(signature = (video: "Media"))]
 pub(crate) fn video(video: &Bound<'_, PyAny>) -> PyResult<Part> {
@@ -88,16 +48,13 @@ pub(crate) fn video(video: &Bound<'_, PyAny>) -> PyResult<Part> {
 }
 
 fn detail(detail: &Bound<'_, PyAny>) -> PyResult<Detail> {
-    let word: String = argument(detail, "detail", "str")?;
-    serde_json::from_value(word.into()).map_err(|_| {
-        errors::invalid(
-            detail.py(),
-            "detail is not one that the service knows: auto, low, high, original.",
-        )
+    let literal: String = argument(detail, "detail", "str")?;
+    serde_json::from_value(literal.into()).map_err(|_| {
+        errors::invalid(detail.py(), "detail must be one of auto, low, high, original.")
     })
 }
 
-/// A URL, a path, or bytes.
+/// Reads a URL, a path, or bytes.
 fn media(source: &Bound<'_, PyAny>, argument: &str) -> PyResult<Media> {
     let py = source.py();
     let result = if let Ok(text) = source.cast::<PyString>() {
@@ -107,20 +64,20 @@ fn media(source: &Bound<'_, PyAny>, argument: &str) -> PyResult<Media> {
         if is_url {
             return Ok(text.into());
         }
-        ending::detached(py, || Media::file(text))
+        finalization::detached(py, || Media::file(text))
     } else if let Ok(bytes) = source.cast::<PyBytes>() {
         Media::bytes(bytes.as_bytes())
     } else if let Ok(bytes) = source.cast::<PyByteArray>() {
         Media::bytes(bytes.to_vec())
     } else if let Ok(path) = source.extract::<PathBuf>() {
-        ending::detached(py, || Media::file(path))
+        finalization::detached(py, || Media::file(path))
     } else {
         let found = source.get_type().name()?.to_string();
         let message =
             format!("argument '{argument}': expected a URL, a path or bytes, not {found}");
         return Err(PyTypeError::new_err(message));
     };
-    result.map_err(|error| errors::raise(py, &error))
+    result.map_err(|error| raise(py, &error))
 }
 
 /// The arguments of a create.
@@ -139,14 +96,14 @@ struct Arguments<'py> {
     extra_body: Bound<'py, PyAny>,
 }
 
-/// A request from the arguments of `create`, of which all are there.
+/// Returns the request of the arguments of `create`, all of which are present.
 pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationRequest> {
     let given: Arguments<'_> = arguments.extract()?;
     let model: String = argument(&given.model, "model", "str")?;
     let mut request = GenerationRequest::new(model, input(&given.input)?);
     request.instructions = argument(&given.instructions, "instructions", "str")?;
-    request.width = whole(&given.width, "width")?;
-    request.height = whole(&given.height, "height")?;
+    request.width = integer(&given.width, "width")?;
+    request.height = integer(&given.height, "height")?;
     request.aspect_ratio = argument(&given.aspect_ratio, "aspect_ratio", "str")?;
     request.engine = argument(&given.engine, "engine", "str")?;
     request.expand_prompt = argument(&given.expand_prompt, "expand_prompt", "bool")?;
@@ -154,63 +111,11 @@ pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationReques
     if !given.extra_body.is_none() {
         let wrong = || type_error("extra_body", "a mapping", &given.extra_body);
         given.extra_body.cast::<PyMapping>().map_err(|_| wrong())?;
-        if let Value::Object(extra) = json::from_python(&given.extra_body, "extra_body")? {
+        if let Value::Object(extra) = to_json::from_python(&given.extra_body, "extra_body")? {
             request.extra_body = extra;
         }
     }
     Ok(request)
-}
-
-/// How a value of the right type is refused.
-pub(crate) type Refusal = fn(Python<'_>, &str) -> PyErr;
-
-/// An argument as what it should be.
-pub(crate) fn argument<'py, T>(value: &Bound<'py, PyAny>, name: &str, kind: &str) -> PyResult<T>
-where
-    T: for<'a> FromPyObject<'a, 'py>,
-{
-    read(value, name, kind, errors::invalid)
-}
-
-/// A whole number, or None. Python counts a bool as one; here it is a mistake.
-pub(crate) fn whole<'py, T>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<T>
-where
-    T: for<'a> FromPyObject<'a, 'py>,
-{
-    match value.is_instance_of::<PyBool>() {
-        true => Err(type_error(name, "int", value)),
-        false => argument(value, name, "int"),
-    }
-}
-
-/// An argument or option as what it should be. Another type is a `TypeError`.
-pub(crate) fn read<'py, T>(
-    value: &Bound<'py, PyAny>,
-    name: &str,
-    kind: &str,
-    refusal: Refusal,
-) -> PyResult<T>
-where
-    T: for<'a> FromPyObject<'a, 'py>,
-{
-    let py = value.py();
-    value.extract().map_err(|raised: T::Error| {
-        let raised: PyErr = raised.into();
-        if raised.is_instance_of::<PyUnicodeEncodeError>(py) {
-            let message =
-                format!("argument '{name}': half a character (a lone surrogate) is no text.");
-            refusal(py, &message)
-        } else if raised.is_instance_of::<PyOverflowError>(py) {
-            refusal(py, &format!("argument '{name}': the number is out of range."))
-        } else {
-            type_error(name, kind, value)
-        }
-    })
-}
-
-pub(crate) fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {
-    let found = found.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-    PyTypeError::new_err(format!("argument '{name}' must be {kind}, not {found}"))
 }
 
 fn provider(value: &Bound<'_, PyAny>) -> PyResult<Option<ProviderPreference>> {
@@ -218,7 +123,7 @@ fn provider(value: &Bound<'_, PyAny>) -> PyResult<Option<ProviderPreference>> {
         return Ok(None);
     }
     if value.cast::<PyMapping>().is_ok()
-        && let Value::Object(object) = json::from_python(value, "provider")?
+        && let Value::Object(object) = to_json::from_python(value, "provider")?
     {
         return Ok(Some(object.into()));
     }
@@ -226,7 +131,7 @@ fn provider(value: &Bound<'_, PyAny>) -> PyResult<Option<ProviderPreference>> {
     Ok(Some(order.into()))
 }
 
-/// A string, one part, a list of parts, or a list of items.
+/// Reads a string, one part, a list of parts, or a list of items.
 fn input(value: &Bound<'_, PyAny>) -> PyResult<Input> {
     const KIND: &str = "a str, a list of parts, or a list of items";
     if let Ok(text) = value.cast::<PyString>() {
@@ -235,7 +140,7 @@ fn input(value: &Bound<'_, PyAny>) -> PyResult<Input> {
     if let Ok(part) = value.cast::<Part>() {
         return Ok(vec![part.get().0.clone()].into());
     }
-    if !json::is_sequence(value) {
+    if !to_json::is_sequence(value) {
         return Err(type_error("input", KIND, value));
     }
     let entries: Vec<Bound<'_, PyAny>> = value.try_iter()?.collect::<PyResult<_>>()?;
@@ -301,7 +206,8 @@ fn part(value: &Bound<'_, PyAny>) -> PyResult<InputPart> {
         let kind = "made of parts: pipevideo.text(...), image(...), video(...), or their dicts";
         return Err(type_error("input", kind, value));
     }
-    let json = json::from_python(value, "input")?;
-    serde_json::from_value(json)
-        .map_err(|_| errors::invalid(value.py(), "a part of the input has not the form of one."))
+    let json = to_json::from_python(value, "input")?;
+    serde_json::from_value(json).map_err(|_| {
+        errors::invalid(value.py(), "a part of the input does not have the form of a part.")
+    })
 }

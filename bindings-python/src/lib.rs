@@ -1,35 +1,43 @@
 //! The native half of the Python package `pipevideo`.
 //!
-//! `python/pipevideo/` is what users see: names, signatures, documentation. What is here converts
+//! `python/pipevideo/` is what users see: names, signatures, documentation. This crate converts
 //! arguments, makes one call of the core, and maps one error. The runtime's thread never touches
-//! Python: `bridge` and `shared` are the border.
+//! Python: `bridge`, `call_state` and `token` are what it shares with the interpreter's threads.
 
+mod arguments;
 mod bridge;
 mod call;
+mod call_state;
 mod catalog;
 mod client;
 mod emulator;
-mod ending;
 mod errors;
 mod event;
+mod finalization;
 mod input;
 mod json;
+mod literal;
 mod logs;
+mod loop_reader;
 mod options;
 mod outcome;
+mod part;
+mod pickle;
+mod process;
+mod raise;
 mod runtime;
-mod shared;
+mod to_json;
 mod token;
 mod update;
 mod values;
 mod watch;
+mod watch_state;
 mod webhook;
-mod word;
 
 use pyo3::prelude::*;
 
-/// Calls allocate on one thread and free on another, which costs glibc's allocator a tenth more. The
-/// older series takes no lock that a fork could find held.
+/// Calls allocate on one thread and free on another, which costs 10 % more CPU time with glibc's
+/// allocator. mimalloc's v2 series holds no lock that a fork could find held.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -56,9 +64,10 @@ mod _native {
         call::Call,
         client::Core,
         emulator::Emulator,
-        ending::_at_exit,
         event::WebhookEvent,
-        input::{Part, image, text, video},
+        finalization::_at_exit,
+        input::{image, text, video},
+        part::Part,
         update::Update,
         values::{Generation, GenerationError, TokenUsage},
         watch::Watch,
@@ -66,6 +75,6 @@ mod _native {
     };
 
     #[pymodule_export]
-    #[allow(non_upper_case_globals, reason = "Python's own name for it")]
+    #[allow(non_upper_case_globals, reason = "the name in Python")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }

@@ -1,7 +1,7 @@
-//! What the core tells `tracing`, on its way to Python's `logging`.
+//! Passes the core's `tracing` events to Python's `logging`.
 //!
-//! The runtime's thread only keeps records. They are emitted by whoever looks next: a thread that
-//! blocks, which looks twenty times a second, or an event loop, which is woken for it.
+//! The runtime's thread only keeps records. The next waiter emits them: a thread that blocks, which
+//! checks twenty times a second, or an event loop, which is woken for it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pyo3::exceptions::PyException;
+use bindings_common::lock;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,32 +21,33 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 use crate::bridge;
-use crate::runtime::lock;
+use crate::errors::report_unraisable;
 
-/// If nobody emits them, no more are kept than this.
-const MOST: usize = 10_000;
+/// The maximum number of records that are kept while none are emitted, as when a program makes calls
+/// on an event loop that it does not run. They take a few megabytes.
+const MAX_RECORDS: usize = 10_000;
 
-/// The lowest of Python's levels that somebody wants; beyond all of them if nobody wants any.
-static WANTED: AtomicU8 = AtomicU8::new(u8::MAX);
-static RECORDS: Mutex<Vec<Line>> = Mutex::new(Vec::new());
+/// The lowest of Python's levels that the logger is enabled for; `u8::MAX` if there is none.
+static MIN_LEVEL: AtomicU8 = AtomicU8::new(u8::MAX);
+static RECORDS: Mutex<Vec<LogRecord>> = Mutex::new(Vec::new());
 
 thread_local! {
     /// The spans that this thread is in.
     static ENTERED: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One record: Python's number of its level, the time in Unix seconds, the text.
-struct Line(u8, f64, String);
+/// One record: the number of its level in Python, the time in Unix seconds, the text.
+struct LogRecord(u8, f64, String);
 
-/// Looks whether anybody wants records, and begins to keep them. It costs next to nothing in a
-/// program that has not imported `logging`.
-pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
-    // A filter that fails, or a logger of the program's own, is no reason for a call to fail.
-    want(py).or_else(|raised| aside(py, raised))?;
+/// Reads which records `logging` is enabled for, begins to keep them, and emits those that are kept.
+/// It costs next to nothing in a program that has not imported `logging`.
+pub(crate) fn update_level(py: Python<'_>) -> PyResult<()> {
+    // A logger of the program's own class, or a filter of one, may raise; the call goes on.
+    read_level(py).or_else(|raised| report_unraisable(py, raised))?;
     emit(py)
 }
 
-fn want(py: Python<'_>) -> PyResult<()> {
+fn read_level(py: Python<'_>) -> PyResult<()> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static INSTALL: Once = Once::new();
@@ -63,55 +64,46 @@ fn want(py: Python<'_>) -> PyResult<()> {
             LOGGER.get_or_try_init(py, make)?.bind(py)
         }
     };
-    let mut wanted = u8::MAX;
+    let mut min_level = u8::MAX;
     for number in [level(&Level::DEBUG), level(&Level::INFO)] {
         if logger.call_method1(intern!(py, "isEnabledFor"), (number,))?.is_truthy()? {
-            wanted = number;
+            min_level = number;
             break;
         }
     }
-    WANTED.store(wanted, Ordering::Relaxed);
-    if wanted < u8::MAX {
-        // Where the program has a subscriber of its own in this library, which none has, it stays.
-        INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Keeper::default())));
+    MIN_LEVEL.store(min_level, Ordering::Relaxed);
+    if min_level < u8::MAX {
+        // It fails only if this native module had another subscriber, and nothing else sets one.
+        INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Recorder::default())));
     }
     Ok(())
 }
 
-/// Emits what has been kept. What a handler raises is reported, and goes no further.
+/// Emits the records that are kept. Exceptions of handlers are reported and not raised.
 ///
 /// # Errors
-/// What is no `Exception`, such as `KeyboardInterrupt`: it is for the program. All records have been
-/// emitted then.
+/// An exception that is not an `Exception`, such as `KeyboardInterrupt`: it is for the program. All
+/// records have been emitted then.
 pub(crate) fn emit(py: Python<'_>) -> PyResult<()> {
-    if WANTED.load(Ordering::Relaxed) == u8::MAX {
+    if MIN_LEVEL.load(Ordering::Relaxed) == u8::MAX {
         return Ok(());
     }
-    let lines = std::mem::take(&mut *lock(&RECORDS));
-    if lines.is_empty() {
+    let records = std::mem::take(&mut *lock(&RECORDS));
+    if records.is_empty() {
         return Ok(());
     }
     static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let emit = EMIT.import(py, "pipevideo._logging", "emit")?;
     let mut result = Ok(());
-    for Line(level, at, text) in lines {
+    for LogRecord(level, at, text) in records {
         if let Err(raised) = emit.call1((level, at, text)) {
-            result = result.and(aside(py, raised));
+            result = result.and(report_unraisable(py, raised));
         }
     }
     result
 }
 
-/// Reports an exception instead of raising it, unless it is none of the `Exception`s.
-pub(crate) fn aside(py: Python<'_>, raised: PyErr) -> PyResult<()> {
-    if !raised.is_instance_of::<PyException>(py) {
-        return Err(raised);
-    }
-    raised.write_unraisable(py, None);
-    Ok(())
-}
-
-/// In a forked child the parent's records are the parent's.
+/// Drops all records. A forked child calls it: they belong to the parent.
 pub(crate) fn forget() {
     lock(&RECORDS).clear();
 }
@@ -119,8 +111,8 @@ pub(crate) fn forget() {
 fn keep(level: &Level, text: String) {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let mut records = lock(&RECORDS);
-    if records.len() < MOST {
-        records.push(Line(self::level(level), at, text));
+    if records.len() < MAX_RECORDS {
+        records.push(LogRecord(self::level(level), at, text));
     }
     if records.len() == 1 {
         drop(records);
@@ -128,7 +120,7 @@ fn keep(level: &Level, text: String) {
     }
 }
 
-/// Python's number.
+/// Returns the number of a level in Python.
 fn level(level: &Level) -> u8 {
     match *level {
         Level::ERROR => 40,
@@ -138,10 +130,10 @@ fn level(level: &Level) -> u8 {
     }
 }
 
-/// Keeps the core's events and, when they end, its spans. What other crates tell is left alone: it
-/// may hold more than the core would say.
+/// Keeps the core's events and, when they end, its spans. Events of other crates are ignored: they
+/// may contain what the core never logs, such as URLs and headers.
 #[derive(Default)]
-struct Keeper {
+struct Recorder {
     ids: AtomicU64,
     spans: Mutex<HashMap<u64, Span>>,
 }
@@ -157,16 +149,14 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     target == "pipevideo" || target.starts_with("pipevideo::")
 }
 
-impl Subscriber for Keeper {
+impl Subscriber for Recorder {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match is_ours(metadata) {
-            true => Interest::sometimes(),
-            false => Interest::never(),
-        }
+        // `sometimes` since the level may change at any call.
+        if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_ours(metadata) && level(metadata.level()) >= WANTED.load(Ordering::Relaxed)
+        is_ours(metadata) && level(metadata.level()) >= MIN_LEVEL.load(Ordering::Relaxed)
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
@@ -207,7 +197,7 @@ impl Subscriber for Keeper {
         });
     }
 
-    /// The core records fields in the span that it is in.
+    /// The core records fields in the current span.
     fn current_span(&self) -> Current {
         let current = ENTERED.with_borrow(|entered| entered.last().cloned());
         let spans = lock(&self.spans);
@@ -248,7 +238,7 @@ impl Visit for Text {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.0, " {value:?}"),
             name => write!(self.0, " {name}={value:?}"),

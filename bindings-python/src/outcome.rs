@@ -1,4 +1,4 @@
-//! How a call ended, and what Python gets of it.
+//! The outcome of a call, and its conversion to Python.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,36 +8,36 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::catalog;
-use crate::errors;
+use crate::raise::raise;
 use crate::update;
 use crate::values;
-use crate::watch::Following;
+use crate::watch_state::WatchState;
 
-/// How a call ended.
+/// The outcome of a call.
 pub(crate) enum Outcome {
     Value(Value),
     Failed(Error),
-    /// It ended without an outcome: a panic, most likely.
+    /// The call ended without an outcome, most likely by a panic.
     Lost,
 }
 
-/// What a call has yielded.
+/// The value of a call that succeeded.
 pub(crate) enum Value {
     Generation(Box<Generation>),
     Engines(Box<EngineCatalog>),
     Usage(Box<AccountUsage>),
     Candidates(Vec<RecentRequest>),
     Path(PathBuf),
-    /// The next update of a watch, or its end: whoever takes it finds it there.
-    Next(Option<Arc<Following>>),
+    /// The next update of a watch, or its end. It is taken from the watch only when Python receives it.
+    Next(Option<Arc<WatchState>>),
 }
 
 impl Outcome {
-    /// The value that Python sees; `None` at the end of a watch.
+    /// Returns the value for Python; `None` at the end of a watch.
     pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
         match self {
             Self::Value(value) => value.into_python(py),
-            Self::Failed(error) => Err(errors::raise(py, &error)),
+            Self::Failed(error) => Err(raise(py, &error)),
             Self::Lost => Err(PyRuntimeError::new_err(
                 "pipevideo: the call ended without an outcome. This is a bug in pipevideo.",
             )),
@@ -53,10 +53,10 @@ impl Value {
             Self::Usage(usage) => catalog::usage(py, &usage)?,
             Self::Candidates(found) => catalog::candidates(py, &found)?,
             Self::Path(path) => path.into_pyobject(py)?.into_any(),
-            Self::Next(following) => match following.and_then(|following| following.take()) {
+            Self::Next(state) => match state.and_then(|state| state.take()) {
                 None => return Ok(None),
                 Some(Ok(update)) => update::update(py, update)?.into_any(),
-                Some(Err(error)) => return Err(errors::raise(py, &error)),
+                Some(Err(error)) => return Err(raise(py, &error)),
             },
         }))
     }

@@ -1,108 +1,53 @@
-//! The one tokio runtime of this process, on a thread of its own that never touches Python.
+//! The one tokio runtime of this process, and what happens to it at a fork.
 //!
-//! It is made at the first call. A forked child has no such thread, so it makes its own: what
-//! belongs to the parent's is left alone, neither used nor dropped.
+//! A forked child has no runtime thread, so its first call starts another. The parent's runtime is
+//! left alone: it is neither used nor dropped.
 
-use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc as std_mpsc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use bindings_common::{BackgroundRuntime, lock};
 
-use crate::{bridge, ending, logs};
+use crate::{bridge, finalization, logs, process};
 
-/// A future that the runtime drives to its end.
-pub(crate) type Job = BoxFuture<'static, ()>;
+/// Threads lock its channel attached to the interpreter, so no fork finds the lock held.
+pub(crate) static RUNTIME: BackgroundRuntime = BackgroundRuntime::new(bridge::wake_changed);
 
-/// So many jobs are taken over at once.
-const BATCH: usize = 256;
-/// A fork does not wait for longer than this until the runtime is at rest.
-const REST: Duration = Duration::from_secs(1);
+/// How long a fork waits for the pause. Jobs take microseconds between two awaits, so the runtime
+/// needs this long only on a machine that is overloaded; the fork then proceeds without a pause.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// Python threads lock it for a few lines, attached to the interpreter, so no fork finds it locked.
-static JOBS: Mutex<Option<mpsc::UnboundedSender<Job>>> = Mutex::new(None);
-/// How often this process has come out of a fork as the child.
-static FORKS: AtomicU64 = AtomicU64::new(0);
-/// Keeps the runtime at rest during a fork.
-static AT_REST: Mutex<Option<std_mpsc::Sender<()>>> = Mutex::new(None);
+/// Keeps the runtime paused during a fork: dropping it lets the runtime continue.
+static PAUSE: Mutex<Option<Sender<()>>> = Mutex::new(None);
 
-/// The mutexes here are held for a few lines that do not panic; if one did, its state is sound.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Which process this is: it differs between a parent and its forked child.
-pub(crate) fn process() -> u64 {
-    FORKS.load(Ordering::Relaxed)
-}
-
-/// Hands a job to the runtime, which is started if there is none.
-pub(crate) fn spawn(mut job: Job) -> io::Result<()> {
-    let mut jobs = lock(&JOBS);
-    if let Some(sender) = &*jobs {
-        match sender.send(job) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::SendError(unsent)) => job = unsent,
-        }
-    }
-    let sender = start()?;
-    // The receiver lives as long as the thread that has just been started.
-    let _ = sender.send(job);
-    *jobs = Some(sender);
-    Ok(())
-}
-
-fn start() -> io::Result<mpsc::UnboundedSender<Job>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_park(bridge::wake_loops)
-        .build()?;
-    let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
-    let run = async move {
-        let mut batch = Vec::with_capacity(BATCH);
-        while jobs.recv_many(&mut batch, BATCH).await > 0 {
-            for job in batch.drain(..) {
-                tokio::spawn(job);
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("pipevideo".to_owned())
-        .spawn(move || runtime.block_on(run))?;
-    Ok(sender)
-}
-
-/// Before a fork: brings the runtime to rest, so that the child finds no lock held by it.
+/// Before a fork: pauses the runtime, so that the child finds no lock held by its thread.
 pub(crate) fn before_fork() {
-    let Some(jobs) = lock(&JOBS).clone() else { return };
-    let (resting, rests) = std_mpsc::channel();
-    let (go_on, wait) = std_mpsc::channel();
-    let job: Job = Box::pin(async move {
-        // Nobody listens if the fork would not wait any longer, and nothing is ever sent to `wait`:
-        // it ends when the fork is over.
-        let _ = resting.send(());
-        let _ = wait.recv();
+    let (paused, wait_for_pause) = mpsc::channel();
+    let (resume, wait_for_resume) = mpsc::channel();
+    let started = RUNTIME.spawn_if_started(async move {
+        // The receiver is gone if the fork did not wait any longer.
+        let _ = paused.send(());
+        // Nothing is ever sent: this returns when the sender is dropped.
+        let _ = wait_for_resume.recv();
     });
-    if jobs.send(job).is_ok() && rests.recv_timeout(REST).is_ok() {
-        *lock(&AT_REST) = Some(go_on);
+    if started && wait_for_pause.recv_timeout(MAX_PAUSE).is_ok() {
+        *lock(&PAUSE) = Some(resume);
     }
 }
 
-/// After a fork, in the parent: the runtime goes on.
+/// After a fork, in the parent: the runtime continues.
 pub(crate) fn after_fork_in_parent() {
-    lock(&AT_REST).take();
+    lock(&PAUSE).take();
 }
 
-/// After a fork, in the child: the parent's runtime is forgotten.
+/// After a fork, in the child: what belongs to the parent's runtime is forgotten.
 pub(crate) fn after_fork_in_child() {
-    std::mem::forget(lock(&AT_REST).take());
-    std::mem::forget(lock(&JOBS).take());
+    std::mem::forget(lock(&PAUSE).take());
+    RUNTIME.forget();
     bridge::forget_loops();
     logs::forget();
-    ending::after_fork_in_child();
-    FORKS.fetch_add(1, Ordering::Relaxed);
+    finalization::after_fork_in_child();
+    process::after_fork_in_child();
     pipevideo::reset_shared_state();
 }

@@ -1,14 +1,16 @@
-//! A key that is a Python function: the runtime wishes for tokens, and the client's waiters answer.
+//! A key that is a Python function: the runtime requests tokens, and the client's waiters serve the
+//! requests.
 //!
-//! The runtime's thread never calls Python. A wish goes to all places where the client's calls wait:
-//! to its event loops, and to its threads that block, of which one is woken and the others look
-//! twenty times a second. Whoever looks first calls the function, so that one that is busy with a
-//! callback holds up nobody else. Where nobody looks, as between two steps of a watch, a wish waits.
+//! The runtime's thread never calls Python. A request is visible to all waiters of the client: to its
+//! event loops, and to its threads that block, of which one is unparked and the others check twenty
+//! times a second. The first waiter that checks calls the function, so a waiter that is busy with a
+//! callback does not delay the others. While no call waits, as between two steps of a watch, a
+//! request stays pending.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
+use bindings_common::{ForeignError, lock};
 use pipevideo::TokenError;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::intern;
@@ -18,19 +20,19 @@ use pyo3::{PyTraverseError, PyVisit};
 use tokio::sync::oneshot;
 
 use crate::bridge::LoopQueue;
-use crate::runtime::{self, lock};
-use crate::shared::Shared;
+use crate::call_state::CallState;
+use crate::process::process;
 
-/// The function, on Python's side: the client, its calls and watches have it.
+/// The function. It belongs to Python's objects: the client, its calls and its watches.
 #[pyclass(frozen, weakref, module = "pipevideo._native")]
 pub(crate) struct TokenSource {
     function: Mutex<Option<Py<PyAny>>>,
-    host: Arc<TokenHost>,
+    requests: Arc<TokenRequests>,
 }
 
-/// The wishes, on the runtime's side. It does not keep the function, which may belong to an object
-/// that has the client.
-pub(crate) struct TokenHost {
+/// The requests for tokens. The runtime owns them, so they do not keep the function alive, which may
+/// belong to an object that has the client.
+pub(crate) struct TokenRequests {
     source: OnceLock<Py<PyWeakrefReference>>,
     state: Mutex<State>,
 }
@@ -38,81 +40,82 @@ pub(crate) struct TokenHost {
 #[derive(Default)]
 struct State {
     process: u64,
-    wishes: VecDeque<Wish>,
+    pending: VecDeque<Request>,
     loops: Vec<Weak<LoopQueue>>,
-    threads: Vec<Weak<Shared>>,
+    threads: Vec<Weak<CallState>>,
 }
 
-/// A wish for a token. Dropped, it is made again.
-type Wish = oneshot::Sender<Result<String, Raised>>;
+/// A request for a token. If it is dropped without a reply, it is made again.
+type Request = oneshot::Sender<Result<String, ForeignError<PyErr>>>;
 
-/// Who answers.
+/// Where requests are served.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Server {
     Thread,
     Loop,
 }
 
-impl TokenHost {
+impl TokenRequests {
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
-        if state.process != runtime::process() {
-            // What a forked child finds is the parent's.
-            let fresh = State { process: runtime::process(), ..State::default() };
+        if state.process != process() {
+            // In a forked child the state is the parent's: it is not touched, not even to drop it.
+            let fresh = State { process: process(), ..State::default() };
             std::mem::forget(std::mem::replace(&mut *state, fresh));
         }
         state
     }
 
-    /// A token, from whoever answers first.
+    /// Requests a token, from the waiter that serves the request first.
     pub(crate) async fn token(self: Arc<Self>) -> Result<String, TokenError> {
         loop {
-            let answer = self.wish();
-            if let Ok(token) = answer.await {
+            let token = self.request();
+            if let Ok(token) = token.await {
                 return Ok(token?);
             }
         }
     }
 
-    fn wish(self: &Arc<Self>) -> oneshot::Receiver<Result<String, Raised>> {
-        let (wish, answer) = oneshot::channel();
+    fn request(self: &Arc<Self>) -> oneshot::Receiver<Result<String, ForeignError<PyErr>>> {
+        let (request, token) = oneshot::channel();
         let mut state = self.state();
-        // Of those that were given up, as after the request timeout, nobody wants the answer.
-        state.wishes.retain(|wish| !wish.is_closed());
-        state.wishes.push_back(wish);
+        // Requests may have been abandoned, as after the request timeout.
+        state.pending.retain(|request| !request.is_closed());
+        state.pending.push_back(request);
         state.loops.retain(|queue| queue.strong_count() > 0);
-        state.loops.iter().filter_map(Weak::upgrade).for_each(|queue| queue.ask(self.clone()));
+        let loops = state.loops.iter().filter_map(Weak::upgrade);
+        loops.for_each(|queue| queue.request_token(self.clone()));
         if let Some(newest) = state.threads.iter().rev().find_map(Weak::upgrade) {
-            newest.nudge();
+            newest.unpark();
         }
-        answer
+        token
     }
 
-    /// Answers on an event loop, if the client is still there.
-    pub(crate) fn answer(&self, py: Python<'_>) -> PyResult<()> {
+    /// Serves the requests on an event loop, if the client still exists.
+    pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
         let source = self.source.get().and_then(|source| source.bind(py).upgrade());
         let Some(source) = source else { return Ok(()) };
-        source.cast::<TokenSource>()?.get().answer(py, Place::Loop)
+        source.cast::<TokenSource>()?.get().serve(py, Server::Loop)
     }
 }
 
 impl TokenSource {
     pub(crate) fn new(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<Self>> {
-        let host = TokenHost { source: OnceLock::new(), state: Mutex::default() };
-        let source = Self { function: Mutex::new(Some(function)), host: Arc::new(host) };
+        let requests = TokenRequests { source: OnceLock::new(), state: Mutex::default() };
+        let source = Self { function: Mutex::new(Some(function)), requests: Arc::new(requests) };
         let source = Bound::new(py, source)?;
-        // It has just been made, so that none is set.
-        let _ = source.get().host.source.set(PyWeakrefReference::new(&source)?.unbind());
+        // It has just been made, so it is not set yet.
+        let _ = source.get().requests.source.set(PyWeakrefReference::new(&source)?.unbind());
         Ok(source.unbind())
     }
 
-    pub(crate) fn host(&self) -> &Arc<TokenHost> {
-        &self.host
+    pub(crate) fn requests(&self) -> &Arc<TokenRequests> {
+        &self.requests
     }
 
-    /// A call that is under way from now on: where it waits, wishes are answered.
-    pub(crate) fn serve_with(&self, call: &Arc<Shared>) {
-        let mut state = self.host.state();
+    /// Adds a call that has been started: its waiter serves requests.
+    pub(crate) fn add_call(&self, call: &Arc<CallState>) {
+        let mut state = self.requests.state();
         match call.queue() {
             Some(queue) => {
                 let queue = Arc::downgrade(&queue);
@@ -127,28 +130,28 @@ impl TokenSource {
         }
     }
 
-    /// Answers all wishes.
+    /// Serves all requests.
     ///
     /// # Errors
-    /// What the function raises in a thread and is no `Exception`: Ctrl-C is whose thread it comes
-    /// in. The wish is for others then.
-    pub(crate) fn answer(&self, py: Python<'_>, place: Place) -> PyResult<()> {
+    /// An exception that the function raises in a thread and that is not an `Exception`, such as
+    /// `KeyboardInterrupt`: it belongs to that thread. The request is made again, for other waiters.
+    pub(crate) fn serve(&self, py: Python<'_>, server: Server) -> PyResult<()> {
         loop {
             let function = lock(&self.function).as_ref().map(|function| function.clone_ref(py));
             let Some(function) = function else { return Ok(()) };
-            let Some(wish) = self.host.state().wishes.pop_front() else { return Ok(()) };
-            if wish.is_closed() {
+            let Some(request) = self.requests.state().pending.pop_front() else { return Ok(()) };
+            if request.is_closed() {
                 continue;
             }
-            match ask(function.bind(py), place) {
-                Ok(Answer::Token(token)) => reply(wish, Ok(token)),
-                Ok(Answer::Later(task)) => later(wish, &task)?,
+            match call(function.bind(py), server) {
+                Ok(Token::Ready(token)) => reply(request, Ok(token)),
+                Ok(Token::Pending(task)) => reply_when_done(request, &task)?,
                 Err(raised)
-                    if place == Place::Thread && !raised.is_instance_of::<PyException>(py) =>
+                    if server == Server::Thread && !raised.is_instance_of::<PyException>(py) =>
                 {
                     return Err(raised);
                 }
-                Err(raised) => reply(wish, Err(raised)),
+                Err(raised) => reply(request, Err(raised)),
             }
         }
     }
@@ -169,37 +172,38 @@ impl TokenSource {
     }
 }
 
-enum Answer<'py> {
-    Token(String),
+enum Token<'py> {
+    Ready(String),
     /// The task of an async function, on an event loop.
-    Later(Bound<'py, PyAny>),
+    Pending(Bound<'py, PyAny>),
 }
 
-/// Calls the function. What it awaits in a thread is run to its end.
-fn ask<'py>(function: &Bound<'py, PyAny>, place: Place) -> PyResult<Answer<'py>> {
+/// Calls the function. In a thread, an async function is run to its end.
+fn call<'py>(function: &Bound<'py, PyAny>, server: Server) -> PyResult<Token<'py>> {
     let py = function.py();
     let token = function.call0()?;
     if !token.hasattr(intern!(py, "__await__"))? {
-        return text(&token).map(Answer::Token);
+        return text(&token).map(Token::Ready);
     }
-    if place == Place::Loop {
+    if server == Server::Loop {
         let task = py.import("asyncio")?.call_method1("ensure_future", (token,))?;
-        return Ok(Answer::Later(task));
+        return Ok(Token::Pending(task));
     }
     let run = py.import("pipevideo._tokens")?.getattr("run")?;
-    text(&run.call1((token,))?).map(Answer::Token)
+    text(&run.call1((token,))?).map(Token::Ready)
 }
 
-/// Answers when a task of the running loop has.
-fn later(wish: Wish, task: &Bound<'_, PyAny>) -> PyResult<()> {
-    let done = TokenDone { wish: Mutex::new(Some(wish)), task: task.clone().unbind() };
+/// Replies when a task of the running loop is done.
+fn reply_when_done(request: Request, task: &Bound<'_, PyAny>) -> PyResult<()> {
+    let done = TokenDone { request: Mutex::new(Some(request)), task: task.clone().unbind() };
     task.call_method1("add_done_callback", (done,))?;
     Ok(())
 }
 
-fn reply(wish: Wish, token: PyResult<String>) {
-    // Nobody waits for it if the call has been cancelled.
-    let _ = wish.send(token.map_err(|error| Raised(Held(Arc::new(error)))));
+fn reply(request: Request, token: PyResult<String>) {
+    const DESCRIPTION: &str = "the function raised an exception";
+    // The receiver is gone if the call was cancelled.
+    let _ = request.send(token.map_err(|raised| ForeignError::new(raised, DESCRIPTION)));
 }
 
 fn text(token: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -209,10 +213,11 @@ fn text(token: &Bound<'_, PyAny>) -> PyResult<String> {
     })
 }
 
-/// What is called when the task of an async function is done; it also keeps the task alive.
+/// The callback of an async function's task. It also keeps the task alive, of which asyncio itself has
+/// only a weak reference.
 #[pyclass(frozen, module = "pipevideo._native")]
 struct TokenDone {
-    wish: Mutex<Option<Wish>>,
+    request: Mutex<Option<Request>>,
     task: Py<PyAny>,
 }
 
@@ -220,44 +225,9 @@ struct TokenDone {
 impl TokenDone {
     fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) {
         let _ = (py, &self.task);
-        let wish = lock(&self.wish).take();
-        if let Some(wish) = wish {
-            reply(wish, task.call_method0("result").and_then(|token| text(&token)));
+        let request = lock(&self.request).take();
+        if let Some(request) = request {
+            reply(request, task.call_method0("result").and_then(|token| text(&token)));
         }
     }
 }
-
-/// The exception of a token function, on its way through the core and back.
-#[derive(Debug)]
-pub(crate) struct Raised(Held);
-
-/// The exception itself, found again as the source of [`Raised`].
-#[derive(Clone)]
-pub(crate) struct Held(pub(crate) Arc<PyErr>);
-
-impl fmt::Display for Raised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the function raised an exception")
-    }
-}
-
-impl std::error::Error for Raised {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-impl fmt::Debug for Held {
-    /// What a function raises may quote the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Held(..)")
-    }
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an exception")
-    }
-}
-
-impl std::error::Error for Held {}

@@ -1,15 +1,17 @@
-//! What callbacks and watches are told: updates of a generation, progress of a download.
+//! What callbacks and watches receive: updates of a generation, progress of a download.
 
 use std::sync::Arc;
 
-use pipevideo::Generation as Core;
+use pipevideo::Generation as CoreGeneration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use crate::input::argument;
-use crate::values::{Generation, Reduced, hash, wire};
-use crate::word::Via;
+use crate::arguments::argument;
+use crate::json::wire;
+use crate::literal::Via;
+use crate::pickle::{Reduced, hash};
+use crate::values::Generation;
 
 pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
     Bound::new(
@@ -32,11 +34,11 @@ pub(crate) fn progress(
     class.call1((progress.downloaded, progress.total))
 }
 
-/// A change of a generation, as `watch` and `on_update` tell it.
+/// A change of a generation, from `watch` or to `on_update`.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct Update {
-    generation: Arc<Core>,
+    generation: Arc<CoreGeneration>,
     elapsed: f64,
     expected: f64,
     via: String,
@@ -57,34 +59,34 @@ impl Update {
         expected: &Bound<'_, PyAny>,
         via: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let of: PyRef<'_, Generation> = argument(generation, "generation", "a Generation")?;
+        let snapshot: PyRef<'_, Generation> = argument(generation, "generation", "a Generation")?;
         Ok(Self {
-            generation: of.0.clone(),
+            generation: snapshot.0.clone(),
             elapsed: argument(elapsed, "elapsed", "a number")?,
             expected: argument(expected, "expected", "a number")?,
             via: argument(via, "via", "str")?,
         })
     }
 
-    /// The generation as it is now.
+    /// The generation after the change.
     #[getter]
     fn generation(&self) -> Generation {
         Generation(self.generation.clone())
     }
 
-    /// Seconds since it was created, as far as this process knows.
+    /// Seconds since the generation was created, as far as this process can tell.
     #[getter]
     fn elapsed(&self) -> f64 {
         self.elapsed
     }
 
-    /// What such generations have taken, in seconds, for a progress bar: half took less.
+    /// The median time of similar generations in seconds, for a progress bar.
     #[getter]
     fn expected(&self) -> f64 {
         self.expected
     }
 
-    /// How the change was learned of.
+    /// How the change was detected.
     #[getter]
     fn via(&self) -> Via<'_> {
         Via(&self.via)

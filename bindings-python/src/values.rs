@@ -1,56 +1,25 @@
 //! A generation and what belongs to it, as frozen Python objects over the core's own values.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use pipevideo::{Generation as Core, GenerationError as CoreError, TokenUsage as CoreUsage};
-use pyo3::exceptions::PyValueError;
+use pipevideo::{
+    Generation as CoreGeneration, GenerationError as CoreError, TokenUsage as CoreUsage,
+};
 use pyo3::prelude::*;
 use rust_decimal::Decimal;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::json::{self, Object};
-use crate::word::FailureCategory;
+use crate::json::{self, Object, wire};
+use crate::literal::FailureCategory;
+use crate::pickle::{Reduced, hash, read, reduced};
+use crate::to_json;
 
-pub(crate) fn generation(py: Python<'_>, core: Core) -> PyResult<Bound<'_, Generation>> {
+pub(crate) fn generation(py: Python<'_>, core: CoreGeneration) -> PyResult<Bound<'_, Generation>> {
     Bound::new(py, Generation(Arc::new(core)))
 }
 
-fn text(value: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-pub(crate) fn wire<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
-    let value =
-        serde_json::to_value(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    json::to_python(py, &value)
-}
-
-fn read<T: DeserializeOwned>(class: &str, text: &str) -> PyResult<T> {
-    // The text may be anything, so the error does not quote it.
-    serde_json::from_str(text)
-        .map_err(|_| PyValueError::new_err(format!("this is not the JSON of a {class}")))
-}
-
-pub(crate) fn hash(parts: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    parts.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// `Class._from_json` and the JSON text: what pickle keeps.
-fn reduced<'py>(this: &Bound<'py, PyAny>, text: String) -> PyResult<Reduced<'py, (String,)>> {
-    Ok((this.get_type().getattr("_from_json")?, (text,)))
-}
-
-/// What pickle keeps: a function, and its arguments.
-pub(crate) type Reduced<'py, A> = (Bound<'py, PyAny>, A);
-
-/// A text as Python would write it, cut where it gets long.
+/// A quoted text, cut after 80 characters so that a `repr` stays on one line.
 fn quoted(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{:?}…", &text[..at]),
@@ -58,26 +27,26 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// One video request as the service last told it: a plain, immutable snapshot.
+/// One video request as the service last reported it: a plain, immutable snapshot.
 ///
-/// Its `id` is all that is needed to go on with it in another process, language or machine.
+/// Its `id` is all that another process, language or machine needs to continue with it.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
-pub(crate) struct Generation(pub(crate) Arc<Core>);
+pub(crate) struct Generation(pub(crate) Arc<CoreGeneration>);
 
 impl Generation {
-    pub(crate) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &CoreGeneration {
         &self.0
     }
 }
 
 #[pymethods]
 impl Generation {
-    /// Reads the wire's JSON, as `to_dict` gives it.
+    /// Reads the wire's JSON, which `to_dict` returns.
     #[staticmethod]
     #[pyo3(signature = (value: "Mapping[str, Any]"))]
     fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::_from_json(&json::from_python(value, "value")?.to_string())
+        Self::_from_json(&to_json::from_python(value, "value")?.to_string())
     }
 
     #[staticmethod]
@@ -97,7 +66,7 @@ impl Generation {
         self.0.status.as_str()
     }
 
-    /// Whether it has ended: completed or failed, and will not change any more.
+    /// Whether the generation has ended (completed or failed) and will not change any more.
     #[getter]
     fn is_final(&self) -> bool {
         self.0.is_final()
@@ -109,7 +78,7 @@ impl Generation {
         self.0.model.as_deref()
     }
 
-    /// The engine that renders, such as `hyperframes`.
+    /// The engine that renders the video, such as `hyperframes`.
     #[getter]
     fn engine(&self) -> Option<&str> {
         self.0.engine.as_deref()
@@ -121,43 +90,43 @@ impl Generation {
         self.0.provider.as_deref()
     }
 
-    /// When the service took it, in UTC.
+    /// When the service accepted the request, in UTC.
     #[getter]
     fn created_at(&self) -> Option<SystemTime> {
         self.0.created_at
     }
 
-    /// Where the video is, once completed: a signed URL that expires. Treat it as a secret.
+    /// The URL of the video, once completed. It is signed and expires; treat it as a secret.
     #[getter]
     fn output_video_url(&self) -> Option<&str> {
         self.0.output_video_url.as_deref()
     }
 
-    /// Tokens and cost, once known.
+    /// Tokens and cost, once the service reports them.
     #[getter]
     fn usage(&self) -> Option<TokenUsage> {
         self.0.usage.clone().map(TokenUsage)
     }
 
-    /// Why it failed, if it did.
+    /// Why the generation failed, if it did.
     #[getter]
     fn error(&self) -> Option<GenerationError> {
         self.0.error.clone().map(GenerationError)
     }
 
-    /// How long it took end to end, in milliseconds, once completed.
+    /// The end-to-end time in milliseconds, once completed.
     #[getter]
     fn latency_ms(&self) -> Option<u64> {
         self.0.latency_ms
     }
 
-    /// The service's `output` as JSON; its content is not documented.
+    /// The service's `output` as JSON. The service does not document its content.
     #[getter]
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json::to_python(py, self.0.output.as_ref().unwrap_or(&Value::Null))
     }
 
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not define or could not read.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
         json::object(py, &self.0.extra)
@@ -180,7 +149,7 @@ impl Generation {
         if let Some(error) = &self.0.error {
             shown += &format!(", error={:?}", error.category().as_str());
         }
-        // The URL is signed: who has it has the video.
+        // The URL is signed: it gives access to the video.
         if self.0.output_video_url.is_some() {
             shown += ", output_video_url=…";
         }
@@ -204,7 +173,7 @@ impl Generation {
     }
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
-        reduced(this.as_any(), text(&*this.get().0)?)
+        reduced(this.as_any(), &*this.get().0)
     }
 
     fn __copy__(this: Py<Self>) -> Py<Self> {
@@ -216,7 +185,7 @@ impl Generation {
     }
 }
 
-/// A text in HTML, also within quotes.
+/// Escapes a text for HTML, also within quotes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -225,7 +194,7 @@ fn escaped(text: &str) -> String {
         .replace('\'', "&#x27;")
 }
 
-/// Tokens and cost of a generation, as far as the service has told them.
+/// Tokens and cost of a generation, as far as the service reports them.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct TokenUsage(CoreUsage);
@@ -237,31 +206,31 @@ impl TokenUsage {
         read("token usage", text).map(Self)
     }
 
-    /// Tokens read.
+    /// The number of input tokens.
     #[getter]
     fn input_tokens(&self) -> Option<u64> {
         self.0.input_tokens
     }
 
-    /// Tokens written.
+    /// The number of output tokens.
     #[getter]
     fn output_tokens(&self) -> Option<u64> {
         self.0.output_tokens
     }
 
-    /// Both together, as the service counts them.
+    /// The total number of tokens, as the service counts them.
     #[getter]
     fn total_tokens(&self) -> Option<u64> {
         self.0.total_tokens
     }
 
-    /// What was charged, in US dollars, exactly.
+    /// The exact amount charged, in US dollars.
     #[getter]
     fn cost_usd(&self) -> Option<Decimal> {
         self.0.cost_usd
     }
 
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not define or could not read.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
         json::object(py, &self.0.extra)
@@ -289,11 +258,11 @@ impl TokenUsage {
     }
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
-        reduced(this.as_any(), text(&this.get().0)?)
+        reduced(this.as_any(), &this.get().0)
     }
 }
 
-/// Why a generation failed, in the service's words and as a category.
+/// Why a generation failed: the service's own code and message, and a category.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct GenerationError(CoreError);
@@ -305,25 +274,25 @@ impl GenerationError {
         read("generation's error", text).map(Self)
     }
 
-    /// The service's code; its values are not documented.
+    /// The service's code. The service does not document its values.
     #[getter]
     fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The service's message. It may quote the prompt: think before logging it.
+    /// The service's message. It may quote the prompt, so think before you log it.
     #[getter]
     fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
 
-    /// The failure sorted by its code and message.
+    /// The category of the failure, derived from its code and message.
     #[getter]
     fn category(&self) -> FailureCategory<'static> {
         FailureCategory(self.0.category().as_str())
     }
 
-    /// Every field that this library does not know, or could not read.
+    /// The fields that this library does not define or could not read.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
         json::object(py, &self.0.extra)
@@ -335,7 +304,7 @@ impl GenerationError {
         wire(py, &self.0)
     }
 
-    /// The message may quote the prompt, and is left out.
+    /// Omits the message, which may quote the prompt.
     fn __repr__(&self) -> String {
         let code = self.0.code.as_deref().map_or("None".to_owned(), quoted);
         format!("GenerationError(code={code}, category={:?})", self.0.category().as_str())
@@ -346,6 +315,6 @@ impl GenerationError {
     }
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
-        reduced(this.as_any(), text(&this.get().0)?)
+        reduced(this.as_any(), &this.get().0)
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks: verify and, for tests, sign.
+//! Webhooks: verifies deliveries and, for tests, signs them.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -9,13 +9,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
+use crate::arguments::{argument, type_error};
 use crate::errors;
 use crate::event::WebhookEvent;
-use crate::input::{argument, type_error};
+use crate::raise::raise;
 
 /// Verifies deliveries without a client.
 ///
-/// `secrets`: one `whsec_...` or several. After a rotation the old one signs for another day.
+/// `secrets` is one `whsec_...` secret or several. After a rotation the service signs with the old
+/// secret for another day.
 #[pyclass(frozen, module = "pipevideo")]
 pub(crate) struct Webhook(pipevideo::Webhook);
 
@@ -25,15 +27,15 @@ impl Webhook {
     #[pyo3(signature = (secrets: "str | Sequence[str]"))]
     fn new(secrets: &Bound<'_, PyAny>) -> PyResult<Self> {
         let webhook = pipevideo::Webhook::new(self::secrets(secrets, "secrets")?);
-        webhook.map(Self).map_err(|error| errors::raise(secrets.py(), &error))
+        webhook.map(Self).map_err(|error| raise(secrets.py(), &error))
     }
 
-    /// Verifies a delivery, and reads its event.
+    /// Verifies a delivery and returns its event.
     ///
-    /// `body` has to be the raw bytes as they came: one that was parsed and written again does not
-    /// verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment.
-    /// Answer with 2xx at once, and with 400 on `WebhookVerificationError`. `now` is another time
-    /// than the present, for tests: an aware datetime, or Unix seconds.
+    /// `body` must be the raw bytes as they were received: a body that was parsed and serialized again
+    /// does not verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment.
+    /// Respond with 2xx at once, and with 400 on `WebhookVerificationError`. `now` replaces the current
+    /// time in tests: an aware datetime, or Unix seconds.
     #[pyo3(signature = (body: "Body", headers: "Headers", *, now: "Instant | None" = None))]
     fn unwrap<'py>(
         &self,
@@ -48,8 +50,8 @@ impl Webhook {
         })
     }
 
-    /// Signs a body as the service would, for tests: the headers. `timestamp` is an aware datetime,
-    /// or Unix seconds.
+    /// Signs a body as the service does, for tests, and returns the headers. `timestamp` is an aware
+    /// datetime, or Unix seconds.
     #[pyo3(signature = (body: "Body", *, id: "str", timestamp: "Instant") -> "dict[str, str]")]
     fn sign<'py>(
         &self,
@@ -71,7 +73,7 @@ impl Webhook {
     }
 }
 
-/// A time: an aware datetime, or Unix seconds.
+/// Reads a time: an aware datetime, or Unix seconds.
 fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
     const KIND: &str = "an aware datetime, or Unix seconds";
     if value.getattr_opt(intern!(value.py(), "tzinfo"))?.is_some_and(|zone| zone.is_none()) {
@@ -95,7 +97,7 @@ fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
 /// A header of a delivery: its name and its value.
 type Header = (&'static str, Vec<u8>);
 
-/// Verifies what a web framework has received, and reads it.
+/// Verifies a delivery that a web framework received and returns its event.
 pub(crate) fn unwrap<'py>(
     body: &Bound<'py, PyAny>,
     headers: &Bound<'py, PyAny>,
@@ -105,11 +107,11 @@ pub(crate) fn unwrap<'py>(
     let body = raw(body)?;
     match verify(&body, signed_with(headers)?) {
         Ok(event) => Bound::new(py, WebhookEvent::new(event, body.into_owned())),
-        Err(error) => Err(errors::raise(py, &error)),
+        Err(error) => Err(raise(py, &error)),
     }
 }
 
-/// One secret or several.
+/// Reads one secret or several.
 pub(crate) fn secrets(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<String>> {
     match value.cast::<PyString>() {
         Ok(one) => Ok(vec![one.extract()?]),
@@ -117,7 +119,7 @@ pub(crate) fn secrets(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Stri
     }
 }
 
-/// The bytes of a body as they came.
+/// Returns the bytes of a body as they were received.
 fn raw<'a>(body: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
     if let Some(bytes) = text(body) {
         return Ok(bytes);
@@ -131,13 +133,13 @@ fn raw<'a>(body: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
     }
     let found = body.get_type().name()?.to_string();
     Err(PyTypeError::new_err(format!(
-        "argument 'body' must be the raw bytes as they came, not {found}: a body that was parsed \
-         cannot be verified. Pass the request's raw bytes, and the parsed event is returned."
+        "argument 'body' must be the raw bytes as they were received, not {found}: a body that was \
+         parsed cannot be verified. Pass the request's raw bytes; the parsed event is returned."
     )))
 }
 
-/// The bytes of a str or bytes. A str that is no text, such as aiohttp makes of a header that is no
-/// UTF-8, yields others, which nobody has signed.
+/// Returns the bytes of a str or bytes. A str with lone surrogates, which aiohttp makes of a header
+/// that is not UTF-8, yields other bytes than were received, which no signature matches.
 fn text<'a>(value: &'a Bound<'_, PyAny>) -> Option<Cow<'a, [u8]>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Some(bytes.as_bytes().into());
@@ -149,11 +151,11 @@ fn text<'a>(value: &'a Bound<'_, PyAny>) -> Option<Cow<'a, [u8]>> {
     })
 }
 
-/// The headers of a delivery, out of whatever a framework has: a mapping or pairs, of str or bytes; a
-/// value may be a list; a WSGI environment.
+/// Returns the signing headers of a delivery from the headers of any framework: a mapping or pairs, of
+/// str or bytes, in which a value may be a list; or a WSGI environment.
 fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     let mut found = Vec::with_capacity(3);
-    // A dict of a class of its own may have items of its own.
+    // A subclass of dict may override `items`, so only an exact dict is read directly.
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         for (name, value) in dict.iter() {
             add(&mut found, &name, &value)?;
@@ -172,7 +174,7 @@ fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     for pair in pairs.try_iter().map_err(|_| wrong())? {
         let pair = pair?;
         let pair = pair.cast::<PyTuple>().cloned().or_else(|_| {
-            // JSON has pairs as lists.
+            // Pairs from JSON are lists.
             pair.cast::<PyList>().map(|list| list.to_tuple()).map_err(|_| wrong())
         })?;
         match pair.len() {
@@ -183,7 +185,7 @@ fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     Ok(found)
 }
 
-/// Adds a header if it is one that signs. The others are left alone, whatever they are.
+/// Adds a header if it is a signing header. Others are ignored, whatever their values are.
 fn add(found: &mut Vec<Header>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let kind = "a mapping, or pairs, whose names are str or bytes";
     let bytes = text(name).ok_or_else(|| type_error("headers", kind, name))?;
@@ -204,7 +206,7 @@ fn add(found: &mut Vec<Header>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny
     Ok(())
 }
 
-/// The header that signs of this name: as it is, or as a WSGI environment spells it.
+/// Returns the signing header of this name, which may be spelled as in a WSGI environment.
 fn signing(name: &[u8]) -> Option<&'static str> {
     let spelt = name.strip_prefix(b"HTTP_");
     let same = |(ours, theirs): (u8, &u8)| match theirs {

@@ -111,8 +111,8 @@ impl Core {
                 generate = generate.deadline(deadline);
             }
             if let Some(listener) = listener {
-                generate =
-                    generate.on_update(move |update| run_callback(|| listener.updated(update.clone())));
+                generate = generate
+                    .on_update(move |update| run_callback(|| listener.updated(update.clone())));
             }
             Ok(generate.await?)
         };

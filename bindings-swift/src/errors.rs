@@ -24,6 +24,8 @@ pub(crate) enum Failure {
 pub(crate) struct ErrorDetails {
     pub(crate) kind: String,
     pub(crate) message: String,
+    #[uniffi(default)]
+    pub(crate) service_message: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     pub(crate) request_id: Option<String>,
@@ -49,6 +51,7 @@ impl From<ErrorFields<'_>> for ErrorDetails {
         Self {
             kind: fields.kind.as_str().to_owned(),
             message: fields.message.to_owned(),
+            service_message: text(fields.service_message),
             status: fields.status,
             code: text(fields.code),
             request_id: text(fields.request_id),

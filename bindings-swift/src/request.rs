@@ -152,6 +152,8 @@ fn literal<T: DeserializeOwned>(what: &str, literal: String) -> Result<T, Failur
 fn object(name: &str, json: &str) -> Result<Map<String, Value>, Failure> {
     // The host writes the JSON of an object. Only numbers that are not finite make it invalid.
     serde_json::from_str(json).map_err(|_| {
-        Failure::invalid(&format!("{name} has a number that is not finite, which JSON cannot hold."))
+        Failure::invalid(&format!(
+            "{name} has a number that is not finite, which JSON cannot hold."
+        ))
     })
 }

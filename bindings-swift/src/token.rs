@@ -6,8 +6,6 @@ use bindings_common::{ForeignError, lock};
 use pipevideo::TokenError;
 use tokio::sync::oneshot;
 
-
-
 /// The token function. `ask` returns at once, and the token is sent by the reply.
 #[uniffi::export(foreign)]
 pub(crate) trait TokenSource: Send + Sync {

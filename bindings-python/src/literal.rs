@@ -1,12 +1,12 @@
-//! Words of a set that Python's types know by a name.
+//! Texts whose Python type is a `Literal`.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// A text that the stubs give a type of its own: where it is, and its name.
-macro_rules! word {
+/// A text for which the stubs name a type of its own, by its name and its module.
+macro_rules! literal {
     ($name:ident, $module:literal) => {
-        #[doc = concat!("A `", stringify!($name), "` of Python's.")]
+        #[doc = concat!("A text of the Python type `", stringify!($name), "`.")]
         pub(crate) struct $name<'a>(pub(crate) &'a str);
 
         impl<'py> IntoPyObject<'py> for $name<'_> {
@@ -24,5 +24,5 @@ macro_rules! word {
     };
 }
 
-word!(FailureCategory, "pipevideo.errors");
-word!(Via, "pipevideo._options");
+literal!(FailureCategory, "pipevideo.errors");
+literal!(Via, "pipevideo._options");

@@ -1,67 +1,67 @@
-//! What a call shares between the runtime's thread, where it runs, and its waiter in Python.
+//! The state of a call, which the runtime's thread shares with the waiter in Python.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
+use bindings_common::lock;
 use pyo3::prelude::*;
 
 use crate::bridge::LoopQueue;
 use crate::outcome::Outcome;
-use crate::runtime::lock;
 
-/// What happens on the way to the outcome.
+/// An event before the outcome.
 pub(crate) enum Event {
     Update(Box<pipevideo::Update>),
     Progress(pipevideo::Progress),
 }
 
-/// What the waiter finds.
+/// What a waiter takes from a call.
 pub(crate) enum News {
     Event(Event),
     Outcome(Outcome),
 }
 
-/// A call's state on the border. Its lock is never held while Python runs.
-pub(crate) struct Shared(Mutex<State>);
+/// The state of a call. Its lock is never held while Python code runs.
+pub(crate) struct CallState(Mutex<State>);
 
 struct State {
     events: VecDeque<Event>,
     outcome: Option<Outcome>,
     waiter: Waiter,
-    /// Whether the loop's queue has this call already.
+    /// Whether the call is in the loop's queue.
     queued: bool,
 }
 
-/// Who is woken when there are news.
+/// What is woken when a call has news.
 pub(crate) enum Waiter {
     Thread(Thread),
-    /// An event loop, which belongs to Python: nothing here keeps it alive.
+    /// An event loop. The reference is weak, since the loop belongs to Python.
     Loop(Weak<LoopQueue>),
-    /// The waiter has left: nobody.
-    Nobody,
+    /// Nothing, since the waiter has left.
+    Gone,
 }
 
-impl Shared {
+impl CallState {
     pub(crate) fn new(waiter: Waiter) -> Arc<Self> {
         let state = State { events: VecDeque::new(), outcome: None, waiter, queued: false };
         Arc::new(Self(Mutex::new(state)))
     }
 
-    /// What a loop knows this call by.
+    /// Identifies this call among those of a loop.
     pub(crate) fn key(self: &Arc<Self>) -> usize {
         Arc::as_ptr(self).addr()
     }
 
-    /// Tells what has happened.
-    pub(crate) fn tell(self: &Arc<Self>, event: Event) {
+    /// Adds an event.
+    pub(crate) fn push(self: &Arc<Self>, event: Event) {
         let mut state = lock(&self.0);
         state.events.push_back(event);
         self.notify(&mut state);
     }
 
-    /// Tells how it ended, unless that is known already.
+    /// Sets the outcome if there is none yet.
     pub(crate) fn end(self: &Arc<Self>, outcome: impl FnOnce() -> Outcome) {
         let mut state = lock(&self.0);
         if state.outcome.is_none() {
@@ -80,12 +80,12 @@ impl Shared {
                     queue.push(self.clone());
                 }
             }
-            Waiter::Nobody => {}
+            Waiter::Gone => {}
         }
     }
 
-    /// The next news: events in their order, then the outcome.
-    pub(crate) fn news(&self) -> Option<News> {
+    /// Takes the next event or, after all events, the outcome.
+    pub(crate) fn take_news(&self) -> Option<News> {
         let mut state = lock(&self.0);
         match state.events.pop_front() {
             Some(event) => Some(News::Event(event)),
@@ -102,21 +102,21 @@ impl Shared {
         lock(&self.0).outcome.is_some()
     }
 
-    /// Rests the thread until there may be news, at most for so long.
-    pub(crate) fn rest(&self, limit: Duration) {
+    /// Parks the thread until there may be news, but no longer than the limit.
+    pub(crate) fn wait_for_news(&self, limit: Duration) {
         if !self.has_news() {
             std::thread::park_timeout(limit);
         }
     }
 
-    /// Wakes the thread that blocks, if one does, for what is not this call's.
-    pub(crate) fn nudge(&self) {
+    /// Unparks the thread that waits, if a thread does, for news that do not belong to this call.
+    pub(crate) fn unpark(&self) {
         if let Waiter::Thread(thread) = &lock(&self.0).waiter {
             thread.unpark();
         }
     }
 
-    /// The queue of the loop that waits, as long as there is one.
+    /// Returns the queue of the loop that waits, if a loop does.
     pub(crate) fn queue(&self) -> Option<Arc<LoopQueue>> {
         match &lock(&self.0).waiter {
             Waiter::Loop(queue) => queue.upgrade(),
@@ -124,20 +124,20 @@ impl Shared {
         }
     }
 
-    /// The loop takes this call out of its queue.
-    pub(crate) fn taken(&self) {
+    /// Records that the call is no longer in the loop's queue.
+    pub(crate) fn set_dequeued(&self) {
         lock(&self.0).queued = false;
     }
 
-    /// The future that the loop waits for, if it does.
+    /// Returns the future that the loop waits for, if it does.
     pub(crate) fn future<'py>(self: &Arc<Self>, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.queue()?.future(py, self)
     }
 
-    /// The waiter leaves: whatever is told from now on wakes nobody.
+    /// Removes the waiter: later events wake nothing.
     pub(crate) fn leave(self: &Arc<Self>) {
         let queue = self.queue();
-        lock(&self.0).waiter = Waiter::Nobody;
+        lock(&self.0).waiter = Waiter::Gone;
         if let Some(queue) = queue {
             drop(queue.take_future(self));
         }

@@ -1,0 +1,49 @@
+//! A part of an input, as a frozen Python object.
+
+use pipevideo::InputPart;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde_json::Value;
+
+use crate::json;
+use crate::pickle::{Reduced, from_json, hash, read};
+
+/// A part of an input, made by `text`, `image` or `video`.
+#[pyclass(frozen, eq, module = "pipevideo")]
+#[derive(PartialEq)]
+pub(crate) struct Part(pub(crate) InputPart);
+
+impl Part {
+    pub(crate) fn json(&self) -> PyResult<Value> {
+        serde_json::to_value(&self.0).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+}
+
+#[pymethods]
+impl Part {
+    #[staticmethod]
+    fn _from_json(text: &str) -> PyResult<Self> {
+        read("part", text).map(Self)
+    }
+
+    /// The wire's JSON.
+    #[pyo3(signature = () -> "dict[str, Any]")]
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json::to_python(py, &self.json()?)
+    }
+
+    /// Shows neither text nor content, which are the prompt.
+    fn __repr__(&self) -> PyResult<String> {
+        let json = self.json()?;
+        let kind = json["type"].as_str().unwrap_or("part");
+        Ok(format!("<{kind}, {} bytes>", json.to_string().len()))
+    }
+
+    fn __hash__(&self) -> PyResult<u64> {
+        Ok(hash(self.json()?.to_string()))
+    }
+
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, (String,)>> {
+        from_json(this.as_any(), this.get().json()?.to_string())
+    }
+}
