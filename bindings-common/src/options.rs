@@ -262,7 +262,7 @@ mod tests {
     const SWIFT_LIKE: Host = Host { naming: Naming::CamelCase, ..SECONDS };
 
     fn error(host: &Host, options: ClientOptions) -> String {
-        options.builder(host).err().expect("an error")
+        options.builder(host).unwrap_err()
     }
 
     #[test]
