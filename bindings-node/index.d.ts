@@ -78,23 +78,26 @@ export interface GenerationRequest {
   // generated: create arguments (by `cargo xtask generate`, from conformance/surface.json)
   /** The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine. */
   model: string;
-  /** What to make the video from: a text, parts of one message, or messages. */
+  /** The prompt: a text, the parts of one message, or messages. */
   input: Input;
-  /** System-level guidance, apart from the conversation. */
+  /** System-level instructions, apart from the conversation. */
   instructions?: string | undefined;
-  /** The canvas width in pixels; the service's default is 1080. */
+  /** The width of the canvas in pixels; the service's default is 1080. */
   width?: number | undefined;
-  /** The canvas height in pixels; the service's default is 1920. */
+  /** The height of the canvas in pixels; the service's default is 1920. */
   height?: number | undefined;
-  /** A hint such as `16:9`. */
+  /** The aspect ratio, a hint such as `16:9`. */
   aspectRatio?: string | undefined;
-  /** The providers that may render it: slugs by preference, or the service's own object. */
+  /**
+   * The providers that may render the video: slugs by preference, or the API's own object. The service's default is
+   * `framerate`.
+   */
   provider?: readonly string[] | Readonly<Record<string, unknown>> | undefined;
-  /** The engine: `hyperframes` (the service's default), `lottie` or `auto`. */
+  /** The engine that renders: `hyperframes` (the service's default), `lottie` or `auto`. */
   engine?: 'hyperframes' | 'lottie' | 'auto' | (string & {}) | undefined;
   /** Whether the service may elaborate the prompt. */
   expandPrompt?: boolean | undefined;
-  /** Fields that this library does not have yet, sent as they are. */
+  /** Fields that this library does not have yet, sent unchanged. */
   extraBody?: Readonly<Record<string, unknown>> | undefined;
   // end of generated
 }

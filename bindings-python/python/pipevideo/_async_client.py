@@ -74,16 +74,17 @@ class AsyncPipevideo(Client):
 
         Args:
             model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
-            input: What to make the video from: a text, parts of one message, or messages.
-            instructions: System-level guidance, apart from the conversation.
-            width: The canvas width in pixels; the service's default is 1080.
-            height: The canvas height in pixels; the service's default is 1920.
-            aspect_ratio: A hint such as `16:9`.
-            provider: The providers that may render it: slugs by preference, or the service's
-                own object.
-            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            input: The prompt: a text, the parts of one message, or messages.
+            instructions: System-level instructions, apart from the conversation.
+            width: The width of the canvas in pixels; the service's default is 1080.
+            height: The height of the canvas in pixels; the service's default is 1920.
+            aspect_ratio: The aspect ratio, a hint such as `16:9`.
+            provider: The providers that may render the video: slugs by preference, or the API's
+                own object. The service's default is `framerate`.
+            engine: The engine that renders: `hyperframes` (the service's default), `lottie` or
+                `auto`.
             expand_prompt: Whether the service may elaborate the prompt.
-            extra_body: Fields that this library does not have yet, sent as they are.
+            extra_body: Fields that this library does not have yet, sent unchanged.
             deadline: Bounds the wait; by default the client's deadline.
             on_update: Called with each change, first with the created generation, so that its
                 id is available from the start. An exception in it ends the call.
@@ -150,16 +151,17 @@ class AsyncResponses:
 
         Args:
             model: The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
-            input: What to make the video from: a text, parts of one message, or messages.
-            instructions: System-level guidance, apart from the conversation.
-            width: The canvas width in pixels; the service's default is 1080.
-            height: The canvas height in pixels; the service's default is 1920.
-            aspect_ratio: A hint such as `16:9`.
-            provider: The providers that may render it: slugs by preference, or the service's
-                own object.
-            engine: The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+            input: The prompt: a text, the parts of one message, or messages.
+            instructions: System-level instructions, apart from the conversation.
+            width: The width of the canvas in pixels; the service's default is 1080.
+            height: The height of the canvas in pixels; the service's default is 1920.
+            aspect_ratio: The aspect ratio, a hint such as `16:9`.
+            provider: The providers that may render the video: slugs by preference, or the API's
+                own object. The service's default is `framerate`.
+            engine: The engine that renders: `hyperframes` (the service's default), `lottie` or
+                `auto`.
             expand_prompt: Whether the service may elaborate the prompt.
-            extra_body: Fields that this library does not have yet, sent as they are.
+            extra_body: Fields that this library does not have yet, sent unchanged.
         """
         request = {
             "model": model,

@@ -15,23 +15,24 @@ internal import PipevideoFFI
 public struct GenerationRequest: Hashable, Sendable {
     /// The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
     public var model: String
-    /// What to make the video from: a text, parts of one message, or messages.
+    /// The prompt: a text, the parts of one message, or messages.
     public var input: Input
-    /// System-level guidance, apart from the conversation.
+    /// System-level instructions, apart from the conversation.
     public var instructions: String?
-    /// The canvas width in pixels; the service's default is 1080.
+    /// The width of the canvas in pixels; the service's default is 1080.
     public var width: Int?
-    /// The canvas height in pixels; the service's default is 1920.
+    /// The height of the canvas in pixels; the service's default is 1920.
     public var height: Int?
-    /// A hint such as `16:9`.
+    /// The aspect ratio, a hint such as `16:9`.
     public var aspectRatio: String?
-    /// The providers that may render it: slugs by preference, or the service's own object.
+    /// The providers that may render the video: slugs by preference, or the API's own object. The
+    /// service's default is `framerate`.
     public var provider: ProviderPreference?
-    /// The engine: `hyperframes` (the service's default), `lottie` or `auto`.
+    /// The engine that renders: `hyperframes` (the service's default), `lottie` or `auto`.
     public var engine: String?
     /// Whether the service may elaborate the prompt.
     public var expandPrompt: Bool?
-    /// Fields that this library does not have yet, sent as they are.
+    /// Fields that this library does not have yet, sent unchanged.
     public var extraBody: [String: JSONValue]
 
     /// Creates a request.

@@ -25,9 +25,10 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationRequest {
+    // generated: create arguments (by `cargo xtask generate`, from conformance/surface.json)
     /// The orchestration model, such as `moonshotai/kimi-k2.5`; not an engine.
     pub model: String,
-    /// The prompt, or a conversation with images and videos.
+    /// The prompt: a text, the parts of one message, or messages.
     pub input: Input,
     /// System-level instructions, apart from the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,8 @@ pub struct GenerationRequest {
         skip_serializing_if = "Option::is_none"
     )]
     pub aspect_ratio: Option<String>,
-    /// The providers that may render the video; the service's default is `framerate`.
+    /// The providers that may render the video: slugs by preference, or the API's own object. The
+    /// service's default is `framerate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderPreference>,
     /// The engine that renders: `hyperframes` (the service's default), `lottie` or `auto`.
@@ -55,9 +57,10 @@ pub struct GenerationRequest {
     /// Whether the service may elaborate the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expand_prompt: Option<bool>,
-    /// Fields that this library does not know yet, sent unchanged.
+    /// Fields that this library does not have yet, sent unchanged.
     #[serde(flatten)]
     pub extra_body: Map<String, Value>,
+    // end of generated
 }
 
 impl GenerationRequest {
@@ -66,6 +69,7 @@ impl GenerationRequest {
         Self {
             model: model.into(),
             input: input.into(),
+            // generated: create defaults (by `cargo xtask generate`, from conformance/surface.json)
             instructions: None,
             width: None,
             height: None,
@@ -74,51 +78,54 @@ impl GenerationRequest {
             engine: None,
             expand_prompt: None,
             extra_body: Map::new(),
+            // end of generated
         }
     }
 
-    /// Sets the system-level instructions, apart from the conversation.
+    // generated: create setters (by `cargo xtask generate`, from conformance/surface.json)
+    /// Sets system-level instructions, apart from the conversation.
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.instructions = Some(instructions.into());
         self
     }
 
-    /// Sets the width of the canvas in pixels.
-    pub fn width(mut self, pixels: impl Into<i64>) -> Self {
-        self.width = Some(pixels.into());
+    /// Sets the width of the canvas in pixels; the service's default is 1080.
+    pub fn width(mut self, width: impl Into<i64>) -> Self {
+        self.width = Some(width.into());
         self
     }
 
-    /// Sets the height of the canvas in pixels.
-    pub fn height(mut self, pixels: impl Into<i64>) -> Self {
-        self.height = Some(pixels.into());
+    /// Sets the height of the canvas in pixels; the service's default is 1920.
+    pub fn height(mut self, height: impl Into<i64>) -> Self {
+        self.height = Some(height.into());
         self
     }
 
     /// Sets the aspect ratio, a hint such as `16:9`.
-    pub fn aspect_ratio(mut self, ratio: impl Into<String>) -> Self {
-        self.aspect_ratio = Some(ratio.into());
+    pub fn aspect_ratio(mut self, aspect_ratio: impl Into<String>) -> Self {
+        self.aspect_ratio = Some(aspect_ratio.into());
         self
     }
 
-    /// Sets the providers that may render the video: slugs by preference, or the `provider` object
-    /// of the HTTP API.
+    /// Sets the providers that may render the video: slugs by preference, or the API's own object.
+    /// The service's default is `framerate`.
     pub fn provider(mut self, provider: impl Into<ProviderPreference>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Sets the engine: `hyperframes`, `lottie` or `auto`.
+    /// Sets the engine that renders: `hyperframes` (the service's default), `lottie` or `auto`.
     pub fn engine(mut self, engine: impl Into<String>) -> Self {
         self.engine = Some(engine.into());
         self
     }
 
     /// Sets whether the service may elaborate the prompt.
-    pub fn expand_prompt(mut self, expand: bool) -> Self {
-        self.expand_prompt = Some(expand);
+    pub fn expand_prompt(mut self, expand_prompt: bool) -> Self {
+        self.expand_prompt = Some(expand_prompt);
         self
     }
+    // end of generated
 
     /// Adds a field that this library does not know yet. It is sent unchanged.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -210,7 +217,8 @@ fn check_other(part: &Map<String, Value>) -> Result<(), Error> {
 
 /// The fields that `extra_body` may not repeat: JSON with the same name twice would leave it to the
 /// service which one counts.
-const TYPED_FIELDS: [&str; 9] = [
+// generated: create names (by `cargo xtask generate`, from conformance/surface.json)
+const TYPED_FIELDS: &[&str] = &[
     "model",
     "input",
     "instructions",
@@ -221,6 +229,7 @@ const TYPED_FIELDS: [&str; 9] = [
     "engine",
     "expand_prompt",
 ];
+// end of generated
 
 /// Which providers may render a generation.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,12 +1,81 @@
-//! Rust: the kinds of errors.
+//! Rust: the kinds of errors, and the request.
 
 use super::names::{comment, pascal};
-use super::surface::Surface;
+use super::surface::{Argument, Surface};
 use super::{HEADER, Tree};
 
 pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     tree.write("core/src/error/kind.rs", kinds(surface));
-    Ok(())
+    let request = "core/src/model/request.rs";
+    let arguments = &surface.create_arguments;
+    tree.fill(request, "create arguments", &arguments.iter().map(field).collect::<String>())?;
+    let optional = || arguments.iter().filter(|argument| !argument.required);
+    let defaults = optional().map(|argument| match argument.kind.as_str() {
+        "object" => format!("            {}: Map::new(),\n", argument.name),
+        _ => format!("            {}: None,\n", argument.name),
+    });
+    tree.fill(request, "create defaults", &defaults.collect::<String>())?;
+    let plain = optional().filter(|argument| argument.kind != "object");
+    let setters: Vec<_> = plain.map(setter).collect();
+    let typed = arguments.iter().filter(|argument| argument.kind != "object");
+    let names: String = typed.map(|argument| format!("    \"{}\",\n", argument.wire())).collect();
+    let names = format!("const TYPED_FIELDS: &[&str] = &[\n{names}];\n");
+    tree.fill(request, "create names", &names)?;
+    tree.fill(request, "create setters", &setters.join("\n"))
+}
+
+/// A field of the request, with its form on the wire.
+fn field(argument: &Argument) -> String {
+    let (name, kind) = (&argument.name, type_of(argument));
+    let doc = comment("    ///", &argument.doc, 100);
+    if argument.required {
+        return format!("{doc}    pub {name}: {kind},\n");
+    }
+    if argument.kind == "object" {
+        return format!("{doc}    #[serde(flatten)]\n    pub {name}: {kind},\n");
+    }
+    let mut parts = vec!["default".to_owned()];
+    if let Some(wire) = &argument.wire {
+        parts.push(format!("rename = \"{wire}\""));
+        parts.push(format!("alias = \"{name}\""));
+    }
+    parts.push("skip_serializing_if = \"Option::is_none\"".to_owned());
+    // One line if there is room, as rustfmt has it.
+    let line = format!("    #[serde({})]\n", parts.join(", "));
+    let attribute = if line.len() <= 100 {
+        line
+    } else {
+        format!("    #[serde(\n        {}\n    )]\n", parts.join(",\n        "))
+    };
+    format!("{doc}{attribute}    pub {name}: Option<{kind}>,\n")
+}
+
+fn setter(argument: &Argument) -> String {
+    let (name, kind) = (&argument.name, type_of(argument));
+    let doc = format!("Sets {}{}", argument.doc[..1].to_lowercase(), &argument.doc[1..]);
+    let (taken, value) = if kind == "bool" {
+        (kind.to_owned(), name.clone())
+    } else {
+        (format!("impl Into<{kind}>"), format!("{name}.into()"))
+    };
+    format!(
+        "{}    pub fn {name}(mut self, {name}: {taken}) -> Self {{
+        self.{name} = Some({value});
+        self
+    }}\n",
+        comment("    ///", &doc, 100)
+    )
+}
+
+fn type_of(argument: &Argument) -> &'static str {
+    match argument.kind.as_str() {
+        "integer" => "i64",
+        "boolean" => "bool",
+        "object" => "Map<String, Value>",
+        "input" => "Input",
+        "provider" => "ProviderPreference",
+        _ => "String",
+    }
 }
 
 fn kinds(surface: &Surface) -> String {
