@@ -112,7 +112,7 @@ impl ClientInner {
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
         if !span.is_disabled() {
-            span.record("budget_left", self.state.limiter.budget().left(clock::now()));
+            span.record("budget_left", self.state.limiter.left());
         }
         let (response, key) = match self.exchange(request).await {
             Ok(exchanged) => exchanged,

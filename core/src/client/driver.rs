@@ -54,7 +54,9 @@ impl Driver {
         loop {
             // Registered before the watchlist reads the budget, so that no change is missed.
             let budget_changed = state.limiter.changed();
-            let timeout = self.watchlist.handle_timeout(clock::now(), &mut state.limiter.budget());
+            let (timeout, next_grant) = state
+                .limiter
+                .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
             self.execute();
             if self.watchlist.is_empty() && state.drivers.remove(&self.commands, runtime) {
                 return;
@@ -73,7 +75,7 @@ impl Driver {
                     }
                 }
                 () = budget_changed, if timeout.on_budget_change => {}
-                () = clock::sleep_until(timeout.at) => {}
+                () = clock::sleep_until(timeout.at.min(next_grant)) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The limiter: lets requests through as the budget of their key allows.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -8,29 +8,29 @@ use tokio::sync::Notify;
 use super::client_state::lock;
 use super::clock;
 use crate::error::{Error, ErrorKind};
-use crate::polling::budget::{Budget, Class, Denial, RateLimit};
+use crate::polling::budget::{Budget, Class, RateLimit};
+use crate::polling::queue::{Queue, TicketId, Turn};
 use crate::retry::MAX_RETRY_AFTER;
 
 /// Lets requests through as the budget allows: direct calls in their order, and before polls.
+///
+/// Nothing that others wait for is held across an await by the future of a call: a call that waits
+/// has a ticket, and the room that it is granted is withdrawn if its future is not polled.
 pub(crate) struct Limiter {
-    budget: Mutex<Budget>,
-    /// Held by the direct call that is next in the queue.
-    turn: tokio::sync::Mutex<()>,
-    /// Notified when a response arrives, or a call with priority was sent.
+    state: Mutex<State>,
+    /// Notified when a request got its response, or a call has left the queue.
     changed: Notify,
+}
+
+struct State {
+    budget: Budget,
+    queue: Queue,
 }
 
 impl Limiter {
     pub(crate) fn new(rate_limit: Option<RateLimit>) -> Self {
-        Self {
-            budget: Mutex::new(Budget::new(rate_limit)),
-            turn: tokio::sync::Mutex::new(()),
-            changed: Notify::new(),
-        }
-    }
-
-    pub(crate) fn budget(&self) -> MutexGuard<'_, Budget> {
-        lock(&self.budget)
+        let state = State { budget: Budget::new(rate_limit), queue: Queue::default() };
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// Completes when the budget has changed since this was called.
@@ -44,39 +44,62 @@ impl Limiter {
     /// [`ErrorKind::RateLimited`] if the service has stopped the key for longer than
     /// [`MAX_RETRY_AFTER`].
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
-        let permit = || Permit::new(self, Class::Direct);
-        if self.budget().acquire_unqueued(clock::now()) {
-            return Ok(permit());
-        }
-        let _queued = Queued::new(self);
-        let _turn = self.turn.lock().await;
+        let ticket = Ticket { limiter: self, id: lock(&self.state).queue.enter() };
         loop {
             let changed = self.changed();
-            let denial = match self.budget().acquire(clock::now(), Class::Direct) {
-                Ok(()) => return Ok(permit()),
-                Err(denial) => denial,
-            };
-            match denial {
-                Denial::Until(at) => tokio::select! {
-                    () = clock::sleep_until(at) => {}
-                    () = changed => {}
-                },
-                Denial::UntilChange => changed.await,
-                Denial::Frozen(at) => {
-                    let pause = at.saturating_sub(clock::now());
-                    if pause > MAX_RETRY_AFTER {
-                        return Err(frozen(pause));
-                    }
-                    clock::sleep_until(at).await;
+            let now = clock::now();
+            let at = match ticket.turn(now) {
+                Turn::Granted => return Ok(Permit::new(self, Class::Direct)),
+                Turn::Frozen(at) if at.saturating_sub(now) > MAX_RETRY_AFTER => {
+                    return Err(frozen(at.saturating_sub(now)));
                 }
+                Turn::Frozen(at) | Turn::Waiting(at) => at,
+            };
+            tokio::select! {
+                () = clock::sleep_until(at) => {}
+                () = changed => {}
             }
         }
+    }
+
+    /// Lets the polls have what the calls leave. Returns what the function returns, and when to call
+    /// this again if the budget does not change before.
+    pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
+        let State { budget, queue } = &mut *lock(&self.state);
+        let denial = queue.serve(clock::now(), budget);
+        (f(budget), queue.next_event(denial))
+    }
+
+    /// The number of requests left in this window; `None` without a limit.
+    pub(crate) fn left(&self) -> Option<usize> {
+        lock(&self.state).budget.left(clock::now())
     }
 
     /// The permit of a poll that the planner has just charged to the budget. A poll that is aborted
     /// before it begins gives its permit back by dropping it.
     pub(crate) fn poll_permit(self: &Arc<Self>) -> Permit {
         Permit::new(self, Class::Poll)
+    }
+}
+
+/// The place of a call in the queue, which it leaves however it ends.
+struct Ticket<'a> {
+    limiter: &'a Limiter,
+    id: TicketId,
+}
+
+impl Ticket<'_> {
+    fn turn(&self, now: Duration) -> Turn {
+        let State { budget, queue } = &mut *lock(&self.limiter.state);
+        queue.turn(now, self.id, budget)
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let State { budget, queue } = &mut *lock(&self.limiter.state);
+        queue.leave(clock::now(), self.id, budget);
+        self.limiter.changed.notify_waiters();
     }
 }
 
@@ -93,13 +116,13 @@ fn frozen(pause: Duration) -> Error {
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
     class: Class,
-    taken_at: Duration,
+    acquired_at: Duration,
     sent: bool,
 }
 
 impl Permit {
     fn new(limiter: &Arc<Limiter>, class: Class) -> Self {
-        Self { limiter: limiter.clone(), class, taken_at: clock::now(), sent: true }
+        Self { limiter: limiter.clone(), class, acquired_at: clock::now(), sent: true }
     }
 
     /// The request was never sent, and does not count.
@@ -109,36 +132,21 @@ impl Permit {
 
     /// The service responded 429.
     pub(crate) fn on_rate_limited(self, pause: Option<Duration>) {
-        self.limiter.budget().on_rate_limited(clock::now(), self.taken_at, pause);
+        let mut state = lock(&self.limiter.state);
+        state.budget.on_rate_limited(clock::now(), self.acquired_at, pause);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut budget = self.limiter.budget();
+        let State { budget, queue } = &mut *lock(&self.limiter.state);
+        let now = clock::now();
         if self.sent {
-            budget.release(clock::now(), self.class);
+            budget.release(now, self.class);
         } else {
             budget.release_unsent(self.class);
         }
-        drop(budget);
+        queue.serve(now, budget);
         self.limiter.changed.notify_waiters();
-    }
-}
-
-/// A direct call that waits for room. Polls leave it the next slot.
-struct Queued<'a>(&'a Limiter);
-
-impl<'a> Queued<'a> {
-    fn new(limiter: &'a Limiter) -> Self {
-        limiter.budget().queue();
-        Self(limiter)
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.budget().unqueue();
-        self.0.changed.notify_waiters();
     }
 }

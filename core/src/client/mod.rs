@@ -164,7 +164,7 @@ impl Client {
     /// Returns the number of requests that the key has left in this window, as counted by this
     /// process; `None` without a rate limit.
     pub fn budget_left(&self) -> Option<usize> {
-        self.inner.state.limiter.budget().left(clock::now())
+        self.inner.state.limiter.left()
     }
 }
 

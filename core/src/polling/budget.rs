@@ -125,11 +125,6 @@ impl Budget {
         Ok(())
     }
 
-    /// Acquires the right to send a direct call now, if no other call waits for room.
-    pub(crate) fn acquire_unqueued(&mut self, now: Duration) -> bool {
-        self.waiting == 0 && self.acquire(now, Class::Direct).is_ok()
-    }
-
     /// Whether less than `cap` is used; if not, when enough of the requests that count will have
     /// left the window.
     fn room(
@@ -184,14 +179,9 @@ impl Budget {
         }
     }
 
-    /// A direct call begins to wait for room.
-    pub(crate) fn queue(&mut self) {
-        self.waiting += 1;
-    }
-
-    /// A direct call has room, or no longer waits for it.
-    pub(crate) fn unqueue(&mut self) {
-        self.waiting = self.waiting.saturating_sub(1);
+    /// Sets how many direct calls wait for room. Polls leave it to them.
+    pub(crate) fn set_waiting(&mut self, calls: usize) {
+        self.waiting = calls;
     }
 
     /// How many more requests may be sent now; `None` without a limit.
@@ -291,12 +281,12 @@ mod tests {
 
         let mut b = budget(10, 60);
         b.acquire(S, Class::Direct).unwrap();
-        b.queue();
+        b.set_waiting(1);
         for _ in 0..8 {
             assert_eq!(b.acquire(S, Class::Poll), Ok(()));
         }
         assert_eq!(b.acquire(S, Class::Poll), Err(Denial::UntilChange));
-        b.unqueue();
+        b.set_waiting(0);
         assert_eq!(b.acquire(S, Class::Poll), Ok(()));
         assert_eq!(b.acquire(S, Class::Poll), Err(Denial::UntilChange));
     }
@@ -336,7 +326,7 @@ mod tests {
         let mut one = budget(1, 60);
         assert_eq!(one.acquire(S, Class::Poll), Ok(()), "a limit of one is not all reserve");
         one.release(S, Class::Poll);
-        one.queue();
+        one.set_waiting(1);
         assert!(one.acquire(S * 61, Class::Poll).is_err(), "but a waiting call goes first");
         assert_eq!(one.acquire(S * 61, Class::Direct), Ok(()));
     }

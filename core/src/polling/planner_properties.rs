@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::budget::RateLimit;
 use super::super::fixture::Plan;
+use super::super::queue::{Queue, TicketId, Turn};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -82,7 +83,8 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
 
     let mut plan = Plan::new(S * 90);
     let mut budget = Budget::new(Some(RateLimit::new(world.requests, PER)));
-    let mut queue: Vec<(usize, Duration)> = Vec::new();
+    let mut queue = Queue::default();
+    let mut waiting: Vec<(TicketId, usize, Duration)> = Vec::new();
     let mut creates_sent = vec![0; takes.len()];
     let mut ends: BTreeMap<usize, Duration> = BTreeMap::new();
     let mut in_flight: Vec<(Duration, Request)> = Vec::new();
@@ -106,8 +108,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 }
                 (Class::Direct, _) => {
                     // A create that may be sent again: it queues again.
-                    budget.queue();
-                    queue.push((request.index, now));
+                    waiting.push((queue.enter(), request.index, now));
                 }
                 (Class::Poll, Outcome::Success) => {
                     log.polls.entry(request.index).or_default().push((request.sent, now));
@@ -138,42 +139,29 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
             in_flight.push((now + ms(latency), Request { class, index, sent: now, outcome }));
             log.max_in_flight = log.max_in_flight.max(in_flight.len());
         };
-        // Creates, in their order.
+        // Creates.
         while wanted.last().is_some_and(|(_, at)| *at <= now)
             && let Some((index, _)) = wanted.pop()
         {
-            match budget.acquire_unqueued(now) {
-                true => {
-                    log.waited.push(Duration::ZERO);
-                    send(Class::Direct, index, &mut log);
-                }
-                false => {
-                    budget.queue();
-                    queue.push((index, now));
-                }
-            }
+            waiting.push((queue.enter(), index, now));
         }
         let mut wake = Duration::MAX;
-        while let Some((index, since)) = queue.first().copied() {
-            match budget.acquire(now, Class::Direct) {
-                Ok(()) => {
-                    queue.remove(0);
-                    budget.unqueue();
-                    log.waited.push(now - since);
-                    send(Class::Direct, index, &mut log);
-                }
-                Err(Denial::Until(at) | Denial::Frozen(at)) => {
-                    wake = wake.min(at);
-                    break;
-                }
-                Err(Denial::UntilChange) => break,
+        waiting.retain(|(ticket, index, since)| match queue.turn(now, *ticket, &mut budget) {
+            Turn::Granted => {
+                log.waited.push(now - *since);
+                send(Class::Direct, *index, &mut log);
+                false
             }
-        }
+            Turn::Waiting(at) | Turn::Frozen(at) => {
+                wake = wake.min(at);
+                true
+            }
+        });
         // Polls.
         loop {
             match plan.next(now, &mut budget) {
                 Next::Poll(id) => {
-                    prop_assert!(queue.is_empty(), "a poll is sent before a create that waits");
+                    prop_assert!(waiting.is_empty(), "a poll is sent before a create that waits");
                     let index = id.as_str().trim_start_matches("gen_").parse().unwrap();
                     send(Class::Poll, index, &mut log);
                 }
@@ -192,7 +180,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
         }
         now = next.max(now + Duration::from_nanos(1));
     }
-    prop_assert!(queue.is_empty() && wanted.is_empty(), "creates are left over");
+    prop_assert!(waiting.is_empty() && wanted.is_empty(), "creates are left over");
     Ok(log)
 }
 

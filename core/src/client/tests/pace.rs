@@ -1,6 +1,7 @@
 //! When requests are sent.
 
 use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
@@ -90,6 +91,28 @@ async fn after_a_429_nothing_goes_out_before_its_time() {
     let times = fake.times("GET");
     assert_eq!(times.len(), 3);
     assert!(times[1..].iter().all(|at| *at >= S * 42), "{times:?}");
+}
+
+/// The creates of the stream are not polled while the loop's body waits for its own call.
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_not_polled_do_not_hold_others_up() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let client = build(&fake, Client::builder().rate_limit(crate::RateLimit::new(5, S)));
+    let creates = (0..12).map(|_| client.responses().create(request()));
+    let mut created = futures_util::stream::iter(creates).buffer_unordered(8);
+    let mut done = 0;
+    while let Some(generation) = created.next().await {
+        client.responses().retrieve(generation.unwrap().id).await.unwrap();
+        done += 1;
+    }
+    assert_eq!(done, 12);
+
+    // Nor waits: a create that is polled once and then kept holds nothing that a poll needs.
+    let mut creates: Vec<_> =
+        (0..20).map(|_| Box::pin(client.responses().create(request()))).collect();
+    creates.iter_mut().for_each(|create| drop(create.as_mut().now_or_never()));
+    let wait = client.responses().wait("gen_1").deadline(S * 20);
+    assert_eq!(wait.await.unwrap_err().polls(), Some(4), "one each five seconds");
 }
 
 #[tokio::test(start_paused = true)]

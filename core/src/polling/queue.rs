@@ -1,0 +1,208 @@
+//! The direct calls that wait for room in the budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::budget::{Budget, Class, Denial};
+
+/// Identifies a call in the queue. Later calls have greater ids.
+pub(crate) type TicketId = u64;
+
+/// Grants room in the budget to waiting calls, in the order of their arrival.
+///
+/// A grant belongs to the queue until the call claims it. The future of a call may never be polled
+/// again, for instance one in a `buffer_unordered` while the loop's body waits for something else.
+/// Its grant is withdrawn after [`CLAIM_TIMEOUT`] and goes to the next call; it is back in the queue
+/// as soon as it is polled.
+#[derive(Default)]
+pub(crate) struct Queue {
+    next: TicketId,
+    waiting: BTreeSet<TicketId>,
+    /// The calls that have room and have not claimed it, with the time at which it is withdrawn.
+    granted: BTreeMap<TicketId, Duration>,
+}
+
+/// The position of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It may be sent. The budget has been charged.
+    Granted,
+    /// The service has stopped the key until this time.
+    Frozen(Duration),
+    /// It waits. Ask again at this time, or when the budget changes.
+    Waiting(Duration),
+}
+
+/// How long a call may take to claim its grant. A runtime polls a woken future within microseconds,
+/// and within some milliseconds on a busy machine; one that takes longer only loses its place for
+/// a moment.
+const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
+
+impl Queue {
+    /// Adds a call at the end of the queue.
+    pub(crate) fn enter(&mut self) -> TicketId {
+        let ticket = self.next;
+        self.next += 1;
+        self.waiting.insert(ticket);
+        ticket
+    }
+
+    /// Whether the call may be sent now. It has left the queue if it may.
+    pub(crate) fn turn(&mut self, now: Duration, ticket: TicketId, budget: &mut Budget) -> Turn {
+        if self.granted.remove(&ticket).is_some() {
+            return Turn::Granted;
+        }
+        // A call whose grant was withdrawn is polled after all.
+        self.waiting.insert(ticket);
+        let denial = self.serve(now, budget);
+        if self.granted.remove(&ticket).is_some() {
+            return Turn::Granted;
+        }
+        match denial {
+            Some(Denial::Frozen(at)) => Turn::Frozen(at),
+            _ => Turn::Waiting(self.next_event(denial)),
+        }
+    }
+
+    /// Removes a call that no longer waits, or returns its grant if it has one.
+    pub(crate) fn leave(&mut self, now: Duration, ticket: TicketId, budget: &mut Budget) {
+        self.waiting.remove(&ticket);
+        if self.granted.remove(&ticket).is_some() {
+            budget.release_unsent(Class::Direct);
+        }
+        self.serve(now, budget);
+    }
+
+    /// Withdraws grants that were not claimed in time, and grants the room that there is. Returns why
+    /// the next call has to wait, if one does.
+    pub(crate) fn serve(&mut self, now: Duration, budget: &mut Budget) -> Option<Denial> {
+        self.granted.retain(|_, withdrawn_at| {
+            let in_time = now < *withdrawn_at;
+            if !in_time {
+                budget.release_unsent(Class::Direct);
+            }
+            in_time
+        });
+        let mut denial = None;
+        while let Some(ticket) = self.waiting.first().copied() {
+            if let Err(denied) = budget.acquire(now, Class::Direct) {
+                denial = Some(denied);
+                break;
+            }
+            self.waiting.remove(&ticket);
+            self.granted.insert(ticket, now.saturating_add(CLAIM_TIMEOUT));
+        }
+        budget.set_waiting(self.waiting.len());
+        denial
+    }
+
+    /// When something changes for the calls that wait, if nothing else happens.
+    pub(crate) fn next_event(&self, denial: Option<Denial>) -> Duration {
+        let room_at = match denial {
+            Some(Denial::Until(at) | Denial::Frozen(at)) => at,
+            Some(Denial::UntilChange) | None => Duration::MAX,
+        };
+        self.granted.values().copied().fold(room_at, Duration::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::budget::RateLimit;
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn budget(requests: u32) -> Budget {
+        Budget::new(Some(RateLimit::new(requests, S * 60)))
+    }
+
+    #[test]
+    fn room_is_granted_in_the_order_of_arrival() {
+        let (mut queue, mut budget) = (Queue::default(), budget(1));
+        let (first, second) = (queue.enter(), queue.enter());
+        assert_eq!(queue.turn(S, second, &mut budget), Turn::Waiting(S + CLAIM_TIMEOUT));
+        assert_eq!(queue.turn(S, first, &mut budget), Turn::Granted);
+        budget.release(S * 2, Class::Direct);
+        assert_eq!(queue.turn(S * 2, second, &mut budget), Turn::Waiting(S * 62));
+        assert_eq!(queue.turn(S * 62, second, &mut budget), Turn::Granted);
+    }
+
+    #[test]
+    fn a_grant_that_is_not_claimed_goes_to_the_next_call() {
+        let (mut queue, mut budget) = (Queue::default(), budget(1));
+        let (silent, second) = (queue.enter(), queue.enter());
+        assert_eq!(queue.turn(S, second, &mut budget), Turn::Waiting(S + CLAIM_TIMEOUT));
+        assert_eq!(queue.turn(S + CLAIM_TIMEOUT, second, &mut budget), Turn::Granted);
+        budget.release_unsent(Class::Direct);
+        let later = S * 5;
+        assert_eq!(queue.turn(later, silent, &mut budget), Turn::Granted, "polled after all");
+    }
+
+    #[test]
+    fn leaving_returns_the_grant() {
+        let (mut queue, mut budget) = (Queue::default(), budget(1));
+        let (first, second) = (queue.enter(), queue.enter());
+        queue.serve(S, &mut budget);
+        queue.leave(S, first, &mut budget);
+        assert_eq!(queue.turn(S, second, &mut budget), Turn::Granted);
+    }
+
+    #[test]
+    fn a_stopped_key_is_reported_with_its_time() {
+        let (mut queue, mut budget) = (Queue::default(), budget(1));
+        budget.on_rate_limited(S, S, Some(S * 500));
+        let ticket = queue.enter();
+        assert_eq!(queue.turn(S, ticket, &mut budget), Turn::Frozen(S * 501));
+    }
+
+    proptest! {
+        /// However calls come, go and stop being polled, the ones that are polled get their room, and
+        /// none is lost.
+        #[test]
+        fn every_call_that_is_polled_is_served(
+            calls in prop::collection::vec((0..3u8, 0..500u64), 1..40),
+            requests in 1u32..5,
+        ) {
+            let (mut queue, mut budget) = (Queue::default(), budget(requests));
+            let mut now = S;
+            let mut polled = Vec::new();
+            for (kind, pause) in &calls {
+                now += Duration::from_millis(*pause);
+                let ticket = queue.enter();
+                match kind {
+                    0 => {}
+                    1 => queue.leave(now, ticket, &mut budget),
+                    _ => polled.push(ticket),
+                }
+            }
+            let mut wakes = 0;
+            while !polled.is_empty() {
+                wakes += 1;
+                prop_assert!(wakes < 10_000, "calls wait forever");
+                let mut next = Duration::MAX;
+                polled.retain(|ticket| match queue.turn(now, *ticket, &mut budget) {
+                    Turn::Granted => {
+                        budget.release(now, Class::Direct);
+                        false
+                    }
+                    Turn::Waiting(at) | Turn::Frozen(at) => {
+                        next = next.min(at);
+                        true
+                    }
+                });
+                // A release changes the budget, and wakes all.
+                now = if next == Duration::MAX { now } else { next.max(now) };
+            }
+            // The calls that are never polled are skipped, one grant after another.
+            for _ in 0..=calls.len() {
+                now += S * 100;
+                queue.serve(now, &mut budget);
+            }
+            prop_assert_eq!(queue.granted.len() + queue.waiting.len(), 0);
+            prop_assert_eq!(budget.left(now), Some(requests as usize));
+        }
+    }
+}
