@@ -18,7 +18,7 @@ use crate::webhook;
 
 /// The native half of `Pipevideo`. `lib/` has checked the types of all arguments.
 #[napi]
-pub struct Core {
+pub struct NativeClient {
     client: Option<Client>,
     channel: Arc<Channel>,
 }
@@ -26,10 +26,14 @@ pub struct Core {
 /// Makes a client with these options (JSON), or returns the error as JSON. With `token` the key is
 /// the function that JavaScript keeps under this number.
 #[napi]
-pub(crate) fn open(bridge: &Bridge, options: String, token: Option<u32>) -> Either<Core, String> {
+pub(crate) fn open(
+    bridge: &Bridge,
+    options: String,
+    token: Option<u32>,
+) -> Either<NativeClient, String> {
     let channel = bridge.channel().clone();
     match options::client(&options, token.map(|client| (channel.clone(), client))) {
-        Ok(client) => Either::A(Core { client: Some(client), channel }),
+        Ok(client) => Either::A(NativeClient { client: Some(client), channel }),
         Err(error) => Either::B(error),
     }
 }
@@ -49,7 +53,7 @@ impl CallOptions {
     }
 }
 
-impl Core {
+impl NativeClient {
     /// Starts a call of the core with the client, with the call's own timeout if it has one.
     fn call<F>(
         &self,
@@ -76,7 +80,7 @@ impl Core {
 }
 
 #[napi]
-impl Core {
+impl NativeClient {
     #[napi]
     pub fn close(&mut self) {
         self.client = None;

@@ -31,7 +31,7 @@ use crate::webhook;
 
 /// The native half of `Pipevideo` and `AsyncPipevideo`.
 #[pyclass(frozen, module = "pipevideo._native")]
-pub(crate) struct Core {
+pub(crate) struct NativeClient {
     builder: ClientBuilder,
     tokens: Option<Py<TokenSource>>,
     state: Mutex<State>,
@@ -43,7 +43,7 @@ enum State {
     Closed,
 }
 
-impl Core {
+impl NativeClient {
     /// Returns the client. After a fork the child makes one of its own: the parent's connections are
     /// not touched, not even to close them.
     fn client(&self, py: Python<'_>) -> PyResult<Client> {
@@ -78,7 +78,7 @@ impl Core {
 }
 
 #[pymethods]
-impl Core {
+impl NativeClient {
     #[new]
     #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {

@@ -62,7 +62,7 @@ mod _native {
     use super::{
         _after_fork_in_child, _after_fork_in_parent, _before_fork,
         call::Call,
-        client::Core,
+        client::NativeClient,
         emulator::Emulator,
         event::WebhookEvent,
         finalization::_at_exit,

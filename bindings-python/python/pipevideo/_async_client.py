@@ -125,7 +125,7 @@ class AsyncResponses:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     # generated: responses.create (by `cargo xtask generate`, from conformance/surface.json)
@@ -237,7 +237,7 @@ class AsyncEngines:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def list(self) -> Coroutine[Any, Any, EngineCatalog]:
@@ -250,7 +250,7 @@ class AsyncUsage:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def retrieve(self) -> Coroutine[Any, Any, AccountUsage]:

@@ -124,7 +124,7 @@ class Responses:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def create(
@@ -234,7 +234,7 @@ class Engines:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def list(self) -> EngineCatalog:
@@ -247,7 +247,7 @@ class Usage:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def retrieve(self) -> AccountUsage:

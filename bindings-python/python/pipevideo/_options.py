@@ -157,7 +157,7 @@ class Client:
         if not isinstance(rate_limit, _NotGiven):
             options["rate_limit"] = rate_limit
         self._options = options
-        self._core = _native.Core(options)
+        self._core = _native.NativeClient(options)
 
     @property
     def is_closed(self) -> bool:

@@ -25,7 +25,7 @@ class Webhooks:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _native.Core) -> None:
+    def __init__(self, core: _native.NativeClient) -> None:
         self._core = core
 
     def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
