@@ -1,8 +1,11 @@
-//! The same operations for programs without async.
+//! The same client for programs without async.
 //!
-//! Each call blocks its thread until it is done. What goes on meanwhile is done by one thread of
-//! this library, started with the first client. Inside an async runtime use [`crate::Client`]:
-//! blocking there panics.
+//! [`Client`] has the operations of [`crate::Client`] under the same names. Each call blocks its
+//! thread until it is done: where the async call ends in `.await`, the blocking one returns directly,
+//! or ends in `.run()` if it has options of its own. One background thread, started with the first
+//! client, serves all blocking clients of a process.
+//!
+//! Inside an async runtime use [`crate::Client`]: a blocking call there panics.
 //!
 //! ```no_run
 //! use pipevideo::GenerationRequest;
@@ -20,7 +23,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,15 +31,19 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{
     AccountUsage, EngineCatalog, Generation, GenerationRequest, RecentRequest, Update,
 };
-use crate::{ClientBuilder, Download, DownloadSource, Generate, Progress, Wait, Watch};
+use crate::{ClientBuilder, DownloadSource, Progress};
 
-/// A client whose calls block.
+/// A client of Pipevideo's API whose calls block.
+///
+/// It has no `webhooks()` and ignores webhook secrets: its waits always poll. A program that
+/// receives webhooks runs a server and is async already; one that only verifies them uses
+/// [`Webhook`](crate::Webhook), which does not block.
 ///
 /// ```no_run
 /// use pipevideo::blocking::Client;
 ///
 /// let client = Client::new(pipevideo::Client::builder().max_retries(2))?;
-/// println!("{:?}", client.usage()?.credit_balance);
+/// println!("{:?}", client.usage().retrieve()?.credit_balance);
 /// # Ok::<(), pipevideo::Error>(())
 /// ```
 #[derive(Clone)]
@@ -46,8 +53,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client by these options. It receives no webhooks, so its waits do not rest on them,
-    /// whatever secrets there are.
+    /// A client with these options, which are those of [`crate::Client::builder`].
     ///
     /// # Errors
     /// Those of [`build`](ClientBuilder::build); [`ErrorKind::Configuration`] also if no thread can
@@ -57,10 +63,10 @@ impl Client {
         Ok(Self { client, runtime: runtime()? })
     }
 
-    /// A client by the environment: `PIPEVIDEO_API_KEY`, and `PIPEVIDEO_BASE_URL` if set.
+    /// A client with the options of the environment; see [`crate::Client::from_env`].
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Those of [`new`](Self::new).
     pub fn from_env() -> Result<Self, Error> {
         Self::new(crate::Client::builder())
     }
@@ -70,29 +76,33 @@ impl Client {
         Responses { client: self }
     }
 
+    /// The catalogue of engines, models and rates.
+    pub fn engines(&self) -> Engines<'_> {
+        Engines { client: self }
+    }
+
+    /// The account's usage.
+    pub fn usage(&self) -> Usage<'_> {
+        Usage { client: self }
+    }
+
     /// Creates a generation and waits for its end; see [`crate::Client::generate`].
-    pub fn generate(&self, request: GenerationRequest) -> Call<Generate> {
-        self.call(self.client.generate(request))
+    pub fn generate(&self, request: GenerationRequest) -> Generate {
+        Generate { generate: self.client.generate(request), runtime: self.runtime }
     }
 
-    /// Lists the engines; see [`crate::Engines::list`].
+    /// The same client with another request timeout; see [`crate::Client::with_request_timeout`].
     ///
     /// # Errors
-    /// As there.
-    pub fn engines(&self) -> Result<EngineCatalog, Error> {
-        self.runtime.block_on(self.client.engines().list())
+    /// [`ErrorKind::Configuration`] if the timeout is zero.
+    pub fn with_request_timeout(&self, timeout: Duration) -> Result<Self, Error> {
+        let client = self.client.with_request_timeout(timeout)?;
+        Ok(Self { client, runtime: self.runtime })
     }
 
-    /// Retrieves the account's usage; see [`crate::Usage::retrieve`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn usage(&self) -> Result<AccountUsage, Error> {
-        self.runtime.block_on(self.client.usage().retrieve())
-    }
-
-    fn call<C>(&self, call: C) -> Call<C> {
-        Call { call, runtime: self.runtime }
+    /// How many requests the key has left in this window; see [`crate::Client::budget_left`].
+    pub fn budget_left(&self) -> Option<usize> {
+        self.client.budget_left()
     }
 }
 
@@ -102,134 +112,217 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Generations, by calls that block.
+/// Generations: create, retrieve, wait, watch, download, reconcile.
 #[derive(Clone, Copy, Debug)]
 pub struct Responses<'a> {
     client: &'a Client,
 }
 
 impl Responses<'_> {
-    /// Creates a generation and returns at once; see [`crate::Responses::create`].
+    /// Creates a generation and returns while it is queued; see [`crate::Responses::create`].
     ///
     /// # Errors
-    /// As there.
-    pub fn create(&self, request: GenerationRequest) -> Result<Generation, Error> {
+    /// Those of [`crate::Responses::create`].
+    pub fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
         self.client.runtime.block_on(self.client.client.responses().create(request))
     }
 
-    /// Retrieves a generation as it is now; see [`crate::Responses::retrieve`].
+    /// Retrieves a generation in its current state; see [`crate::Responses::retrieve`].
     ///
     /// # Errors
-    /// As there.
-    pub fn retrieve(&self, id: impl AsRef<str>) -> Result<Generation, Error> {
+    /// Those of [`crate::Responses::retrieve`].
+    pub fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
         self.client.runtime.block_on(self.client.client.responses().retrieve(id))
     }
 
     /// Waits until a generation has completed; see [`crate::Responses::wait`].
-    pub fn wait(&self, id: impl Into<String>) -> Call<Wait> {
-        self.client.call(self.client.client.responses().wait(id))
+    pub fn wait(&self, id: impl Into<String>) -> Wait {
+        Wait { wait: self.client.client.responses().wait(id), runtime: self.client.runtime }
     }
 
-    /// Watches a generation: an iterator over every change; see [`crate::Watch`].
-    pub fn watch(&self, id: impl Into<String>) -> Updates {
-        let watch = self.client.client.responses().watch(id);
-        Updates { watch, runtime: self.client.runtime }
+    /// Watches a generation: an iterator over its changes; see [`crate::Responses::watch`].
+    ///
+    /// ```no_run
+    /// # fn example(client: pipevideo::blocking::Client) -> pipevideo::Result<()> {
+    /// for update in client.responses().watch("gen_abc123xyz") {
+    ///     println!("{}", update?.generation.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self, id: impl Into<String>) -> Watch {
+        Watch { watch: self.client.client.responses().watch(id), runtime: self.client.runtime }
     }
 
-    /// Downloads a generation's video to a file; see [`crate::Download`].
+    /// Downloads a generation's video to a file; see [`crate::Responses::download`].
     pub fn download(
         &self,
         generation: impl Into<DownloadSource>,
         path: impl Into<PathBuf>,
-    ) -> Call<Download> {
-        self.client.call(self.client.client.responses().download(generation, path))
+    ) -> Download {
+        let download = self.client.client.responses().download(generation, path);
+        Download { download, runtime: self.client.runtime }
     }
 
     /// Finds what an uncertain create may have made; see [`crate::Responses::reconcile`].
     ///
     /// # Errors
-    /// As there.
-    pub fn reconcile(&self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
+    /// Those of [`crate::Responses::reconcile`].
+    pub fn reconcile(self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
         self.client.runtime.block_on(self.client.client.responses().reconcile(uncertain))
     }
-}
 
-/// A call with options of its own: [`run`](Self::run) makes it.
-#[must_use = "nothing happens until it is run"]
-pub struct Call<C> {
-    call: C,
-    runtime: &'static Runtime,
-}
-
-impl<C: IntoFuture> Call<C> {
-    /// Makes the call and blocks until it is done.
+    /// Finds what an uncertain create of this model and time may have made; see
+    /// [`crate::Responses::reconcile_since`].
     ///
     /// # Errors
-    /// Those of the call.
-    pub fn run(self) -> C::Output {
-        self.runtime.block_on(self.call.into_future())
+    /// Those of [`crate::Responses::reconcile_since`].
+    pub fn reconcile_since(
+        self,
+        model: &str,
+        sent_at: SystemTime,
+    ) -> Result<Vec<RecentRequest>, Error> {
+        self.client.runtime.block_on(self.client.client.responses().reconcile_since(model, sent_at))
     }
 }
 
-impl<C> Call<C> {
-    fn with(self, option: impl FnOnce(C) -> C) -> Self {
-        Self { call: option(self.call), runtime: self.runtime }
+/// The catalogue of engines, models and rates.
+#[derive(Clone, Copy, Debug)]
+pub struct Engines<'a> {
+    client: &'a Client,
+}
+
+impl Engines<'_> {
+    /// Lists the engines; see [`crate::Engines::list`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Engines::list`].
+    pub fn list(self) -> Result<EngineCatalog, Error> {
+        self.client.runtime.block_on(self.client.client.engines().list())
     }
 }
 
-impl Call<Wait> {
-    /// Bounds this wait; by default the client's deadline.
-    pub fn deadline(self, deadline: Duration) -> Self {
-        self.with(|wait| wait.deadline(deadline))
-    }
+/// The account's usage.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage<'a> {
+    client: &'a Client,
+}
 
-    /// Calls a function with each change.
-    pub fn on_update(self, function: impl FnMut(&Update) + Send + 'static) -> Self {
-        self.with(|wait| wait.on_update(function))
+impl Usage<'_> {
+    /// Retrieves the account's usage; see [`crate::Usage::retrieve`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Usage::retrieve`].
+    pub fn retrieve(self) -> Result<AccountUsage, Error> {
+        self.client.runtime.block_on(self.client.client.usage().retrieve())
     }
 }
 
-impl Call<Generate> {
-    /// Bounds the wait, from when the service has taken the request.
-    pub fn deadline(self, deadline: Duration) -> Self {
-        self.with(|generate| generate.deadline(deadline))
-    }
-
-    /// Calls a function with each change; first with what the create answered.
-    pub fn on_update(self, function: impl FnMut(&Update) + Send + 'static) -> Self {
-        self.with(|generate| generate.on_update(function))
-    }
-}
-
-impl Call<Download> {
-    /// Calls a function each time that bytes have arrived.
-    pub fn on_progress(self, function: impl FnMut(Progress) + Send + 'static) -> Self {
-        self.with(|download| download.on_progress(function))
-    }
-}
-
-impl<C: fmt::Debug> fmt::Debug for Call<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.call.fmt(f)
-    }
-}
-
-/// A generation's updates; each step blocks until there is one.
+/// A wait for a generation's end: set its options, then [`run`](Self::run) it; see [`crate::Wait`].
+#[must_use = "a wait does nothing unless it is run"]
 #[derive(Debug)]
-#[must_use = "an iterator does nothing unless it is asked"]
-pub struct Updates {
-    watch: Watch,
+pub struct Wait {
+    wait: crate::Wait,
     runtime: &'static Runtime,
 }
 
-impl Updates {
-    /// Bounds this watch, from its first step; by default the client's deadline.
-    pub fn deadline(self, deadline: Duration) -> Self {
-        Self { watch: self.watch.deadline(deadline), ..self }
+impl Wait {
+    /// Bounds this wait, from when it is run; by default the client's deadline.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.wait = self.wait.deadline(deadline);
+        self
+    }
+
+    /// Calls a function with each change, on the thread that waits.
+    pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
+        self.wait = self.wait.on_update(function);
+        self
+    }
+
+    /// Blocks until the generation has completed.
+    ///
+    /// # Errors
+    /// Those of [`crate::Responses::wait`].
+    pub fn run(self) -> Result<Generation, Error> {
+        self.runtime.block_on(self.wait.into_future())
     }
 }
 
-impl Iterator for Updates {
+/// A create and the wait for its end: set its options, then [`run`](Self::run) it; see
+/// [`crate::Generate`].
+#[must_use = "nothing is created unless it is run"]
+#[derive(Debug)]
+pub struct Generate {
+    generate: crate::Generate,
+    runtime: &'static Runtime,
+}
+
+impl Generate {
+    /// Bounds the wait, from when the service has accepted the request; by default the client's
+    /// deadline.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.generate = self.generate.deadline(deadline);
+        self
+    }
+
+    /// Calls a function with each change, on the thread that waits; first with the response to the
+    /// create.
+    pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
+        self.generate = self.generate.on_update(function);
+        self
+    }
+
+    /// Creates the generation and blocks until it has completed.
+    ///
+    /// # Errors
+    /// Those of [`crate::Client::generate`].
+    pub fn run(self) -> Result<Generation, Error> {
+        self.runtime.block_on(self.generate.into_future())
+    }
+}
+
+/// A download of a generation's video: set its options, then [`run`](Self::run) it; see
+/// [`crate::Download`].
+#[must_use = "a download does nothing unless it is run"]
+#[derive(Debug)]
+pub struct Download {
+    download: crate::Download,
+    runtime: &'static Runtime,
+}
+
+impl Download {
+    /// Calls a function each time that bytes have arrived, on the thread that downloads.
+    pub fn on_progress(mut self, function: impl FnMut(Progress) + Send + 'static) -> Self {
+        self.download = self.download.on_progress(function);
+        self
+    }
+
+    /// Blocks until the video is stored, and returns its path.
+    ///
+    /// # Errors
+    /// Those of [`crate::Download`].
+    pub fn run(self) -> Result<PathBuf, Error> {
+        self.runtime.block_on(self.download.into_future())
+    }
+}
+
+/// A generation's changes: an iterator whose steps block until there is one; see [`crate::Watch`].
+#[must_use = "an iterator does nothing unless it is advanced"]
+#[derive(Debug)]
+pub struct Watch {
+    watch: crate::Watch,
+    runtime: &'static Runtime,
+}
+
+impl Watch {
+    /// Bounds this watch, from its first step; by default the client's deadline.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.watch = self.watch.deadline(deadline);
+        self
+    }
+}
+
+impl Iterator for Watch {
     type Item = Result<Update, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -242,13 +335,15 @@ fn runtime() -> Result<&'static Runtime, Error> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if RUNTIME.get().is_none() {
         let mut builder = Builder::new_multi_thread();
+        // One thread is enough: it only drives connections, and callbacks run on the caller's.
         builder.worker_threads(1).thread_name("pipevideo").enable_all();
         let runtime = builder.build().map_err(|error| {
-            let message =
-                format!("no thread could be started: {error}. Check the process's limits.");
-            Error::new(ErrorKind::Configuration, message).with_source(error)
+            let message = format!("the background thread could not be started: {error}.");
+            Error::new(ErrorKind::Configuration, message)
+                .with_advice("Check the process's limits.")
+                .with_source(error)
         })?;
-        // Whoever came first has set one already, and this one ends here.
+        // If two threads get here at once, one of their runtimes is dropped here.
         let _ = RUNTIME.set(runtime);
     }
     Ok(RUNTIME.get().expect("it has just been set"))

@@ -1,10 +1,11 @@
-//! The blocking face: the same operations, without a runtime of the caller's.
+//! The blocking client: the same operations as the async one, without an async runtime.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "a test may panic, spawn and time"
 )]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pipevideo::blocking::Client;
@@ -13,7 +14,7 @@ use pipevideo_emulator::{EmulatorThread, Options};
 use serde_json::json;
 
 #[test]
-fn every_operation() {
+fn every_operation_works_without_async() {
     let options = json!({"rate_limit": null, "polls": ["queued", "in_progress", "completed"]});
     let options: Options = serde_json::from_value(options).unwrap();
     let emulator = EmulatorThread::start(options).unwrap();
@@ -37,10 +38,10 @@ fn every_operation() {
         updates.unwrap().into_iter().map(|u| u.generation.status.to_string()).collect();
     assert_eq!(statuses, ["queued", "in_progress", "completed"]);
 
-    let (told, updates) = std::sync::mpsc::channel();
+    let (sender, updates) = std::sync::mpsc::channel();
     let generation = client
         .generate(request())
-        .on_update(move |update| told.send(update.generation.status.to_string()).unwrap())
+        .on_update(move |update| sender.send(update.generation.status.to_string()).unwrap())
         .run()
         .unwrap();
     assert_eq!(updates.iter().collect::<Vec<_>>(), ["queued", "in_progress", "completed"]);
@@ -50,11 +51,15 @@ fn every_operation() {
     assert_eq!(client.responses().download(&generation, &path).run().unwrap(), path);
     assert_eq!(std::fs::read(path).unwrap(), emulator.video());
 
-    assert_eq!(client.engines().unwrap().engines[0].id, "hyperframes");
-    assert_eq!(client.usage().unwrap().totals.total_requests, Some(3));
+    assert_eq!(client.engines().list().unwrap().engines[0].id, "hyperframes");
+    assert_eq!(client.usage().retrieve().unwrap().totals.total_requests, Some(3));
     let not_uncertain = client.responses().retrieve("").unwrap_err();
     let error = client.responses().reconcile(&not_uncertain).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    let found = client.responses().reconcile_since("other", std::time::SystemTime::now()).unwrap();
+    assert!(found.is_empty());
+    let patient = client.with_request_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(patient.budget_left(), client.budget_left());
 }
 
 #[test]
@@ -75,4 +80,75 @@ fn many_threads_share_one_client() {
         })
         .collect();
     assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+}
+
+/// The async client's public functions that the blocking one has in another form.
+const EXCUSED: [(&str, &str); 3] = [
+    // `blocking::Client::new` takes the options of the async builder.
+    ("Client", "builder()"),
+    // The documentation of `blocking::Client` says why it has none.
+    ("Client", "webhooks()"),
+    // `blocking::Watch` is an iterator.
+    ("Watch", "next()"),
+];
+
+/// The blocking client's public functions that the async one has in another form.
+const OWN: [(&str, &str); 4] = [
+    ("Client", "new(options: ClientBuilder)"),
+    // Async, these are awaited.
+    ("Wait", "run()"),
+    ("Generate", "run()"),
+    ("Download", "run()"),
+];
+
+/// The public functions in a source, each with its type and its parameters other than `self`.
+fn public_functions(source: &str) -> BTreeSet<(String, String)> {
+    let source: Vec<_> = source.lines().collect();
+    let mut of_type = "";
+    let mut found = BTreeSet::new();
+    for (at, line) in source.iter().enumerate() {
+        if let Some(block) = line.strip_prefix("impl ").filter(|block| !block.contains(" for ")) {
+            of_type = block.split(['<', ' ']).next().unwrap();
+        }
+        let function = line.strip_prefix("    pub async fn ").or(line.strip_prefix("    pub fn "));
+        if let Some(start) = function {
+            let rest: String = source[at + 1..].iter().map(|line| line.trim()).collect();
+            let text = format!("{start}{rest}");
+            let (name, rest) = text.split_once('(').unwrap();
+            let mut depth = 1;
+            let closes = |c| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth == 0
+            };
+            let end = rest.find(closes).unwrap();
+            let parameters = rest[..end].split(',').map(str::trim);
+            let parameters: Vec<_> = parameters
+                .filter(|parameter| !parameter.is_empty() && !parameter.ends_with("self"))
+                .collect();
+            found.insert((of_type.to_owned(), format!("{name}({})", parameters.join(", "))));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_blocking_client_mirrors_the_async_one() {
+    let sources = [
+        include_str!("../src/client/mod.rs"),
+        include_str!("../src/client/responses.rs"),
+        include_str!("../src/client/wait.rs"),
+        include_str!("../src/client/generate.rs"),
+        include_str!("../src/client/engines.rs"),
+        include_str!("../src/client/usage.rs"),
+        include_str!("../src/client/download.rs"),
+    ];
+    let mut expected: BTreeSet<_> =
+        sources.iter().flat_map(|source| public_functions(source)).collect();
+    assert!(expected.len() > 15, "the scan finds the functions: {expected:?}");
+    for (of_type, function) in EXCUSED {
+        let excused = (of_type.to_owned(), function.to_owned());
+        assert!(expected.remove(&excused), "{excused:?} is not there any more");
+    }
+    expected.extend(OWN.map(|(of_type, function)| (of_type.to_owned(), function.to_owned())));
+    assert_eq!(public_functions(include_str!("../src/blocking.rs")), expected);
 }
