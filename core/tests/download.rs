@@ -44,8 +44,8 @@ fn names(folder: &Path) -> Vec<String> {
 /// once more in a shell.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_disk_that_takes_no_more_is_said_and_leaves_nothing_under_the_final_name() {
-    const NAME: &str = "a_disk_that_takes_no_more_is_said_and_leaves_nothing_under_the_final_name";
+async fn a_full_disk_is_reported_and_leaves_no_file_at_the_path() {
+    const NAME: &str = "a_full_disk_is_reported_and_leaves_no_file_at_the_path";
     if std::env::var_os("PIPEVIDEO_TEST_SMALL_DISK").is_none() {
         // Its output comes through a pipe: a log in a file would be under the limit too.
         let output = std::process::Command::new("sh")
@@ -92,7 +92,7 @@ async fn nothing_is_written_through_links_pipes_or_devices() {
 }
 
 #[tokio::test]
-async fn paths_that_cannot_be_files() {
+async fn paths_that_cannot_be_files_are_rejected() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ async fn paths_that_cannot_be_files() {
 }
 
 #[tokio::test]
-async fn a_dropped_download_goes_on_where_it_stopped() {
+async fn a_dropped_download_resumes_where_it_stopped() {
     const LENGTH: u64 = 30_000_000;
     let emulator = emulator(json!({"video_bytes": LENGTH})).await;
     let client = client(&emulator);
@@ -152,7 +152,7 @@ async fn a_dropped_download_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_part_of_another_generation_is_not_taken_up() {
+async fn a_part_of_another_generation_is_not_resumed() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ async fn two_downloads_to_one_path_do_not_mix() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_silent_is_given_up_after_the_request_timeout() {
+async fn a_silent_host_is_abandoned_after_the_request_timeout() {
     let emulator = emulator(json!({})).await;
     let fault = json!({"match": {"origin": "video"}, "delay_ms": 60_000, "times": null});
     emulator.fault(serde_json::from_value(fault).unwrap());
@@ -226,7 +226,7 @@ async fn host(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String
 }
 
 #[tokio::test]
-async fn what_is_empty_a_piece_or_of_another_file_is_not_taken_for_the_video() {
+async fn an_empty_or_partial_body_or_another_file_is_not_taken_for_the_video() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
     let mut generation = completed(&emulator, &client).await;

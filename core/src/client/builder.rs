@@ -1,4 +1,4 @@
-//! The client's options.
+//! The options of a client.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::polling::budget::RateLimit;
 use crate::webhook::Webhook;
 use crate::wire::BaseUrl;
 
-/// The options of a client, each with a default.
+/// The options of a client, each with a default. Made by [`Client::builder`].
 ///
 /// ```
 /// use pipevideo::{Client, Polling};
@@ -56,7 +56,7 @@ enum KeyOption {
     Function(Key),
 }
 
-/// What a client goes by, once built.
+/// The options that a client keeps once it is built.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) base_url: BaseUrl,
@@ -89,12 +89,14 @@ pub struct App {
 }
 
 impl Config {
+    /// Checks the timeouts.
+    ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a time that leaves none.
+    /// [`ErrorKind::Configuration`] for one that is zero.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.request_timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(configuration(
-                "the request timeout and the connect timeout must be positive.",
+                "the request timeout and the connect timeout must be greater than zero.",
             ));
         }
         Ok(())
@@ -123,27 +125,33 @@ impl App {
         self
     }
 
+    /// Adds the attribution headers.
+    ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for what the service would ignore.
+    /// [`ErrorKind::Configuration`] for a value that the service would ignore silently.
     pub(crate) fn write(&self, headers: &mut HeaderMap) -> Result<(), Error> {
         let url_is_fine = self.url.as_deref().is_none_or(|url| {
             Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"))
         });
         if !url_is_fine {
-            return Err(configuration("app.url is not an http or https URL."));
+            return Err(configuration(
+                "app.url is not an http or https URL. Pass one such as https://cats.example.",
+            ));
         }
-        for (name, value, most) in [
-            ("http-referer", &self.url, 2048),
-            ("x-pipevideo-title", &self.title, 256),
-            ("x-application-name", &self.name, 256),
+        // The limits are the service's.
+        for (field, name, value, max_length) in [
+            ("url", "http-referer", &self.url, 2048),
+            ("title", "x-pipevideo-title", &self.title, 256),
+            ("name", "x-application-name", &self.name, 256),
         ] {
             let Some(value) = value else { continue };
             let header = HeaderValue::from_str(value)
                 .ok()
-                .filter(|_| value.chars().count() <= most)
+                .filter(|_| value.chars().count() <= max_length)
                 .ok_or_else(|| {
                     configuration(&format!(
-                        "app's value for {name} is longer than {most} characters, or no header's."
+                        "app.{field} is longer than {max_length} characters, or is not a valid \
+                         header value. Shorten it, and use visible ASCII characters."
                     ))
                 })?;
             headers.insert(HeaderName::from_static(name), header);
@@ -164,7 +172,7 @@ impl ClientBuilder {
             allow_insecure: false,
             config: Config {
                 base_url: BaseUrl::parse(BaseUrl::DEFAULT, false)
-                    .expect("the default base URL is one"),
+                    .expect("the default base URL is valid"),
                 request_timeout: Duration::from_secs(30),
                 connect_timeout: Duration::from_secs(5),
                 max_retries: 4,
@@ -181,16 +189,17 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the key; by default `PIPEVIDEO_API_KEY`.
+    /// Sets the API key; by default that of `PIPEVIDEO_API_KEY`.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(KeyOption::Fixed(SecretString::from(key.into())));
         self
     }
 
-    /// Sets a function that yields a token before each request, in place of a key.
+    /// Sets a function that is called before each request for the token to send, in place of a key.
     ///
-    /// Its failure ends the call with [`ErrorKind::Authentication`] and is the error's source.
-    /// Clients with a function share their rate limit only with their own clones.
+    /// If it fails, the call ends with [`ErrorKind::Authentication`], and the function's error is the
+    /// source. Clients with a function share their request budget only with their own clones, since
+    /// tokens do not show which key they belong to.
     ///
     /// ```
     /// let client = pipevideo::Client::builder()
@@ -208,63 +217,75 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets where the API is, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, else the
-    /// service's own address. Plain http is taken only to this machine.
+    /// Sets the base URL of the API, with or without `/v1`; by default that of `PIPEVIDEO_BASE_URL`,
+    /// else `https://api.pipevideo.co`. Plain http is allowed only to loopback addresses.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Allows plain http to other machines, where anybody on the way can read the key.
+    /// Allows plain http to other machines, which exposes the key to the network.
     pub fn allow_insecure(mut self, allow: bool) -> Self {
         self.allow_insecure = allow;
         self
     }
 
-    /// Bounds one HTTP call, from sending to the answer's end; 30 s by default. For a download it
-    /// bounds the time without progress.
+    /// Bounds one HTTP call, from sending the request to the end of the response; 30 s by default.
+    /// For a download it bounds the time without progress.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.config.request_timeout = timeout;
         self
     }
 
-    /// Bounds the making of a connection; 5 s by default.
+    /// Bounds establishing a connection; 5 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self
     }
 
-    /// Sets how often a call that is safe to repeat is sent again; 4 times by default.
+    /// Sets how often a call that is safe to repeat is retried; 4 times by default.
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.config.max_retries = retries;
         self
     }
 
-    /// Sets how many requests may go in how long a time; 100 in 60 s by default, `None` for no
-    /// limit. It is shared by all clients of this process with the same key, base URL and limit.
+    /// Sets how many requests may be sent in a window of time; 100 in 60 s by default, `None` for no
+    /// limit.
+    ///
+    /// All clients of this process with the same key, base URL and rate limit share one budget.
+    ///
+    /// ```
+    /// use pipevideo::{Client, RateLimit};
+    /// use std::time::Duration;
+    ///
+    /// let limited = Client::builder().rate_limit(RateLimit::new(50, Duration::from_secs(60)));
+    /// let unlimited = Client::builder().rate_limit(None);
+    /// # let _ = (limited, unlimited);
+    /// ```
     pub fn rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
         self.rate_limit = limit.into();
         self
     }
 
-    /// Sets how often generations are looked at.
+    /// Sets how often generations are polled.
     pub fn polling(mut self, polling: Polling) -> Self {
         self.config.polling = polling;
         self
     }
 
-    /// Bounds a whole wait, unless it has a deadline of its own; 900 s by default.
+    /// Bounds each wait that has no deadline of its own; 900 s by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.config.deadline = deadline;
         self
     }
 
-    /// Sets the secrets that sign webhooks, `whsec_…`; by default `PIPEVIDEO_WEBHOOK_SECRET`,
+    /// Sets the secrets that sign webhooks, `whsec_…`; by default those of `PIPEVIDEO_WEBHOOK_SECRET`,
     /// separated by commas. After a rotation pass both.
     ///
-    /// With them waits rest on webhooks: give each delivery to
-    /// [`webhooks().unwrap`](crate::Webhooks::unwrap), and the service is asked only then, and each
-    /// [`safety_interval`](Polling::safety_interval) in case a delivery was lost.
+    /// With secrets, waits rely on webhooks: pass each delivery to
+    /// [`webhooks().unwrap`](crate::Webhooks::unwrap), which has the generation polled at once. In
+    /// between it is polled only each [`safety_interval`](Polling::safety_interval), in case a
+    /// delivery was lost.
     pub fn webhook_secrets<S: Into<String>>(
         mut self,
         secrets: impl IntoIterator<Item = S>,
@@ -274,33 +295,33 @@ impl ClientBuilder {
         self
     }
 
-    /// Tells the service who uses it, for its statistics.
+    /// Names the application that uses the service, for the service's statistics.
     pub fn app(mut self, app: App) -> Self {
         self.config.app = app;
         self
     }
 
-    /// Sets headers that go with every request to the API.
+    /// Sets headers that are sent with every request to the API.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.config.headers = headers;
         self
     }
 
-    /// Sets a proxy; by default the environment's (`HTTPS_PROXY`, `NO_PROXY` …).
+    /// Sets the proxy; by default that of the environment (`HTTPS_PROXY`, `NO_PROXY` …).
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
     }
 
-    /// Trusts the certificates of a PEM file, beside Mozilla's; of several, if it is called again.
+    /// Trusts the certificates in a PEM file, besides Mozilla's roots. Each further call adds a file.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_files.push(path.into());
         self
     }
 
-    /// Sets the variables that stand for options which are not given, in place of those of the
-    /// process: for hosts whose threads have an environment of their own. Proxies go by the process's
-    /// all the same.
+    /// Sets the environment variables from which missing options are read, in place of those of the
+    /// process. Node's worker threads need it, which have an environment of their own. The proxy is
+    /// still read from the process's environment.
     ///
     /// ```
     /// use pipevideo::Client;
@@ -309,7 +330,7 @@ impl ClientBuilder {
     ///     Client::builder().environment(variables.iter().copied()).build()
     /// };
     /// assert!(with(&[("PIPEVIDEO_API_KEY", "pv_example")]).is_ok());
-    /// assert!(with(&[]).is_err(), "whatever the process's environment has");
+    /// assert!(with(&[]).is_err(), "the process's environment is not read");
     /// ```
     pub fn environment<N: Into<String>, V: Into<String>>(
         mut self,
@@ -322,10 +343,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client, without sending anything.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]: no key, a bad base URL, a bad option.
+    /// [`ErrorKind::Configuration`] if there is no key, or the base URL or another option is invalid.
     pub fn build(self) -> Result<Client, Error> {
         let base_url = self.find_base_url()?;
         let transport = Reqwest::new(&ConnectOptions {
@@ -337,7 +358,7 @@ impl ClientBuilder {
         self.build_with(base_url, Arc::new(transport))
     }
 
-    /// Makes a client over any transport.
+    /// Builds the client over any transport, such as that of a test.
     pub(crate) fn build_with(
         mut self,
         base_url: BaseUrl,
@@ -345,11 +366,11 @@ impl ClientBuilder {
     ) -> Result<Client, Error> {
         self.check()?;
         let webhook = self.find_webhook()?;
-        let named = self.variable("PIPEVIDEO_API_KEY").unwrap_or_default();
+        let default_key = self.variable("PIPEVIDEO_API_KEY").unwrap_or_default();
         let key = match self.key {
             Some(KeyOption::Function(key)) => key,
             Some(KeyOption::Fixed(key)) => Key::fixed(key)?,
-            None => Key::fixed(named.into())?,
+            None => Key::fixed(default_key.into())?,
         };
         let rate_limit = self.rate_limit;
         let identity = key.text().map(|key| Identity {
@@ -377,7 +398,8 @@ impl ClientBuilder {
         BaseUrl::parse(url.as_deref().unwrap_or(BaseUrl::DEFAULT), self.allow_insecure)
     }
 
-    /// What verifies webhooks, if there are secrets. Those of the environment may be none.
+    /// The verifier of webhooks, if there are secrets. An empty list switches them off, also if the
+    /// environment has some.
     fn find_webhook(&self) -> Result<Option<Webhook>, Error> {
         match &self.webhook_secrets {
             Some(secrets) if secrets.is_empty() => Ok(None),
@@ -391,7 +413,8 @@ impl ClientBuilder {
         }
     }
 
-    /// A variable of the environment; an empty one counts as unset.
+    /// The value of an environment variable. An empty one counts as unset, since compose files and CI
+    /// set variables that have no value to an empty string.
     fn variable(&self, name: &str) -> Option<String> {
         let value = match &self.environment {
             Some(variables) => variables.get(name).map(|value| value.expose_secret().to_owned()),
@@ -402,7 +425,8 @@ impl ClientBuilder {
 
     fn check(&self) -> Result<(), Error> {
         self.config.check()?;
-        let ours = [
+        // Set by the caller, these would replace the key or break the framing of requests.
+        let reserved = [
             header::AUTHORIZATION,
             header::CONNECTION,
             header::CONTENT_LENGTH,
@@ -410,12 +434,15 @@ impl ClientBuilder {
             header::HOST,
             header::TRANSFER_ENCODING,
         ];
-        if let Some(name) = ours.iter().find(|name| self.config.headers.contains_key(*name)) {
-            return Err(configuration(&format!("headers may not set {name}: the library does.")));
+        if let Some(name) = reserved.iter().find(|name| self.config.headers.contains_key(*name)) {
+            return Err(configuration(&format!(
+                "headers may not set {name}, which this library sets. Remove it."
+            )));
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
             return Err(configuration(
-                "the rate limit must allow a request. To switch it off, pass none.",
+                "the rate limit allows no request. Allow at least one in some time, or pass None for no \
+                 limit.",
             ));
         }
         Ok(())

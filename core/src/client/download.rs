@@ -1,4 +1,4 @@
-//! From a finished generation to a file.
+//! Downloads of videos to files.
 
 mod target;
 
@@ -8,25 +8,25 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::{Instrument, debug, debug_span, info};
 use url::Url;
 
 use self::target::{Target, Writer};
-use super::transport::{HttpRequest, HttpResponse};
+use super::transport::{HttpRequest, HttpResponse, TransportError};
 use super::{Client, clock};
 use crate::error::{Delivery, Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
 use crate::retry;
 use crate::wire::{self, RangeOutcome};
 
-/// What to download: a generation, or its id.
+/// What to download: a generation or its id.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DownloadSource {
-    /// A generation; it is fetched again if it had not completed when it was last seen.
+    /// A generation. It is retrieved again unless this snapshot has ended.
     Generation(Box<Generation>),
-    /// An id.
+    /// The id of a generation.
     Id(String),
 }
 
@@ -60,30 +60,32 @@ impl From<&str> for DownloadSource {
     }
 }
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes on the disk.
+    /// The number of bytes that are stored.
     pub downloaded: u64,
-    /// Bytes of the whole file, if the host has told.
+    /// The number of bytes of the whole file, if the host reports it.
     pub total: Option<u64>,
 }
 
 type OnProgress = Box<dyn FnMut(Progress) + Send>;
 
-/// A download of a generation's video: await it for the file's path, or set its options first.
+/// A download of a generation's video: await it for the path of the file, or set its options first.
 ///
-/// Made by [`download`](crate::Responses::download). The video goes to `PATH.part`, with what is
-/// needed to go on in `PATH.part.json`, and is moved into place when it is whole: under its own
-/// name there is never half a video. A download that broke off, or was dropped, goes on where it
-/// stopped the next time, if the host still has the same file. A URL that has expired is fetched
-/// anew once. The key never goes to the video's host.
+/// Made by [`download`](crate::Responses::download). The video is written to `PATH.part`, with the
+/// information to resume in `PATH.part.json`, and moved to `PATH` when it is complete, so that there
+/// is never an incomplete video at `PATH`. If the download fails or the future is dropped, the next
+/// download to the same path resumes where it stopped, provided that the host still has the same
+/// file. If the URL has expired, the generation is retrieved once for a fresh one. The key is never
+/// sent to the video's host.
 ///
 /// # Errors
-/// [`ErrorKind::Download`] if the file could not be had or written; what has arrived stays.
-/// [`ErrorKind::InvalidRequest`] for a path that is a directory, [`ErrorKind::GenerationFailed`]
-/// if there is no video, and those of [`retrieve`](crate::Responses::retrieve).
+/// [`ErrorKind::Download`] if the video cannot be received or written; the bytes received so far are
+/// kept. [`ErrorKind::InvalidRequest`] if the path cannot be a file,
+/// [`ErrorKind::GenerationFailed`] if the generation failed, and the errors of
+/// [`retrieve`](crate::Responses::retrieve).
 #[must_use = "a download does nothing unless it is awaited"]
 pub struct Download {
     client: Client,
@@ -130,7 +132,10 @@ impl fmt::Debug for Download {
 }
 
 impl Client {
-    /// The generation, which has completed.
+    /// The generation to download from.
+    ///
+    /// # Errors
+    /// [`ErrorKind::GenerationFailed`] or [`ErrorKind::Download`] if it has not completed.
     async fn completed(&self, source: DownloadSource) -> Result<Generation, Error> {
         let generation = match source {
             DownloadSource::Generation(generation) if generation.is_final() => *generation,
@@ -145,7 +150,7 @@ impl Client {
             _ => Err(Error::new(
                 ErrorKind::Download,
                 format!(
-                    "generation {} has not completed; it is {}. Wait for it first.",
+                    "generation {} has not completed: its status is {}. Wait for it first.",
                     printable(&generation.id),
                     printable_status(&generation)
                 ),
@@ -156,19 +161,19 @@ impl Client {
 }
 
 fn video_url(generation: &Generation) -> Result<Url, Error> {
-    let refuse = |what: &str| {
+    let invalid = |what: &str| {
         let message =
             format!("generation {} {what}. Retrieve it again.", printable(&generation.id));
         Err(Error::new(ErrorKind::Download, message).with_generation_id(&generation.id))
     };
-    let Some(url) = &generation.output_video_url else { return refuse("has no video URL") };
+    let Some(url) = &generation.output_video_url else { return invalid("has no video URL") };
     match Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(parsed),
-        _ => refuse("has a video URL that is not http or https"),
+        _ => invalid("has a video URL that is not http or https"),
     }
 }
 
-/// A download under way.
+/// A download in progress.
 struct Transfer {
     client: Client,
     id: String,
@@ -177,13 +182,14 @@ struct Transfer {
     on_progress: Option<OnProgress>,
 }
 
-/// How one request to the video's host ended.
+/// The outcome of one request to the video's host.
 enum Fetched {
-    Whole,
-    /// The URL has expired.
+    /// The whole video is stored.
+    Complete,
+    /// The URL has expired; a fresh one may work.
     Expired(Error),
-    /// It broke, and may go on.
-    Broken(Error),
+    /// The transfer failed, and another request may resume it.
+    Interrupted(Error),
 }
 
 impl Transfer {
@@ -191,31 +197,32 @@ impl Transfer {
         let mut refreshed = false;
         let (mut attempts, mut failures) = (0, 0);
         let mut furthest = self.writer.stored();
-        while !self.writer.is_whole() {
+        while !self.writer.is_complete() {
             attempts += 1;
-            match self.fetch().await.map_err(|error| self.named(error, attempts))? {
-                Fetched::Whole => break,
+            match self.fetch().await.map_err(|error| self.identify(error, attempts))? {
+                Fetched::Complete => break,
                 Fetched::Expired(_) if !refreshed => {
                     debug!("the video's URL has expired");
                     refreshed = true;
                     let generation = self.client.responses().retrieve(&self.id).await?;
                     self.url = video_url(&generation)?;
                 }
-                Fetched::Expired(error) => return Err(self.named(error, attempts)),
-                Fetched::Broken(error) => {
-                    // Progress earns new patience: a long download may break often. What was stored
-                    // before and begun anew is no progress.
+                Fetched::Expired(error) => return Err(self.identify(error, attempts)),
+                Fetched::Interrupted(error) => {
+                    // Only failures without progress count: a long download over a poor connection
+                    // is interrupted often. Bytes that are received again after a restart are not
+                    // progress, or a host that changes the file each time would be requested endlessly.
                     let stored = self.writer.stored();
                     failures = if stored > furthest { 1 } else { failures + 1 };
                     furthest = furthest.max(stored);
-                    let asked = error.retry_after().unwrap_or_default();
+                    let retry_after = error.retry_after().unwrap_or_default();
                     if failures > self.client.inner.config.max_retries
-                        || asked > retry::MAX_RETRY_AFTER
+                        || retry_after > retry::MAX_RETRY_AFTER
                     {
-                        return Err(self.named(error, attempts));
+                        return Err(self.identify(error, attempts));
                     }
-                    info!(stored, "the download broke off");
-                    clock::sleep(asked + retry::backoff(failures, clock::entropy())).await;
+                    info!(stored, "the download was interrupted");
+                    clock::sleep(retry_after + retry::backoff(failures, clock::entropy())).await;
                 }
             }
         }
@@ -223,24 +230,23 @@ impl Transfer {
         writer.finish().await.map_err(|error| error.with_generation_id(&id))
     }
 
-    fn named(&self, error: Error, attempts: u32) -> Error {
+    fn identify(&self, error: Error, attempts: u32) -> Error {
         error.with_generation_id(&self.id).with_attempts(attempts)
     }
 
-    /// Asks the host for what is missing, and stores what comes.
+    /// Requests what is missing and stores what arrives.
     ///
     /// # Errors
-    /// What another try would not mend: the disk, or a host that refuses.
+    /// Failures that another request would not change: the disk, or a host that does not serve the
+    /// file.
     async fn fetch(&mut self) -> Result<Fetched, Error> {
         let timeout = self.client.inner.config.request_timeout;
         let request = self.request();
         let response = match clock::within(timeout, self.client.inner.transport.send(request)).await
         {
             Some(Ok(response)) => response,
-            Some(Err(error)) => {
-                return Ok(Fetched::Broken(could_not("could not be had", error.into())));
-            }
-            None => return Ok(Fetched::Broken(stalled())),
+            Some(Err(error)) => return Ok(Fetched::Interrupted(disconnected(error))),
+            None => return Ok(Fetched::Interrupted(stalled())),
         };
         let (status, headers) = (response.status, &response.headers);
         let part = self.writer.part();
@@ -249,28 +255,30 @@ impl Transfer {
                 self.writer.begin(start, part).await?;
                 self.store(response, to_end).await
             }
-            RangeOutcome::Complete => Ok(Fetched::Whole),
+            RangeOutcome::Complete => Ok(Fetched::Complete),
             RangeOutcome::Restart => {
                 self.writer.restart().await?;
-                Ok(Fetched::Broken(refused("does not fit what was stored before", status.as_u16())))
+                let what = "the video has changed since a part of it was received";
+                Ok(Fetched::Interrupted(unusable(what, status)))
             }
             RangeOutcome::Expired => {
-                Ok(Fetched::Expired(refused("is not served any more", status.as_u16())))
+                Ok(Fetched::Expired(unusable("the URL of the video has expired", status)))
             }
             RangeOutcome::Transient => {
                 let pause = crate::error::retry_after(headers, None, clock::wall());
-                let what = match status.is_success() {
-                    true => "came as something that is no video",
-                    false => "is not served just now",
+                let what = if status.is_success() {
+                    "the server responded with something other than a video"
+                } else {
+                    "the server cannot send the video now"
                 };
-                let error = refused(what, status.as_u16());
-                Ok(Fetched::Broken(error.with_retry_after(pause)))
+                Ok(Fetched::Interrupted(unusable(what, status).with_retry_after(pause)))
             }
-            RangeOutcome::Permanent => Err(refused("is not served", status.as_u16())),
+            RangeOutcome::Permanent => Err(unusable("the server does not send the video", status)),
         }
     }
 
-    /// The key, and the headers that are meant for the API, never go to the video's host.
+    /// The request for what is missing. It carries neither the key nor the caller's headers, which
+    /// are meant for the API and not for the video's host.
     fn request(&self) -> HttpRequest {
         let mut headers = HeaderMap::new();
         if let Some(agent) = self.client.inner.headers.get(header::USER_AGENT) {
@@ -281,10 +289,12 @@ impl Transfer {
         HttpRequest { method: Method::GET, url: self.url.clone(), headers, body: None }
     }
 
+    /// Stores the body of a response. `to_end` says whether it reaches the end of the file.
     async fn store(&mut self, mut response: HttpResponse, to_end: bool) -> Result<Fetched, Error> {
-        let status = response.status.as_u16();
+        let status = response.status;
         let timeout = self.client.inner.config.request_timeout;
         loop {
+            // Each chunk has the whole timeout: it bounds silence, not the length of the download.
             match clock::within(timeout, response.body.next()).await {
                 Some(Some(Ok(chunk))) => {
                     self.writer.write(&chunk).await?;
@@ -294,44 +304,47 @@ impl Transfer {
                 }
                 Some(Some(Err(error))) => {
                     self.writer.flush().await?;
-                    return Ok(Fetched::Broken(could_not("broke off", error.into())));
+                    return Ok(Fetched::Interrupted(disconnected(error)));
                 }
                 Some(None) => break,
                 None => {
                     self.writer.flush().await?;
-                    return Ok(Fetched::Broken(stalled()));
+                    return Ok(Fetched::Interrupted(stalled()));
                 }
             }
         }
         self.writer.flush().await?;
-        match self.writer.part().length {
+        let what = match self.writer.part().length {
             Some(length) if length != self.writer.stored() => {
-                Ok(Fetched::Broken(refused("came shorter or longer than announced", status)))
+                "the server sent more or less of the video than it announced"
             }
-            None if self.writer.stored() == 0 => Ok(Fetched::Broken(refused("came empty", status))),
-            None if !to_end => {
-                Ok(Fetched::Broken(refused("came in a piece, of a length untold", status)))
-            }
-            _ => Ok(Fetched::Whole),
-        }
+            None if self.writer.stored() == 0 => "the server sent an empty video",
+            None if !to_end => "the server sent part of the video without saying how long it is",
+            _ => return Ok(Fetched::Complete),
+        };
+        Ok(Fetched::Interrupted(unusable(what, status)))
     }
 }
 
-fn could_not(what: &str, cause: Error) -> Error {
-    let message = format!("the video {what}: {cause} What has arrived stays for the next try.");
-    Error::new(ErrorKind::Download, message).with_delivery(cause.delivery()).with_source(cause)
+const KEPT: &str = "The bytes received so far are kept, and the next attempt resumes from them.";
+
+fn disconnected(cause: TransportError) -> Error {
+    Error::new(ErrorKind::Download, format!("the download failed: {cause}."))
+        .with_advice(KEPT)
+        .with_delivery(cause.delivery)
+        .with_source(Error::from(cause))
 }
 
 fn stalled() -> Error {
-    let message = "the video's host was silent for the request timeout. What has arrived stays for \
-                   the next try.";
-    Error::new(ErrorKind::Download, message).with_delivery(Delivery::Unknown)
+    let statement = "the download failed: the server sent nothing for the request timeout.";
+    Error::new(ErrorKind::Download, statement).with_advice(KEPT).with_delivery(Delivery::Unknown)
 }
 
-fn refused(what: &str, status: u16) -> Error {
-    let message = format!(
-        "the video {what} (HTTP {status}). What has arrived stays for the next try; retrieve the \
-         generation for a fresh URL."
-    );
-    Error::new(ErrorKind::Download, message).with_status(status)
+fn unusable(what: &str, status: StatusCode) -> Error {
+    Error::new(ErrorKind::Download, format!("{what} (HTTP {}).", status.as_u16()))
+        .with_advice(
+            "The bytes received so far are kept; retrieve the generation for a fresh URL and \
+             download it again.",
+        )
+        .with_status(status.as_u16())
 }

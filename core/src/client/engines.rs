@@ -1,22 +1,25 @@
-//! The catalogue.
+//! The catalogue of engines.
 
 use super::Client;
 use crate::error::Error;
 use crate::model::EngineCatalog;
 use crate::wire;
 
-/// The catalogue of engines, models and rates.
+/// The catalogue of engines, models and rates. Made by [`engines`](Client::engines).
 #[derive(Clone, Copy, Debug)]
 pub struct Engines<'a> {
     pub(super) client: &'a Client,
 }
 
 impl Engines<'_> {
-    /// Lists the engines, the models of each, and the models' rates. It needs no key and counts
-    /// against no limit.
+    /// Lists the engines, the models that each of them supports, and the models' rates.
+    ///
+    /// The call sends no key and does not count towards the rate limit. Dropping the future cancels
+    /// the request.
     ///
     /// # Errors
-    /// Those of any call: connection, timeout, server, decode.
+    /// [`Connection`](crate::ErrorKind::Connection), [`Timeout`](crate::ErrorKind::Timeout),
+    /// [`Server`](crate::ErrorKind::Server) and [`Decode`](crate::ErrorKind::Decode), after retries.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {

@@ -1,4 +1,4 @@
-//! The key, or the function that yields a token in its place.
+//! The API key, or the token function in its place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,12 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, ErrorKind};
 
-/// Anything that a token function may fail with.
+/// The error of a token function: any error.
 pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
 
 type TokenFn = dyn Fn() -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync;
 
-/// What authorizes requests. Its `Debug` shows nothing.
+/// The key or token function that authorizes requests. Its `Debug` shows neither.
 #[derive(Clone)]
 pub(crate) enum Key {
     Fixed { key: SecretString, header: HeaderValue },
@@ -25,13 +25,15 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// A fixed key.
+    ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a key that cannot be one.
+    /// [`ErrorKind::Configuration`] for a text that cannot be a key.
     pub(crate) fn fixed(key: SecretString) -> Result<Self, Error> {
         if key.expose_secret().trim().is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "there is no key. Set PIPEVIDEO_API_KEY, or pass one.",
+                "no API key is configured. Set PIPEVIDEO_API_KEY, or pass one.",
             ));
         }
         Ok(Self::Fixed { header: bearer(key.expose_secret())?, key })
@@ -45,11 +47,11 @@ impl Key {
         Self::Function(Arc::new(move || function().boxed()))
     }
 
-    /// The header that authorizes one request, and the token in it, which no error may show.
+    /// The header that authorizes one request, and the key or token in it, for redaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Authentication`] with the function's own error as its source;
-    /// [`ErrorKind::Configuration`] for a token that cannot be one.
+    /// [`ErrorKind::Authentication`] if the token function fails, with its error as the source;
+    /// [`ErrorKind::Configuration`] for a text that cannot be a token.
     pub(crate) async fn authorize(&self) -> Result<(HeaderValue, Cow<'_, str>), Error> {
         match self {
             Self::Fixed { key, header } => Ok((header.clone(), Cow::Borrowed(key.expose_secret()))),
@@ -57,14 +59,14 @@ impl Key {
                 let token = function().await.map_err(|error| {
                     Error::new(
                         ErrorKind::Authentication,
-                        "the token function failed; nothing was sent. Its own error is the cause.",
+                        "the token function failed; nothing was sent. See the error's cause.",
                     )
                     .with_source(TokenFailed(error))
                 })?;
                 if token.is_empty() {
                     return Err(Error::new(
                         ErrorKind::Configuration,
-                        "the token function yielded an empty token; nothing was sent.",
+                        "the token function returned an empty token; nothing was sent. Return a valid one.",
                     ));
                 }
                 Ok((bearer(&token)?, Cow::Owned(token)))
@@ -72,7 +74,7 @@ impl Key {
         }
     }
 
-    /// The key as text, if it is one: what it shares its budget by.
+    /// The fixed key, if it is one: clients with the same key share a budget.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Fixed { key, .. } => Some(key.expose_secret()),
@@ -81,7 +83,7 @@ impl Key {
     }
 }
 
-/// The header of a token, which no log shows.
+/// The authorization header with a key or token, marked as sensitive so that HTTP logs omit it.
 fn bearer(token: &str) -> Result<HeaderValue, Error> {
     let value = token
         .chars()
@@ -90,7 +92,8 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     let mut value = value.flatten().ok_or_else(|| {
         Error::new(
             ErrorKind::Configuration,
-            "the key has characters that no key has, such as a line break or a space. Copy it again.",
+            "the key has a character that is not valid in a key, such as a line break or a space. \
+             Copy it again.",
         )
     })?;
     value.set_sensitive(true);
@@ -103,7 +106,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The failure of a token function, as an error's source.
+/// The error of a token function, as the source of an [`Error`].
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct TokenFailed(TokenError);

@@ -1,4 +1,4 @@
-//! HTTP by reqwest: the only file that knows it.
+//! The transport over reqwest. No other file uses reqwest.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -16,13 +16,13 @@ use url::Url;
 use super::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use crate::error::{Delivery, Error, ErrorKind};
 
-/// How the connections are made.
+/// The options of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectOptions<'a> {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a str>,
     pub(crate) ca_files: &'a [PathBuf],
-    /// The environment's proxies are for the way out, not for a service on this machine.
+    /// Whether the API is on this machine, where the environment's proxies do not apply.
     pub(crate) loopback: bool,
 }
 
@@ -30,15 +30,18 @@ pub(crate) struct Reqwest {
     client: reqwest::Client,
 }
 
-const MOST_REDIRECTS: usize = 5;
+/// A moved API redirects once, or twice with an upgrade to https. Five leave room for a gateway and
+/// end a circle quickly.
+const MAX_REDIRECTS: usize = 5;
 
-/// The headers that go along to another origin.
-const KEPT: [HeaderName; 5] =
+/// The headers that are sent on to another origin. All others, such as the key and those that the
+/// caller has set, may be secrets of the first one.
+const SAFE_HEADERS: [HeaderName; 5] =
     [header::ACCEPT, header::ACCEPT_ENCODING, header::USER_AGENT, header::RANGE, header::IF_RANGE];
 
 impl Reqwest {
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a proxy that is no URL or a CA file without certificates.
+    /// [`ErrorKind::Configuration`] for a proxy that is not a URL, or a CA file without certificates.
     pub(crate) fn new(options: &ConnectOptions<'_>) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(options.connect_timeout)
@@ -70,38 +73,41 @@ impl Transport for Reqwest {
         &self,
         request: HttpRequest,
     ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
-        follow(self.client.clone(), request).boxed()
+        send_and_redirect(self.client.clone(), request).boxed()
     }
 }
 
-/// Sends a request and follows redirects: a read anywhere, a create only within its origin and only
-/// where the service says to send the same again (307, 308). What is meant for one origin, the key
-/// and the caller's own headers, stays there.
-async fn follow(
+/// Sends a request and follows redirects: those of a read to any origin; those of a create only
+/// within its origin, and only a 307 or 308, which ask for the same request again. Another origin
+/// receives [`SAFE_HEADERS`] only.
+async fn send_and_redirect(
     client: reqwest::Client,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, TransportError> {
-    let mut answered = false;
-    for _ in 0..=MOST_REDIRECTS {
-        let response = exchange(&client, &request).await.map_err(|error| match answered {
-            // The first hop has had the request, wherever it has sent it on to.
-            true => TransportError { delivery: Delivery::Answered, ..error },
-            false => error,
+    let mut redirected = false;
+    for _ in 0..=MAX_REDIRECTS {
+        let response = exchange(&client, &request).await.map_err(|error| {
+            // The first server has received the request, whether or not the next one can be reached.
+            if redirected {
+                TransportError { delivery: Delivery::Answered, ..error }
+            } else {
+                error
+            }
         })?;
-        answered = true;
+        redirected = true;
         match redirect(&request, response.status(), response.headers()) {
             None => return Ok(into_response(response)),
             Some(next) => {
                 if next.origin() != request.url.origin() {
                     let kept = |name| request.headers.get(&name).map(|value| (name, value.clone()));
-                    request.headers = KEPT.into_iter().filter_map(kept).collect();
+                    request.headers = SAFE_HEADERS.into_iter().filter_map(kept).collect();
                 }
                 request.url = next;
             }
         }
     }
     Err(TransportError {
-        what: "the service redirects in a circle",
+        what: "the service redirects too often",
         delivery: Delivery::Answered,
         source: None,
     })
@@ -117,7 +123,7 @@ async fn exchange(
     client.execute(sent).await.map_err(transport_error)
 }
 
-/// Where the answer sends the request on to, if it may go there.
+/// The URL that a response redirects the request to, if it may be sent there.
 fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
     let follows = match status.as_u16() {
         307 | 308 => true,
@@ -127,9 +133,10 @@ fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> O
     let location = headers.get(header::LOCATION).filter(|_| follows)?;
     let from = &request.url;
     let to = from.join(std::str::from_utf8(location.as_bytes()).ok()?).ok()?;
-    let safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
+    // A downgrade from https would expose the request.
+    let is_safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
     let may_leave = request.method == Method::GET || from.origin() == to.origin();
-    (safe && may_leave).then_some(to)
+    (is_safe && may_leave).then_some(to)
 }
 
 fn into_response(mut response: reqwest::Response) -> HttpResponse {
@@ -148,23 +155,23 @@ fn into_response(mut response: reqwest::Response) -> HttpResponse {
     }
 }
 
-/// Whether anything may have been sent is the one thing that must be right here: only a connection
-/// that was never made, or a request that could not be built, is certain.
+/// Converts reqwest's error, deciding whether the request may have been sent. A create is repeated if
+/// it was not, so the answer must be certain: no connection was made, or no request built.
 fn transport_error(error: reqwest::Error) -> TransportError {
     let (what, delivery) = if error.is_builder() {
         ("the request could not be built", Delivery::NotSent)
     } else if error.is_connect() {
         ("no connection could be made", Delivery::NotSent)
     } else if error.is_body() || error.is_decode() {
-        ("the connection broke in the middle of the answer", Delivery::Unknown)
+        ("the connection broke in the middle of the response", Delivery::Unknown)
     } else {
-        ("the connection broke before the answer", Delivery::Unknown)
+        ("the connection broke before the response", Delivery::Unknown)
     };
     TransportError { what, delivery, source: Some(Box::new(error.without_url())) }
 }
 
-/// The TLS of this process, made once and at first use: reading the machine's certificates takes
-/// milliseconds. With CA files of its own, a client has TLS of its own.
+/// The TLS configuration. Clients without CA files share one, built at the first use: reading the
+/// machine's certificates takes milliseconds.
 fn tls(ca_files: &[PathBuf]) -> Result<ClientConfig, Error> {
     static SHARED: OnceLock<ClientConfig> = OnceLock::new();
     if ca_files.is_empty() {
@@ -179,7 +186,8 @@ fn built_in_roots() -> RootCertStore {
     RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
-/// The machine's own idea of whom to trust; where it has none, as in slim images, Mozilla's roots.
+/// The certificate verifier of the platform; where there is none, as in slim container images,
+/// Mozilla's roots.
 fn platform_or_built_in() -> ClientConfig {
     match rustls_platform_verifier::Verifier::new(provider()) {
         Ok(verifier) => {
@@ -192,24 +200,24 @@ fn platform_or_built_in() -> ClientConfig {
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
-    let refuse = |what: String| {
+    let invalid = |what: String| {
         Error::new(
             ErrorKind::Configuration,
             format!("the CA file {} {what}. Pass a PEM file of certificates.", path.display()),
         )
     };
     let pem =
-        std::fs::read(path).map_err(|e| refuse(format!("cannot be read: {e}")).with_source(e))?;
+        std::fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")).with_source(e))?;
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate =
-            certificate.map_err(|_| refuse("holds a broken certificate".to_owned()))?;
+            certificate.map_err(|_| invalid("has an invalid certificate in it".to_owned()))?;
         roots
             .add(certificate)
-            .map_err(|e| refuse("holds a broken certificate".to_owned()).with_source(e))?;
+            .map_err(|e| invalid("has an invalid certificate in it".to_owned()).with_source(e))?;
     }
     if roots.len() == before {
-        return Err(refuse("holds no certificate".to_owned()));
+        return Err(invalid("has no certificate in it".to_owned()));
     }
     Ok(())
 }
@@ -218,7 +226,7 @@ fn with_roots(roots: RootCertStore) -> ClientConfig {
     with_alpn(versions().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// reqwest leaves a TLS configuration that is given to it as it is: HTTP/2 has to be offered here.
+/// Offers HTTP/2. reqwest does so only in TLS configurations that it builds itself.
 fn with_alpn(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config

@@ -1,4 +1,4 @@
-//! The seam between the client and HTTP.
+//! The interface between the client and the HTTP library.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use url::Url;
 
 use crate::error::{Delivery, Error, ErrorKind};
 
-/// One HTTP exchange: the connection, redirects and TLS are the transport's.
+/// Sends requests over HTTP: the transport connects, encrypts and follows redirects.
 pub(crate) trait Transport: Send + Sync {
-    /// Sends a request and returns the answer's head, with its body still to come.
+    /// Sends a request and returns the response as soon as its headers have arrived.
     fn send(
         &self,
         request: HttpRequest,
     ) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
 }
 
-/// A request with its host, and with its key if it has one.
+/// A request with its full URL, and with the key in its headers if it needs one.
 pub(crate) struct HttpRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -27,14 +27,14 @@ pub(crate) struct HttpRequest {
     pub(crate) body: Option<Bytes>,
 }
 
-/// An answer whose body is still to come.
+/// A response whose body has not been read yet.
 pub(crate) struct HttpResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: BoxStream<'static, Result<Bytes, TransportError>>,
 }
 
-/// An exchange that broke.
+/// A failure to send a request or to read the response.
 #[derive(Debug)]
 pub(crate) struct TransportError {
     pub(crate) what: &'static str,
@@ -45,7 +45,7 @@ pub(crate) struct TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)?;
-        // Only the innermost cause: the layers between repeat it.
+        // Only the innermost cause: the layers of reqwest and hyper between repeat it in other words.
         let mut cause = self.source.as_deref().map(|s| s as &dyn std::error::Error);
         while let Some(inner) = cause.and_then(std::error::Error::source) {
             cause = Some(inner);
@@ -67,7 +67,8 @@ impl From<TransportError> for Error {
             Delivery::NotSent => "Nothing was sent. Check the network, the base URL and any proxy.",
             _ => "Check the network and try again.",
         };
-        Self::new(ErrorKind::Connection, format!("{error}. {advice}"))
+        Self::new(ErrorKind::Connection, format!("{error}."))
+            .with_advice(advice)
             .with_delivery(delivery)
             .with_source(error)
     }

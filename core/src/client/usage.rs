@@ -5,17 +5,22 @@ use crate::error::Error;
 use crate::model::AccountUsage;
 use crate::wire;
 
-/// The account's usage.
+/// The account's usage. Made by [`usage`](Client::usage).
 #[derive(Clone, Copy, Debug)]
 pub struct Usage<'a> {
     pub(super) client: &'a Client,
 }
 
 impl Usage<'_> {
-    /// Retrieves the balance, the sums, the days and the recent requests.
+    /// Retrieves the balance, the totals, the usage by day and the recent requests.
+    ///
+    /// Dropping the future cancels the request.
     ///
     /// # Errors
-    /// Those of any call: authentication, rate_limited, connection, timeout, server, decode.
+    /// [`Authentication`](crate::ErrorKind::Authentication),
+    /// [`RateLimited`](crate::ErrorKind::RateLimited), [`Connection`](crate::ErrorKind::Connection),
+    /// [`Timeout`](crate::ErrorKind::Timeout), [`Server`](crate::ErrorKind::Server) and
+    /// [`Decode`](crate::ErrorKind::Decode), after retries.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {

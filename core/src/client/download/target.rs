@@ -13,32 +13,36 @@ use crate::client::clock;
 use crate::error::{Error, ErrorKind};
 use crate::wire::Part;
 
-/// Where a download goes.
+/// The paths of a download.
 pub(super) struct Target {
     path: PathBuf,
     part: PathBuf,
     sidecar: PathBuf,
 }
 
-/// How often, and how far apart, a part is tried that somebody still holds: a download that was
-/// just dropped may have its last write under way.
-const LOCK_TRIES: u32 = 20;
+/// How often a locked part is tried. A download that was just dropped holds its lock until its last
+/// write, on another thread, is done: 20 times 25 ms are long for a write of one chunk and short for
+/// a caller who really runs two downloads.
+const LOCK_ATTEMPTS: u32 = 20;
+/// The pause between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 impl Target {
+    /// The paths of a download to `path`.
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for a path that cannot be a file.
     pub(super) fn new(path: PathBuf) -> Result<Self, Error> {
-        let refuse = |what: &str| {
-            let message = format!("{} {what}. Pass a file's path.", path.display());
+        let invalid = |what: &str| {
+            let message = format!("{} {what}. Pass the path of a file.", path.display());
             Err(Error::new(ErrorKind::InvalidRequest, message))
         };
-        let Some(name) = path.file_name() else { return refuse("names no file") };
+        let Some(name) = path.file_name() else { return invalid("does not name a file") };
         if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return refuse("is a directory");
+            return invalid("is a directory");
         }
         if path.metadata().is_ok_and(|there| !there.is_file()) {
-            return refuse("is no regular file");
+            return invalid("is not a regular file");
         }
         let sibling = |suffix: &str| {
             let mut name = name.to_owned();
@@ -48,14 +52,14 @@ impl Target {
         Ok(Self { part: sibling(".part"), sidecar: sibling(".part.json"), path })
     }
 
-    /// Opens the part, with what an earlier run has left of the same generation.
+    /// Opens the part, with the bytes that an earlier download of the same generation has stored.
     pub(super) async fn open(self, generation_id: &str) -> Result<Writer, Error> {
         check_regular(&self.part)?;
         check_regular(&self.sidecar)?;
         let fresh = Part { generation_id: generation_id.to_owned(), ..Part::default() };
         let earlier = fs::read(&self.sidecar).await.ok();
         let earlier = earlier.and_then(|json| serde_json::from_slice::<Part>(&json).ok());
-        let file = open_alone(&self.part).await?;
+        let file = open_locked(&self.part).await?;
         let metadata = file.metadata().await;
         let length = metadata.map_err(|error| disk("read", &self.part, error))?.len();
         let mut writer = Writer { target: self, file, stored: length, part: fresh };
@@ -70,40 +74,46 @@ impl Target {
     }
 }
 
-/// Through a link somebody could have another file overwritten; a pipe would block.
+/// Rejects links, through which another user of a shared folder could have any file overwritten, and
+/// pipes, which would block.
 fn check_regular(path: &Path) -> Result<(), Error> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-        let message = format!("{} is no regular file. Remove it.", path.display());
+        let message = format!("{} is not a regular file. Remove it.", path.display());
         return Err(Error::new(ErrorKind::Download, message));
     }
     Ok(())
 }
 
-/// Opens a part that nobody else writes.
-async fn open_alone(path: &Path) -> Result<File, Error> {
+/// Opens a part and locks it against other downloads.
+async fn open_locked(path: &Path) -> Result<File, Error> {
     let broken = |error| disk("opened", path, error);
-    for _ in 0..LOCK_TRIES {
+    for _ in 0..LOCK_ATTEMPTS {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         let file = options.open(path).await.map_err(broken)?.into_std().await;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE).await,
-            // Where files cannot be locked, two downloads to one path are the caller's affair.
+            // Some network file systems have no locks; there the caller must not run two downloads to
+            // one path.
             Ok(()) | Err(TryLockError::Error(_)) => {
-                // Whoever held it may just have moved it into place: that file is a whole video.
-                let ours = same_file::Handle::from_file(file.try_clone().map_err(broken)?);
-                let there = same_file::Handle::from_path(path);
-                if matches!((ours, there), (Ok(ours), Ok(there)) if ours == there) {
+                // The download that held the lock may have moved its file into place since: then this
+                // handle is of a complete video, which must not be written to.
+                let opened = same_file::Handle::from_file(file.try_clone().map_err(broken)?);
+                let at_path = same_file::Handle::from_path(path);
+                if matches!((opened, at_path), (Ok(opened), Ok(at_path)) if opened == at_path) {
                     return Ok(File::from_std(file));
                 }
             }
         }
     }
-    let message = format!("another download is writing {}. Wait for it.", path.display());
+    let message = format!(
+        "another download is writing {}. Wait for it to end, or choose another path.",
+        path.display()
+    );
     Err(Error::new(ErrorKind::Download, message))
 }
 
-/// A part that is being written.
+/// Writes the part, and moves it into place at the end.
 pub(super) struct Writer {
     target: Target,
     file: File,
@@ -124,26 +134,28 @@ impl Writer {
         Progress { downloaded: self.stored, total: self.part.length }
     }
 
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.stored > 0 && self.part.length == Some(self.stored)
     }
 
-    /// Content will follow from this byte on, of the file so described.
+    /// Prepares to write from this byte on, of the file that `part` describes.
     pub(super) async fn begin(&mut self, start: u64, part: Part) -> Result<(), Error> {
         self.seek(start).await?;
         if part != self.part {
             self.part = part;
-            let json = serde_json::to_vec(&self.part).expect("strings and numbers are JSON");
+            let json =
+                serde_json::to_vec(&self.part).expect("strings and numbers can be written as JSON");
             let written = fs::write(&self.target.sidecar, json).await;
             written.map_err(|error| disk("written", &self.target.sidecar, error))?;
         }
         Ok(())
     }
 
-    /// Forgets what is stored.
+    /// Discards what is stored.
     pub(super) async fn restart(&mut self) -> Result<(), Error> {
         let part = Part { generation_id: self.part.generation_id.clone(), ..Part::default() };
-        // The description goes first: without it a part is never taken up again.
+        // The description is removed first: if the process ends in between, the bytes that are left
+        // are not resumed.
         match fs::remove_file(&self.target.sidecar).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(disk("removed", &self.target.sidecar, error));
@@ -153,16 +165,13 @@ impl Writer {
         self.seek(0).await
     }
 
-    /// Goes on at this byte, and drops what is stored beyond it.
+    /// Moves to this byte, and discards what is stored after it.
     async fn seek(&mut self, to: u64) -> Result<(), Error> {
-        let moved = match self.stored == to {
-            true => Ok(()),
-            false => self.file.set_len(to).await,
-        };
+        let moved = if self.stored == to { Ok(()) } else { self.file.set_len(to).await };
         self.stored = to;
         let moved = match moved {
             Ok(()) => self.file.seek(SeekFrom::Start(to)).await.map(drop),
-            broken => broken,
+            failed => failed,
         };
         moved.map_err(|error| disk("written", &self.target.part, error))
     }
@@ -178,14 +187,14 @@ impl Writer {
         self.file.flush().await.map_err(|error| disk("written", &self.target.part, error))
     }
 
-    /// Moves the whole video into place.
+    /// Moves the complete video into place.
     pub(super) async fn finish(mut self) -> Result<PathBuf, Error> {
         self.flush().await?;
         let synced = self.file.sync_all().await;
         let Target { path, part, sidecar } = self.target;
         synced.map_err(|error| disk("written", &part, error))?;
         fs::rename(&part, &path).await.map_err(|error| disk("moved into place", &part, error))?;
-        // Without its part it says nothing, and the next download replaces it.
+        // Without its part the description has no meaning, and the next download replaces it.
         let _ = fs::remove_file(&sidecar).await;
         Ok(path)
     }
@@ -194,8 +203,8 @@ impl Writer {
 fn disk(what: &str, path: &Path, error: io::Error) -> Error {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "Check that its folder exists.",
-        io::ErrorKind::PermissionDenied => "Check that its folder can be written to.",
-        _ => "What has arrived stays for the next try.",
+        io::ErrorKind::PermissionDenied => "Check that its folder is writable.",
+        _ => "The bytes received so far are kept, and the next attempt resumes from them.",
     };
     let message = format!("{} could not be {what}: {error}. {advice}", path.display());
     Error::new(ErrorKind::Download, message).with_source(error)
