@@ -12,7 +12,7 @@ use crate::runtime::runtime;
 /// Cancels a call. UniFFI does not pass on the cancellation of a host's task, so each call takes one
 /// of these.
 #[derive(Default, uniffi::Object)]
-pub(crate) struct Cancel(Mutex<Stage>);
+pub(crate) struct CancelHandle(Mutex<Stage>);
 
 #[derive(Default)]
 enum Stage {
@@ -23,13 +23,13 @@ enum Stage {
 }
 
 #[uniffi::export]
-impl Cancel {
+impl CancelHandle {
     #[uniffi::constructor]
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Stops the call, also one that has not begun yet.
+    /// Stops the call, also one that has not started yet.
     pub(crate) fn cancel(&self) {
         if let Stage::Running(task) = std::mem::replace(&mut *lock(&self.0), Stage::Cancelled) {
             task.abort();
@@ -37,7 +37,7 @@ impl Cancel {
     }
 }
 
-impl Cancel {
+impl CancelHandle {
     /// Runs a call to its end. When this returns `Cancelled`, its request has been dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

@@ -9,7 +9,7 @@ use pipevideo::{
     WebhookEvent,
 };
 
-use crate::call::Cancel;
+use crate::call::CancelHandle;
 use crate::errors::Failure;
 use crate::options::{self, Options};
 use crate::request::Arguments;
@@ -30,17 +30,19 @@ pub(crate) trait DownloadListener: Send + Sync {
     fn progressed(&self, downloaded: u64, total: Option<u64>);
 }
 
+/// A generation to download, as a snapshot or by its id.
 #[derive(uniffi::Enum)]
 pub(crate) enum Video {
     Id { id: String },
     Generation { generation: Box<Generation> },
 }
 
+/// A client of the core.
 #[derive(uniffi::Object)]
-pub(crate) struct Core(Client);
+pub(crate) struct NativeClient(Client);
 
 #[uniffi::export]
-impl Core {
+impl NativeClient {
     #[uniffi::constructor]
     pub(crate) fn new(
         options: Options,
@@ -58,7 +60,7 @@ impl Core {
     pub(crate) async fn create(
         &self,
         arguments: Arguments,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let client = self.0.clone();
         let work = async move {
@@ -71,7 +73,7 @@ impl Core {
     pub(crate) async fn retrieve(
         &self,
         id: String,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let client = self.0.clone();
         cancel.run(async move { Ok(client.responses().retrieve(id).await?) }).await
@@ -82,7 +84,7 @@ impl Core {
         id: String,
         deadline: Option<f64>,
         listener: Option<Arc<dyn UpdateListener>>,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let mut wait = self.0.responses().wait(id);
         if let Some(deadline) = options::deadline(deadline)? {
@@ -100,7 +102,7 @@ impl Core {
         arguments: Arguments,
         deadline: Option<f64>,
         listener: Option<Arc<dyn UpdateListener>>,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let client = self.0.clone();
         let deadline = options::deadline(deadline)?;
@@ -128,7 +130,7 @@ impl Core {
         video: Video,
         path: String,
         listener: Option<Arc<dyn DownloadListener>>,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<(), Failure> {
         let source: DownloadSource = match video {
             Video::Id { id } => id.into(),
@@ -148,19 +150,22 @@ impl Core {
         &self,
         model: String,
         sent_at: SystemTime,
-        cancel: Arc<Cancel>,
+        cancel: Arc<CancelHandle>,
     ) -> Result<Vec<RecentRequest>, Failure> {
         let client = self.0.clone();
         let work = async move { Ok(client.responses().reconcile_since(&model, sent_at).await?) };
         cancel.run(work).await
     }
 
-    pub(crate) async fn engines(&self, cancel: Arc<Cancel>) -> Result<EngineCatalog, Failure> {
+    pub(crate) async fn engines(
+        &self,
+        cancel: Arc<CancelHandle>,
+    ) -> Result<EngineCatalog, Failure> {
         let client = self.0.clone();
         cancel.run(async move { Ok(client.engines().list().await?) }).await
     }
 
-    pub(crate) async fn usage(&self, cancel: Arc<Cancel>) -> Result<AccountUsage, Failure> {
+    pub(crate) async fn usage(&self, cancel: Arc<CancelHandle>) -> Result<AccountUsage, Failure> {
         let client = self.0.clone();
         cancel.run(async move { Ok(client.usage().retrieve().await?) }).await
     }

@@ -24,7 +24,6 @@ pub(crate) enum Failure {
 pub(crate) struct ErrorDetails {
     pub(crate) kind: String,
     pub(crate) message: String,
-    #[uniffi(default)]
     pub(crate) service_message: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,

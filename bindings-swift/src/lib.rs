@@ -1,9 +1,8 @@
 //! The native half of the Swift package `Pipevideo`.
 //!
-//! `Sources/Pipevideo/` is what users see: names, types, documentation. This crate converts
-//! arguments, makes one call of the core, and maps one error. Models are the core's own. Everything
-//! is exported through UniFFI, and only [`options`] mentions a language: a package for another
-//! language that UniFFI serves needs no other code here.
+//! Users see `Sources/Pipevideo/`: its names, types and documentation. This crate converts arguments,
+//! makes one call of the core, and maps one error. Models are the core's own. Everything is exported
+//! through UniFFI and depends on no language, so a package for Kotlin could use it as it is.
 
 mod call;
 mod client;

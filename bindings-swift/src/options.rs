@@ -12,8 +12,12 @@ use pipevideo::Client;
 use crate::errors::Failure;
 use crate::token::{self, TokenSource};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Swift and Kotlin both write names in camel case, and pass times in seconds.
 const HOST: Host = Host {
-    user_agent: concat!("pipevideo-swift/", env!("CARGO_PKG_VERSION")),
+    // Not sent: the user agent names the host's language.
+    user_agent: concat!("pipevideo/", env!("CARGO_PKG_VERSION")),
     naming: Naming::CamelCase,
     time_unit: TimeUnit::Seconds,
 };
@@ -21,6 +25,8 @@ const HOST: Host = Host {
 /// The options that were given; times are in seconds.
 #[derive(uniffi::Record)]
 pub(crate) struct Options {
+    /// The host's language, for the user agent, such as `swift`.
+    language: String,
     api_key: Option<String>,
     base_url: Option<String>,
     allow_insecure: Option<bool>,
@@ -46,9 +52,9 @@ pub(crate) struct Options {
 pub(crate) enum Limit {
     /// The core's default.
     Standard,
-    Off,
-    Own {
-        requests: i64,
+    Unlimited,
+    Requests {
+        count: i64,
         per: f64,
     },
 }
@@ -67,6 +73,11 @@ impl Options {
 
 impl From<Options> for ClientOptions {
     fn from(given: Options) -> Self {
+        let mut headers: Vec<_> = given.headers.into_iter().collect();
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+            let agent = format!("pipevideo-{}/{VERSION}", given.language);
+            headers.push(("user-agent".to_owned(), agent));
+        }
         Self {
             api_key: given.api_key,
             base_url: given.base_url,
@@ -76,8 +87,10 @@ impl From<Options> for ClientOptions {
             max_retries: given.max_retries,
             rate_limit: match given.rate_limit {
                 Limit::Standard => None,
-                Limit::Off => Some(None),
-                Limit::Own { requests, per } => Some(Some(RateLimitOptions { requests, per })),
+                Limit::Unlimited => Some(None),
+                Limit::Requests { count, per } => {
+                    Some(Some(RateLimitOptions { requests: count, per }))
+                }
             },
             polling: PollingOptions {
                 min_interval: given.min_interval,
@@ -88,7 +101,7 @@ impl From<Options> for ClientOptions {
             deadline: given.deadline,
             webhook_secrets: given.webhook_secrets,
             app: AppOptions { url: given.app_url, title: given.app_title, name: given.app_name },
-            headers: given.headers.into_iter().collect(),
+            headers,
             proxy: given.proxy,
             ca_file: given.ca_file.map(Into::into),
             environment: None,

@@ -1,4 +1,4 @@
-//! A key that is a function of the host: the core asks for a token, and the host replies.
+//! A key that is a function of the host: the core calls it, and the host replies.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,15 +6,15 @@ use bindings_common::{ForeignError, lock};
 use pipevideo::TokenError;
 use tokio::sync::oneshot;
 
-/// The token function. `ask` returns at once, and the token is sent by the reply.
+/// The token function of the host. `call` returns at once, and the host sends the token by the reply.
 #[uniffi::export(foreign)]
 pub(crate) trait TokenSource: Send + Sync {
-    fn ask(&self, reply: Arc<TokenReply>) -> Arc<dyn Asked>;
+    fn call(&self, reply: Arc<TokenReply>) -> Arc<dyn TokenCall>;
 }
 
-/// The host's task that produces a token.
+/// One call of the token function, which the host runs.
 #[uniffi::export(foreign)]
-pub(crate) trait Asked: Send + Sync {
+pub(crate) trait TokenCall: Send + Sync {
     /// Called when the token is no longer needed, also after a reply.
     fn cancel(&self);
 }
@@ -53,16 +53,17 @@ impl TokenReply {
     }
 }
 
-/// Asks the token function for a token.
+/// Calls the token function, and waits for the reply.
 pub(crate) async fn token(source: Arc<dyn TokenSource>) -> Result<String, TokenError> {
     let (sender, token) = oneshot::channel();
-    let _guard = CancelOnDrop(source.ask(Arc::new(TokenReply(Mutex::new(Some(sender))))));
+    let _guard = CancelOnDrop(source.call(Arc::new(TokenReply(Mutex::new(Some(sender))))));
     drop(source);
     Ok(token.await.map_err(|_| "the token function ended without a token or an error")??)
 }
 
-/// Cancels the host's task when the call is over. The host ignores that if the task has replied.
-struct CancelOnDrop(Arc<dyn Asked>);
+/// Cancels the call of the token function when the core's call is over. The host ignores that after a
+/// reply.
+struct CancelOnDrop(Arc<dyn TokenCall>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

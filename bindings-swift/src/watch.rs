@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bindings_common::lock;
 use pipevideo::Update;
 
-use crate::call::Cancel;
+use crate::call::CancelHandle;
 use crate::errors::Failure;
 use crate::options;
 
@@ -26,7 +26,7 @@ impl Watch {
 #[uniffi::export]
 impl Watch {
     /// Returns the next update, or `None` at the end. Cancelling the call ends the stream.
-    pub(crate) async fn next(&self, cancel: Arc<Cancel>) -> Result<Option<Update>, Failure> {
+    pub(crate) async fn next(&self, cancel: Arc<CancelHandle>) -> Result<Option<Update>, Failure> {
         let deadline = options::deadline(lock(&self.deadline).take())?;
         let Some(mut watch) = lock(&self.watch).take() else { return Ok(None) };
         if let Some(deadline) = deadline {

@@ -8,7 +8,7 @@ use crate::errors::Failure;
 
 /// Verifies webhook deliveries without a client.
 #[derive(uniffi::Object)]
-pub(crate) struct Verifier(pipevideo::Webhook);
+pub(crate) struct WebhookVerifier(pipevideo::Webhook);
 
 #[derive(uniffi::Record)]
 pub(crate) struct Header {
@@ -23,7 +23,7 @@ impl Header {
 }
 
 #[uniffi::export]
-impl Verifier {
+impl WebhookVerifier {
     #[uniffi::constructor]
     pub(crate) fn new(secrets: Vec<String>) -> Result<Self, Failure> {
         Ok(Self(pipevideo::Webhook::new(secrets)?))

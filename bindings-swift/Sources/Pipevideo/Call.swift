@@ -6,9 +6,9 @@ internal import PipevideoFFI
 ///   such a call keep the generation's id.
 func callCore<Value: Sendable>(
     creates: Bool = false,
-    _ operation: @Sendable (Cancel) async throws -> Value
+    _ operation: @Sendable (CancelHandle) async throws -> Value
 ) async throws -> Value {
-    let cancel = Cancel()
+    let cancel = CancelHandle()
     do {
         return try await withTaskCancellationHandler {
             try await operation(cancel)

@@ -83,7 +83,7 @@ extension PipevideoClient {
                 )
             }
             return Options(
-                apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
+                language: "swift", apiKey: apiKey, baseUrl: baseURL, allowInsecure: allowInsecure,
                 requestTimeout: requestTimeout?.inSeconds,
                 connectTimeout: connectTimeout?.inSeconds, maxRetries: maxRetries.map(Int64.init),
                 rateLimit: rateLimit.core, minInterval: polling.minInterval?.inSeconds,
@@ -154,8 +154,8 @@ public struct RateLimit: Hashable, Sendable, CustomStringConvertible {
         switch form {
         case .standard: .standard
         case .requests(let count, let period):
-            .own(requests: Int64(count), per: period.inSeconds)
-        case .unlimited: .off
+            .requests(count: Int64(count), per: period.inSeconds)
+        case .unlimited: .unlimited
         }
     }
 }

@@ -3,7 +3,7 @@ internal import PipevideoFFI
 
 /// The catalogue of engines, models and rates.
 public struct Engines: Sendable {
-    let core: Core
+    let core: NativeClient
 
     /// Lists the engines, the models of each, and the models' rates. The service needs no key for it
     /// and does not count it against the rate limit.

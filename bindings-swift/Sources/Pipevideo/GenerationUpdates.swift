@@ -46,7 +46,7 @@ public struct GenerationUpdates: AsyncSequence, Sendable {
     /// The type of the elements.
     public typealias Element = GenerationUpdate
 
-    let core: Core
+    let core: NativeClient
     let id: String
     let deadline: Duration?
 

@@ -19,7 +19,7 @@ internal import PipevideoFFI
 /// An API key does not belong in an app that is shipped to users. Such an app connects to its own
 /// backend, with ``init(baseURL:token:configuration:)``. See <doc:GettingStarted>.
 public struct PipevideoClient: Sendable {
-    let core: Core
+    let core: NativeClient
 
     /// Creates a client for a server, with an API key. It sends nothing yet.
     ///
@@ -31,7 +31,7 @@ public struct PipevideoClient: Sendable {
         apiKey: String? = nil, configuration: Configuration = Configuration()
     ) throws {
         let options = try configuration.options(apiKey: apiKey)
-        core = try callCore { try Core(options: options, tokens: nil) }
+        core = try callCore { try NativeClient(options: options, tokens: nil) }
     }
 
     /// Creates a client for an app, which connects to its own backend with a token of the backend's
@@ -66,7 +66,7 @@ public struct PipevideoClient: Sendable {
         var configuration = configuration
         configuration.baseURL = baseURL
         let options = try configuration.options(apiKey: nil)
-        core = try callCore { try Core(options: options, tokens: TokenFunction(token)) }
+        core = try callCore { try NativeClient(options: options, tokens: TokenFunction(token)) }
     }
 
     /// Creates, retrieves, waits for and downloads generations.

@@ -60,7 +60,7 @@ public struct PipevideoError: LocalizedError, Sendable {
     init(_ details: ErrorDetails, cause: (any Error)? = nil) {
         kind = Kind(rawValue: details.kind)
         message = details.message
-        serviceMessage = nil
+        serviceMessage = details.serviceMessage
         status = details.status.map(Int.init)
         code = details.code
         requestID = details.requestId
@@ -82,7 +82,8 @@ public struct PipevideoError: LocalizedError, Sendable {
     init(_ kind: Kind, _ message: String) {
         self.init(
             ErrorDetails(
-                kind: kind.rawValue, message: message, status: nil, code: nil, requestId: nil,
+                kind: kind.rawValue, message: message, serviceMessage: nil, status: nil, code: nil,
+                requestId: nil,
                 generationId: nil, retryable: false, retryAfter: nil, attempts: 0,
                 model: nil, sentAt: nil, generation: nil, category: nil, last: nil, polls: nil,
                 reason: nil, causes: []

@@ -3,7 +3,7 @@ internal import PipevideoFFI
 
 /// Creates, retrieves, waits for and downloads generations.
 public struct Responses: Sendable {
-    let core: Core
+    let core: NativeClient
 
     /// Creates a generation and returns at once, while it is queued.
     ///

@@ -8,7 +8,7 @@ final class TokenFunction: TokenSource {
         self.function = function
     }
 
-    func ask(reply: TokenReply) -> any Asked {
+    func call(reply: TokenReply) -> any TokenCall {
         TokenTask(
             Task { [function] in
                 do {
@@ -22,7 +22,7 @@ final class TokenFunction: TokenSource {
 }
 
 /// The task that runs a token function. The core cancels it when the call is over.
-final class TokenTask: Asked {
+final class TokenTask: TokenCall {
     private let task: Task<Void, Never>
 
     init(_ task: Task<Void, Never>) {

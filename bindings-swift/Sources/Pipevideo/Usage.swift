@@ -3,7 +3,7 @@ internal import PipevideoFFI
 
 /// The account's usage.
 public struct Usage: Sendable {
-    let core: Core
+    let core: NativeClient
 
     /// Retrieves the balance, the totals, the use per day and the recent requests.
     ///

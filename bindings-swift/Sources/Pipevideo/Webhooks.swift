@@ -3,7 +3,7 @@ internal import PipevideoFFI
 
 /// Verifies webhook deliveries with a client's secrets, and wakes the client's waits.
 public struct Webhooks: Sendable {
-    let core: Core
+    let core: NativeClient
 
     /// Verifies a delivery with the client's secrets, decodes its event, and makes the waits for its
     /// generation poll at once.
@@ -57,14 +57,14 @@ public struct Webhooks: Sendable {
 /// let event = try webhook.unwrap(body, headers: headers)
 /// ```
 public struct Webhook: Sendable {
-    private let verifier: Verifier
+    private let verifier: WebhookVerifier
 
     /// Creates a verifier that accepts signatures of any of these secrets, each `whsec_…`.
     ///
     /// - Throws: ``PipevideoError`` of kind `configuration` if there is no secret, or one is empty or
     ///   not base64.
     public init(secrets: [String]) throws {
-        verifier = try callCore { try Verifier(secrets: secrets) }
+        verifier = try callCore { try WebhookVerifier(secrets: secrets) }
     }
 
     /// Verifies a delivery and decodes its event.

@@ -711,221 +711,22 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
 
 
 /**
- * What answers, until nobody waits for it any more.
+ * Cancels a call. UniFFI does not pass on the cancellation of a host's task, so each call takes one
+ * of these.
  */
-public protocol Asked: AnyObject, Sendable {
-
-    func cancel()
-
-}
-/**
- * What answers, until nobody waits for it any more.
- */
-open class AskedImpl: Asked, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_asked(self.handle, $0) }
-    }
-    // No primary constructor declared for this class.
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_pipevideo_swift_fn_free_asked(handle, $0) }
-    }
-
-
-
-
-open func cancel()  {try! rustCall() {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_asked_cancel(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-}
-}
-
-
-
-}
-
-
-
-// Put the implementation in a struct so we don't pollute the top-level namespace
-fileprivate struct UniffiCallbackInterfaceAsked {
-
-    // Create the VTable using a series of closures.
-    // Swift automatically converts these into C callback functions.
-    //
-    // Store the vtable directly.
-    static let vtable: UniffiVTableCallbackInterfaceAsked = UniffiVTableCallbackInterfaceAsked(
-        uniffiFree: { (uniffiHandle: UInt64) -> () in
-            do {
-                try FfiConverterTypeAsked.handleMap.remove(handle: uniffiHandle)
-            } catch {
-                print("Uniffi callback interface Asked: handle missing in uniffiFree")
-            }
-        },
-        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
-            do {
-                return try FfiConverterTypeAsked.handleMap.clone(handle: uniffiHandle)
-            } catch {
-                fatalError("Uniffi callback interface Asked: handle missing in uniffiClone")
-            }
-        },
-        cancel: { (
-            uniffiHandle: UInt64,
-            uniffiOutReturn: UnsafeMutableRawPointer,
-            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
-        ) in
-            let makeCall = {
-                () throws -> () in
-                guard let uniffiObj = try? FfiConverterTypeAsked.handleMap.get(handle: uniffiHandle) else {
-                    throw UniffiInternalError.unexpectedStaleHandle
-                }
-                return uniffiObj.cancel(
-                )
-            }
-
-
-            let writeReturn = { () }
-            uniffiTraitInterfaceCall(
-                callStatus: uniffiCallStatus,
-                makeCall: makeCall,
-                writeReturn: writeReturn
-            )
-        }
-    )
-
-    // Rust stores this pointer for future callback invocations, so it must live
-    // for the process lifetime (not just for the init function call).
-    //
-    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
-    // This is safe because the pointee is initialized once during static init
-    // and never mutated by either side of the FFI.  Its fields are C function pointers.
-    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceAsked> = {
-        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceAsked>.allocate(capacity: 1)
-        ptr.initialize(to: vtable)
-        return UnsafePointer(ptr)
-    }()
-}
-
-private func uniffiCallbackInitAsked() {
-    uniffi_pipevideo_swift_fn_init_callback_vtable_asked(UniffiCallbackInterfaceAsked.vtablePtr)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeAsked: FfiConverter {
-    fileprivate static let handleMap = UniffiHandleMap<Asked>()
-
-    typealias FfiType = UInt64
-    typealias SwiftType = Asked
-
-    public static func lift(_ handle: UInt64) throws -> Asked {
-        if ((handle & 1) == 0) {
-            // Rust-generated handle, construct a new class that uses the handle to implement the
-            // interface
-            return AskedImpl(unsafeFromHandle: handle)
-        } else {
-            // Swift-generated handle, get the object from the handle map
-            return try handleMap.remove(handle: handle)
-        }
-    }
-
-    public static func lower(_ value: Asked) -> UInt64 {
-         if let rustImpl = value as? AskedImpl {
-             // Rust-implemented object.  Clone the handle and return it
-            return rustImpl.uniffiCloneHandle()
-         } else {
-            // Swift object, generate a new vtable handle and return that.
-            return handleMap.insert(obj: value)
-         }
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Asked {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: Asked, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAsked_lift(_ handle: UInt64) throws -> Asked {
-    return try FfiConverterTypeAsked.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAsked_lower(_ value: Asked) -> UInt64 {
-    return FfiConverterTypeAsked.lower(value)
-}
-
-
-
-
-
-
-/**
- * What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
- */
-public protocol CancelProtocol: AnyObject, Sendable {
+public protocol CancelHandleProtocol: AnyObject, Sendable {
 
     /**
-     * Stops the call, also one that has not begun yet.
+     * Stops the call, also one that has not started yet.
      */
     func cancel()
 
 }
 /**
- * What stops a call: UniFFI does not carry a Swift task's cancelling over, so each call has one.
+ * Cancels a call. UniFFI does not pass on the cancellation of a host's task, so each call takes one
+ * of these.
  */
-open class Cancel: CancelProtocol, @unchecked Sendable {
+open class CancelHandle: CancelHandleProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
 
     /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
@@ -962,13 +763,13 @@ open class Cancel: CancelProtocol, @unchecked Sendable {
     @_documentation(visibility: private)
 #endif
     public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_cancel(self.handle, $0) }
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_cancelhandle(self.handle, $0) }
     }
 public convenience init() {
     let handle =
         try! rustCall() {
         uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_constructor_cancel_new(uniffiCallStatus
+    uniffi_pipevideo_swift_fn_constructor_cancelhandle_new(uniffiCallStatus
     )
 }
     self.init(unsafeFromHandle: handle)
@@ -980,18 +781,18 @@ public convenience init() {
             return
         }
 
-        try! rustCall { uniffi_pipevideo_swift_fn_free_cancel(handle, $0) }
+        try! rustCall { uniffi_pipevideo_swift_fn_free_cancelhandle(handle, $0) }
     }
 
 
 
 
     /**
-     * Stops the call, also one that has not begun yet.
+     * Stops the call, also one that has not started yet.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_cancel_cancel(
+    uniffi_pipevideo_swift_fn_method_cancelhandle_cancel(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
@@ -1005,24 +806,24 @@ open func cancel()  {try! rustCall() {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeCancel: FfiConverter {
+public struct FfiConverterTypeCancelHandle: FfiConverter {
     typealias FfiType = UInt64
-    typealias SwiftType = Cancel
+    typealias SwiftType = CancelHandle
 
-    public static func lift(_ handle: UInt64) throws -> Cancel {
-        return Cancel(unsafeFromHandle: handle)
+    public static func lift(_ handle: UInt64) throws -> CancelHandle {
+        return CancelHandle(unsafeFromHandle: handle)
     }
 
-    public static func lower(_ value: Cancel) -> UInt64 {
+    public static func lower(_ value: CancelHandle) -> UInt64 {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Cancel {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CancelHandle {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
 
-    public static func write(_ value: Cancel, into buf: inout [UInt8]) {
+    public static func write(_ value: CancelHandle, into buf: inout [UInt8]) {
         writeInt(&buf, lower(value))
     }
 }
@@ -1031,323 +832,15 @@ public struct FfiConverterTypeCancel: FfiConverter {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeCancel_lift(_ handle: UInt64) throws -> Cancel {
-    return try FfiConverterTypeCancel.lift(handle)
+public func FfiConverterTypeCancelHandle_lift(_ handle: UInt64) throws -> CancelHandle {
+    return try FfiConverterTypeCancelHandle.lift(handle)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeCancel_lower(_ value: Cancel) -> UInt64 {
-    return FfiConverterTypeCancel.lower(value)
-}
-
-
-
-
-
-
-public protocol CoreProtocol: AnyObject, Sendable {
-
-    func budgetLeft()  -> UInt64?
-
-    func create(arguments: Arguments, cancel: Cancel) async throws  -> Generation
-
-    func download(video: Video, path: String, listener: DownloadListener?, cancel: Cancel) async throws
-
-    func engines(cancel: Cancel) async throws  -> EngineCatalog
-
-    func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: Cancel) async throws  -> Generation
-
-    func reconcile(model: String, sentAt: Date, cancel: Cancel) async throws  -> [RecentRequest]
-
-    func retrieve(id: String, cancel: Cancel) async throws  -> Generation
-
-    func unwrapWebhook(body: Data, headers: [Header]) throws  -> WebhookEvent
-
-    func usage(cancel: Cancel) async throws  -> AccountUsage
-
-    func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: Cancel) async throws  -> Generation
-
-    func wake(generationId: String)
-
-    func watch(id: String, deadline: Double?)  -> Watch
-
-}
-open class Core: CoreProtocol, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_core(self.handle, $0) }
-    }
-public convenience init(options: Options, tokens: TokenSource?)throws  {
-    let handle =
-        try rustCallWithError(FfiConverterTypeFailure_lift) {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_constructor_core_new(
-        FfiConverterTypeOptions_lower(options),
-        FfiConverterOptionTypeTokenSource.lower(tokens),uniffiCallStatus
-    )
-}
-    self.init(unsafeFromHandle: handle)
-}
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_pipevideo_swift_fn_free_core(handle, $0) }
-    }
-
-
-
-
-open func budgetLeft() -> UInt64?  {
-    return try!  FfiConverterOptionUInt64.lift(try! rustCall() {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_core_budget_left(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-})
-}
-
-open func create(arguments: Arguments, cancel: Cancel)async throws  -> Generation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_create(
-                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func download(video: Video, path: String, listener: DownloadListener?, cancel: Cancel)async throws   {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_download(
-                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionTypeDownloadListener.lower(listener),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_void,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_void,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_void,
-            liftFunc: { $0 },
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func engines(cancel: Cancel)async throws  -> EngineCatalog  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_engines(
-                        self.uniffiCloneHandle(),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeEngineCatalog_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: Cancel)async throws  -> Generation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_generate(
-                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func reconcile(model: String, sentAt: Date, cancel: Cancel)async throws  -> [RecentRequest]  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_reconcile(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeRecentRequest.lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func retrieve(id: String, cancel: Cancel)async throws  -> Generation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_retrieve(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
-    return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_core_unwrap_webhook(
-            self.uniffiCloneHandle(),
-        FfiConverterData.lower(body),
-        FfiConverterSequenceTypeHeader.lower(headers),uniffiCallStatus
-    )
-})
-}
-
-open func usage(cancel: Cancel)async throws  -> AccountUsage  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_usage(
-                        self.uniffiCloneHandle(),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeAccountUsage_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: Cancel)async throws  -> Generation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_pipevideo_swift_fn_method_core_wait(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancel_lower(cancel)
-                )
-            },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-
-open func wake(generationId: String)  {try! rustCall() {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_core_wake(
-            self.uniffiCloneHandle(),
-        FfiConverterString.lower(generationId),uniffiCallStatus
-    )
-}
-}
-
-open func watch(id: String, deadline: Double?) -> Watch  {
-    return try!  FfiConverterTypeWatch_lift(try! rustCall() {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_core_watch(
-            self.uniffiCloneHandle(),
-        FfiConverterString.lower(id),
-        FfiConverterOptionDouble.lower(deadline),uniffiCallStatus
-    )
-})
-}
-
-
-
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeCore: FfiConverter {
-    typealias FfiType = UInt64
-    typealias SwiftType = Core
-
-    public static func lift(_ handle: UInt64) throws -> Core {
-        return Core(unsafeFromHandle: handle)
-    }
-
-    public static func lower(_ value: Core) -> UInt64 {
-        return value.uniffiCloneHandle()
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Core {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: Core, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeCore_lift(_ handle: UInt64) throws -> Core {
-    return try FfiConverterTypeCore.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeCore_lower(_ value: Core) -> UInt64 {
-    return FfiConverterTypeCore.lower(value)
+public func FfiConverterTypeCancelHandle_lower(_ value: CancelHandle) -> UInt64 {
+    return FfiConverterTypeCancelHandle.lower(value)
 }
 
 
@@ -1356,7 +849,7 @@ public func FfiConverterTypeCore_lower(_ value: Core) -> UInt64 {
 
 
 /**
- * Told each time that bytes have arrived.
+ * Receives the progress of a download each time that bytes have arrived.
  */
 public protocol DownloadListener: AnyObject, Sendable {
 
@@ -1364,7 +857,7 @@ public protocol DownloadListener: AnyObject, Sendable {
 
 }
 /**
- * Told each time that bytes have arrived.
+ * Receives the progress of a download each time that bytes have arrived.
  */
 open class DownloadListenerImpl: DownloadListener, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1563,7 +1056,321 @@ public func FfiConverterTypeDownloadListener_lower(_ value: DownloadListener) ->
 
 
 /**
- * What a token function has thrown, which only Swift looks into.
+ * A client of the core.
+ */
+public protocol NativeClientProtocol: AnyObject, Sendable {
+
+    func budgetLeft()  -> UInt64?
+
+    func create(arguments: Arguments, cancel: CancelHandle) async throws  -> Generation
+
+    func download(video: Video, path: String, listener: DownloadListener?, cancel: CancelHandle) async throws
+
+    func engines(cancel: CancelHandle) async throws  -> EngineCatalog
+
+    func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
+
+    func reconcile(model: String, sentAt: Date, cancel: CancelHandle) async throws  -> [RecentRequest]
+
+    func retrieve(id: String, cancel: CancelHandle) async throws  -> Generation
+
+    func unwrapWebhook(body: Data, headers: [Header]) throws  -> WebhookEvent
+
+    func usage(cancel: CancelHandle) async throws  -> AccountUsage
+
+    func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
+
+    func wake(generationId: String)
+
+    func watch(id: String, deadline: Double?)  -> Watch
+
+}
+/**
+ * A client of the core.
+ */
+open class NativeClient: NativeClientProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_nativeclient(self.handle, $0) }
+    }
+public convenience init(options: Options, tokens: TokenSource?)throws  {
+    let handle =
+        try rustCallWithError(FfiConverterTypeFailure_lift) {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_constructor_nativeclient_new(
+        FfiConverterTypeOptions_lower(options),
+        FfiConverterOptionTypeTokenSource.lower(tokens),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_nativeclient(handle, $0) }
+    }
+
+
+
+
+open func budgetLeft() -> UInt64?  {
+    return try!  FfiConverterOptionUInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_budget_left(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+open func create(arguments: Arguments, cancel: CancelHandle)async throws  -> Generation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_create(
+                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeGeneration_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func download(video: Video, path: String, listener: DownloadListener?, cancel: CancelHandle)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_download(
+                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionTypeDownloadListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_void,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_void,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func engines(cancel: CancelHandle)async throws  -> EngineCatalog  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_engines(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeEngineCatalog_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle)async throws  -> Generation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_generate(
+                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeGeneration_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func reconcile(model: String, sentAt: Date, cancel: CancelHandle)async throws  -> [RecentRequest]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeRecentRequest.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func retrieve(id: String, cancel: CancelHandle)async throws  -> Generation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_retrieve(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeGeneration_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
+    return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_unwrap_webhook(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(body),
+        FfiConverterSequenceTypeHeader.lower(headers),uniffiCallStatus
+    )
+})
+}
+
+open func usage(cancel: CancelHandle)async throws  -> AccountUsage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_usage(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeAccountUsage_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle)async throws  -> Generation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_wait(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeGeneration_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func wake(generationId: String)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_wake(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(generationId),uniffiCallStatus
+    )
+}
+}
+
+open func watch(id: String, deadline: Double?) -> Watch  {
+    return try!  FfiConverterTypeWatch_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_watch(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(id),
+        FfiConverterOptionDouble.lower(deadline),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNativeClient: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = NativeClient
+
+    public static func lift(_ handle: UInt64) throws -> NativeClient {
+        return NativeClient(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: NativeClient) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> NativeClient {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: NativeClient, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNativeClient_lift(_ handle: UInt64) throws -> NativeClient {
+    return try FfiConverterTypeNativeClient.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNativeClient_lower(_ value: NativeClient) -> UInt64 {
+    return FfiConverterTypeNativeClient.lower(value)
+}
+
+
+
+
+
+
+/**
+ * An error that a token function threw. Only the host reads it.
  */
 public protocol Thrown: AnyObject, Sendable {
 
@@ -1574,7 +1381,7 @@ public protocol Thrown: AnyObject, Sendable {
 
 }
 /**
- * What a token function has thrown, which only Swift looks into.
+ * An error that a token function threw. Only the host reads it.
  */
 open class ThrownImpl: Thrown, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1771,7 +1578,214 @@ public func FfiConverterTypeThrown_lower(_ value: Thrown) -> UInt64 {
 
 
 /**
- * Where the answer goes. One that is dropped without an answer is a failure.
+ * One call of the token function, which the host runs.
+ */
+public protocol TokenCall: AnyObject, Sendable {
+
+    /**
+     * Called when the token is no longer needed, also after a reply.
+     */
+    func cancel()
+
+}
+/**
+ * One call of the token function, which the host runs.
+ */
+open class TokenCallImpl: TokenCall, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_tokencall(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_tokencall(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Called when the token is no longer needed, also after a reply.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_tokencall_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceTokenCall {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceTokenCall = UniffiVTableCallbackInterfaceTokenCall(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeTokenCall.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface TokenCall: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeTokenCall.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface TokenCall: handle missing in uniffiClone")
+            }
+        },
+        cancel: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeTokenCall.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return uniffiObj.cancel(
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCall(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceTokenCall> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceTokenCall>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitTokenCall() {
+    uniffi_pipevideo_swift_fn_init_callback_vtable_tokencall(UniffiCallbackInterfaceTokenCall.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTokenCall: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<TokenCall>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = TokenCall
+
+    public static func lift(_ handle: UInt64) throws -> TokenCall {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return TokenCallImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: TokenCall) -> UInt64 {
+         if let rustImpl = value as? TokenCallImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TokenCall {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: TokenCall, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTokenCall_lift(_ handle: UInt64) throws -> TokenCall {
+    return try FfiConverterTypeTokenCall.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTokenCall_lower(_ value: TokenCall) -> UInt64 {
+    return FfiConverterTypeTokenCall.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Takes the token, or the error of the token function. Dropping it without either is a failure.
  */
 public protocol TokenReplyProtocol: AnyObject, Sendable {
 
@@ -1781,7 +1795,7 @@ public protocol TokenReplyProtocol: AnyObject, Sendable {
 
 }
 /**
- * Where the answer goes. One that is dropped without an answer is a failure.
+ * Takes the token, or the error of the token function. Dropping it without either is a failure.
  */
 open class TokenReply: TokenReplyProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1905,15 +1919,15 @@ public func FfiConverterTypeTokenReply_lower(_ value: TokenReply) -> UInt64 {
 
 
 /**
- * Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
+ * The token function of the host. `call` returns at once, and the host sends the token by the reply.
  */
 public protocol TokenSource: AnyObject, Sendable {
 
-    func ask(reply: TokenReply)  -> Asked
+    func call(reply: TokenReply)  -> TokenCall
 
 }
 /**
- * Whoever yields tokens. `ask` returns at once; the answer comes by the reply.
+ * The token function of the host. `call` returns at once, and the host sends the token by the reply.
  */
 open class TokenSourceImpl: TokenSource, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1968,10 +1982,10 @@ open class TokenSourceImpl: TokenSource, @unchecked Sendable {
 
 
 
-open func ask(reply: TokenReply) -> Asked  {
-    return try!  FfiConverterTypeAsked_lift(try! rustCall() {
+open func call(reply: TokenReply) -> TokenCall  {
+    return try!  FfiConverterTypeTokenCall_lift(try! rustCall() {
         uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_tokensource_ask(
+    uniffi_pipevideo_swift_fn_method_tokensource_call(
             self.uniffiCloneHandle(),
         FfiConverterTypeTokenReply_lower(reply),uniffiCallStatus
     )
@@ -2006,24 +2020,24 @@ fileprivate struct UniffiCallbackInterfaceTokenSource {
                 fatalError("Uniffi callback interface TokenSource: handle missing in uniffiClone")
             }
         },
-        ask: { (
+        call: { (
             uniffiHandle: UInt64,
             reply: UInt64,
             uniffiOutReturn: UnsafeMutablePointer<UInt64>,
             uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
         ) in
             let makeCall = {
-                () throws -> Asked in
+                () throws -> TokenCall in
                 guard let uniffiObj = try? FfiConverterTypeTokenSource.handleMap.get(handle: uniffiHandle) else {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
-                return uniffiObj.ask(
+                return uniffiObj.call(
                      reply: try FfiConverterTypeTokenReply_lift(reply)
                 )
             }
 
 
-            let writeReturn = { uniffiOutReturn.pointee = FfiConverterTypeAsked_lower($0) }
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterTypeTokenCall_lower($0) }
             uniffiTraitInterfaceCall(
                 callStatus: uniffiCallStatus,
                 makeCall: makeCall,
@@ -2110,7 +2124,7 @@ public func FfiConverterTypeTokenSource_lower(_ value: TokenSource) -> UInt64 {
 
 
 /**
- * Told of each change of a generation.
+ * Receives each change of a generation.
  */
 public protocol UpdateListener: AnyObject, Sendable {
 
@@ -2118,7 +2132,7 @@ public protocol UpdateListener: AnyObject, Sendable {
 
 }
 /**
- * Told of each change of a generation.
+ * Receives each change of a generation.
  */
 open class UpdateListenerImpl: UpdateListener, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2314,167 +2328,18 @@ public func FfiConverterTypeUpdateListener_lower(_ value: UpdateListener) -> UIn
 
 
 /**
- * Verifies deliveries without a client.
- */
-public protocol VerifierProtocol: AnyObject, Sendable {
-
-    func sign(body: Data, id: String, timestamp: Date)  -> [Header]
-
-    func unwrap(body: Data, headers: [Header], now: Date?) throws  -> WebhookEvent
-
-}
-/**
- * Verifies deliveries without a client.
- */
-open class Verifier: VerifierProtocol, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_verifier(self.handle, $0) }
-    }
-public convenience init(secrets: [String])throws  {
-    let handle =
-        try rustCallWithError(FfiConverterTypeFailure_lift) {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_constructor_verifier_new(
-        FfiConverterSequenceString.lower(secrets),uniffiCallStatus
-    )
-}
-    self.init(unsafeFromHandle: handle)
-}
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_pipevideo_swift_fn_free_verifier(handle, $0) }
-    }
-
-
-
-
-open func sign(body: Data, id: String, timestamp: Date) -> [Header]  {
-    return try!  FfiConverterSequenceTypeHeader.lift(try! rustCall() {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_verifier_sign(
-            self.uniffiCloneHandle(),
-        FfiConverterData.lower(body),
-        FfiConverterString.lower(id),
-        FfiConverterTimestamp.lower(timestamp),uniffiCallStatus
-    )
-})
-}
-
-open func unwrap(body: Data, headers: [Header], now: Date?)throws  -> WebhookEvent  {
-    return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
-        uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_verifier_unwrap(
-            self.uniffiCloneHandle(),
-        FfiConverterData.lower(body),
-        FfiConverterSequenceTypeHeader.lower(headers),
-        FfiConverterOptionTimestamp.lower(now),uniffiCallStatus
-    )
-})
-}
-
-
-
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeVerifier: FfiConverter {
-    typealias FfiType = UInt64
-    typealias SwiftType = Verifier
-
-    public static func lift(_ handle: UInt64) throws -> Verifier {
-        return Verifier(unsafeFromHandle: handle)
-    }
-
-    public static func lower(_ value: Verifier) -> UInt64 {
-        return value.uniffiCloneHandle()
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Verifier {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: Verifier, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeVerifier_lift(_ handle: UInt64) throws -> Verifier {
-    return try FfiConverterTypeVerifier.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeVerifier_lower(_ value: Verifier) -> UInt64 {
-    return FfiConverterTypeVerifier.lower(value)
-}
-
-
-
-
-
-
-/**
- * Dropping it stops following, never the generation.
+ * A stream of updates. Dropping it stops the stream, but not the generation.
  */
 public protocol WatchProtocol: AnyObject, Sendable {
 
     /**
-     * The next update, or none at the end. One that is cancelled ends it.
+     * Returns the next update, or `None` at the end. Cancelling the call ends the stream.
      */
-    func next(cancel: Cancel) async throws  -> Update?
+    func next(cancel: CancelHandle) async throws  -> Update?
 
 }
 /**
- * Dropping it stops following, never the generation.
+ * A stream of updates. Dropping it stops the stream, but not the generation.
  */
 open class Watch: WatchProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2530,14 +2395,14 @@ open class Watch: WatchProtocol, @unchecked Sendable {
 
 
     /**
-     * The next update, or none at the end. One that is cancelled ends it.
+     * Returns the next update, or `None` at the end. Cancelling the call ends the stream.
      */
-open func next(cancel: Cancel)async throws  -> Update?  {
+open func next(cancel: CancelHandle)async throws  -> Update?  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_watch_next(
-                        self.uniffiCloneHandle(),FfiConverterTypeCancel_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -2596,6 +2461,155 @@ public func FfiConverterTypeWatch_lower(_ value: Watch) -> UInt64 {
 
 
 
+
+
+/**
+ * Verifies webhook deliveries without a client.
+ */
+public protocol WebhookVerifierProtocol: AnyObject, Sendable {
+
+    func sign(body: Data, id: String, timestamp: Date)  -> [Header]
+
+    func unwrap(body: Data, headers: [Header], now: Date?) throws  -> WebhookEvent
+
+}
+/**
+ * Verifies webhook deliveries without a client.
+ */
+open class WebhookVerifier: WebhookVerifierProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_webhookverifier(self.handle, $0) }
+    }
+public convenience init(secrets: [String])throws  {
+    let handle =
+        try rustCallWithError(FfiConverterTypeFailure_lift) {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_constructor_webhookverifier_new(
+        FfiConverterSequenceString.lower(secrets),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_webhookverifier(handle, $0) }
+    }
+
+
+
+
+open func sign(body: Data, id: String, timestamp: Date) -> [Header]  {
+    return try!  FfiConverterSequenceTypeHeader.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_webhookverifier_sign(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(body),
+        FfiConverterString.lower(id),
+        FfiConverterTimestamp.lower(timestamp),uniffiCallStatus
+    )
+})
+}
+
+open func unwrap(body: Data, headers: [Header], now: Date?)throws  -> WebhookEvent  {
+    return try  FfiConverterTypeWebhookEvent_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_webhookverifier_unwrap(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(body),
+        FfiConverterSequenceTypeHeader.lower(headers),
+        FfiConverterOptionTimestamp.lower(now),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeWebhookVerifier: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = WebhookVerifier
+
+    public static func lift(_ handle: UInt64) throws -> WebhookVerifier {
+        return WebhookVerifier(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: WebhookVerifier) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> WebhookVerifier {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: WebhookVerifier, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWebhookVerifier_lift(_ handle: UInt64) throws -> WebhookVerifier {
+    return try FfiConverterTypeWebhookVerifier.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWebhookVerifier_lower(_ value: WebhookVerifier) -> UInt64 {
+    return FfiConverterTypeWebhookVerifier.lower(value)
+}
+
+
+
+
 public struct Arguments: Equatable, Hashable {
     public let model: String
     public let input: Input
@@ -2607,7 +2621,7 @@ public struct Arguments: Equatable, Hashable {
     public let engine: String?
     public let expandPrompt: Bool?
     /**
-     * An object, as JSON.
+     * A JSON object.
      */
     public let extraBody: String?
 
@@ -2615,7 +2629,7 @@ public struct Arguments: Equatable, Hashable {
     // declare one manually.
     public init(model: String, input: Input, instructions: String?, width: Int64?, height: Int64?, aspectRatio: String?, provider: Provider?, engine: String?, expandPrompt: Bool?,
         /**
-         * An object, as JSON.
+         * A JSON object.
          */extraBody: String?) {
         self.model = model
         self.input = input
@@ -2694,6 +2708,7 @@ public func FfiConverterTypeArguments_lower(_ value: Arguments) -> RustBuffer {
 public struct ErrorDetails: Equatable, Hashable {
     public let kind: String
     public let message: String
+    public let serviceMessage: String?
     public let status: UInt16?
     public let code: String?
     public let requestId: String?
@@ -2709,20 +2724,21 @@ public struct ErrorDetails: Equatable, Hashable {
     public let polls: UInt32?
     public let reason: String?
     /**
-     * The error that caused this one, or none. Swift's values hold none of their own kind but in a
-     * list.
+     * The error of this library that caused this one, if there is one. It is a list since not every
+     * host's values can contain one of their own type directly.
      */
     public let causes: [ErrorDetails]
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
-    public init(kind: String, message: String, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?,
+    public init(kind: String, message: String, serviceMessage: String?, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?,
         /**
-         * The error that caused this one, or none. Swift's values hold none of their own kind but in a
-         * list.
+         * The error of this library that caused this one, if there is one. It is a list since not every
+         * host's values can contain one of their own type directly.
          */causes: [ErrorDetails]) {
         self.kind = kind
         self.message = message
+        self.serviceMessage = serviceMessage
         self.status = status
         self.code = code
         self.requestId = requestId
@@ -2758,6 +2774,7 @@ public struct FfiConverterTypeErrorDetails: FfiConverterRustBuffer {
             try ErrorDetails(
                 kind: FfiConverterString.read(from: &buf),
                 message: FfiConverterString.read(from: &buf),
+                serviceMessage: FfiConverterOptionString.read(from: &buf),
                 status: FfiConverterOptionUInt16.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
                 requestId: FfiConverterOptionString.read(from: &buf),
@@ -2779,6 +2796,7 @@ public struct FfiConverterTypeErrorDetails: FfiConverterRustBuffer {
     public static func write(_ value: ErrorDetails, into buf: inout [UInt8]) {
         FfiConverterString.write(value.kind, into: &buf)
         FfiConverterString.write(value.message, into: &buf)
+        FfiConverterOptionString.write(value.serviceMessage, into: &buf)
         FfiConverterOptionUInt16.write(value.status, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterOptionString.write(value.requestId, into: &buf)
@@ -2922,9 +2940,13 @@ public func FfiConverterTypeItem_lower(_ value: Item) -> RustBuffer {
 
 
 /**
- * The options that were given; times in seconds.
+ * The options that were given; times are in seconds.
  */
 public struct Options: Equatable, Hashable {
+    /**
+     * The host's language, for the user agent, such as `swift`.
+     */
+    public let language: String
     public let apiKey: String?
     public let baseUrl: String?
     public let allowInsecure: Bool?
@@ -2947,7 +2969,11 @@ public struct Options: Equatable, Hashable {
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
-    public init(apiKey: String?, baseUrl: String?, allowInsecure: Bool?, requestTimeout: Double?, connectTimeout: Double?, maxRetries: Int64?, rateLimit: Limit, minInterval: Double?, maxInterval: Double?, safetyInterval: Double?, typical: Double?, deadline: Double?, webhookSecrets: [String]?, appUrl: String?, appTitle: String?, appName: String?, headers: [String: String], proxy: String?, caFile: String?) {
+    public init(
+        /**
+         * The host's language, for the user agent, such as `swift`.
+         */language: String, apiKey: String?, baseUrl: String?, allowInsecure: Bool?, requestTimeout: Double?, connectTimeout: Double?, maxRetries: Int64?, rateLimit: Limit, minInterval: Double?, maxInterval: Double?, safetyInterval: Double?, typical: Double?, deadline: Double?, webhookSecrets: [String]?, appUrl: String?, appTitle: String?, appName: String?, headers: [String: String], proxy: String?, caFile: String?) {
+        self.language = language
         self.apiKey = apiKey
         self.baseUrl = baseUrl
         self.allowInsecure = allowInsecure
@@ -2985,6 +3011,7 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Options {
         return
             try Options(
+                language: FfiConverterString.read(from: &buf),
                 apiKey: FfiConverterOptionString.read(from: &buf),
                 baseUrl: FfiConverterOptionString.read(from: &buf),
                 allowInsecure: FfiConverterOptionBool.read(from: &buf),
@@ -3008,6 +3035,7 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
     }
 
     public static func write(_ value: Options, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.language, into: &buf)
         FfiConverterOptionString.write(value.apiKey, into: &buf)
         FfiConverterOptionString.write(value.baseUrl, into: &buf)
         FfiConverterOptionBool.write(value.allowInsecure, into: &buf)
@@ -3047,7 +3075,7 @@ public func FfiConverterTypeOptions_lower(_ value: Options) -> RustBuffer {
 
 
 /**
- * How a call has failed.
+ * Why a call failed.
  */
 public
 enum Failure: Swift.Error {
@@ -3055,12 +3083,12 @@ enum Failure: Swift.Error {
 
 
     /**
-     * The core's error, and what the token function has thrown if that is its cause.
+     * The core's error, and the error that the token function threw if that caused it.
      */
     case Failed(details: ErrorDetails, thrown: Thrown?
     )
     /**
-     * The task was cancelled.
+     * The call was cancelled.
      */
     case Cancelled
 
@@ -3219,9 +3247,12 @@ public func FfiConverterTypeInput_lower(_ value: Input) -> RustBuffer {
 
 public enum Limit: Equatable, Hashable {
 
+    /**
+     * The core's default.
+     */
     case standard
-    case off
-    case own(requests: Int64, per: Double
+    case unlimited
+    case requests(count: Int64, per: Double
     )
 
 
@@ -3246,9 +3277,9 @@ public struct FfiConverterTypeLimit: FfiConverterRustBuffer {
 
         case 1: return .standard
 
-        case 2: return .off
+        case 2: return .unlimited
 
-        case 3: return .own(requests: try FfiConverterInt64.read(from: &buf), per: try FfiConverterDouble.read(from: &buf)
+        case 3: return .requests(count: try FfiConverterInt64.read(from: &buf), per: try FfiConverterDouble.read(from: &buf)
         )
 
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -3263,13 +3294,13 @@ public struct FfiConverterTypeLimit: FfiConverterRustBuffer {
             writeInt(&buf, Int32(1))
 
 
-        case .off:
+        case .unlimited:
             writeInt(&buf, Int32(2))
 
 
-        case let .own(requests,per):
+        case let .requests(count,per):
             writeInt(&buf, Int32(3))
-            FfiConverterInt64.write(requests, into: &buf)
+            FfiConverterInt64.write(count, into: &buf)
             FfiConverterDouble.write(per, into: &buf)
 
         }
@@ -3382,7 +3413,7 @@ public enum Provider: Equatable, Hashable {
     case order(slugs: [String]
     )
     /**
-     * The wire's own object, as JSON.
+     * The JSON object that is sent as it is.
      */
     case object(json: String
     )
@@ -3533,6 +3564,9 @@ public func FfiConverterTypeSource_lower(_ value: Source) -> RustBuffer {
 
 
 
+/**
+ * A generation to download, as a snapshot or by its id.
+ */
 
 public enum Video: Equatable, Hashable {
 
@@ -4340,7 +4374,7 @@ public func accountUsageFromJson(json: String) -> AccountUsage?  {
 })
 }
 /**
- * The category of a generation's failure.
+ * Returns the category of a generation's failure.
  */
 public func category(error: GenerationError) -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -4391,7 +4425,7 @@ public func generationJson(generation: Generation) -> String  {
 })
 }
 /**
- * Whether a status is an end.
+ * Returns whether a generation with this status no longer changes.
  */
 public func isFinal(status: Status) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -4418,7 +4452,7 @@ public func tokenUsageJson(usage: TokenUsage) -> String  {
 })
 }
 /**
- * The size up to which content is taken.
+ * Returns the maximum size of a file or of bytes in a request.
  */
 public func maxMediaBytes() -> UInt64  {
     return try!  FfiConverterUInt64.lift(try! rustCall() {
@@ -4446,7 +4480,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_func_account_usage_from_json() != 60989) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_func_category() != 43118) {
+    if (uniffi_pipevideo_swift_checksum_func_category() != 30266) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_func_engine_catalog_from_json() != 56724) {
@@ -4464,7 +4498,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_func_generation_json() != 34872) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_func_is_final() != 59605) {
+    if (uniffi_pipevideo_swift_checksum_func_is_final() != 40495) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_func_token_usage_from_json() != 25993) {
@@ -4473,58 +4507,58 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_func_token_usage_json() != 42861) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_func_max_media_bytes() != 49240) {
+    if (uniffi_pipevideo_swift_checksum_func_max_media_bytes() != 34186) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_cancel_cancel() != 60118) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_budget_left() != 29813) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_create() != 43191) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_download() != 5105) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_engines() != 1982) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_generate() != 4353) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_reconcile() != 4054) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_retrieve() != 12148) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_unwrap_webhook() != 64866) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_usage() != 45181) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_wait() != 46533) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_wake() != 63745) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_pipevideo_swift_checksum_method_core_watch() != 62205) {
+    if (uniffi_pipevideo_swift_checksum_method_cancelhandle_cancel() != 57445) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_downloadlistener_progressed() != 53703) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_budget_left() != 27792) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 43155) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 34993) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 25683) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 25768) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 57429) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 44383) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_unwrap_webhook() != 34727) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_usage() != 24214) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wait() != 46896) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wake() != 7154) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_watch() != 19608) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_updatelistener_updated() != 23238) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_asked_cancel() != 226) {
+    if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
+    if (uniffi_pipevideo_swift_checksum_method_tokencall_cancel() != 30228) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_tokenreply_fail() != 61042) {
@@ -4533,31 +4567,31 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_tokenreply_succeed() != 36116) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_tokensource_ask() != 3096) {
+    if (uniffi_pipevideo_swift_checksum_method_tokensource_call() != 29336) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_watch_next() != 15227) {
+    if (uniffi_pipevideo_swift_checksum_method_watch_next() != 60296) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_verifier_sign() != 39140) {
+    if (uniffi_pipevideo_swift_checksum_method_webhookverifier_sign() != 65514) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_verifier_unwrap() != 52224) {
+    if (uniffi_pipevideo_swift_checksum_method_webhookverifier_unwrap() != 65365) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_constructor_cancel_new() != 31926) {
+    if (uniffi_pipevideo_swift_checksum_constructor_cancelhandle_new() != 25347) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_constructor_core_new() != 20984) {
+    if (uniffi_pipevideo_swift_checksum_constructor_nativeclient_new() != 18202) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_constructor_verifier_new() != 62963) {
+    if (uniffi_pipevideo_swift_checksum_constructor_webhookverifier_new() != 30566) {
         return InitializationResult.apiChecksumMismatch
     }
 
-    uniffiCallbackInitAsked()
     uniffiCallbackInitDownloadListener()
     uniffiCallbackInitThrown()
+    uniffiCallbackInitTokenCall()
     uniffiCallbackInitTokenSource()
     uniffiCallbackInitUpdateListener()
     uniffiEnsurePipevideoInitialized()
