@@ -34,7 +34,7 @@ async function provide(number, request) {
     keepReason(request, reason);
     token = undefined;
   }
-  native.answerToken(request, token);
+  native.provideToken(request, token);
 }
 
 module.exports = { provide, register };

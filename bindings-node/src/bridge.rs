@@ -4,7 +4,7 @@
 //! The process has one runtime, which all environments (the main thread's and those of worker
 //! threads) share. Its thread never runs JavaScript: it puts events into the queues and calls each
 //! function once before it parks, so that many results cost one wake-up. The function does not keep
-//! the process alive; calls under way do, by `ref` and `unref`.
+//! the process alive; calls in progress do, by `ref` and `unref`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -77,7 +77,7 @@ pub(crate) struct Channel {
     events: Mutex<Vec<(u32, Event)>>,
     /// `None` before it is set up, and after the environment has ended.
     wake: Mutex<Option<Wake>>,
-    /// The calls under way, by number.
+    /// The calls in progress, by number.
     calls: Mutex<HashMap<u32, AbortHandle>>,
 }
 
@@ -178,7 +178,7 @@ pub struct Bridge(Arc<Channel>);
 
 #[napi]
 impl Bridge {
-    /// A bridge whose events go to this function.
+    /// Makes a bridge that passes its events to this function.
     #[napi(constructor)]
     pub fn new(env: Env, take: Function<'_, FnArgs<(Events,)>, ()>) -> Result<Self> {
         let channel = Arc::new(Channel {
@@ -200,13 +200,13 @@ impl Bridge {
         Ok(Self(channel))
     }
 
-    /// Keeps the process alive while a call is under way.
+    /// Keeps the process alive while a call is in progress.
     #[napi(js_name = "ref")]
     pub fn reference(&self, env: Env) {
         self.set_reference(env, sys::napi_ref_threadsafe_function);
     }
 
-    /// Lets the process end when no call is under way.
+    /// Lets the process end when no call is in progress.
     #[napi(js_name = "unref")]
     pub fn unreference(&self, env: Env) {
         self.set_reference(env, sys::napi_unref_threadsafe_function);

@@ -157,7 +157,7 @@ impl NativeClient {
         if let Some(ms) = options.timeout_ms {
             client = match client.with_request_timeout(duration(ms)) {
                 Ok(client) => client,
-                Err(error) => return Ok(Either::B(errors::text(&error))),
+                Err(error) => return Ok(Either::B(errors::to_json(&error))),
             };
         }
         let mut watch = client.responses().watch(id);

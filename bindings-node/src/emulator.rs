@@ -1,4 +1,4 @@
-//! The emulator in this process, on a thread of its own.
+//! The emulator, which runs in this process on its own thread.
 
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};

@@ -11,15 +11,15 @@ pub(crate) struct Failure(pub(crate) String);
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(text(&error))
+        Self(to_json(&error))
     }
 }
 
-/// The number under which `lib/errors.js` keeps what a token function was rejected with.
+/// The number under which `lib/errors.js` keeps the reason why a token function failed.
 pub(crate) type RejectionId = u32;
 
 /// Returns the error as JSON.
-pub(crate) fn text(error: &Error) -> String {
+pub(crate) fn to_json(error: &Error) -> String {
     view(error).to_string()
 }
 
@@ -36,8 +36,8 @@ fn view(error: &Error) -> Json {
     view
 }
 
-/// The fields that every error has, and those of its kind. What is null here is a property of the
-/// `Error` in JavaScript, so the fields of other kinds are absent.
+/// Returns the fields that every error has, and those of its kind. Each becomes a property of the
+/// `Error` in JavaScript even if it is null, so the fields of other kinds are left out.
 fn json_of(fields: &ErrorFields<'_>) -> Json {
     let mut json = json!({
         "kind": fields.kind.as_str(),
@@ -79,9 +79,9 @@ pub(crate) fn configuration(message: &str) -> String {
     json_of(&ErrorFields::new(ErrorKind::Configuration, message)).to_string()
 }
 
-/// An error that the binding itself finds in the JSON of a request. Its text names no value, since a
-/// value may be a prompt.
+/// An error that the binding itself finds in the JSON of a request. It quotes a value such as a role,
+/// but no prompt: `lib/input.js` has checked that texts are strings.
 pub(crate) fn invalid(error: &serde_json::Error) -> Failure {
-    let message = format!("the request does not have the form of a request: {error}.");
+    let message = format!("the request is malformed: {error}.");
     Failure(json_of(&ErrorFields::new(ErrorKind::InvalidRequest, &message)).to_string())
 }

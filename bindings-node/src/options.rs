@@ -17,7 +17,7 @@ const HOST: Host = Host {
     time_unit: TimeUnit::Milliseconds,
 };
 
-/// A client with the options that `lib/options.js` writes as JSON, or the error as JSON.
+/// Makes a client with the options that `lib/options.js` writes as JSON, or returns the error as JSON.
 pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
     let (options, extra_ca_file) =
         read(options).map_err(|error| errors::configuration(&error.to_string()))?;
@@ -29,7 +29,7 @@ pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Resul
     build(options, None, token)
 }
 
-/// The options, and the path in `NODE_EXTRA_CA_CERTS`.
+/// Reads the options, and apart from them the path in `NODE_EXTRA_CA_CERTS`.
 fn read(options: &str) -> Result<(ClientOptions, Option<PathBuf>), Error> {
     let mut options: Map<String, Json> = serde_json::from_str(options)?;
     let extra_ca_file = options.remove("extraCaFile").map(serde_json::from_value).transpose()?;
@@ -48,5 +48,5 @@ fn build(
     if let Some(path) = extra_ca_file {
         builder = builder.ca_file(path);
     }
-    builder.build().map_err(|error| errors::text(&error))
+    builder.build().map_err(|error| errors::to_json(&error))
 }

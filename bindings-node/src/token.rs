@@ -36,10 +36,10 @@ pub(crate) async fn ask(channel: Arc<Channel>, client: u32) -> Result<String, To
     Ok(token.await??)
 }
 
-/// Replies to a request with a token. Without one, the function was rejected, and JavaScript keeps
-/// the reason under the request's number.
+/// Replies to a request with a token. Without one the function has failed, and JavaScript keeps the
+/// reason under the request's number.
 #[napi]
-pub(crate) fn answer_token(request: u32, token: Option<String>) {
+pub(crate) fn provide_token(request: u32, token: Option<String>) {
     let reply = lock(&PENDING).remove(&request);
     if let Some(reply) = reply {
         // The receiver is gone if the call was cancelled.

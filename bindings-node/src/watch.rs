@@ -1,4 +1,4 @@
-//! A generation's updates, one after another.
+//! The stream of a generation's updates.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::values::{self, Value};
 
 type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
 
-/// The native half of what `watch` returns. Dropping it stops the stream, but not the generation.
+/// The native half of `Updates`. Dropping it stops the polling, but not the generation.
 #[napi]
 pub struct Watch {
     stream: Option<Stream>,
@@ -42,7 +42,7 @@ impl Watch {
         })
     }
 
-    /// Stops the stream.
+    /// Stops the polling.
     #[napi]
     pub fn close(&mut self) {
         self.stream = None;

@@ -1,4 +1,4 @@
-//! Webhooks: verify, read, and, for tests, sign.
+//! Webhooks: verifying deliveries, and signing them for tests.
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
@@ -15,7 +15,7 @@ pub struct Verifier(pipevideo::Webhook);
 pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
     match pipevideo::Webhook::new(secrets) {
         Ok(webhook) => Either::A(Verifier(webhook)),
-        Err(error) => Either::B(errors::text(&error)),
+        Err(error) => Either::B(errors::to_json(&error)),
     }
 }
 
@@ -38,7 +38,7 @@ impl Verifier {
 pub(crate) fn unwrapped(result: Result<WebhookEvent, Error>) -> String {
     match result {
         Ok(event) => values::event(&event),
-        Err(error) => format!("[{}]", errors::text(&error)),
+        Err(error) => format!("[{}]", errors::to_json(&error)),
     }
 }
 

@@ -119,6 +119,30 @@ test('an uncertain create has its cause, model and time, and can be reconciled',
   }
 });
 
+test('serviceMessage has the service’s own words, which are not in the message and not printed', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator, { maxRetries: 0 }));
+  for (const status of [400, 401, 403, 404, 418, 429, 503]) {
+    emulator.fault({ status, body: { message: 'SECRET words' } });
+    const error = await caught(() => client.usage.retrieve());
+    assert.equal(error.status, status);
+    assert.equal(error.serviceMessage, 'SECRET words');
+    assert.equal({ ...error }.serviceMessage, undefined);
+    const printed = `${error} ${error.stack} ${inspect(error, { depth: 9 })} ${JSON.stringify(error)}`;
+    assert.ok(!printed.includes('SECRET'), printed);
+  }
+  emulator.fault({ status: 500, body: { message: 'SECRET words' } });
+  const uncertain = await caught(() => client.responses.create(request));
+  assert.equal(uncertain.kind, 'submission_uncertain');
+  assert.equal(uncertain.serviceMessage, 'SECRET words');
+  for (const own of [
+    await caught(() => client.responses.retrieve('')),
+    await caught(() => new Pipevideo({ apiKey: ' ' })),
+  ]) {
+    assert.equal(own.serviceMessage, null);
+  }
+});
+
 test('a failed generation is a property of its error, and is not printed with it', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
