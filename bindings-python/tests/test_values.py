@@ -181,6 +181,23 @@ def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
     assert client.responses.wait(candidate.id).status == "completed"
 
 
+def test_an_error_keeps_the_services_words_apart(emulator: Emulator) -> None:
+    words = "The prompt 'a prompt that must stay private' is not allowed."
+    emulator.fault(match={"method": "POST"}, status=400, body={"message": words})
+    with pytest.raises(pipevideo.BadRequestError) as caught:
+        Pipevideo(**options(emulator)).responses.create(model=MODEL, input="A cat")
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert error.service_message == words
+        assert "private" not in f"{error} {error!r} {error.message}"
+    assert "private" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_every_error_class_has_a_service_message() -> None:
+    for error in pipevideo.errors._BY_KIND.values():
+        assert error("text").service_message is None
+        assert error("text", service_message="words").service_message == "words"
+
+
 def test_errors_may_be_subclassed() -> None:
     class Mine(pipevideo.NotFoundError):
         pass
