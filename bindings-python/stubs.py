@@ -19,9 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 STUB = HERE / "python/pipevideo/_native.pyi"
 IMPORTS = {
-    "._options": ["Detail", "Media", "Path", "Pending", "Seconds", "Via"],
+    "._types": ["Body", "Detail", "Headers", "Instant", "Media", "Path", "Pending", "Seconds", "Via"],
     "._values": ["AccountUsage", "EngineCatalog", "Progress", "RecentRequest"],
-    "._webhooks": ["Body", "Headers", "Instant"],
     "collections.abc": ["Callable", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._options import Client
+from ._base_client import BaseClient
 from ._updates import AsyncUpdates
 from ._webhooks import Webhooks
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from . import _native
     from ._native import Generation, Update
-    from ._options import EngineName, Input, Path, Provider, Seconds
+    from ._types import EngineName, Input, Path, Provider, Seconds
     from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
     from .errors import SubmissionUncertainError
 
 
-class AsyncPipevideo(Client):
+class AsyncPipevideo(BaseClient):
     """A client of Pipevideo's API for asyncio.
 
     All clients of a process with the same key and base URL share one rate limit.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ._options import Client
+from ._base_client import BaseClient
 from ._updates import Updates
 from ._webhooks import Webhooks
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from . import _native
     from ._native import Generation, Update
-    from ._options import EngineName, Input, Path, Provider, Seconds
+    from ._types import EngineName, Input, Path, Provider, Seconds
     from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
     from .errors import SubmissionUncertainError
 
 
-class Pipevideo(Client):
+class Pipevideo(BaseClient):
     """A client of Pipevideo's API whose calls block.
 
     All clients of a process with the same key and base URL share one rate limit.

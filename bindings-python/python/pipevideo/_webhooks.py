@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from . import _native
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
-    from typing import Any, Union
-
-    from typing_extensions import TypeAlias
-
+    from . import _native
     from ._native import WebhookEvent
-
-    Body: TypeAlias = Union[bytes, bytearray, memoryview, str]
-    Text: TypeAlias = Union[str, bytes]
-    Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
-    Instant: TypeAlias = Union[datetime, float]
+    from ._types import Body, Headers
 
 
 class Webhooks:

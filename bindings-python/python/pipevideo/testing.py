@@ -32,31 +32,24 @@ __all__ = ["Emulator"]
 class Emulator:
     """Pipevideo's API on loopback. It serves from its creation until `stop`, or the end of `with`.
 
-    Timing of generations:
-
-    polls: what the first, second, third... poll of a generation returns, such as `["queued",
-        "completed"]`. The last entry is repeated. Time has no effect then.
-    speed: how much faster than real time generations progress. 60 makes a second of a minute; with 0
-        only `settle` changes a generation.
-    median_seconds, sigma: the median duration of a generation before `speed` (90), and the standard
-        deviation of its logarithm (0.5).
-    seed: ids, durations, token counts and failures derive from it, so that runs repeat.
-    failure_rate: the share of generations that fail, from 0 to 1.
-
-    Limits:
-
-    rate_limit: `{"requests": 100, "window_seconds": 60}`, or None for no limit.
-    balance_cents: the prepaid credit at the start, in US cents (10000).
-    url_ttl_seconds: how long a video's URL is valid (3600).
-    video_bytes: the size of the video, which is then no longer playable.
-
-    Addresses and webhooks:
-
-    port: the API's port; a free one by default.
-    api_key: the key that is accepted.
-    webhook_url: where webhooks are sent, if anywhere.
-    webhook_secrets: the secrets that sign them, `whsec_...`.
-    webhook_family: the names of their headers, `svix` or `webhook`.
+    Args:
+        polls: What the first, second, third... poll of a generation returns, such as `["queued",
+            "completed"]`. The last entry is repeated. Time has no effect then.
+        speed: How much faster than real time generations progress. 60 makes a second of a minute;
+            with 0 only `settle` changes a generation.
+        median_seconds, sigma: The median duration of a generation before `speed` (90), and the
+            standard deviation of its logarithm (0.5).
+        seed: Ids, durations, token counts and failures derive from it, so that runs repeat.
+        failure_rate: The share of generations that fail, from 0 to 1.
+        rate_limit: `{"requests": 100, "window_seconds": 60}`, or None for no limit.
+        balance_cents: The prepaid credit at the start, in US cents (10000).
+        url_ttl_seconds: How long a video's URL is valid (3600).
+        video_bytes: The size of the video, which is then no longer playable.
+        port: The API's port; a free one by default.
+        api_key: The key that is accepted.
+        webhook_url: Where webhooks are sent, if anywhere.
+        webhook_secrets: The secrets that sign them, `whsec_...`.
+        webhook_family: The names of their headers, `svix` or `webhook`.
     """
 
     __slots__ = ("_emulator",)
@@ -111,17 +104,20 @@ class Emulator:
     def fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
         """Adds a fault, given as a mapping or as keyword arguments.
 
-        match: the requests it applies to, such as `{"method": "POST"}` or `{"path": "/v1/usage"}`.
-        nth, times: apply to the n-th matching request (the first) and so many after it (once); None
-            for all.
-        status, headers, body: replace those of the response.
-        patch: replaces members of the JSON response.
-        delay_ms: delays the response.
-        drop: closes the connection: `before_reading`, `after_reading`, or `mid_body`.
-        taken: whether the service processes the request. By default it does, unless `status` or
-            `body` replaces the response, or the connection is closed before the request is read.
-        after_deliveries: delays the response until so many webhook deliveries were attempted.
-        claim: sends a webhook that claims this status for the response's generation.
+        Args:
+            match: The requests it applies to, such as `{"method": "POST"}` or `{"path":
+                "/v1/usage"}`.
+            nth, times: Apply to the n-th matching request (the first) and so many after it (once);
+                None for all.
+            status, headers, body: Replace those of the response.
+            patch: Replaces members of the JSON response.
+            delay_ms: Delays the response.
+            drop: Closes the connection: `before_reading`, `after_reading`, or `mid_body`.
+            taken: Whether the service processes the request. By default it does, unless `status` or
+                `body` replaces the response, or the connection is closed before the request is
+                read.
+            after_deliveries: Delays the response until so many webhook deliveries were attempted.
+            claim: Sends a webhook that claims this status for the response's generation.
         """
         self._emulator.fault({**(fault or {}), **members})
 
@@ -144,12 +140,13 @@ class Emulator:
     def delivery_fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
         """Adds a fault of webhook deliveries, given as a mapping or as keyword arguments.
 
-        generation_id: the generation whose deliveries it applies to; all by default.
-        nth, times: apply to the n-th matching delivery (the first) and so many after it (once).
-        lost: do not send it.
-        twice: send it twice.
-        wrong_signature: sign it wrongly.
-        delay_ms, after_deliveries: send it later, or after so many others.
+        Args:
+            generation_id: The generation whose deliveries it applies to; all by default.
+            nth, times: Apply to the n-th matching delivery (the first) and so many after it (once).
+            lost: Do not send it.
+            twice: Send it twice.
+            wrong_signature: Sign it wrongly.
+            delay_ms, after_deliveries: Send it later, or after so many others.
         """
         self._emulator.delivery_fault({**(fault or {}), **members})
 

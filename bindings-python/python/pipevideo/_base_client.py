@@ -1,0 +1,126 @@
+"""The base of both clients: their options, `repr`, and how they pickle."""
+
+from __future__ import annotations
+
+from . import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from ._types import ApiKey, App, Path, Polling, PollingObject, Seconds
+
+
+class _NotGiven:
+    """The default of an option for which None has a meaning of its own."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+    def __reduce__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN = _NotGiven()
+
+
+class BaseClient:
+    """The base of both clients."""
+
+    __slots__ = ("_core", "_options", "__weakref__")
+
+    def __init__(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        allow_insecure: bool | None = None,
+        request_timeout: Seconds | None = None,
+        connect_timeout: Seconds | None = None,
+        max_retries: int | None = None,
+        rate_limit: tuple[int, Seconds] | None | _NotGiven = NOT_GIVEN,
+        polling: Polling | Mapping[str, Any] | PollingObject | None = None,
+        deadline: Seconds | None = None,
+        webhook_secrets: str | Sequence[str] | None = None,
+        app: App | Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        """Creates a client. Nothing is sent yet.
+
+        Durations are seconds, or a `timedelta`. A wrong value is a `ConfigurationError`.
+
+        Args:
+            api_key: The key, or a function (async allowed) that returns a token and is called
+                before each request. By default `PIPEVIDEO_API_KEY`.
+            base_url: The API's address, with or without `/v1`. By default `PIPEVIDEO_BASE_URL`,
+                else the service's own.
+            allow_insecure: Allow plain http to other machines than this one.
+            request_timeout: The time limit of one HTTP request (30).
+            connect_timeout: The time limit of making a connection (5).
+            max_retries: How often a request that is safe to repeat is sent again (4).
+            rate_limit: At most so many requests in so many seconds, `(100, 60)`. None switches it
+                off.
+            polling: A mapping, or an object, of `min_interval` (2) and `max_interval` (5) between
+                polls of a generation, `typical` (90), the usual duration of a generation, and
+                `safety_interval` (60), the poll interval with webhooks.
+            deadline: The time limit of a whole wait (900).
+            webhook_secrets: The secrets that sign webhooks. By default `PIPEVIDEO_WEBHOOK_SECRET`,
+                separated by commas. With secrets, waits rely on webhooks: they poll when one
+                arrives, and each `safety_interval`.
+            app: `url`, `title` and `name` of your application, for the service's statistics.
+            headers: Headers for every request to the API.
+            proxy: The URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).
+            ca_file: A PEM file of certificates to trust, beside the usual ones.
+        """
+        given: dict[str, Any] = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "allow_insecure": allow_insecure,
+            "request_timeout": request_timeout,
+            "connect_timeout": connect_timeout,
+            "max_retries": max_retries,
+            "polling": polling,
+            "deadline": deadline,
+            "webhook_secrets": webhook_secrets,
+            "app": app,
+            "headers": headers,
+            "proxy": proxy,
+            "ca_file": ca_file,
+        }
+        options = {name: value for name, value in given.items() if value is not None}
+        if not isinstance(rate_limit, _NotGiven):
+            options["rate_limit"] = rate_limit
+        self._options = options
+        self._core = _native.Core(options)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client has been closed."""
+        return self._core.is_closed
+
+    @property
+    def budget_left(self) -> int | None:
+        """How many requests of the rate limit are left in this window, counting those of this process.
+        None without a rate limit."""
+        return self._core.budget_left()
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self._options.items()
+            # These hold secrets: a key, a proxy's password, a header with a token.
+            if name not in ("api_key", "proxy", "headers", "webhook_secrets")
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _restore, (type(self), self._options)
+
+
+def _restore(cls: type[BaseClient], options: dict[str, Any]) -> BaseClient:
+    return cls(**options)
