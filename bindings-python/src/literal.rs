@@ -25,4 +25,4 @@ macro_rules! literal {
 }
 
 literal!(FailureCategory, "pipevideo.errors");
-literal!(Via, "pipevideo._options");
+literal!(Via, "pipevideo._types");

@@ -194,8 +194,8 @@ def shown_event(event: pipevideo.WebhookEvent) -> dict[str, Any]:
 
 
 def with_present_timestamp(arguments: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
-    """The arguments of an unwrap whose `now` is the present: the timestamp is moved by the difference,
-    and signatures that are correct for one of the secrets are made again."""
+    """The arguments of an unwrap as if `now` were the present: the timestamp is moved by the
+    difference, and signatures that are correct for one of the secrets are made again."""
     body, headers, then = arguments["body"], dict(arguments["headers"]), arguments["now"]
     names = {name.lower(): name for name in headers}
     for family in ("svix", "webhook"):

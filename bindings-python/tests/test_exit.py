@@ -13,8 +13,8 @@ import pytest
 from conftest import polls, until
 from pipevideo.testing import Emulator
 
-# A bridge whose threads attach to the interpreter aborts in 10 to 65 % of such runs, but one that is
-# almost right may do so in one of hundreds.
+# Prototypes in which Rust threads attached to the interpreter aborted in 10 to 65 % of such runs. A
+# bridge that is almost right may abort in one of hundreds.
 RUNS = 500
 
 CLIENT = """

@@ -28,7 +28,7 @@ def test_the_import_is_quick_and_imports_no_slow_module() -> None:
     )
     best = float("inf")
     for _ in range(10):
-        # Without `site`, whose own imports would hide those of the package.
+        # Without `site`: its imports would hide those of the package.
         path = str(Path(pipevideo.__file__).parents[1])
         command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {path!r}); {script}"]
         ended = subprocess.run(command, capture_output=True, text=True, check=True)

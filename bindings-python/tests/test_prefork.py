@@ -49,7 +49,7 @@ generate = app.task(name="generate")(generate)
 
 @contextmanager
 def serving(folder: Path, emulator: Emulator, source: str, *command: str) -> Iterator[tuple[Path, int]]:
-    """Runs a server whose workers use the source's client. Yields its log file and its process id."""
+    """Runs a server with the source's client in its workers. Yields its log file and process id."""
     (folder / "served.py").write_text(source)
     log = folder / "log"
     environment = {

@@ -34,22 +34,22 @@ class AsyncPipevideo(BaseClient):
     @property
     def responses(self) -> AsyncResponses:
         """Generations: create, retrieve, wait, watch, download, reconcile."""
-        return AsyncResponses(self._core)
+        return AsyncResponses(self._native)
 
     @property
     def engines(self) -> AsyncEngines:
         """The catalogue of engines, models and rates."""
-        return AsyncEngines(self._core)
+        return AsyncEngines(self._native)
 
     @property
     def usage(self) -> AsyncUsage:
         """The account's usage."""
-        return AsyncUsage(self._core)
+        return AsyncUsage(self._native)
 
     @property
     def webhooks(self) -> Webhooks:
         """Webhooks: verify a delivery, and wake the waits of its generation."""
-        return Webhooks(self._core)
+        return Webhooks(self._native)
 
     # generated: generate (by `cargo xtask generate`, from conformance/surface.json)
     def generate(
@@ -101,12 +101,12 @@ class AsyncPipevideo(BaseClient):
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._core.generate(request, deadline, on_update)
+        return self._native.generate(request, deadline, on_update)
     # end of generated
 
     async def close(self) -> None:
         """Closes the client. Calls in progress continue; new calls fail."""
-        self._core.close()
+        self._native.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,10 +123,10 @@ class AsyncPipevideo(BaseClient):
 class AsyncResponses:
     """Generations: create, retrieve, wait, watch, download, reconcile."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     # generated: responses.create (by `cargo xtask generate`, from conformance/surface.json)
     def create(
@@ -175,12 +175,12 @@ class AsyncResponses:
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._core.create(request)
+        return self._native.create(request)
     # end of generated
 
     def retrieve(self, id: str) -> Coroutine[Any, Any, Generation]:
         """Retrieves a generation as it is now."""
-        return self._core.retrieve(id)
+        return self._native.retrieve(id)
 
     def wait(
         self,
@@ -198,14 +198,14 @@ class AsyncResponses:
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
         """
-        return self._core.wait(id, deadline, on_update)
+        return self._native.wait(id, deadline, on_update)
 
     def watch(self, id: str, *, deadline: Seconds | None = None) -> AsyncUpdates:
         """Watches a generation: an async iterator over every change, the final one last.
 
-        A generation that fails ends it with an update whose status is `failed`, not with an error.
+        A generation that fails is not an error: the status of the last update is `failed`.
         """
-        return AsyncUpdates(self._core.watch(id, deadline))
+        return AsyncUpdates(self._native.watch(id, deadline))
 
     def download(
         self,
@@ -219,7 +219,7 @@ class AsyncResponses:
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them.
         """
-        return self._core.download(generation, path, on_progress)
+        return self._native.download(generation, path, on_progress)
 
     def reconcile(self, error: SubmissionUncertainError) -> Coroutine[Any, Any, list[RecentRequest]]:
         """Finds the generations that an uncertain create may have made, nearest in time first.
@@ -229,30 +229,30 @@ class AsyncResponses:
         from ._reconcile import lost_create
 
         model, sent_at = lost_create(error)
-        return self._core.reconcile(model, sent_at)
+        return self._native.reconcile(model, sent_at)
 
 
 class AsyncEngines:
     """The catalogue of engines, models and rates."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def list(self) -> Coroutine[Any, Any, EngineCatalog]:
         """Lists the engines, their models and rates."""
-        return self._core.engines()
+        return self._native.engines()
 
 
 class AsyncUsage:
     """The account's usage."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def retrieve(self) -> Coroutine[Any, Any, AccountUsage]:
         """Retrieves balance, totals, days and recent requests."""
-        return self._core.usage()
+        return self._native.usage()

@@ -30,7 +30,7 @@ NOT_GIVEN = _NotGiven()
 class BaseClient:
     """The base of both clients."""
 
-    __slots__ = ("_core", "_options", "__weakref__")
+    __slots__ = ("_native", "_options", "__weakref__")
 
     def __init__(
         self,
@@ -96,18 +96,18 @@ class BaseClient:
         if not isinstance(rate_limit, _NotGiven):
             options["rate_limit"] = rate_limit
         self._options = options
-        self._core = _native.Core(options)
+        self._native = _native.NativeClient(options)
 
     @property
     def is_closed(self) -> bool:
         """Whether the client has been closed."""
-        return self._core.is_closed
+        return self._native.is_closed
 
     @property
     def budget_left(self) -> int | None:
         """How many requests of the rate limit are left in this window, counting those of this process.
         None without a rate limit."""
-        return self._core.budget_left()
+        return self._native.budget_left()
 
     def __repr__(self) -> str:
         shown = [

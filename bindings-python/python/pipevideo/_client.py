@@ -1,5 +1,5 @@
 # Generated from _async_client.py by `cargo xtask generate`; do not edit.
-"""The client whose calls block. A call releases the GIL, and sees Ctrl-C within 0.2 seconds."""
+"""The blocking client. Its calls release the GIL, and see Ctrl-C within 0.2 seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pipevideo(BaseClient):
-    """A client of Pipevideo's API whose calls block.
+    """A blocking client of Pipevideo's API.
 
     All clients of a process with the same key and base URL share one rate limit.
     A client works in any thread, and in a forked child.
@@ -35,22 +35,22 @@ class Pipevideo(BaseClient):
     @property
     def responses(self) -> Responses:
         """Generations: create, retrieve, wait, watch, download, reconcile."""
-        return Responses(self._core)
+        return Responses(self._native)
 
     @property
     def engines(self) -> Engines:
         """The catalogue of engines, models and rates."""
-        return Engines(self._core)
+        return Engines(self._native)
 
     @property
     def usage(self) -> Usage:
         """The account's usage."""
-        return Usage(self._core)
+        return Usage(self._native)
 
     @property
     def webhooks(self) -> Webhooks:
         """Webhooks: verify a delivery, and wake the waits of its generation."""
-        return Webhooks(self._core)
+        return Webhooks(self._native)
 
     def generate(
         self,
@@ -101,11 +101,11 @@ class Pipevideo(BaseClient):
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._core.generate(request, deadline, on_update).run()
+        return self._native.generate(request, deadline, on_update).run()
 
     def close(self) -> None:
         """Closes the client. Calls in progress continue; new calls fail."""
-        self._core.close()
+        self._native.close()
 
     def __enter__(self) -> Self:
         return self
@@ -122,10 +122,10 @@ class Pipevideo(BaseClient):
 class Responses:
     """Generations: create, retrieve, wait, watch, download, reconcile."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def create(
         self,
@@ -173,11 +173,11 @@ class Responses:
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._core.create(request).run()
+        return self._native.create(request).run()
 
     def retrieve(self, id: str) -> Generation:
         """Retrieves a generation as it is now."""
-        return self._core.retrieve(id).run()
+        return self._native.retrieve(id).run()
 
     def wait(
         self,
@@ -195,14 +195,14 @@ class Responses:
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
         """
-        return self._core.wait(id, deadline, on_update).run()
+        return self._native.wait(id, deadline, on_update).run()
 
     def watch(self, id: str, *, deadline: Seconds | None = None) -> Updates:
         """Watches a generation: an iterator over every change, the final one last.
 
-        A generation that fails ends it with an update whose status is `failed`, not with an error.
+        A generation that fails is not an error: the status of the last update is `failed`.
         """
-        return Updates(self._core.watch(id, deadline))
+        return Updates(self._native.watch(id, deadline))
 
     def download(
         self,
@@ -216,7 +216,7 @@ class Responses:
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them.
         """
-        return self._core.download(generation, path, on_progress).run()
+        return self._native.download(generation, path, on_progress).run()
 
     def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
         """Finds the generations that an uncertain create may have made, nearest in time first.
@@ -226,30 +226,30 @@ class Responses:
         from ._reconcile import lost_create
 
         model, sent_at = lost_create(error)
-        return self._core.reconcile(model, sent_at).run()
+        return self._native.reconcile(model, sent_at).run()
 
 
 class Engines:
     """The catalogue of engines, models and rates."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def list(self) -> EngineCatalog:
         """Lists the engines, their models and rates."""
-        return self._core.engines().run()
+        return self._native.engines().run()
 
 
 class Usage:
     """The account's usage."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def retrieve(self) -> AccountUsage:
         """Retrieves balance, totals, days and recent requests."""
-        return self._core.usage().run()
+        return self._native.usage().run()

@@ -40,7 +40,7 @@ class AsyncUpdates:
 
 
 class Updates:
-    """The updates of a generation, as an iterator whose steps block. `close()` ends it."""
+    """The updates of a generation, as a blocking iterator. `close()` ends it."""
 
     __slots__ = ("_watch",)
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 class Webhooks:
     """Webhooks, verified with the client's `webhook_secrets`."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_native",)
 
-    def __init__(self, core: _native.NativeClient) -> None:
-        self._core = core
+    def __init__(self, native: _native.NativeClient) -> None:
+        self._native = native
 
     def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
         """Verifies a delivery, parses its event, and makes the waits of its generation poll at once.
@@ -27,13 +27,13 @@ class Webhooks:
         Raises `WebhookVerificationError` for a delivery that is not genuine or not readable. Respond
         to it with status 400, and with 2xx to everything else.
         """
-        return self._core.unwrap_webhook(body, headers)
+        return self._native.unwrap_webhook(body, headers)
 
     def wake(self, generation_id: str) -> None:
         """Makes the waits of a generation poll at once, because another process verified its event.
 
         The process that unwraps an event publishes its `generation_id`, for example over Redis. The
         processes that wait subscribe, and call `wake`. A wrong id costs one request and does no harm.
-        An id whose wait has not begun yet is kept for the client's deadline.
+        If no wait for the id has begun yet, the id is kept for the client's deadline.
         """
-        self._core.wake(generation_id)
+        self._native.wake(generation_id)

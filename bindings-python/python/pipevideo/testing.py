@@ -141,7 +141,7 @@ class Emulator:
         """Adds a fault of webhook deliveries, given as a mapping or as keyword arguments.
 
         Args:
-            generation_id: The generation whose deliveries it applies to; all by default.
+            generation_id: Apply to the deliveries of this generation; to all by default.
             nth, times: Apply to the n-th matching delivery (the first) and so many after it (once).
             lost: Do not send it.
             twice: Send it twice.

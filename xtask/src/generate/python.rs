@@ -107,7 +107,7 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
 {documented}        \"\"\"
         request = {{
 {entries}        }}
-        return self._core.{name}(request{passed})
+        return self._native.{name}(request{passed})
 ",
         doc = declared.doc,
         details = paragraphs.collect::<String>(),
@@ -138,9 +138,9 @@ fn parameter(argument: &Argument) -> String {
 const BLOCKING: [(&str, &str); 11] = [
     (
         "\"\"\"The client for asyncio (and uvloop). Cancelling a task stops its call, never the generation.\"\"\"",
-        "\"\"\"The client whose calls block. A call releases the GIL, and sees Ctrl-C within 0.2 seconds.\"\"\"",
+        "\"\"\"The blocking client. Its calls release the GIL, and see Ctrl-C within 0.2 seconds.\"\"\"",
     ),
-    ("API for asyncio.", "API whose calls block."),
+    ("A client of Pipevideo's API for asyncio.", "A blocking client of Pipevideo's API."),
     (
         "A client works on any event loop, also on several one after another, and in a forked child.",
         "A client works in any thread, and in a forked child.",
@@ -174,7 +174,7 @@ fn blocking(client: &str) -> Result<String, String> {
             // The bracket that closed it.
             text = text.replacen("]:", ":", 1);
         }
-        if text.trim_start().starts_with("return self._core.") {
+        if text.trim_start().starts_with("return self._native.") {
             text += ".run()";
         }
         out += &text;
@@ -198,11 +198,11 @@ mod tests {
     fn the_blocking_client_calls_run_where_the_async_one_returns_a_coroutine() {
         let mut client: String = BLOCKING.iter().map(|(text, _)| format!("# {text}\n")).collect();
         client += "    def retrieve(self, id: str) -> Coroutine[Any, Any, list[Generation]]:\n";
-        client += "        return self._core.retrieve(id)\n";
+        client += "        return self._native.retrieve(id)\n";
         let blocking = blocking(&client).unwrap();
         assert!(blocking.ends_with(
             "    def retrieve(self, id: str) -> list[Generation]:\n        \
-             return self._core.retrieve(id).run()\n"
+             return self._native.retrieve(id).run()\n"
         ));
     }
 
