@@ -71,6 +71,7 @@ impl ClientInner {
         async {
             let mut attempts = 0;
             loop {
+                // A permit for each attempt: the service counts every request against the limit.
                 let permit = self.permit(request).await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
                     consequence: Consequence::Fail,
@@ -111,12 +112,14 @@ impl ClientInner {
         permit: Option<Permit>,
     ) -> Result<(T, Bytes), Error> {
         let span = Span::current();
+        // The budget's lock is taken only if the figure is recorded.
         if !span.is_disabled() {
             span.record("budget_left", self.state.limiter.left());
         }
         let (response, key) = match self.exchange(request).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
+                // The service cannot have counted a request that it did not receive.
                 if let Some(permit) = permit.filter(|_| error.delivery() == Delivery::NotSent) {
                     permit.not_sent();
                 }
@@ -146,6 +149,7 @@ impl ClientInner {
         let mut headers = self.headers.clone();
         let mut key = Cow::Borrowed("");
         if request.authorized {
+            // The token function is the caller's and may hang, before anything was sent.
             let authorized = clock::within(timeout, self.key.authorize()).await;
             let (header, token) = authorized
                 .ok_or_else(|| late("the token function returned no token", Delivery::NotSent))??;
@@ -161,6 +165,7 @@ impl ClientInner {
             headers,
             body: request.body.clone(),
         };
+        // One timeout for all of it: a response whose body stops half way is as good as none.
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {
             Some(response) => Ok((response?, key)),
@@ -198,6 +203,7 @@ async fn read_to_end(mut response: HttpResponse) -> Result<Response, TransportEr
     let mut body = BytesMut::new();
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
+        // Checked while reading, since Content-Length may be missing or wrong.
         if body.len() + chunk.len() > MAX_RESPONSE {
             let what = "the response is far larger than any of the API";
             return Err(TransportError { what, delivery: Delivery::Unknown, source: None });
@@ -215,6 +221,7 @@ pub(crate) fn standing_headers(config: &super::Config) -> Result<HeaderMap, Erro
     let agent = concat!("pipevideo-rust/", env!("CARGO_PKG_VERSION"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
     config.app.write(&mut headers)?;
+    // The caller's headers come last, so that they replace ours, the user agent for instance.
     headers.extend(config.headers.clone());
     Ok(headers)
 }

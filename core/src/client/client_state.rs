@@ -32,8 +32,8 @@ static STATES: LazyLock<Mutex<HashMap<Identity, Weak<ClientState>>>> =
     LazyLock::new(Mutex::default);
 
 impl ClientState {
-    /// The state of the clients with this identity. Without one, since the key is a function whose
-    /// tokens change, the state is shared with clones only.
+    /// The state of the clients with this identity. There is none if the key is a function, since its
+    /// tokens change: then the state is shared with clones only.
     pub(crate) fn of(identity: Option<Identity>, rate_limit: Option<RateLimit>) -> Arc<Self> {
         let new = || {
             Arc::new(Self {
@@ -45,6 +45,7 @@ impl ClientState {
         };
         let Some(identity) = identity else { return new() };
         let mut all = lock(&STATES);
+        // Programs that make a client for each of their users would fill the map otherwise.
         all.retain(|_, state| state.strong_count() > 0);
         let slot = all.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {
@@ -59,8 +60,8 @@ impl ClientState {
 /// a new one.
 ///
 /// Call it in the child of a `fork`, which inherits the parent's state in the middle of its calls:
-/// places in queues, and requests whose responses only the parent receives. The child must neither
-/// use nor drop the parent's clients, since their connections are the parent's too.
+/// places in queues, and requests that only the parent receives the responses of. The child must
+/// neither use nor drop the parent's clients, since their connections are the parent's too.
 ///
 /// ```
 /// // In the child:

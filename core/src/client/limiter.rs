@@ -46,10 +46,12 @@ impl Limiter {
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
         let ticket = Ticket { limiter: self, id: lock(&self.state).queue.enter() };
         loop {
+            // Registered before the turn is asked for, so that no change in between is missed.
             let changed = self.changed();
             let now = clock::now();
             let at = match ticket.turn(now) {
                 Turn::Granted => return Ok(Permit::new(self, Class::Direct)),
+                // Better an error now than a call that seems to hang for hours.
                 Turn::Frozen(at) if at.saturating_sub(now) > MAX_RETRY_AFTER => {
                     return Err(frozen(at.saturating_sub(now)));
                 }
@@ -66,6 +68,7 @@ impl Limiter {
     /// this again if the budget does not change before.
     pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
         let State { budget, queue } = &mut *lock(&self.state);
+        // Calls that wait have priority, also those that are about to be polled for the first time.
         let denial = queue.serve(clock::now(), budget);
         (f(budget), queue.next_event(denial))
     }
@@ -141,6 +144,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let State { budget, queue } = &mut *lock(&self.limiter.state);
         let now = clock::now();
+        // A permit that is dropped in the middle of a request counts: the service may have seen it.
         if self.sent {
             budget.release(now, self.class);
         } else {

@@ -155,6 +155,7 @@ impl Client {
     /// # }
     /// ```
     pub fn with_request_timeout(&self, timeout: Duration) -> Result<Self, Error> {
+        // The copy keeps the connections and the state, which are behind pointers.
         let mut inner = ClientInner::clone(&self.inner);
         inner.config.request_timeout = timeout;
         inner.config.check()?;

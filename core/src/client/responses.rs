@@ -212,6 +212,7 @@ fn candidates(
     let mut found = usage.recent_requests;
     found.retain(|request| {
         let same_model = request.model_name.as_deref().is_none_or(|name| name == model);
+        // What is unknown about a request must not rule it out.
         let since = request.created_at.is_none_or(|at| at + SKEW >= sent_at);
         same_model && since && !known(&request.id)
     });

@@ -116,6 +116,7 @@ fn subscribe(
 
 fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
     match generation.status {
+        // The end of a wait is a video. Every other end is an error, so that no caller has to check.
         Status::Failed => Err(Error::failed(generation)),
         _ => Ok(Arc::unwrap_or_clone(generation)),
     }
@@ -177,6 +178,7 @@ impl Stream for Watch {
     type Item = Result<Update, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // A stream does nothing before it is polled, so its deadline counts from here.
         if let State::New(client, id) = &self.state {
             let id = match GenerationId::parse(id.clone()) {
                 Ok(id) => id,

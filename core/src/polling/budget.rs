@@ -105,6 +105,7 @@ impl Budget {
     /// Acquires the right to send one request now. It is given back with
     /// [`release`](Self::release) or [`release_unsent`](Self::release_unsent).
     pub(crate) fn acquire(&mut self, now: Duration, class: Class) -> Result<(), Denial> {
+        // Also without a limit of our own: the service has the last word.
         if now < self.frozen_until {
             return Err(Denial::Frozen(self.frozen_until));
         }
@@ -115,6 +116,7 @@ impl Budget {
             match class {
                 Class::Direct => self.room(used, allowance, limit, |_| true)?,
                 Class::Poll => {
+                    // Calls that wait go first: each of them takes a slot that polls may not use.
                     self.room(used, allowance.saturating_sub(self.waiting), limit, |_| true)?;
                     let is_poll = |class| class == Class::Poll;
                     self.room(self.polls, for_polls(allowance), limit, is_poll)?;
@@ -151,6 +153,7 @@ impl Budget {
     /// A request got its response, or was abandoned after it may have been sent.
     pub(crate) fn release(&mut self, now: Duration, class: Class) {
         match self.limit {
+            // It counts until a window after its response.
             Some(_) => self.released.push_back((now, class)),
             None => self.release_unsent(class),
         }
@@ -229,10 +232,12 @@ impl Budget {
 
     fn allowance(&self, now: Duration) -> usize {
         let requests = self.limit.map_or(0, |limit| limit.requests);
+        // At least one, or nothing would ever find out that the limit has risen again.
         ((f64::from(requests) * self.share_at(now)) as usize).max(1)
     }
 
     fn share_at(&self, now: Duration) -> f64 {
+        // A window of zero is a caller's mistake that must not divide by zero.
         let window = self.limit.map_or(1.0, |limit| limit.per.as_secs_f64()).max(1e-3);
         let since = now.saturating_sub(self.cut_at).as_secs_f64();
         (self.share + REGAINED * since / window).min(1.0)

@@ -35,7 +35,7 @@ impl Plan {
     pub(super) fn add(&mut self, name: &str, record: Tracked<()>) {
         self.remove(name);
         self.planner.on_added(&id(name), &record);
-        self.records.insert(id(name), record);
+        self.records.insert(id(name), Box::new(record));
     }
 
     pub(super) fn remove(&mut self, name: &str) {

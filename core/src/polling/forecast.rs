@@ -38,6 +38,7 @@ impl Estimate {
     const MAX_WEIGHT: f64 = 60.0;
 
     fn learn(&mut self, took: Duration) {
+        // The logarithm of zero is not a number; a millisecond is as good as zero.
         let seen = took.as_secs_f64().max(1e-3).ln();
         self.weight = (self.weight + 1.0).min(Self::MAX_WEIGHT);
         let off = seen - self.mean;
@@ -72,6 +73,7 @@ impl Forecast {
     /// The distribution of the durations of this route.
     pub(crate) fn shape(&self, route: &str) -> Shape {
         let estimate = self.routes.get(route).unwrap_or(&self.prior);
+        // A few equal durations in a row must not make the next one seem certain.
         Shape { mean: estimate.mean, sigma: estimate.variance.sqrt().clamp(0.1, 2.0) }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Next {
     WhenChanged,
 }
 
-/// Chooses the generation whose poll the budget is spent on.
+/// Chooses the generation to spend the budget on.
 ///
 /// A poll is worth the expected time for which its generation has been over unnoticed. While the
 /// budget is enough, each generation is polled within `max_interval`. When it is not, a poll is
@@ -105,6 +105,7 @@ impl Planner {
         polling: Polling,
         relies_on_webhooks: bool,
     ) {
+        // One wait without webhooks is enough to need polls.
         self.demand -= record.demand();
         record.relies_on_webhooks &= relies_on_webhooks;
         record.polling = Polling {
@@ -119,6 +120,7 @@ impl Planner {
 
     /// Makes a poll due at once, whatever it is worth; if one is in flight, when it has returned.
     pub(super) fn poll_now<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+        // A webhook or a deadline is better evidence than the backoff after a failed poll.
         record.urgent = true;
         record.not_before = Duration::ZERO;
         self.changed.push(id.clone());
@@ -168,6 +170,7 @@ impl Planner {
             record.urgent = false;
         }
         if let Some((polls, window)) = poll_rate {
+            // The pace catches up with the clock, but never by more than a burst.
             let gap = window / u32::try_from(polls).unwrap_or(u32::MAX);
             let behind = now.saturating_sub(gap.saturating_mul(BURST));
             self.paced_until = self.paced_until.max(behind).saturating_add(gap);
@@ -183,6 +186,7 @@ impl Planner {
         budget: &mut Budget,
     ) -> Result<GenerationId, Next> {
         let Some((first, id)) = self.due.first() else { return Err(Next::WhenChanged) };
+        // Urgent polls are due at time zero, and are not held back by the pace.
         let by_worth = self.crowded && !first.is_zero();
         let at = if by_worth { self.paced_until.max(*first) } else { *first };
         let mut spared = None;
@@ -205,7 +209,7 @@ impl Planner {
         Ok(spared.or(best).unwrap_or_else(|| id.clone()))
     }
 
-    /// Of the generations that are due, the one whose poll is worth most.
+    /// Of the generations that are due, the one with the poll that is worth most.
     fn most_unseen<H>(&self, now: Duration, records: &Records<H>) -> Option<GenerationId> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now);
         let unseen = due.filter_map(|(_, id)| {
@@ -221,6 +225,8 @@ impl Planner {
     fn schedule<H>(&mut self, records: &mut Records<H>, poll_rate: Option<(usize, Duration)>) {
         let load = self.load_under(poll_rate);
         let crowded = load > 1.0;
+        // Due times depend on the load, but recomputing all of them at each change of it would make
+        // a decision cost a pass over all records.
         let changed = load.max(self.load) > RELOAD * load.min(self.load);
         if crowded != self.crowded || (crowded && changed) {
             self.crowded = crowded;
@@ -233,6 +239,7 @@ impl Planner {
             self.work.set(self.work.get() + 1);
             let Some(record) = records.get_mut(&id) else { continue };
             self.leave_queues(&id, record);
+            // Its result will bring it back.
             if record.poll.is_some() {
                 continue;
             }

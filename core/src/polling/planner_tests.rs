@@ -268,7 +268,7 @@ fn check_queues(plan: &Plan) -> Result<(), TestCaseError> {
             ),
         }
     }
-    let demand: f64 = records.values().map(Tracked::demand).sum();
+    let demand: f64 = records.values().map(|record| record.demand()).sum();
     prop_assert!((planner.demand - demand).abs() < 1e-6);
     Ok(())
 }

@@ -13,8 +13,9 @@ pub(crate) type WaitId = u64;
 /// Identifies a poll, so that the result of one that was aborted is recognized.
 pub(crate) type PollId = u64;
 
-/// The records of all tracked generations, by id.
-pub(crate) type Records<H> = HashMap<GenerationId, Tracked<H>>;
+/// The records of all tracked generations, by id. They are boxed since a map has up to twice the
+/// slots that it needs.
+pub(crate) type Records<H> = HashMap<GenerationId, Box<Tracked<H>>>;
 
 /// A generation that at least one wait is interested in.
 ///
@@ -88,7 +89,8 @@ impl<H> Tracked<H> {
     ) -> Self {
         Self {
             state: WaitState::new(created_at),
-            waits: Vec::new(),
+            // Nearly all generations have one wait; a growing Vec would start with room for four.
+            waits: Vec::with_capacity(1),
             route: String::new(),
             polling,
             relies_on_webhooks,
@@ -116,6 +118,7 @@ impl<H> Tracked<H> {
             return;
         }
         self.route = route(generation);
+        // By the service's clock, which may be ahead of this machine's: then the age is unknown.
         let age = generation.created_at.and_then(|at| wall.duration_since(at).ok());
         if !self.creation_known
             && let Some(age) = age.filter(|age| *age <= MAX_AGE)
@@ -133,6 +136,8 @@ impl<H> Tracked<H> {
             return latency.filter(|latency| *latency <= MAX_AGE);
         };
         let age = now.saturating_sub(self.created_at);
+        // The service's own figure is better than what polls can show, within what they have shown:
+        // a latency that contradicts them is measured from another moment.
         let shortest = seen_at.saturating_sub(self.created_at).min(age);
         self.creation_known.then(|| match latency {
             Some(latency) => latency.clamp(shortest, age),
@@ -146,6 +151,7 @@ impl<H> Tracked<H> {
         if self.relies_on_webhooks {
             self.polling.safety_interval
         } else {
+            // A caller who raises the minimum above the maximum means the minimum.
             self.polling.max_interval.max(self.polling.min_interval)
         }
     }

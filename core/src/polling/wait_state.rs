@@ -83,6 +83,7 @@ impl WaitState {
     /// Compares a snapshot with the last one, and replaces that unless the new one is stale.
     pub(crate) fn compare_and_store(&mut self, snapshot: &Snapshot) -> Novelty {
         let rank = rank(&snapshot.generation.status, self.rank);
+        // Statuses only move forward, so a lower one comes from a replica that lags behind.
         if rank < self.rank {
             return Novelty::Stale;
         }

@@ -60,7 +60,7 @@ pub(crate) struct Watch<H> {
 pub(crate) enum Action<H> {
     /// Poll a generation through the client of one of its waits. The budget has been charged.
     Poll { id: GenerationId, poll: PollId, handle: H },
-    /// Abort a poll whose result no wait needs.
+    /// Abort a poll: no wait needs its result.
     Abort(PollId),
     /// Show an update to a wait.
     Update { handle: H, update: Box<Update> },
@@ -165,6 +165,7 @@ impl<H: Clone> Watchlist<H> {
         }
         let deadline = self.deadlines.first().map_or(Duration::MAX, |(ends_at, ..)| *ends_at);
         match next {
+            // The budget names a time, so that its changes before that are of no interest.
             Next::At(at) => Timeout { at: at.min(deadline), on_budget_change: false },
             _ => Timeout { at: deadline, on_budget_change: true },
         }
@@ -175,7 +176,8 @@ impl<H: Clone> Watchlist<H> {
         if let Some(record) = self.records.get_mut(&id) {
             self.planner.merge_polling(&id, record, polling, relies_on_webhooks);
         } else {
-            let mut record = Tracked::new(now, watch.created_at, polling, relies_on_webhooks);
+            let mut record =
+                Box::new(Tracked::new(now, watch.created_at, polling, relies_on_webhooks));
             if let Some(created) = &watch.created {
                 record.describe(&created.generation, now, wall);
             }
@@ -204,6 +206,7 @@ impl<H: Clone> Watchlist<H> {
                 Next::Poll(id) => id,
                 next => return next,
             };
+            // The planner returns ids of records, and a record has waits, or it is removed.
             let Some(record) = self.records.get_mut(&id) else { continue };
             let Some(wait) = record.waits.first() else { continue };
             let handle = wait.handle.clone();
@@ -234,9 +237,11 @@ impl<H: Clone> Watchlist<H> {
         {
             self.planner.forecast.learn(&record.route, took);
         }
+        // A create shows a generation too, but says nothing about polls: a 404 may follow it.
         record.state.on_poll_succeeded();
         self.planner.on_seen(now, id, record);
         self.show(now, id, snapshot, via);
+        // An end that the final poll brings is still an end, so the deadlines come after it.
         self.expire(now, id);
     }
 
@@ -290,6 +295,7 @@ impl<H: Clone> Watchlist<H> {
     /// if the response does not come in time, it ends.
     fn extend_or_expire(&mut self, now: Duration, id: &GenerationId, wait: WaitId) {
         let Some(record) = self.records.get_mut(id) else { return };
+        // Not in flight means that the budget had no room: waiting for it has no bound.
         let polled = record.poll.is_some();
         let Some(found) = record.waits.iter_mut().find(|other| other.id == wait) else { return };
         let last = found.deadline.saturating_add(FINAL_POLL_GRACE);
@@ -304,7 +310,7 @@ impl<H: Clone> Watchlist<H> {
         }
     }
 
-    /// Ends the waits whose final poll has just returned.
+    /// Ends the waits for which the poll that has just returned was the final one.
     fn expire(&mut self, now: Duration, id: &GenerationId) {
         self.remove_waits(id, |state, wait| {
             (wait.deadline <= now).then(|| Some(Err(state.deadline_error(id.as_str(), wait.polls))))
@@ -326,6 +332,7 @@ impl<H: Clone> Watchlist<H> {
         let state = &record.state;
         record.waits.retain(|wait| {
             let Some(end) = remove(state, wait) else { return true };
+            // Ten thousand waits may have deadlines in a year: none may stay behind.
             self.deadlines.remove(&(wait.ends_at, id.clone(), wait.id));
             if let Some(end) = end {
                 self.actions.push(Action::End { handle: wait.handle.clone(), end });
