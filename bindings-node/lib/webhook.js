@@ -30,7 +30,9 @@ function millisecondsOf(name, timestamp) {
   }
   const number = Number(timestamp);
   const ms = isDate || number >= MIN_MILLISECONDS ? number : number * 1000;
-  if (!(ms >= 0 && ms <= MAX_DATE_MS)) throw new InvalidRequestError(`${name} must be between 1970 and the latest time that a Date can hold.`);
+  if (!(ms >= 0 && ms <= MAX_DATE_MS)) {
+    throw new InvalidRequestError(`${name} must be between 1970 and the latest time of a Date.`);
+  }
   return ms;
 }
 

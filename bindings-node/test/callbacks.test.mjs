@@ -68,7 +68,7 @@ test('a call settles after the promises of its callbacks', async (context) => {
   assert.deepEqual(order, ['queued', 'in_progress', 'completed', 'gen_']);
 });
 
-test('a signal ends a call while its callback runs, and a later rejection of the callback is ignored', async (context) => {
+test('a signal ends a call while its callback runs, and the callback’s later rejection is ignored', async (context) => {
   const emulator = await started(context);
   const client = new Pipevideo(options(emulator));
   const controller = new AbortController();
