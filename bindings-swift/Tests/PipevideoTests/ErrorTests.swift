@@ -17,6 +17,19 @@ import Testing
         #expect(found.requestID != nil && found.attempts == 1 && !found.isRetryable)
     }
 
+    @Test func serviceMessageIsKeptApartFromTheMessage() async throws {
+        let emulator = try await Emulator.start()
+        try await emulator.addFault([
+            "match": ["method": "POST", "path": "/v1/responses"],
+            "status": 400, "body": ["message": "SECRET is not allowed"],
+        ])
+        let error = await failure {
+            try await emulator.client().responses.create(model: kimi, input: "A cat")
+        }
+        #expect(error?.serviceMessage == "SECRET is not allowed")
+        expectNoSecret(in: try #require(error))
+    }
+
     @Test func uncertainCreateHasCandidates() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()

@@ -10,7 +10,8 @@ const WIDTH: usize = 100;
 
 pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     tree.write(&format!("{SOURCES}/ErrorKind.swift"), kinds(surface));
-    tree.write(&format!("{SOURCES}/GenerationRequest.swift"), request(surface)?);
+    tree.write(&format!("{SOURCES}/GenerationRequest.swift"), request(surface));
+    tree.write(&format!("{SOURCES}/CreateArguments.swift"), arguments(surface)?);
     Ok(())
 }
 
@@ -44,7 +45,7 @@ extension PipevideoError {{
     )
 }
 
-fn request(surface: &Surface) -> Result<String, String> {
+fn request(surface: &Surface) -> String {
     let arguments = &surface.create_arguments;
     let properties = arguments.iter().map(|argument| {
         let kind = type_of(argument).replace(" = nil", "").replace(" = [:]", "");
@@ -73,7 +74,7 @@ fn request(surface: &Surface) -> Result<String, String> {
             _ => format!("\"{name}\": {name}"),
         }
     });
-    let mut out = format!(
+    format!(
         r#"// {HEADER}
 
 internal import PipevideoFFI
@@ -116,15 +117,24 @@ extension GenerationRequest: CustomReflectable {{
         )
     }}
 }}
-
-// The same with a request's properties as arguments. `Input` takes literals only, so each function
-// has an overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
 "#,
         properties = properties.collect::<String>(),
         parameters = parameters(arguments.iter(), "Input"),
         assignments = assignments.collect::<String>(),
         core = filled(core.collect(), 12),
         shown = filled(shown.collect(), 16),
+    )
+}
+
+/// `create` and `generate` with the request's properties as arguments, in a file of their own, because
+/// the client depends on the request.
+fn arguments(surface: &Surface) -> Result<String, String> {
+    let mut out = format!(
+        r#"// {HEADER}
+
+// The properties of a request as arguments. `Input` takes literals only, so each function has an
+// overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
+"#
     );
     out += &functions(surface, "responses.create", "Responses", &[])?;
     out += &functions(surface, "generate", "PipevideoClient", &surface.generate_arguments)?;

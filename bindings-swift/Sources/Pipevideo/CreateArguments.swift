@@ -1,0 +1,115 @@
+// Generated from conformance/surface.json by `cargo xtask generate`; do not edit.
+
+// The properties of a request as arguments. `Input` takes literals only, so each function has an
+// overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
+
+extension Responses {
+    /// Creates a generation and returns at once, while it is queued. It is ``create(_:)`` with the
+    /// properties of a ``GenerationRequest`` as arguments.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func create(
+        model: String,
+        input: Input,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:]
+    ) async throws -> Generation {
+        try await create(
+            GenerationRequest(
+                model: model, input: input, instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            )
+        )
+    }
+
+    /// Creates a generation and returns at once, while it is queued. The input is one text.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    @_disfavoredOverload
+    public func create(
+        model: String,
+        input: String,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:]
+    ) async throws -> Generation {
+        try await create(
+            GenerationRequest(
+                model: model, input: .text(input), instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            )
+        )
+    }
+}
+
+extension PipevideoClient {
+    /// Creates a generation and waits until it has completed. It is
+    /// ``generate(_:deadline:onUpdate:)`` with the properties of a ``GenerationRequest`` as
+    /// arguments.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func generate(
+        model: String,
+        input: Input,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:],
+        deadline: Duration? = nil,
+        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        try await generate(
+            GenerationRequest(
+                model: model, input: input, instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            ),
+            deadline: deadline, onUpdate: onUpdate
+        )
+    }
+
+    /// Creates a generation and waits until it has completed. The input is one text.
+    ///
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    @_disfavoredOverload
+    public func generate(
+        model: String,
+        input: String,
+        instructions: String? = nil,
+        width: Int? = nil,
+        height: Int? = nil,
+        aspectRatio: String? = nil,
+        provider: ProviderPreference? = nil,
+        engine: String? = nil,
+        expandPrompt: Bool? = nil,
+        extraBody: [String: JSONValue] = [:],
+        deadline: Duration? = nil,
+        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        try await generate(
+            GenerationRequest(
+                model: model, input: .text(input), instructions: instructions, width: width,
+                height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
+                expandPrompt: expandPrompt, extraBody: extraBody
+            ),
+            deadline: deadline, onUpdate: onUpdate
+        )
+    }
+}
