@@ -15,7 +15,7 @@ use super::client_state::{ClientState, Identity};
 use super::key::{Key, TokenError};
 use super::reqwest::{ConnectOptions, Reqwest};
 use super::transport::Transport;
-use super::{Client, ClientInner, call};
+use super::{Client, ClientInner, RequestRoute, call};
 use crate::error::{Error, ErrorKind};
 use crate::polling::Polling;
 use crate::polling::budget::RateLimit;
@@ -380,6 +380,14 @@ impl ClientBuilder {
         });
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
+        let route = RequestRoute {
+            proxy: self.proxy,
+            ca_files: self.ca_files,
+            headers: headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                .collect(),
+        };
         let state = ClientState::of(identity, rate_limit);
         Ok(Client {
             inner: Arc::new(ClientInner {
@@ -388,6 +396,7 @@ impl ClientBuilder {
                 key,
                 transport,
                 state,
+                route,
                 webhook,
             }),
         })
@@ -407,7 +416,11 @@ impl ClientBuilder {
                 Webhook::new(secrets.iter().map(ExposeSecret::expose_secret)).map(Some)
             }
             None => match self.variable("PIPEVIDEO_WEBHOOK_SECRET") {
-                Some(secrets) => Webhook::new(secrets.split(',')).map(Some),
+                // A trailing comma is a common slip, and means no secret of its own.
+                Some(secrets) => {
+                    let secrets = secrets.split(',').filter(|secret| !secret.trim().is_empty());
+                    Webhook::new(secrets).map(Some)
+                }
                 None => Ok(None),
             },
         }

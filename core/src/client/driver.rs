@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::runtime::Id;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, debug_span};
 
 use super::client_state::{ClientState, lock};
-use super::subscription::{Command, Event, Waiter};
+use super::subscription::{Command, DriverId, Event, Waiter};
 use super::{ClientInner, clock};
 use crate::error::{Error, ErrorKind};
 use crate::model::GenerationId;
@@ -35,7 +34,7 @@ impl Driver {
     pub(crate) fn spawn(
         state: Arc<ClientState>,
         commands: mpsc::UnboundedReceiver<Command>,
-        runtime: Id,
+        id: DriverId,
         typical: Duration,
     ) {
         let driver = Self {
@@ -46,10 +45,10 @@ impl Driver {
             in_flight: HashMap::new(),
         };
         #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
-        tokio::spawn(driver.run(runtime));
+        tokio::spawn(driver.run(id));
     }
 
-    async fn run(mut self, runtime: Id) {
+    async fn run(mut self, id: DriverId) {
         let state = self.state.clone();
         loop {
             // Registered before the watchlist reads the budget, so that no change is missed.
@@ -58,7 +57,7 @@ impl Driver {
                 .limiter
                 .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
             self.execute();
-            if self.watchlist.is_empty() && state.drivers.remove(&self.commands, runtime) {
+            if self.watchlist.is_empty() && state.drivers.remove(&self.commands, &id) {
                 return;
             }
             tokio::select! {

@@ -23,6 +23,7 @@ mod wait;
 mod webhooks;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,17 @@ pub(crate) struct ClientInner {
     pub(crate) key: Key,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) state: Arc<ClientState>,
+    pub(crate) route: RequestRoute,
     pub(crate) webhook: Option<Webhook>,
+}
+
+/// What makes the requests of two clients of the same key and base URL interchangeable: they take
+/// the same way to the service, and have the same headers.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RequestRoute {
+    pub(crate) proxy: Option<String>,
+    pub(crate) ca_files: Vec<PathBuf>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Client {

@@ -9,21 +9,30 @@ use futures_channel::mpsc as events;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
 
-use super::ClientInner;
 use super::client_state::lock;
 use super::driver::Driver;
+use super::{ClientInner, RequestRoute};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Update};
 use crate::polling::tracked::WaitId;
 use crate::polling::wait_state::Snapshot;
 use crate::polling::watchlist::{self, Watch};
 
-/// The poll drivers of one key: one for each tokio runtime that has waits, since a task of one
-/// runtime ends when that runtime is shut down.
+/// The poll drivers of one key.
 #[derive(Default)]
 pub(crate) struct Drivers {
-    commands: Mutex<HashMap<Id, mpsc::UnboundedSender<Command>>>,
+    commands: Mutex<HashMap<DriverId, mpsc::UnboundedSender<Command>>>,
     next_wait: AtomicU64,
+}
+
+/// What the waits of one driver have in common.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DriverId {
+    /// A task ends when the runtime that it runs on is shut down.
+    runtime: Id,
+    /// A poll goes through the client of one wait and serves all of them, so the requests of their
+    /// clients have to be the same.
+    route: RequestRoute,
 }
 
 /// What a wait receives.
@@ -77,10 +86,14 @@ impl Drivers {
 
     /// Removes a driver that has nothing left to do. Returns false if a command has just arrived,
     /// and the driver has to go on.
-    pub(crate) fn remove(&self, commands: &mpsc::UnboundedReceiver<Command>, runtime: Id) -> bool {
+    pub(crate) fn remove(
+        &self,
+        commands: &mpsc::UnboundedReceiver<Command>,
+        id: &DriverId,
+    ) -> bool {
         // Commands are sent under the same lock, so none arrives between the two conditions.
         let mut all = lock(&self.commands);
-        commands.is_empty() && all.remove(&runtime).is_some()
+        commands.is_empty() && all.remove(id).is_some()
     }
 
     /// Makes the polls of a generation due: a webhook says that it has ended.
@@ -91,7 +104,7 @@ impl Drivers {
         }
     }
 
-    /// Starts a wait on the driver of this runtime, which is started if there is none.
+    /// Starts a wait on the driver of this runtime and of such clients, which is started if there is none.
     pub(crate) fn subscribe(
         &self,
         client: &Arc<ClientInner>,
@@ -111,11 +124,11 @@ impl Drivers {
             created: options.created,
             updates: options.updates,
         }));
-        let runtime = Handle::current().id();
+        let driver = DriverId { runtime: Handle::current().id(), route: client.route.clone() };
         let mut all = lock(&self.commands);
         // The drivers of runtimes that were shut down.
         all.retain(|_, commands| !commands.is_closed());
-        if let Some(commands) = all.get(&runtime) {
+        if let Some(commands) = all.get(&driver) {
             match commands.send(command) {
                 Ok(()) => {
                     return Subscription { events, commands: commands.clone(), id, wait };
@@ -125,9 +138,9 @@ impl Drivers {
         }
         let (commands, receiver) = mpsc::unbounded_channel();
         if commands.send(command).is_ok() {
-            all.insert(runtime, commands.clone());
+            all.insert(driver.clone(), commands.clone());
         }
-        Driver::spawn(client.state.clone(), receiver, runtime, client.config.polling.typical);
+        Driver::spawn(client.state.clone(), receiver, driver, client.config.polling.typical);
         Subscription { events, commands, id, wait }
     }
 }

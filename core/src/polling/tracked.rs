@@ -148,12 +148,14 @@ impl<H> Tracked<H> {
 
     /// The longest time between two polls, with budget to spare.
     pub(super) fn longest_interval(&self) -> Duration {
-        if self.relies_on_webhooks {
+        let longest = if self.relies_on_webhooks {
             self.polling.safety_interval
         } else {
-            // A caller who raises the minimum above the maximum means the minimum.
-            self.polling.max_interval.max(self.polling.min_interval)
-        }
+            self.polling.max_interval
+        };
+        // A caller who raises the minimum above the others, or sets one of them to 0, means the
+        // minimum.
+        longest.max(self.polling.min_interval)
     }
 
     /// When its longest interval elapses.

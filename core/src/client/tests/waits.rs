@@ -17,6 +17,23 @@ async fn waits_for_one_id_share_their_polls() {
     assert_eq!(fake.count("GET"), 3);
 }
 
+/// A poll goes through the client of one wait, so another client's proxy or headers must not matter.
+#[tokio::test(start_paused = true)]
+async fn waits_share_polls_only_if_their_clients_send_the_same_requests() {
+    let dead = Fake::new(|_, _| Reply::Refused);
+    let alive = Fake::new(|_, _| shows("completed"));
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    let client = |fake: &Fake, proxy: &str| {
+        let builder = Client::builder().api_key("pv_two_proxies").proxy(proxy);
+        builder.build_with(base.clone(), fake.transport()).unwrap()
+    };
+    let (first, second) = (client(&dead, "http://dead:1"), client(&alive, "http://alive:1"));
+    let doomed = tokio::spawn(first.responses().wait("gen_1").deadline(S * 30).into_future());
+    tokio::time::sleep(S).await;
+    assert!(second.responses().wait("gen_1").deadline(S * 10).await.unwrap().is_final());
+    assert_eq!(doomed.await.unwrap().unwrap_err().kind(), ErrorKind::WaitTimeout);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_survives_transient_failures() {
     let fake = Fake::new(|_, before| match before {

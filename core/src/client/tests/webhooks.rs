@@ -49,6 +49,15 @@ async fn a_lost_event_costs_one_safety_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_safety_interval_of_zero_polls_at_the_minimum_interval() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let polling = Polling::default().safety_interval(Duration::ZERO);
+    let client = build(&fake, Client::builder().webhook_secrets([SECRET]).polling(polling));
+    client.responses().wait("gen_1").deadline(S * 5).await.unwrap_err();
+    assert_eq!(times(&fake), [0, 2, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_arrives_before_its_wait_wakes_it() {
     let fake = Fake::new(|name, _| match name {
         "POST /v1/responses" => shows("queued"),
@@ -177,4 +186,12 @@ fn without_secrets_no_event_is_unwrapped() {
         let builder = Client::builder().api_key("pv_x").webhook_secrets([secret]);
         assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Configuration, "{secret}");
     }
+}
+
+#[test]
+fn a_trailing_comma_in_the_environment_is_not_a_secret() {
+    let secrets = format!("{SECRET}, ,");
+    let variables = [("PIPEVIDEO_API_KEY", "pv_x"), ("PIPEVIDEO_WEBHOOK_SECRET", &secrets)];
+    let client = Client::builder().environment(variables).build().unwrap();
+    assert!(client.inner.webhook.is_some());
 }
