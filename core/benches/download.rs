@@ -1,4 +1,4 @@
-//! Peak resident memory while a file of 2 GB is downloaded.
+//! The peak resident memory during a download of 2 GB.
 //!
 //! `cargo bench -p pipevideo --bench download` needs 2 GB on the disk of the temporary folder.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -13,7 +13,7 @@ const BYTES: u64 = 2_000_000_000;
 
 #[tokio::main]
 async fn main() {
-    // The emulator makes the bytes as they are sent and holds none of them.
+    // The emulator generates the bytes as it sends them, so that they are not in its memory.
     let options: Options =
         serde_json::from_value(json!({"video_bytes": BYTES, "polls": ["completed"]}))
             .expect("options of the emulator");
@@ -35,7 +35,7 @@ async fn main() {
     );
 }
 
-/// The most resident memory that this process has had, in MB.
+/// The peak resident memory of this process in MB.
 fn peak() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells");

@@ -1,5 +1,5 @@
-//! CPU of a lifecycle (a create and four polls, answered at once by a loopback server), beside a
-//! bare reqwest and serde_json loop in the same run.
+//! The CPU time of a generation (a create and four polls, to a loopback server without delay),
+//! compared with a bare loop of reqwest and serde_json in the same run.
 //!
 //! `cargo bench -p pipevideo --bench lifecycle`
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -18,7 +18,7 @@ const ROUNDS: usize = 41;
 const MODEL: &str = "moonshotai/kimi-k2.5";
 
 fn main() {
-    // The server has a thread of its own, so that this thread's CPU is the client's alone.
+    // The server has a thread of its own, so that this thread's CPU time is only the client's.
     let options: Options = serde_json::from_value(json!({
         "rate_limit": null,
         "balance_cents": 1_000_000_000,
@@ -49,7 +49,7 @@ fn main() {
         times[2].push(local.block_on(cpu(|| generates(&client))));
     }
     let [bare, retrieves, generates] = times.map(|mut times| {
-        // The first rounds make connections and warm up.
+        // The first rounds establish connections and fill caches.
         times.drain(..ROUNDS / 8);
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
@@ -61,7 +61,7 @@ fn main() {
     }
 }
 
-/// This thread's CPU time in µs for each of the lifecycles.
+/// The CPU time of this thread in µs per generation.
 async fn cpu<F: Future<Output = ()>>(lifecycle: impl Fn() -> F) -> f64 {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);

@@ -1,4 +1,4 @@
-//! Resident memory of each of ten thousand waits at once.
+//! The resident memory of each of ten thousand simultaneous waits.
 //!
 //! `cargo bench -p pipevideo --bench memory`
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -13,7 +13,7 @@ use serde_json::json;
 const WAITS: usize = 10_000;
 
 fn main() {
-    // The server is a process of its own (this program once more), so that its memory is not ours.
+    // The server is another process (this program once more), so that its memory does not count.
     if std::env::args().any(|argument| argument == "--serve") {
         return serve();
     }
@@ -57,7 +57,7 @@ async fn measure(base_url: &str, api_key: &str) {
     let builder = Client::builder().base_url(base_url).api_key(api_key);
     let client = builder.rate_limit(None).build().expect("a client");
     let request = || GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
-    // The first ones pay for connections and threads.
+    // The first waits allocate connections and threads, which are not per wait.
     for _ in 0..200 {
         client.responses().create(request()).await.expect("a generation");
     }
@@ -74,14 +74,14 @@ async fn measure(base_url: &str, api_key: &str) {
             )
         })
         .collect();
-    // Each has been looked at and holds its last snapshot.
+    // Each has been polled and holds its last snapshot.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let each = (resident() - before) / WAITS as f64;
     println!("{WAITS} waits at once: {:.2} KB of resident memory each", each / 1024.0);
     waits.iter().for_each(|wait| wait.abort());
 }
 
-/// This process's resident memory in bytes.
+/// The resident memory of this process in bytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells");

@@ -1,7 +1,9 @@
-//! Sixty generations at once under a limit that the emulator enforces: none lost, no 429.
+//! Sixty simultaneous generations under the emulator's rate limit: none is lost, and no request is
+//! rejected with 429.
 //!
-//! `cargo bench -p pipevideo --bench rate_limit`. Everything is ten times as fast as at the service,
-//! the limit included: 100 requests in 6 s, and half of the generations take 9 s.
+//! `cargo bench -p pipevideo --bench rate_limit`. Time runs ten times
+//! faster than at the service, also for the limit: 100 requests in 6 s, and half of the generations
+//! take 9 s.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::future::IntoFuture;
@@ -46,7 +48,7 @@ async fn main() {
     .await;
     let took = began.elapsed().as_secs_f64();
 
-    // The emulator answers 429 from the 101st request in a window on.
+    // The emulator responds with 429 from the 101st request in a window on.
     let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
     let window = WINDOW.as_secs_f64();
     let fullest =

@@ -1,5 +1,5 @@
-//! A hundred waits that rest on webhooks: the requests they take, and the time from a delivery's
-//! arrival to the wait's return, one delivery after the other and all at once.
+//! A hundred waits that rely on webhooks: the requests that they take, and the time from the arrival
+//! of a delivery to the end of its wait, with one delivery after the other and with all at once.
 //!
 //! `cargo bench -p pipevideo --bench webhooks`
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -28,7 +28,7 @@ async fn main() {
     }
 }
 
-/// The sorted times from a delivery to the return of its wait, and the requests it took beside the
+/// The sorted times from a delivery to the end of its wait, and the number of requests besides the
 /// creates.
 async fn measure(at_once: bool) -> (Vec<Duration>, usize) {
     let options: Options =
@@ -54,7 +54,7 @@ async fn measure(at_once: bool) -> (Vec<Duration>, usize) {
         });
         waits.push((id, wait));
     }
-    // Until all wait: an event that comes before its wait would be measured from too early.
+    // All waits must have begun: an event that arrives before its wait would be timed too early.
     tokio::time::sleep(Duration::from_millis(200)).await;
 
     let mut times = Vec::new();
@@ -74,7 +74,7 @@ async fn measure(at_once: bool) -> (Vec<Duration>, usize) {
     (times, emulator.requests().len() - WAITS)
 }
 
-/// The generation ends, and the service says so: when the delivery arrived.
+/// Ends a generation and delivers its event; returns when the delivery arrived.
 fn deliver(client: &Client, emulator: &Emulator, id: &str) -> Instant {
     emulator.settle(id, Settlement::completed()).expect("it is known");
     let body = json!({"eventType": "video.generation.completed", "generationId": id, "status": "completed"});

@@ -1,22 +1,11 @@
-//! Client for Pipevideo's video generation API.
-//!
-//! A prompt becomes a video: a create answers at once with an id, the generation is polled until
-//! it has ended, minutes later, and the video is downloaded. Every generation costs money, and a key
-//! has 100 requests a minute. So this library
-//!
-//! - sends a create again only when the service certainly did not take it, and otherwise says that
-//!   the outcome is uncertain ([`ErrorKind::SubmissionUncertain`], [`Responses::reconcile`]);
-//! - shares one budget of requests among everything that the process does with a key, and spends it
-//!   where an end is most likely ([`Polling`], [`RateLimit`]);
-//! - ends a wait with the generation's end, its deadline, or the caller's wish, never with a passing
-//!   fault ([`Responses::wait`]).
+//! Client for Pipevideo's video generation API, which makes videos from prompts.
 //!
 //! ```no_run
 //! use pipevideo::{Client, GenerationRequest};
 //!
 //! #[tokio::main]
 //! async fn main() -> pipevideo::Result<()> {
-//!     let client = Client::from_env()?;
+//!     let client = Client::from_env()?; // Reads PIPEVIDEO_API_KEY.
 //!     let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach")
 //!         .width(1920)
 //!         .height(1080);
@@ -27,14 +16,39 @@
 //! }
 //! ```
 //!
-//! A generation's id, a string, is all that is needed to go on with it elsewhere:
+//! # Generations
+//! A [`Generation`] is one request for a video. [`create`](Responses::create) returns at once with
+//! its id; the service then takes minutes to compose and render it. [`wait`](Responses::wait) polls
+//! until it has ended, [`watch`](Responses::watch) also yields the changes in between, and
+//! [`download`](Responses::download) saves the video. [`generate`](Client::generate) creates and
+//! waits in one call. The id, a string, is all that another process or machine needs to continue:
 //! `client.responses().wait(id)`.
 //!
+//! Each generation costs money, and a key may send 100 requests a minute, polls included. Therefore:
+//!
+//! - **No create is paid twice.** A create is retried only if the service certainly did not process
+//!   it. Otherwise it fails with [`ErrorKind::SubmissionUncertain`], and
+//!   [`reconcile`](Responses::reconcile) finds the generations that it may have made.
+//! - **No transient failure ends a wait.** A wait ends when the generation ends, at its deadline, or
+//!   when its future is dropped; a lost connection or a 503 only delays the next poll.
+//! - **One request budget per key.** All clients of a process with the same key share it, and it is
+//!   spent on the polls that are most likely to find an end ([`Polling`], [`RateLimit`]).
+//!
+//! # Errors
+//! Every fallible function returns [`Error`]. Its [`kind`](Error::kind) is the same in all languages
+//! of this library, its message is safe to log, and [`is_retryable`](Error::is_retryable) says
+//! whether the same call may succeed later without paying twice.
+//!
+//! # Webhooks
+//! With [`webhook_secrets`](ClientBuilder::webhook_secrets), waits rely on webhooks and poll once a
+//! minute only. [`Webhooks::unwrap`] verifies a delivery and wakes its waits; [`Webhook`] verifies
+//! one without a client.
+//!
 //! # Features
-//! `client` (on by default) is all that does I/O; without it the crate is the models, errors and
-//! rules, pure and without tokio or reqwest. `blocking` adds `blocking::Client`, the same operations
-//! for programs without async. `uniffi` is for the Swift package: it lets the models cross UniFFI's
-//! border.
+//! - `client` (default): everything that does I/O. Without it the crate has the models, errors and
+//!   webhook verification, and depends on neither tokio nor reqwest.
+//! - `blocking`: `blocking::Client`, with the same operations for programs without async.
+//! - `uniffi`: UniFFI's derives on the models, for the Swift package.
 #![cfg_attr(
     not(feature = "client"),
     allow(dead_code, unused_imports, reason = "the I/O half uses it")

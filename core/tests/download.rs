@@ -1,4 +1,4 @@
-//! Downloads against the emulator: what the disk and the caller can do to them.
+//! Downloads from the emulator, with failures of the disk and of the caller.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -40,14 +40,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The disk is a limit on the size of this process's files, which this test sets by running itself
-/// once more in a shell.
+/// The full disk is a limit on the size of files, which this test sets by running itself once more in
+/// a shell.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_is_reported_and_leaves_no_file_at_the_path() {
     const NAME: &str = "a_full_disk_is_reported_and_leaves_no_file_at_the_path";
     if std::env::var_os("PIPEVIDEO_TEST_SMALL_DISK").is_none() {
-        // Its output comes through a pipe: a log in a file would be under the limit too.
+        // The output comes through a pipe: a log in a file would be subject to the limit too.
         let output = std::process::Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact \"$1\""])
             .arg(std::env::current_exe().unwrap())
@@ -203,8 +203,8 @@ async fn a_silent_host_is_abandoned_after_the_request_timeout() {
     assert!(error.is_retryable());
 }
 
-/// A video host that gives these answers, each to a connection of its own: its URL, and the requests'
-/// heads as they come.
+/// A video host that sends these responses, one per connection: returns its URL, and the heads of the
+/// requests as they arrive.
 async fn host(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/video.mp4", listener.local_addr().unwrap());

@@ -7,7 +7,7 @@ use pipevideo::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// The answer to a create, as the service's guide prints it.
+/// The response to a create, as the service's guide shows it.
 const GUIDE: &str = r#"{"id":"gen_abc123xyz","object":"response","status":"queued","model":"moonshotai/kimi-k2.5","engine":"hyperframes","provider":"framerate","created_at":1709827200,
  "output":[{"type":"message","id":"gen_abc123xyz_msg","role":"assistant","status":"in_progress","content":[]}],"output_video_url":null}"#;
 
@@ -20,7 +20,7 @@ fn value(text: &str) -> Value {
 }
 
 #[test]
-fn of_a_field_that_is_there_twice_the_last_counts() {
+fn the_last_of_repeated_fields_counts() {
     let text = r#"{"id":"gen_0","status":"queued","usage":{"total_tokens":1},"colour":"red",
         "id":"gen_1","status":"completed","usage":{"total_tokens":2},"colour":"blue"}"#;
     let generation: Generation = serde_json::from_str(text).unwrap();
@@ -31,7 +31,7 @@ fn of_a_field_that_is_there_twice_the_last_counts() {
 }
 
 #[test]
-fn the_guides_example_is_read_and_written_as_it_is() {
+fn the_example_of_the_guide_is_read_and_written_unchanged() {
     let generation = read(GUIDE);
     assert_eq!(generation.id, "gen_abc123xyz");
     assert_eq!(generation.status, Status::Queued);
@@ -48,7 +48,7 @@ fn the_guides_example_is_read_and_written_as_it_is() {
 }
 
 #[test]
-fn only_what_has_no_id_or_no_status_is_refused() {
+fn only_an_object_without_id_or_status_is_rejected() {
     for text in [
         "{}",
         "[]",
@@ -88,16 +88,16 @@ fn costs_are_exact() {
         let usage: TokenUsage = serde_json::from_str(&text).unwrap();
         assert_eq!(usage.cost_usd.map(|cost| cost.to_string()).as_deref(), Some(exact), "{text}");
         let again = serde_json::to_string(&usage).unwrap();
-        assert_eq!(again, text, "as it was read, digit by digit");
+        assert_eq!(again, text, "the digits are those that were read");
         let mut other = usage;
         other.cost_usd = Some(exact.parse::<Decimal>().unwrap() + Decimal::ONE);
         let other = serde_json::to_string(&other).unwrap();
-        assert_ne!(other, text, "what was read is not written for another value");
+        assert_ne!(other, text, "a changed value is not written with the digits that were read");
     }
 }
 
 #[test]
-fn what_is_no_exact_cost_is_kept_and_not_rounded() {
+fn a_cost_that_is_not_an_exact_decimal_is_kept_and_not_rounded() {
     for written in [
         "\"free\"",
         "\"\"",
@@ -122,7 +122,7 @@ fn what_is_no_exact_cost_is_kept_and_not_rounded() {
 }
 
 #[test]
-fn an_older_status_is_understood_and_written_as_it_was_read() {
+fn an_older_status_is_read_and_written_as_it_was() {
     for (word, status) in [("pending", Status::Queued), ("processing", Status::InProgress)] {
         let text = format!(r#"{{"id":"gen_1","status":"{word}"}}"#);
         let mut generation = read(&text);
@@ -134,7 +134,7 @@ fn an_older_status_is_understood_and_written_as_it_was_read() {
 }
 
 #[test]
-fn both_spellings_of_token_counts() {
+fn both_names_of_token_counts_are_read() {
     for (text, input, again) in [
         (json!({"prompt_tokens": 7}), Some(7), json!({"prompt_tokens": 7})),
         (json!({"input_tokens": 7.0}), Some(7), json!({"input_tokens": 7})),
@@ -150,7 +150,7 @@ fn both_spellings_of_token_counts() {
             json!({"input_tokens": null, "prompt_tokens": 8}),
         ),
         (json!({"prompt_tokens": null}), None, json!({"prompt_tokens": null})),
-        // What cannot be read stays under its name, which nothing else may take.
+        // A field that cannot be read keeps its name, which the older field must not take.
         (
             json!({"input_tokens": "many", "prompt_tokens": 8}),
             None,
@@ -195,7 +195,7 @@ fn times_are_written_as_they_were_read() {
 }
 
 #[test]
-fn failures_are_sorted() {
+fn failures_are_classified() {
     use FailureCategory::{InsufficientCredits, InvalidPrompt, Other, Provider, Unavailable};
     for (error, category) in [
         (json!({"code": "INSUFFICIENT-CREDITS"}), InsufficientCredits),
@@ -215,7 +215,7 @@ fn failures_are_sorted() {
 }
 
 #[test]
-fn a_request_that_is_read_is_the_one_that_was_written() {
+fn a_request_is_read_as_it_was_written() {
     for request in [
         json!({"model": "m", "input": "A cat"}),
         json!({"model": "m", "input": [{"role": "user", "content": [
@@ -272,8 +272,8 @@ fn object(
         .prop_map(|(known, unknown)| known.into_iter().flatten().chain(unknown).collect())
 }
 
-/// A decimal of at most 28 digits, in which place the text of a cost is put.
-const COST: &str = "the cost stands here";
+/// A placeholder for the text of a cost, which is a decimal of at most 28 digits.
+const COST: &str = "placeholder of the cost";
 
 fn cost() -> impl Strategy<Value = String> {
     ("[1-9][0-9]{0,13}|0", prop::option::of("[0-9]{1,14}"), any::<bool>()).prop_map(
@@ -344,16 +344,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_read_and_written_again_keeps_every_field(
+    fn reading_and_writing_keeps_every_field(
         generation in generation(), cost in cost(),
     ) {
         let text = Value::Object(generation.clone()).to_string();
         let text = text.replace(&format!("\"{COST}\""), &cost);
         let read_once = read(&text);
         let written = serde_json::to_string(&read_once).unwrap();
-        let asked = generation.get("usage").is_some_and(|usage| usage["cost_usd"] == COST);
+        let has_cost = generation.get("usage").is_some_and(|usage| usage["cost_usd"] == COST);
         prop_assert!(same(&value(&written), &value(&text)), "{}\n{}", text, written);
-        if asked {
+        if has_cost {
             let exact = read_once.usage.as_ref().and_then(|usage| usage.cost_usd);
             let exact = exact.map(|exact| exact.to_string()).unwrap_or_default();
             prop_assert_eq!(exact, cost.trim_matches('"'));
@@ -364,10 +364,10 @@ proptest! {
         prop_assert_eq!(serde_json::to_string(&again).unwrap(), written);
     }
 
-    /// The catalogue and the account keep the answer as it came, whatever it is.
+    /// The catalogue and the account keep any response unchanged.
     #[test]
-    fn raw_answers_are_kept(answer in anything()) {
-        let text = answer.to_string();
+    fn raw_responses_are_kept(response in anything()) {
+        let text = response.to_string();
         let catalog: EngineCatalog = serde_json::from_str(&text).unwrap();
         let usage: AccountUsage = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(serde_json::to_string(&catalog).unwrap(), text.clone());

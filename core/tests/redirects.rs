@@ -1,4 +1,4 @@
-//! A create that is sent on: only where the service says to send the same again.
+//! Redirects of a create: followed only if the service asks for the same request again.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -32,7 +32,7 @@ async fn create(status: u16, location: &str) -> (Result<(), ErrorKind>, Vec<(Str
 }
 
 #[tokio::test]
-async fn the_same_again_at_the_same_origin() {
+async fn a_307_within_the_origin_is_followed() {
     let (outcome, requests) = create(307, "/v1/responses?again").await;
     assert_eq!(outcome, Ok(()));
     let post = ("POST".to_owned(), "Bearer <key>".to_owned());
@@ -40,7 +40,7 @@ async fn the_same_again_at_the_same_origin() {
 }
 
 #[tokio::test]
-async fn never_as_something_else() {
+async fn a_redirect_that_changes_the_method_is_not_followed() {
     for status in [301, 302, 303] {
         let (outcome, requests) = create(status, "/v1/engines").await;
         assert_eq!(outcome, Err(ErrorKind::ApiStatus), "{status}");
@@ -49,16 +49,16 @@ async fn never_as_something_else() {
 }
 
 #[tokio::test]
-async fn never_to_another_origin() {
+async fn a_redirect_to_another_origin_is_not_followed() {
     let (outcome, requests) = create(308, "{other_origin}/v1/responses").await;
     assert_eq!((outcome, requests.len()), (Err(ErrorKind::ApiStatus), 1));
 }
 
 #[tokio::test]
-async fn what_the_first_hop_has_had_was_sent() {
+async fn a_create_that_was_redirected_counts_as_sent() {
     let (outcome, requests) = create(307, "/v1/responses/").await;
     assert_eq!((outcome, requests.len()), (Err(ErrorKind::NotFound), 2));
-    // In a circle: nobody knows what became of it.
+    // A circle: whether a server has processed the create is not known.
     let emulator =
         Emulator::start(Options { rate_limit: None, ..Options::default() }).await.unwrap();
     let fault = json!({"match": {"method": "POST"}, "times": null, "status": 307,
@@ -72,7 +72,7 @@ async fn what_the_first_hop_has_had_was_sent() {
 }
 
 #[tokio::test]
-async fn the_callers_headers_stay_with_their_origin() {
+async fn the_callers_headers_are_not_sent_to_another_origin() {
     let emulator =
         Emulator::start(Options { rate_limit: None, ..Options::default() }).await.unwrap();
     let fault = json!({"match": {"path": "/v1/usage"}, "status": 302,

@@ -1,11 +1,12 @@
-//! What a child of a `fork` does first. Alone in its program: it forgets for the whole process.
+//! The reset that a child of a `fork` does first. It has a program of its own, since it affects the
+//! whole process.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use pipevideo::{Client, reset_shared_state};
 use pipevideo_emulator::{Emulator, Options};
 
 #[tokio::test]
-async fn clients_built_after_forgetting_share_anew() {
+async fn clients_built_after_a_reset_share_a_new_budget() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
     let build = || {
         let builder = Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());

@@ -1,4 +1,4 @@
-//! TLS: HTTP/2 is spoken, a CA file is trusted, and nothing else is.
+//! TLS: HTTP/2 is negotiated, and a certificate is trusted only with its CA file.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// Serves one generation over TLS, and refuses whoever does not speak HTTP/2. Its certificate is
-/// signed by itself.
+/// Serves one generation over TLS, and rejects clients that do not negotiate HTTP/2. The certificate
+/// is self-signed.
 async fn serve() -> (String, String) {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
@@ -79,7 +79,7 @@ async fn a_ca_file_is_trusted_and_http_2_is_spoken() {
 }
 
 #[test]
-fn a_ca_file_that_is_none() {
+fn a_ca_file_without_certificates_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let build = || Client::builder().api_key("pv_x").ca_file(&path).build();

@@ -1,4 +1,4 @@
-//! What the library tells `tracing`: spans with their fields, and neither prompt nor key.
+//! The spans and fields that the library emits for `tracing`, without prompt and key.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Webhooks against the public vectors of Svix and Standard Webhooks, and against forgers.
+//! Verification of webhooks: the public vectors of Svix and Standard Webhooks, and forgeries.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
     vector[name].as_str().unwrap()
 }
 
-/// The headers of a delivery, in a family.
+/// The headers of a delivery, under the names with this prefix.
 fn headers(family: &str, id: &str, timestamp: &str, signature: &str) -> Vec<(String, String)> {
     vec![
         (format!("{family}-id"), id.to_owned()),
@@ -28,7 +28,7 @@ fn headers(family: &str, id: &str, timestamp: &str, signature: &str) -> Vec<(Str
     ]
 }
 
-/// What is refused, of a body that is genuine but no event: everything but the payload is fine.
+/// The reason for rejecting a body that is authentic but not an event.
 fn reason(vector: &Value, timestamp: &str, signature: &str, now: u64) -> WebhookReason {
     let webhook = Webhook::new([text(vector, "secret")]).unwrap();
     let headers = headers("Svix", text(vector, "id"), timestamp, signature);
@@ -41,7 +41,7 @@ fn reason(vector: &Value, timestamp: &str, signature: &str, now: u64) -> Webhook
 fn every_valid_vector_verifies() {
     for vector in vectors()["valid"].as_array().unwrap() {
         let timestamp = vector["timestamp"].as_u64().unwrap();
-        // The vectors' bodies are no events of this service: that is what is found wrong last.
+        // The bodies of the vectors are not events of this service, which is checked last.
         let found = reason(vector, &timestamp.to_string(), text(vector, "signature"), timestamp);
         assert_eq!(found, WebhookReason::BadPayload);
         for off in [timestamp - 300, timestamp + 300] {
@@ -52,7 +52,7 @@ fn every_valid_vector_verifies() {
 }
 
 #[test]
-fn no_invalid_vector_does() {
+fn no_invalid_vector_verifies() {
     let vectors = vectors();
     let first = &vectors["valid"][0];
     let timestamp = first["timestamp"].as_u64().unwrap();
@@ -84,7 +84,7 @@ const SECRETS: [&str; 2] =
 const BODY: &str = r#"{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed","outputUrl":"https://v.example/1?sig=x","errorMessage":null,"colour":"red"}"#;
 
 #[test]
-fn an_event_is_read_with_everything_in_it() {
+fn an_event_is_read_with_all_its_fields() {
     let webhook = Webhook::new(SECRETS).unwrap();
     let event = webhook.unwrap_at(BODY, webhook.sign(BODY, "msg_1", at(1000)), at(1100)).unwrap();
     assert_eq!((event.id.as_str(), event.timestamp), ("msg_1", at(1000)));
@@ -102,7 +102,7 @@ fn an_event_is_read_with_everything_in_it() {
 }
 
 #[test]
-fn rotation_and_both_families() {
+fn several_secrets_and_both_sets_of_headers_verify() {
     let [old, new] = SECRETS.map(|secret| Webhook::new([secret]).unwrap());
     let both = Webhook::new(SECRETS).unwrap();
     let now = at(1000);
@@ -119,14 +119,14 @@ fn rotation_and_both_families() {
         let headers = headers(family, &id, &timestamp, &signature);
         assert!(old.unwrap_at(BODY, headers, now).is_ok(), "{family}");
     }
-    // An incomplete family does not hide the other.
+    // An incomplete set of headers does not hide the complete one.
     let mut mixed = headers("webhook", &id, &timestamp, &signature);
     mixed.push(("svix-id".to_owned(), "other".to_owned()));
     assert!(old.unwrap_at(BODY, mixed, now).is_ok());
 }
 
 #[test]
-fn whatever_is_touched_no_longer_verifies() {
+fn a_changed_delivery_does_not_verify() {
     let webhook = Webhook::new([SECRETS[0]]).unwrap();
     let now = at(1000);
     let signed = || webhook.sign(BODY, "msg_1", now).map(|(name, value)| (name.to_owned(), value));
@@ -157,7 +157,7 @@ fn headers_of(timestamp: String) -> Vec<(String, String)> {
     headers("svix", "m", &timestamp, "v1,AAAA")
 }
 
-/// Headers that get some way, and some that get nowhere.
+/// Headers that pass some of the checks, and others that pass none.
 fn any_headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let name = prop_oneof![
         Just("svix-id".to_owned()),
@@ -179,7 +179,7 @@ fn any_headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 
 proptest! {
     #[test]
-    fn nothing_that_is_sent_panics_or_is_taken(
+    fn no_forged_delivery_panics_or_verifies(
         body in any::<Vec<u8>>(),
         headers in any_headers(),
         now in 0..u64::from(u32::MAX),
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_signed_is_read_without_a_panic(
+    fn a_signed_delivery_is_read_without_a_panic(
         body in prop_oneof![
             any::<Vec<u8>>(),
             "\\{\"eventType\":(null|7|\"[a-z.]{0,9}\")(,\"status\":(7|\"[a-z]{0,9}\"))?\\}"

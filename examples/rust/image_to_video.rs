@@ -20,9 +20,9 @@ use service::Service;
 struct Arguments {
     /// The image: a PNG, JPEG, WebP …
     image: PathBuf,
-    /// What is to happen
+    /// What should happen in the video
     prompt: String,
-    /// Where the video goes
+    /// The path of the video
     #[arg(long, value_name = "PATH", default_value = "generation.mp4")]
     out: PathBuf,
 }
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    // The file travels inside the request. Its type is told by its first bytes, not by its name.
+    // The file is sent within the request. Its type is read from its first bytes, not from its name.
     let image = Media::file(&arguments.image)?;
     let input = vec![
         InputItem::new(Role::System, vec![InputPart::text("Keep the image's style and colours.")]),

@@ -4,7 +4,7 @@
 //! cargo run --example many
 //! ```
 //!
-//! It takes about a minute: the limit holds the requests back, not the generations.
+//! It takes about a minute, since the rate limit delays the requests.
 
 mod service;
 
@@ -35,8 +35,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let Service { client, emulator: _emulator } = Service::connect().await?;
     let started = Instant::now();
 
-    // No queue, no semaphore, no pause: all of them share the key's budget, which holds each
-    // request back until there is room, and spends the polls where an end is most likely.
+    // This needs no queue, semaphore or pause: all generations share the key's budget, which delays
+    // each request until there is room, and polls those first that have most likely ended.
     let mut generations = JoinSet::new();
     for n in 1..=COUNT {
         let prompt = format!("Cat number {n} walking on a beach");

@@ -23,13 +23,13 @@ use service::Service;
 struct Arguments {
     /// What the video shows
     prompt: String,
-    /// Where the video goes
+    /// The path of the video
     #[arg(long, value_name = "PATH", default_value = "generation.mp4")]
     out: PathBuf,
-    /// An image to go by
+    /// An image to start from
     #[arg(long, value_name = "PATH_OR_URL")]
     image: Option<String>,
-    /// A video to go by
+    /// A video to start from
     #[arg(long, value_name = "PATH_OR_URL")]
     video: Option<String>,
     /// Width in pixels
@@ -105,15 +105,17 @@ fn request(arguments: &Arguments) -> Result<GenerationRequest, pipevideo::Error>
     Ok(request)
 }
 
-/// A URL is passed on, a file is read.
+/// Passes a URL on, and reads a file.
 fn media(path_or_url: &str) -> Result<Media, pipevideo::Error> {
-    match path_or_url.contains("://") || path_or_url.starts_with("data:") {
-        true => Ok(path_or_url.into()),
-        false => Media::file(path_or_url),
+    if path_or_url.contains("://") || path_or_url.starts_with("data:") {
+        Ok(path_or_url.into())
+    } else {
+        Media::file(path_or_url)
     }
 }
 
-/// A bar that fills in the time that generations usually take. Off a terminal it draws nothing.
+/// A progress bar that fills in the time that generations usually take. It is hidden if stderr is not
+/// a terminal.
 fn progress_bar(status: &Status) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix:11} [{bar:30}] {elapsed}{msg}");
     let style = style.expect("the template is well-formed").progress_chars("=> ");
@@ -140,18 +142,18 @@ async fn advance(bar: &ProgressBar) -> Infallible {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     loop {
         ticks.tick().await;
-        // Late is not done: the last twentieth is the service's to fill.
-        let most = bar.length().unwrap_or_default() * 19 / 20;
-        bar.set_position(most.min(bar.elapsed().as_millis() as u64));
+        // A late generation has not ended: the last twentieth stays empty until it has.
+        let limit = bar.length().unwrap_or_default() * 19 / 20;
+        bar.set_position(limit.min(bar.elapsed().as_millis() as u64));
     }
 }
 
 fn stopped(id: &str, emulated: bool) {
     eprintln!("Stopped waiting for {id}.");
     if emulated {
-        eprintln!("It ends with the emulator, which was inside this program.");
+        eprintln!("It ends with the emulator, which ran in this program.");
     } else {
-        eprintln!("It goes on. So can you: cargo run --example resume -- finish {id}");
+        eprintln!("The generation is still running: cargo run --example resume -- finish {id}");
     }
 }
 

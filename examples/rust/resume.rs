@@ -1,4 +1,4 @@
-//! A generation that is started in one process and finished in another: its id is all it takes.
+//! A generation that is created in one process and downloaded in another, which needs only its id.
 //!
 //! ```sh
 //! cargo run --example resume -- start "A cat walking on a beach at sunset"
@@ -26,11 +26,11 @@ enum Command {
         /// What the video shows
         prompt: String,
     },
-    /// Waits for a generation, whoever created it, and saves its video
+    /// Waits for a generation and saves its video
     Finish {
         /// The generation's id
         id: String,
-        /// Where the video goes
+        /// The path of the video
         #[arg(long, value_name = "PATH", default_value = "generation.mp4")]
         out: PathBuf,
     },
@@ -58,7 +58,7 @@ async fn run(command: Command) -> pipevideo::Result<()> {
             println!("{}", generation.id);
         }
         Command::Finish { id, out } => {
-            // If it was stopped in the middle of the download, the download goes on from there.
+            // If this was stopped during the download before, the download resumes.
             let generation = client.responses().wait(id).await?;
             let path = client.responses().download(&generation, out).await?;
             println!("{}", path.display());

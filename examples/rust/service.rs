@@ -1,22 +1,23 @@
-//! What the examples talk to: the service if there is a key for it, else the emulator.
+//! The service that the examples use: the real one if there is a key, else the emulator.
 
 use std::time::Duration;
 
 use pipevideo::{Client, Polling};
 use pipevideo_emulator::{Emulator, Options};
 
-/// How long a generation takes at the emulator's, about.
+/// The median duration of the emulator's generations: long enough to see progress.
 const TYPICAL: Duration = Duration::from_secs(7);
 
-/// A client, and what it needs to stay alive.
+/// A client, and the emulator that it uses.
 pub(crate) struct Service {
     pub(crate) client: Client,
-    /// The emulator, if it is inside this process: it ends with this value.
+    /// The emulator, if it runs in this process. It stops when this value is dropped.
     pub(crate) emulator: Option<Emulator>,
 }
 
 impl Service {
-    /// The service by `PIPEVIDEO_API_KEY` (and `PIPEVIDEO_BASE_URL`); without a key, the emulator.
+    /// Connects to the service if `PIPEVIDEO_API_KEY` is set (and `PIPEVIDEO_BASE_URL`, for another
+    /// address), else to an emulator.
     pub(crate) async fn connect() -> Result<Self, Box<dyn std::error::Error>> {
         if std::env::var("PIPEVIDEO_API_KEY").is_ok_and(|key| !key.is_empty()) {
             return Ok(Self { client: Client::from_env()?, emulator: None });

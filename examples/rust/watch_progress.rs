@@ -43,7 +43,7 @@ async fn run(prompt: String) -> Result<(), Box<dyn Error>> {
             update.via,
             client.budget_left().map_or("any number of".to_owned(), |left| left.to_string()),
         );
-        // A generation that failed is an update like the others: the last one.
+        // A failed generation is not an error of the watch but its last update.
         if let Some(failure) = &update.generation.error {
             println!(
                 "{}: {}",

@@ -1,13 +1,13 @@
-//! A server that makes videos, and is told by webhooks when they are ready.
+//! A server that makes videos and learns from webhooks when they are ready.
 //!
-//! With the emulator in place of the service it takes three terminals. The first has the emulator:
+//! With the emulator in place of the service it takes three terminals. The first runs the emulator:
 //!
 //! ```sh
 //! cargo run -p pipevideo-emulator -- --port 4010 --speed 12 \
 //!     --webhook-url http://127.0.0.1:8000/webhooks
 //! ```
 //!
-//! The second has this server. The webhook secret is the emulator's default one. Set it only
+//! The second runs this server. The webhook secret is the emulator's default one. Set it only
 //! here: with a secret the waits of a program poll only once a minute.
 //!
 //! ```sh
@@ -16,7 +16,7 @@
 //! cargo run --example webhook_axum -- --port 8000
 //! ```
 //!
-//! The third asks for a video; the answer takes some seconds:
+//! The third asks for a video; the response takes some seconds:
 //!
 //! ```sh
 //! curl http://127.0.0.1:8000/videos -d "A cat walking on a beach at sunset"
@@ -36,10 +36,10 @@ use clap::Parser;
 use pipevideo::{Client, GenerationRequest};
 use tokio::net::TcpListener;
 
-/// Makes a video of each prompt that is posted.
+/// Makes a video from each prompt that is posted.
 #[derive(Parser)]
 struct Arguments {
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// The port on 127.0.0.1; 0 chooses a free one
     #[arg(long, default_value_t = 8000)]
     port: u16,
 }
@@ -47,7 +47,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    // One client for both routes: what the one is told wakes the waits of the other.
+    // Both routes need the same client: a delivery to one wakes the waits of the other.
     let app = Router::new()
         .route("/webhooks", post(webhook))
         .route("/videos", post(video))
@@ -58,25 +58,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Takes `Bytes`: the signature is over the body as it came, and JSON that was parsed is not that.
+/// Handles a delivery. It takes `Bytes`, since the signature covers the raw body: JSON that was parsed
+/// and written again does not verify.
 async fn webhook(State(client): State<Client>, headers: HeaderMap, body: Bytes) -> StatusCode {
     match client.webhooks().unwrap(&body, &headers) {
-        // The waits are awake, and the service wants its answer. What takes long is not done here,
-        // and nothing is done twice for a delivery that comes again.
+        // The waits are awake. The service expects a response within 15 s, so longer work belongs
+        // elsewhere, and a repeated delivery must not be handled twice.
         Ok(event) => {
             if !event.duplicate {
-                println!("told of {}", event.generation_id.unwrap_or_default());
+                println!("received the event of {}", event.generation_id.unwrap_or_default());
             }
             StatusCode::NO_CONTENT
         }
         Err(error) => {
-            eprintln!("refused: {error}");
+            eprintln!("rejected: {error}");
             StatusCode::BAD_REQUEST
         }
     }
 }
 
-/// Answers with the video's URL when there is one: a wait that costs two requests in all.
+/// Responds with the URL of the video once it is ready. With webhooks, the wait takes about two
+/// requests.
 async fn video(State(client): State<Client>, prompt: String) -> (StatusCode, String) {
     let request = GenerationRequest::new("moonshotai/kimi-k2.5", prompt);
     match client.generate(request).await {

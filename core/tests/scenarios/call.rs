@@ -1,4 +1,4 @@
-//! From a scenario's words to calls of the library, and back.
+//! Translates the calls and results of scenarios to and from this library.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,14 +24,14 @@ pub(crate) struct Call {
     pub(crate) args: Map<String, Value>,
 }
 
-/// What a call has returned.
+/// The result of a call.
 pub(crate) enum Returned {
     Generation(Box<Generation>),
     Value(Value),
     Updates(Vec<Update>),
 }
 
-/// The results of the first calls that have names, and what the client was given.
+/// The results of the named calls, and the webhook secrets of the client.
 #[derive(Default)]
 pub(crate) struct Results {
     generations: HashMap<String, Generation>,
@@ -116,7 +116,7 @@ fn polling(value: &Value) -> Polling {
         .typical(get("typical", default.typical))
 }
 
-/// A loopback address where nothing listens.
+/// A loopback address at which no server listens.
 fn refused() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -259,7 +259,7 @@ fn shown_generation(generation: &Generation) -> Value {
     if let Some(usage) = &generation.usage {
         shown["usage"]["input_tokens"] = usage.input_tokens.into();
         shown["usage"]["output_tokens"] = usage.output_tokens.into();
-        // A number in JSON would be a float here.
+        // A JSON number would be rounded to a float.
         shown["usage"]["cost_usd"] = usage.cost_usd.map(|cost| cost.to_string()).into();
     }
     shown

@@ -1,6 +1,6 @@
 //! The shared scenarios, run by Rust: `conformance/README.md` says what they are.
 //!
-//! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those whose names begin so.
+//! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those whose names begin with it.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -208,7 +208,7 @@ fn check_files(folder: &Path, files: &Map<String, Value>, video: &[u8]) -> Resul
     Ok(())
 }
 
-/// The content that is meant; none for a directory.
+/// The content of a file; `None` for a directory.
 fn content_of(content: &Value, video: &[u8]) -> Option<Vec<u8>> {
     if content == "video" {
         return Some(video.to_vec());
@@ -222,7 +222,7 @@ fn content_of(content: &Value, video: &[u8]) -> Option<Vec<u8>> {
     content["base64"].as_str().map(|text| BASE64_STANDARD.decode(text).unwrap())
 }
 
-/// The default client's options, which a scenario's own replace.
+/// The options of the scenarios' default client, with those of the scenario in their place.
 fn with_defaults(own: &Map<String, Value>) -> Map<String, Value> {
     let mut options = json!({
         "base_url": "{base_url}",

@@ -1,4 +1,4 @@
-//! How what came is held against what a scenario expects.
+//! Compares results with what a scenario expects.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-/// Matches values, and remembers what `$names` are bound to.
+/// Matches values, and keeps what each `$name` is bound to.
 #[derive(Default)]
 pub(crate) struct Matcher {
     bound: HashMap<String, String>,

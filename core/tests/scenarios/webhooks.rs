@@ -1,4 +1,4 @@
-//! Webhooks: a receiver that the emulator tells, and deliveries that a scenario writes down.
+//! Webhooks: a receiver for the emulator's deliveries, and deliveries that a scenario describes.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// A server whose handler does what everybody's does, and keeps what came of it.
+/// A server with a typical webhook handler, which keeps the results.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     taken: Arc<Taken>,
@@ -51,7 +51,7 @@ impl Receiver {
         Self { url, taken, server: server.abort_handle() }
     }
 
-    /// What was unwrapped, in turn, when there are so many or none come any more.
+    /// The results in order, once there are so many or no more arrive.
     pub(crate) async fn events(&self, count: usize) -> Vec<Result<Value, Value>> {
         let mut counts = self.taken.count.subscribe();
         let enough = counts.wait_for(|counted| *counted >= count);
@@ -109,7 +109,7 @@ fn secrets(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().map(|secret| secret.as_str().unwrap()).collect()
 }
 
-/// `webhook.unwrap`, at the time that the scenario says.
+/// `webhook.unwrap`, at the time of the scenario.
 pub(crate) fn unwrap(args: &Map<String, Value>) -> Result<Value, Error> {
     let webhook = Webhook::new(secrets(&args["secrets"]))?;
     let headers = args["headers"].as_object().unwrap().iter();
@@ -118,7 +118,7 @@ pub(crate) fn unwrap(args: &Map<String, Value>) -> Result<Value, Error> {
     webhook.unwrap_at(body, headers, time_of(&args["now"])).map(|event| shown(&event))
 }
 
-/// `webhooks.unwrap`, which takes no time: the delivery is moved to the present.
+/// `webhooks.unwrap`, which uses the current time: the delivery is moved to it.
 pub(crate) fn unwrap_by_client(
     client: &Client,
     own: &Value,
@@ -129,8 +129,8 @@ pub(crate) fn unwrap_by_client(
     client.webhooks().unwrap(body, headers).map(|event| shown(&event))
 }
 
-/// The headers as if `now` were the present: the timestamp moved, and what was rightly signed for it
-/// by one of the secrets signed anew.
+/// The headers as if `now` were the current time: the timestamp is moved, and a signature that was
+/// valid for one of the secrets is made again.
 fn moved(args: &Map<String, Value>, secrets: &[&str]) -> Vec<(String, String)> {
     let headers = args["headers"].as_object().unwrap();
     let mut headers: Vec<(String, String)> = headers

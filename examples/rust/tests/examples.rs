@@ -1,4 +1,4 @@
-//! Each example as its user runs it: a process, its output, its files.
+//! Runs each example as its users do: in a process, with its output and files.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
 
-/// An example that will run in an empty directory of its own, without a key.
+/// An example, to be run in an empty directory of its own and without a key.
 struct Example {
     command: Command,
     directory: PathBuf,
@@ -51,14 +51,14 @@ impl Example {
         self
     }
 
-    /// Runs it to its end, off the runtime that an emulator may need.
+    /// Runs it to its end, on a thread of its own: the emulator may need this one.
     async fn run(mut self) -> (Said, PathBuf) {
         let output = tokio::task::spawn_blocking(move || self.command.output().unwrap());
         (Said::from(output.await.unwrap()), self.directory)
     }
 }
 
-/// The examples' programs are beside the directory in which this test's own is.
+/// The path of an example's program, which is next to the directory of this test's program.
 fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
@@ -92,13 +92,13 @@ fn fault(fault: Value) -> Fault {
     serde_json::from_value(fault).unwrap()
 }
 
-/// What the first create asked for.
+/// The body of the first create.
 fn created(emulator: &Emulator) -> Value {
     let requests = emulator.requests();
     requests.into_iter().find(|request| request.method == "POST").unwrap().body
 }
 
-/// That the file is the emulator's video, whole, and that nothing is left beside it.
+/// Checks that the file is the emulator's whole video, and that no other file is left.
 async fn assert_video(path: &Path) {
     let video = emulator(json!({})).await.video();
     assert!(fs::read(path).unwrap() == video, "{} is another file", path.display());
@@ -108,7 +108,7 @@ async fn assert_video(path: &Path) {
     assert_eq!(parts.count(), 0);
 }
 
-/// That ffprobe, where there is one, reads the file.
+/// Checks that ffprobe, if it is installed, reads the file.
 fn probe(path: &Path) {
     let arguments = ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"];
     match Command::new("ffprobe").args(arguments).arg(path).output() {
@@ -149,7 +149,7 @@ async fn hello_saves_the_video() {
 }
 
 #[tokio::test]
-async fn quickstart_passes_its_options_on() {
+async fn quickstart_sends_its_options() {
     let emulator = emulator(json!({"polls": ["completed"]})).await;
     let example = Example::new("quickstart", "quickstart_options").at(&emulator).args([
         "A cat",
@@ -190,7 +190,7 @@ async fn quickstart_shows_errors_and_ends_with_1() {
     };
     for (test, arguments, message) in [
         ("no_such_file", ["--image", "nowhere.png"], "error: cannot read nowhere.png"),
-        ("no_such_model", ["--model", "nobody/nothing"], "error: the service refused the request"),
+        ("no_such_model", ["--model", "none/such"], "error: the service rejected the request"),
         ("failed", ["--width", "640"], "error: generation gen_"),
         ("zero", ["--width", "0"], "error: width and height are pixels"),
     ] {
@@ -205,12 +205,12 @@ async fn quickstart_shows_errors_and_ends_with_1() {
     emulator.fault(fault(json!({"match": {"method": "POST"}, "drop": "after_reading"})));
     let (said, _) = run("uncertain", ["--width", "640"]).await;
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("it was not sent again"), "{said:?}");
+    assert!(said.err.contains("the create was not sent again"), "{said:?}");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn quickstart_tells_the_id_when_it_is_stopped() {
+async fn quickstart_prints_the_id_when_it_is_stopped() {
     let emulator = emulator(json!({"speed": 0})).await;
     let mut example = Example::new("quickstart", "stopped").at(&emulator).args(["A cat"]);
     let child = example.command.spawn().unwrap();
@@ -222,7 +222,7 @@ async fn quickstart_tells_the_id_when_it_is_stopped() {
     assert!(said.err.contains("resume -- finish gen_"), "{said:?}");
 }
 
-/// Waits while something is so, for a minute at most.
+/// Waits while the condition holds, for a minute at most.
 async fn until(mut waiting: impl FnMut() -> bool) {
     let begun = Instant::now();
     while waiting() {
@@ -237,7 +237,7 @@ fn interrupt(child: &Child) {
 }
 
 #[tokio::test]
-async fn watch_progress_tells_each_change() {
+async fn watch_progress_prints_each_change() {
     let emulator = emulator(json!({"polls": ["in_progress", "completed"]})).await;
     let (said, _) = Example::new("watch_progress", "watch_progress").at(&emulator).run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -249,7 +249,7 @@ async fn watch_progress_tells_each_change() {
 }
 
 #[tokio::test]
-async fn watch_progress_tells_why_it_failed() {
+async fn watch_progress_prints_why_it_failed() {
     let emulator = emulator(json!({"polls": ["failed"]})).await;
     let (said, _) = Example::new("watch_progress", "watch_failed").at(&emulator).run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -271,7 +271,7 @@ async fn image_to_video_sends_the_image() {
 }
 
 #[tokio::test]
-async fn resume_goes_on_in_another_process() {
+async fn resume_continues_in_another_process() {
     let emulator = emulator(json!({"polls": ["queued", "completed"]})).await;
     let start = Example::new("resume", "resume_start").at(&emulator).args(["start", "A cat"]);
     let (said, _) = start.run().await;
@@ -288,7 +288,7 @@ async fn resume_goes_on_in_another_process() {
 }
 
 #[tokio::test]
-async fn resume_says_what_it_needs() {
+async fn resume_prints_what_it_needs() {
     let (said, _) = Example::new("resume", "resume_no_key").args(["start", "A cat"]).run().await;
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("PIPEVIDEO_API_KEY"), "{said:?}");
@@ -296,13 +296,13 @@ async fn resume_says_what_it_needs() {
 }
 
 #[tokio::test]
-async fn many_loses_none() {
+async fn many_completes_all() {
     let (said, _) = Example::new("many", "many").run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("40 of 40 completed"), "{said:?}");
 }
 
-/// A process that is ended with its test.
+/// A process that ends with its test.
 struct Server(Child);
 
 impl Drop for Server {
@@ -313,9 +313,9 @@ impl Drop for Server {
 }
 
 #[tokio::test]
-async fn webhook_axum_is_told() {
+async fn webhook_axum_receives_events() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    // A generation takes 300 ms, and what is refused is delivered again after 5.
+    // A generation takes 300 ms, and a rejected delivery is repeated after 5 ms.
     let emulator = emulator(json!({
         "median_seconds": 300, "sigma": 0, "speed": 1000, "webhook_secrets": [secret],
     }))
@@ -341,14 +341,14 @@ async fn webhook_axum_is_told() {
     let answer = asked.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 
-    // The forged one is refused, and the one that comes twice is taken twice and told of once.
+    // The forged delivery is rejected; the repeated one is accepted twice and reported once.
     let sent = emulator.wait_for_deliveries(3).await;
     let answered: Vec<_> = sent.iter().map(|sent| sent.answered.unwrap()).collect();
     assert_eq!(answered, [400, 204, 204]);
     let id = sent[0].body["generationId"].as_str().unwrap();
     assert!(answer.contains(&format!("{}/videos/{id}", emulator.video_base())), "{answer}");
-    assert_eq!(emulator.requests().len(), 2, "a create and a look");
+    assert_eq!(emulator.requests().len(), 2, "a create and a poll");
     drop(server);
     let told: Vec<_> = lines.map(Result::unwrap).collect();
-    assert_eq!(told, [format!("told of {id}")]);
+    assert_eq!(told, [format!("received the event of {id}")]);
 }

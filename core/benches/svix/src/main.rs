@@ -1,4 +1,4 @@
-//! Verifying a delivery (and, here, reading its event), beside svix verifying the same.
+//! The time to verify a delivery and read its event, compared with svix, which only verifies it.
 //!
 //! `cargo run --release --manifest-path core/benches/svix/Cargo.toml`
 
