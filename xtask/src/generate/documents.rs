@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::names;
-use super::surface::{Argument, ClientOption, Operation, Surface};
+use super::surface::{Argument, ClientOption, Operation, Surface, Type};
 use super::{Tree, has_part};
 
 /// The package READMEs, with their language.
@@ -84,7 +84,7 @@ fn error_fields(surface: &Surface, language: Option<Language>) -> String {
     let rows = surface.error_fields.iter().map(|field| {
         let kinds: Vec<_> = field.kinds.iter().map(|kind| format!("`{kind}`")).collect();
         let kinds = if kinds.is_empty() { "all".to_owned() } else { kinds.join(", ") };
-        let name = spelled(&field.name, &field.kind, language.unwrap_or(Language::Python));
+        let name = spelled(&field.name, field.kind, language.unwrap_or(Language::Python));
         vec![format!("`{name}`"), kinds, field.doc.clone()]
     });
     table(&["field", "kinds", "meaning"], rows)
@@ -93,8 +93,8 @@ fn error_fields(surface: &Surface, language: Option<Language>) -> String {
 fn options(surface: &Surface, language: Option<Language>) -> String {
     let language = language.unwrap_or(Language::Python);
     let row = |outer: Option<&ClientOption>, option: &ClientOption| {
-        let prefix = outer.map(|outer| spelled(&outer.name, &outer.kind, language) + ".");
-        let name = spelled(&option.name, &option.kind, language);
+        let prefix = outer.map(|outer| spelled(&outer.name, outer.kind, language) + ".");
+        let name = spelled(&option.name, option.kind, language);
         let default = match (&option.env, &option.default) {
             (Some(env), Some(default)) => format!("`{env}`, else {default}"),
             (Some(env), None) => format!("`{env}`"),
@@ -133,7 +133,7 @@ fn operations(surface: &Surface, language: Option<Language>) -> String {
 fn create_arguments(surface: &Surface, language: Option<Language>) -> String {
     let language = language.unwrap_or(Language::Python);
     let row = |argument: &Argument| {
-        let name = spelled(&argument.name, &argument.kind, language);
+        let name = spelled(&argument.name, argument.kind, language);
         let required = if argument.required { "yes" } else { "no" };
         vec![format!("`{name}`"), required.to_owned(), argument.doc.clone()]
     };
@@ -141,7 +141,7 @@ fn create_arguments(surface: &Surface, language: Option<Language>) -> String {
 }
 
 /// A name in a language's spelling.
-fn spelled(name: &str, kind: &str, language: Language) -> String {
+fn spelled(name: &str, kind: Type, language: Language) -> String {
     match language {
         Language::Python | Language::Rust => name.to_owned(),
         Language::Node => names::node(name, kind),

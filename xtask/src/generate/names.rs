@@ -1,5 +1,7 @@
 //! Names and text as the languages want them.
 
+use super::surface::Type;
+
 /// `request_id` as `requestId`.
 pub(super) fn camel(name: &str) -> String {
     let pascal = pascal(name);
@@ -12,10 +14,10 @@ pub(super) fn pascal(name: &str) -> String {
 }
 
 /// A name as Node spells it: durations are in milliseconds and say so.
-pub(super) fn node(name: &str, kind: &str) -> String {
+pub(super) fn node(name: &str, kind: Type) -> String {
     match (name, kind) {
         ("base_url", _) => "baseURL".to_owned(),
-        (_, "duration") => camel(name) + "Ms",
+        (_, Type::Duration) => camel(name) + "Ms",
         _ => camel(name),
     }
 }

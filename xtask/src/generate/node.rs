@@ -2,7 +2,7 @@
 
 use super::Tree;
 use super::names::{camel, node, wrap};
-use super::surface::{Argument, ErrorField, ErrorKind, Surface};
+use super::surface::{Argument, ErrorField, ErrorKind, Surface, Type};
 
 const WIDTH: usize = 116;
 
@@ -26,7 +26,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let checks: String = arguments.iter().map(check).collect();
     tree.fill("bindings-node/lib/input.js", "create arguments", &checks)?;
     // Those of the wire's own name and form.
-    let plain = arguments.iter().filter(|a| !a.required && a.kind != "object");
+    let plain = arguments.iter().filter(|a| !a.required && a.kind != Type::Object);
     let members: String =
         plain.map(|a| format!("      {}: known.{},\n", a.wire(), a.camel())).collect();
     tree.fill("bindings-node/lib/input.js", "create request", &members)
@@ -48,7 +48,7 @@ fn class_types(surface: &Surface, kinds: &[&ErrorKind]) -> String {
         out += &format!("  readonly kind:{};\n", union(literals, "  "));
         for field in surface.error_fields_of(kind) {
             out += &comment("  ", &field.doc);
-            out += &format!("  readonly {}: {};\n", node(&field.name, &field.kind), type_of(field));
+            out += &format!("  readonly {}: {};\n", node(&field.name, field.kind), type_of(field));
         }
         out + "}\n"
     };
@@ -68,28 +68,28 @@ fn union<'a>(literals: impl Iterator<Item = &'a str>, indent: &str) -> String {
 }
 
 fn type_of(field: &ErrorField) -> String {
-    let kind = match field.kind.as_str() {
-        "integer" => "number",
-        "boolean" => "boolean",
-        "duration" => "Milliseconds",
-        "instant" => "Date",
-        "generation" => "Generation",
-        "failed_generation" => "FailedGeneration",
-        "failure_category" => "FailureCategory",
-        "webhook_reason" => "WebhookReason",
+    let kind = match field.kind {
+        Type::Integer => "number",
+        Type::Boolean => "boolean",
+        Type::Duration => "Milliseconds",
+        Type::Instant => "Date",
+        Type::Generation => "Generation",
+        Type::FailedGeneration => "FailedGeneration",
+        Type::FailureCategory => "FailureCategory",
+        Type::WebhookReason => "WebhookReason",
         _ => "string",
     };
     if field.nullable { format!("{kind} | null") } else { kind.to_owned() }
 }
 
 fn argument_type(argument: &Argument) -> String {
-    let kind = match argument.kind.as_str() {
-        "integer" => "number",
-        "boolean" => "boolean",
-        "object" => "Readonly<Record<string, unknown>>",
-        "input" => "Input",
-        "provider" => "readonly string[] | Readonly<Record<string, unknown>>",
-        "engine" => "'hyperframes' | 'lottie' | 'auto' | (string & {})",
+    let kind = match argument.kind {
+        Type::Integer => "number",
+        Type::Boolean => "boolean",
+        Type::Object => "Readonly<Record<string, unknown>>",
+        Type::Input => "Input",
+        Type::Provider => "readonly string[] | Readonly<Record<string, unknown>>",
+        Type::Engine => "'hyperframes' | 'lottie' | 'auto' | (string & {})",
         _ => "string",
     };
     let name = camel(&argument.name);
@@ -104,12 +104,12 @@ fn argument_type(argument: &Argument) -> String {
 /// The check of an argument, a function in `lib/input.js`.
 fn check(argument: &Argument) -> String {
     let name = argument.camel();
-    match argument.kind.as_str() {
-        "integer" => format!("  {name}: integer,\n"),
-        "boolean" => format!("  {name}: flag,\n"),
-        "object" => format!("  {name}: object,\n"),
-        "input" => format!("  {name}: (_, value) => value,\n"),
-        "provider" => "  provider,\n".to_owned(),
+    match argument.kind {
+        Type::Integer => format!("  {name}: integer,\n"),
+        Type::Boolean => format!("  {name}: flag,\n"),
+        Type::Object => format!("  {name}: object,\n"),
+        Type::Input => format!("  {name}: (_, value) => value,\n"),
+        Type::Provider => "  provider,\n".to_owned(),
         _ => format!("  {name}: string,\n"),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Tree;
 use super::names::wrap;
-use super::surface::{Argument, ErrorField, Surface};
+use super::surface::{Argument, ErrorField, Surface, Type};
 
 const PACKAGE: &str = "bindings-python/python/pipevideo";
 const WIDTH: usize = 100;
@@ -41,21 +41,21 @@ fn error_fields(surface: &Surface) -> String {
 }
 
 fn error_field(field: &ErrorField) -> String {
-    let (kind, default) = match field.kind.as_str() {
-        "integer" => ("int", "0"),
-        "boolean" => ("bool", "False"),
-        "duration" => ("float", "None"),
-        "instant" => ("datetime", "None"),
-        "generation" | "failed_generation" => ("Generation", "None"),
-        "failure_category" => ("FailureCategory", "None"),
-        "webhook_reason" => ("WebhookReason", "None"),
+    let (kind, default) = match field.kind {
+        Type::Integer => ("int", "0"),
+        Type::Boolean => ("bool", "False"),
+        Type::Duration => ("float", "None"),
+        Type::Instant => ("datetime", "None"),
+        Type::Generation | Type::FailedGeneration => ("Generation", "None"),
+        Type::FailureCategory => ("FailureCategory", "None"),
+        Type::WebhookReason => ("WebhookReason", "None"),
         _ => ("str", "None"),
     };
     // What only some kinds have may be left out where a program makes an error for its own tests.
     let optional = field.nullable || default == "None" || !field.kinds.is_empty();
     let (kind, default) =
         if optional { (format!("{kind} | None"), "None") } else { (kind.to_owned(), default) };
-    let unit = if field.kind == "duration" { " In seconds." } else { "" };
+    let unit = if field.kind == Type::Duration { " In seconds." } else { "" };
     let doc = docstring(1, &(field.doc.clone() + unit));
     format!("    {}: {kind} = {default}\n{doc}", field.name)
 }
@@ -116,15 +116,15 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
 }
 
 fn parameter(argument: &Argument) -> String {
-    let kind = match argument.kind.as_str() {
-        "integer" => "int",
-        "boolean" => "bool",
-        "object" => "Mapping[str, Any]",
-        "input" => "Input",
-        "provider" => "Provider",
-        "engine" => "EngineName",
-        "duration" => "Seconds",
-        "on_update" => "Callable[[Update], object]",
+    let kind = match argument.kind {
+        Type::Integer => "int",
+        Type::Boolean => "bool",
+        Type::Object => "Mapping[str, Any]",
+        Type::Input => "Input",
+        Type::Provider => "Provider",
+        Type::Engine => "EngineName",
+        Type::Duration => "Seconds",
+        Type::OnUpdate => "Callable[[Update], object]",
         _ => "str",
     };
     if argument.required {

@@ -1,7 +1,7 @@
 //! Rust: the kinds of errors, and the request.
 
 use super::names::{comment, pascal};
-use super::surface::{Argument, Surface};
+use super::surface::{Argument, Surface, Type};
 use super::{HEADER, Tree};
 
 pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
@@ -10,14 +10,14 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let arguments = &surface.create_arguments;
     tree.fill(request, "create arguments", &arguments.iter().map(field).collect::<String>())?;
     let optional = || arguments.iter().filter(|argument| !argument.required);
-    let defaults = optional().map(|argument| match argument.kind.as_str() {
-        "object" => format!("            {}: Map::new(),\n", argument.name),
+    let defaults = optional().map(|argument| match argument.kind {
+        Type::Object => format!("            {}: Map::new(),\n", argument.name),
         _ => format!("            {}: None,\n", argument.name),
     });
     tree.fill(request, "create defaults", &defaults.collect::<String>())?;
-    let plain = optional().filter(|argument| argument.kind != "object");
+    let plain = optional().filter(|argument| argument.kind != Type::Object);
     let setters: Vec<_> = plain.map(setter).collect();
-    let typed = arguments.iter().filter(|argument| argument.kind != "object");
+    let typed = arguments.iter().filter(|argument| argument.kind != Type::Object);
     let names: String = typed.map(|argument| format!("    \"{}\",\n", argument.wire())).collect();
     let names = format!("const TYPED_FIELDS: &[&str] = &[\n{names}];\n");
     tree.fill(request, "create names", &names)?;
@@ -31,7 +31,7 @@ fn field(argument: &Argument) -> String {
     if argument.required {
         return format!("{doc}    pub {name}: {kind},\n");
     }
-    if argument.kind == "object" {
+    if argument.kind == Type::Object {
         return format!("{doc}    #[serde(flatten)]\n    pub {name}: {kind},\n");
     }
     let mut parts = vec!["default".to_owned()];
@@ -68,12 +68,12 @@ fn setter(argument: &Argument) -> String {
 }
 
 fn type_of(argument: &Argument) -> &'static str {
-    match argument.kind.as_str() {
-        "integer" => "i64",
-        "boolean" => "bool",
-        "object" => "Map<String, Value>",
-        "input" => "Input",
-        "provider" => "ProviderPreference",
+    match argument.kind {
+        Type::Integer => "i64",
+        Type::Boolean => "bool",
+        Type::Object => "Map<String, Value>",
+        Type::Input => "Input",
+        Type::Provider => "ProviderPreference",
         _ => "String",
     }
 }

@@ -45,13 +45,41 @@ pub(super) struct Spelling {
     pub(super) rust: String,
 }
 
+/// The type of an argument, an option or a field; each language has its own for it.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Type {
+    String,
+    Integer,
+    Boolean,
+    Object,
+    Duration,
+    Instant,
+    Kind,
+    Key,
+    Path,
+    Headers,
+    Secrets,
+    RateLimit,
+    Polling,
+    App,
+    Input,
+    Provider,
+    Engine,
+    OnUpdate,
+    Generation,
+    FailedGeneration,
+    FailureCategory,
+    WebhookReason,
+}
+
 /// An argument of `create` and `generate`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Argument {
     pub(super) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: String,
+    pub(super) kind: Type,
     #[serde(default)]
     pub(super) required: bool,
     /// Whether a printed request does not show it, since it may hold the prompt.
@@ -68,7 +96,7 @@ pub(super) struct Argument {
 pub(super) struct ClientOption {
     pub(super) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: String,
+    pub(super) kind: Type,
     /// The variable that it is taken from by default.
     pub(super) env: Option<String>,
     pub(super) default: Option<String>,
@@ -82,7 +110,7 @@ pub(super) struct ClientOption {
 pub(super) struct ErrorField {
     pub(super) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: String,
+    pub(super) kind: Type,
     #[serde(default)]
     pub(super) nullable: bool,
     /// The kinds of error that have it; all, if there are none.

@@ -2,7 +2,7 @@
 //! arguments.
 
 use super::names::{comment, swift, swift_doc};
-use super::surface::{Argument, Surface};
+use super::surface::{Argument, Surface, Type};
 use super::{HEADER, Tree};
 
 const SOURCES: &str = "bindings-swift/Sources/Pipevideo";
@@ -57,19 +57,19 @@ fn request(surface: &Surface) -> String {
     });
     let core = arguments.iter().map(|argument| {
         let name = swift(&argument.name);
-        match argument.kind.as_str() {
-            "integer" => format!("{name}: {name}.map(Int64.init)"),
-            "input" => format!("{name}: {name}.core"),
-            "provider" => format!("{name}: {name}?.core"),
-            "object" => format!("{name}: {name}.isEmpty ? nil : JSONValue.object({name}).text"),
+        match argument.kind {
+            Type::Integer => format!("{name}: {name}.map(Int64.init)"),
+            Type::Input => format!("{name}: {name}.core"),
+            Type::Provider => format!("{name}: {name}?.core"),
+            Type::Object => format!("{name}: {name}.isEmpty ? nil : JSONValue.object({name}).text"),
             _ => format!("{name}: {name}"),
         }
     });
     let shown = arguments.iter().map(|argument| {
         let name = swift(&argument.name);
-        match argument.kind.as_str() {
-            "input" => format!("\"{name}\": Hidden()"),
-            "object" => format!("\"{name}\": {name}.isEmpty ? nil : Hidden()"),
+        match argument.kind {
+            Type::Input => format!("\"{name}\": Hidden()"),
+            Type::Object => format!("\"{name}\": {name}.isEmpty ? nil : Hidden()"),
             _ if argument.hidden => format!("\"{name}\": {name}.map {{ _ in Hidden() }}"),
             _ => format!("\"{name}\": {name}"),
         }
@@ -161,8 +161,8 @@ fn functions(
     for kind in ["Input", "String"] {
         let passed = surface.create_arguments.iter().map(|argument| {
             let name = swift(&argument.name);
-            match (argument.kind.as_str(), kind) {
-                ("input", "String") => format!("{name}: .text({name})"),
+            match (argument.kind, kind) {
+                (Type::Input, "String") => format!("{name}: .text({name})"),
                 _ => format!("{name}: {name}"),
             }
         });
@@ -209,14 +209,14 @@ fn parameters<'a>(arguments: impl Iterator<Item = &'a Argument>, input: &str) ->
 
 /// The type of a parameter, with its default.
 fn type_of(argument: &Argument) -> &'static str {
-    match argument.kind.as_str() {
-        "integer" => "Int? = nil",
-        "boolean" => "Bool? = nil",
-        "object" => "[String: JSONValue] = [:]",
-        "input" => "Input",
-        "provider" => "ProviderPreference? = nil",
-        "duration" => "Duration? = nil",
-        "on_update" => "(@Sendable (GenerationUpdate) -> Void)? = nil",
+    match argument.kind {
+        Type::Integer => "Int? = nil",
+        Type::Boolean => "Bool? = nil",
+        Type::Object => "[String: JSONValue] = [:]",
+        Type::Input => "Input",
+        Type::Provider => "ProviderPreference? = nil",
+        Type::Duration => "Duration? = nil",
+        Type::OnUpdate => "(@Sendable (GenerationUpdate) -> Void)? = nil",
         _ if argument.required => "String",
         _ => "String? = nil",
     }
