@@ -4,7 +4,7 @@ internal import PipevideoFFI
 public struct GenerationUpdate: Hashable, Sendable, Codable {
     /// The generation after the change.
     public let generation: Generation
-    /// The time since the generation was created, as far as this process can tell.
+    /// The time since the generation was created; an estimate if the service does not report when.
     public let elapsed: Duration
     /// The time in which half of such generations end, for a progress bar.
     public let expected: Duration
