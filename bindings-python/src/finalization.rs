@@ -82,7 +82,7 @@ fn park_forever() {
 }
 
 /// The `atexit` handler. When it returns, no other thread with our frames is attached to the
-/// interpreter or about to be, except for one whose callback takes longer than [`MAX_WAIT`].
+/// interpreter or about to be, except for one with a callback that takes longer than 2 seconds.
 #[pyfunction]
 pub(crate) fn _at_exit(py: Python<'_>) {
     // A second call is made by the same thread.

@@ -162,7 +162,7 @@ fn input(value: &Bound<'_, PyAny>) -> PyResult<Input> {
 
 fn item(value: &Bound<'_, PyAny>) -> PyResult<InputItem> {
     for name in value.try_iter()? {
-        let name: String = argument(&name?, "input", "items whose keys are str")?;
+        let name: String = argument(&name?, "input", "items with str keys")?;
         let known = match name.as_str() {
             "role" | "content" => true,
             "type" => value.get_item("type")?.eq("message")?,
@@ -176,7 +176,7 @@ fn item(value: &Bound<'_, PyAny>) -> PyResult<InputItem> {
             return Err(errors::invalid(value.py(), &message));
         }
     }
-    let role: String = argument(&value.get_item("role")?, "input", "items whose role is a str")?;
+    let role: String = argument(&value.get_item("role")?, "input", "items with a str role")?;
     let role: Role = serde_json::from_value(role.into()).map_err(|_| {
         let message = "an item's role is none of user, system, assistant, developer.";
         errors::invalid(value.py(), message)
@@ -191,8 +191,7 @@ fn item(value: &Bound<'_, PyAny>) -> PyResult<InputItem> {
     if content.cast::<PyMapping>().is_ok() || content.cast::<Part>().is_ok() {
         return Ok(InputItem::new(role, vec![part(&content)?]));
     }
-    let wrong =
-        |_| type_error("input", "items whose content is a str or a list of parts", &content);
+    let wrong = |_| type_error("input", "items with a str or a list of parts as content", &content);
     let parts = content.try_iter().map_err(wrong)?;
     let parts: PyResult<Vec<_>> = parts.map(|entry| part(&entry?)).collect();
     Ok(InputItem::new(role, parts?))

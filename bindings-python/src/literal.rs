@@ -1,4 +1,4 @@
-//! Texts whose Python type is a `Literal`.
+//! Texts with a `Literal` as their Python type.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

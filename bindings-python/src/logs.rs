@@ -42,7 +42,7 @@ struct LogRecord(u8, f64, String);
 /// Reads which records `logging` is enabled for, begins to keep them, and emits those that are kept.
 /// It costs next to nothing in a program that has not imported `logging`.
 pub(crate) fn update_level(py: Python<'_>) -> PyResult<()> {
-    // A logger of the program's own class, or a filter of one, may raise; the call goes on.
+    // A logger of the program's own class, or a filter of one, may raise; the call continues.
     read_level(py).or_else(|raised| report_unraisable(py, raised))?;
     emit(py)
 }

@@ -142,7 +142,7 @@ fn app(value: &Bound<'_, PyAny>) -> PyResult<AppOptions> {
 
 fn check_keys(mapping: &Bound<'_, PyMapping>, option: &str, known: &[&str]) -> PyResult<()> {
     for key in mapping.keys()?.try_iter()? {
-        let key: String = argument(&key?, option, "a mapping whose keys are str")?;
+        let key: String = argument(&key?, option, "a mapping with str keys")?;
         if !known.contains(&key.as_str()) {
             let known = known.join(", ");
             let message = format!("{option} has no key {key:?}. Its keys are {known}.");

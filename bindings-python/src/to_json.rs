@@ -54,7 +54,7 @@ fn convert(value: &Bound<'_, PyAny>, argument: &str, depth: usize) -> PyResult<V
             if name.cast::<PyString>().is_err() {
                 return Err(wrong(argument, &name, "a key"));
             }
-            let name: String = read(&name, argument, "a mapping whose keys are str")?;
+            let name: String = read(&name, argument, "a mapping with str keys")?;
             let value = convert(&value, &format!("{argument}.{name}"), depth)?;
             object.insert(name, value);
         }

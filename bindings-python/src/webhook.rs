@@ -187,7 +187,7 @@ fn signed_with(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
 
 /// Adds a header if it is a signing header. Others are ignored, whatever their values are.
 fn add(found: &mut Vec<Header>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let kind = "a mapping, or pairs, whose names are str or bytes";
+    let kind = "a mapping, or pairs, with names that are str or bytes";
     let bytes = text(name).ok_or_else(|| type_error("headers", kind, name))?;
     let Some(name) = signing(&bytes) else { return Ok(()) };
     if let Some(value) = text(value) {

@@ -323,7 +323,7 @@ def _after_fork_in_parent() -> None: ...
 def _at_exit() -> None:
     """
     The `atexit` handler. When it returns, no other thread with our frames is attached to the
-    interpreter or about to be, except for one whose callback takes longer than [`MAX_WAIT`].
+    interpreter or about to be, except for one with a callback that takes longer than 2 seconds.
     """
 
 def _before_fork() -> None: ...
