@@ -67,6 +67,8 @@ pub(crate) struct Budget {
     polls: usize,
     /// The direct calls that wait for room.
     waiting: usize,
+    /// Until when direct calls leave polls their guaranteed share, since a poll was denied.
+    polls_guaranteed_until: Duration,
     frozen_until: Duration,
     /// The share of the limit that the last 429 left, and when that was.
     share: f64,
@@ -76,6 +78,9 @@ pub(crate) struct Budget {
 /// The share of the limit that polls leave to direct calls. A tenth is six seconds of the window:
 /// a create that comes while polls use all they may waits no longer than that.
 const RESERVE: f64 = 0.1;
+/// The share of the limit that direct calls leave to polls which have no room. A fifth polls ten
+/// generations about every half a minute, however many reads a program makes.
+const GUARANTEED_TO_POLLS: f64 = 0.2;
 /// Up to this share of the limit is spent even on polls that are worth little. Found by simulation:
 /// the last third is what the ends of many generations at once need.
 const SPARE: f64 = 2.0 / 3.0;
@@ -96,6 +101,7 @@ impl Budget {
             direct: 0,
             polls: 0,
             waiting: 0,
+            polls_guaranteed_until: Duration::ZERO,
             frozen_until: Duration::ZERO,
             share: 1.0,
             cut_at: Duration::ZERO,
@@ -111,20 +117,40 @@ impl Budget {
         }
         if let Some(limit) = self.limit {
             self.evict_expired(now, limit);
-            let allowance = self.allowance(now);
-            let used = self.direct + self.polls;
             match class {
-                Class::Direct => self.room(used, allowance, limit, |_| true)?,
+                Class::Direct => self.direct_room(now, limit)?,
                 Class::Poll => {
-                    // Calls that wait go first: each of them takes a slot that polls may not use.
-                    self.room(used, allowance.saturating_sub(self.waiting), limit, |_| true)?;
-                    let is_poll = |class| class == Class::Poll;
-                    self.room(self.polls, for_polls(allowance), limit, is_poll)?;
+                    let room = self.poll_room(now, limit);
+                    if room.is_err() {
+                        // The slots of a full window come free within the next one.
+                        let windows = limit.per.saturating_mul(2);
+                        self.polls_guaranteed_until = now.saturating_add(windows);
+                    }
+                    room?;
                 }
             }
         }
         *self.count(class) += 1;
         Ok(())
+    }
+
+    fn direct_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
+        let allowance = self.allowance(now);
+        let kept = if now < self.polls_guaranteed_until {
+            guaranteed_to_polls(allowance).saturating_sub(self.polls)
+        } else {
+            0
+        };
+        self.room(self.direct + self.polls, allowance - kept, limit, |_| true)
+    }
+
+    fn poll_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
+        let allowance = self.allowance(now);
+        // Beyond their guaranteed share, polls leave a slot to each call that waits.
+        let waiting = if self.polls < guaranteed_to_polls(allowance) { 0 } else { self.waiting };
+        let cap = allowance.saturating_sub(waiting);
+        self.room(self.direct + self.polls, cap, limit, |_| true)?;
+        self.room(self.polls, for_polls(allowance), limit, |class| class == Class::Poll)
     }
 
     /// Whether less than `cap` is used; if not, when enough of the requests that count will have
@@ -250,6 +276,12 @@ fn for_polls(allowance: usize) -> usize {
     allowance.saturating_sub(reserve).max(1)
 }
 
+/// The part of an allowance that polls get in any case. An allowance of less than five has none: a
+/// single request must remain possible for a call.
+fn guaranteed_to_polls(allowance: usize) -> usize {
+    (allowance as f64 * GUARANTEED_TO_POLLS) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +326,23 @@ mod tests {
         b.set_waiting(0);
         assert_eq!(b.acquire(S, Class::Poll), Ok(()));
         assert_eq!(b.acquire(S, Class::Poll), Err(Denial::UntilChange));
+    }
+
+    #[test]
+    fn reads_leave_polls_a_fifth_once_a_poll_was_denied() {
+        let mut b = budget(10, 60);
+        for _ in 0..10 {
+            assert_eq!(b.acquire(S, Class::Direct), Ok(()));
+            b.release(S, Class::Direct);
+        }
+        b.set_waiting(40);
+        assert_eq!(b.acquire(S * 2, Class::Poll), Err(Denial::Until(S * 61)));
+        let mut granted = (0, 0);
+        for _ in 0..40 {
+            granted.0 += usize::from(b.acquire(S * 61, Class::Direct).is_ok());
+            granted.1 += usize::from(b.acquire(S * 61, Class::Poll).is_ok());
+        }
+        assert_eq!(granted, (8, 2));
     }
 
     #[test]

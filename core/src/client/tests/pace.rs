@@ -116,6 +116,20 @@ async fn calls_that_are_not_polled_do_not_hold_others_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reads_do_not_starve_a_wait() {
+    let fake = Fake::new(|_, _| shows("completed"));
+    let client = build(&fake, Client::builder().rate_limit(crate::RateLimit::new(10, S)));
+    for _ in 0..40 {
+        let client = client.clone();
+        tokio::spawn(async move { while client.responses().retrieve("gen_1").await.is_ok() {} });
+    }
+    tokio::time::sleep(S * 5).await;
+    let began = tokio::time::Instant::now();
+    assert!(client.responses().wait("gen_1").deadline(S * 20).await.unwrap().is_final());
+    assert!(began.elapsed() <= S * 2, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_fails_at_once_while_the_key_is_stopped_for_long() {
     let fake = Fake::new(|_, _| {
         Reply::Respond(429, r#"{"message":"slow","data":{"retry_after":500}}"#.to_owned())
