@@ -29,7 +29,7 @@ pub struct ErrorFields<'a> {
     /// The generation that failed.
     pub generation: Option<&'a Generation>,
     pub category: Option<&'a str>,
-    /// The last snapshot of a generation whose wait ran into its deadline.
+    /// The last snapshot of the generation, of a wait that reached its deadline.
     pub last: Option<&'a Generation>,
     pub polls: Option<u32>,
     pub reason: Option<&'a str>,

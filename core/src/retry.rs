@@ -81,7 +81,7 @@ fn verdict(operation: Operation, error: &Error) -> Verdict {
         (Create, Connection | Timeout) if error.delivery() == Delivery::NotSent => {
             Verdict::Transient
         }
-        // A generation may exist and be billed. A 2xx whose body is unreadable means that one does.
+        // A generation may exist and be billed. A 2xx with an unreadable body means that one does.
         (Create, Connection | Timeout | Server | Decode) => Verdict::Uncertain,
         (Read | Poll, Connection | Timeout | Server) => Verdict::Transient,
         // A proxy that is in the way for a moment returns HTML with status 200. A wait outlives it;

@@ -14,7 +14,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// An empty list of steps, whose commands will run in `root`, the root of the repository.
+    /// An empty list of steps. Their commands will run in `root`, the root of the repository.
     pub(crate) fn new(language: &'static str, root: &Path) -> Self {
         Self { language, root: root.to_owned(), failed: Vec::new(), not_run: Vec::new() }
     }

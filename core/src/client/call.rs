@@ -165,7 +165,7 @@ impl ClientInner {
             headers,
             body: request.body.clone(),
         };
-        // One timeout for all of it: a response whose body stops half way is as good as none.
+        // One timeout for all of it: a response that stops half way is as good as none.
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {
             Some(response) => Ok((response?, key)),

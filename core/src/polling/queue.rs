@@ -52,7 +52,7 @@ impl Queue {
         if self.granted.remove(&ticket).is_some() {
             return Turn::Granted;
         }
-        // A call whose grant was withdrawn is polled after all.
+        // Its grant was withdrawn, and it is polled after all.
         self.waiting.insert(ticket);
         let denial = self.serve(now, budget);
         if self.granted.remove(&ticket).is_some() {

@@ -39,7 +39,7 @@ pub(crate) use worker::run as run_worker;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliveryFault {
-    /// The generation whose deliveries the fault matches. None: all generations.
+    /// The generation that the deliveries have to be about. None: all generations.
     pub generation_id: Option<String>,
     /// The first matching attempt that the fault is applied to, counted from 1.
     pub nth: u32,

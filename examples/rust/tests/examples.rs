@@ -349,6 +349,6 @@ async fn webhook_axum_receives_events() {
     assert!(answer.contains(&format!("{}/videos/{id}", emulator.video_base())), "{answer}");
     assert_eq!(emulator.requests().len(), 2, "a create and a poll");
     drop(server);
-    let told: Vec<_> = lines.map(Result::unwrap).collect();
-    assert_eq!(told, [format!("received the event of {id}")]);
+    let received: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(received, [format!("received the event of {id}")]);
 }

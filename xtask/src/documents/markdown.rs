@@ -81,7 +81,7 @@ impl Document {
     }
 }
 
-/// A code block whose end has not been read yet.
+/// A code block that has not been read to its end yet.
 struct Fence {
     indent: usize,
     mark: String,

@@ -15,7 +15,7 @@ pub(super) struct Repository {
     folders: BTreeSet<String>,
     texts: BTreeMap<String, String>,
     packages: Vec<Package>,
-    /// The documents whose Rust blocks are compiled.
+    /// The documents with Rust blocks that are compiled.
     pub(super) doctests: BTreeSet<String>,
 }
 

@@ -125,7 +125,7 @@ pub(super) struct ErrorKind {
     pub(super) name: String,
     /// The class in Python and Node.
     pub(super) class: String,
-    /// The kind whose class is the base of this one's.
+    /// The kind with the base class of this one's class.
     pub(super) base: Option<String>,
     pub(super) doc: String,
 }
@@ -151,7 +151,7 @@ impl Surface {
         self.error_fields.iter().filter(|field| field.kinds.contains(&kind.name)).collect()
     }
 
-    /// The kinds whose class is derived directly from this one's.
+    /// The kinds with a class derived directly from this one's.
     pub(super) fn derived_from<'a>(
         &'a self,
         base: &'a ErrorKind,
@@ -159,7 +159,7 @@ impl Surface {
         self.error_kinds.iter().filter(|kind| kind.base.as_ref() == Some(&base.name))
     }
 
-    /// The kinds whose class is derived from this one's, directly or not.
+    /// The kinds with a class derived from this one's, directly or not.
     pub(super) fn kinds_below<'a>(&'a self, base: &'a ErrorKind) -> Vec<&'a str> {
         let derived = self.derived_from(base);
         derived.flat_map(|kind| [vec![&*kind.name], self.kinds_below(kind)].concat()).collect()
