@@ -31,7 +31,9 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime for the client");
-    rustls::crypto::ring::default_provider().install_default().expect("nobody has before");
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("no provider is installed yet");
     let bare = local.block_on(async { reqwest::Client::new() });
     let client = Client::builder()
         .base_url(emulator.base_url())

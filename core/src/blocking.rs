@@ -33,7 +33,7 @@ use crate::model::{
 };
 use crate::{ClientBuilder, DownloadSource, Progress};
 
-/// A client of Pipevideo's API whose calls block.
+/// A client of Pipevideo's API with calls that block.
 ///
 /// It has no `webhooks()` and ignores webhook secrets: its waits always poll. A program that
 /// receives webhooks runs a server and is async already; one that only verifies them uses
@@ -306,7 +306,7 @@ impl Download {
     }
 }
 
-/// A generation's changes: an iterator whose steps block until there is one; see [`crate::Watch`].
+/// A generation's changes: an iterator that blocks until there is one; see [`crate::Watch`].
 #[must_use = "an iterator does nothing unless it is advanced"]
 #[derive(Debug)]
 pub struct Watch {

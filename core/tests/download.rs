@@ -242,7 +242,7 @@ async fn an_empty_or_partial_body_or_another_file_is_not_taken_for_the_video() {
             &["", "", ""],
         ),
         (
-            "a piece of a whole that is not told",
+            "a part of a file of unknown length",
             &[
                 "HTTP/1.1 206 Partial Content\r\netag: \"a\"\r\ncontent-range: bytes 0-1/*\r\n\
                  content-length: 2\r\n\r\nwh",
@@ -254,7 +254,7 @@ async fn an_empty_or_partial_body_or_another_file_is_not_taken_for_the_video() {
             &["", "range: bytes=2-", "range: bytes=4-"],
         ),
         (
-            "another file, told apart by its date alone",
+            "another file, recognized by its date only",
             &[
                 "HTTP/1.1 200 OK\r\nlast-modified: Sun, 01 Nov 2026 00:00:00 GMT\r\n\
                  content-length: 4\r\n\r\nan",

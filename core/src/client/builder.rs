@@ -454,8 +454,8 @@ impl ClientBuilder {
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
             return Err(configuration(
-                "the rate limit allows no request. Allow at least one in some time, or pass None for no \
-                 limit.",
+                "the rate limit allows no request. Allow at least one, or switch the \
+                 limit off.",
             ));
         }
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) struct HttpRequest {
     pub(crate) body: Option<Bytes>,
 }
 
-/// A response whose body has not been read yet.
+/// A response with a body that has not been read yet.
 pub(crate) struct HttpResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Error, ErrorKind, Redactor};
 use crate::model::mentions_credits;
 
-/// The error of a response whose status is not a success.
+/// The error of a response with a status that is not a success.
 pub(crate) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
@@ -35,7 +35,7 @@ pub(crate) fn from_status(
         .with_retry_after(retry_after(headers, json.as_ref(), now))
 }
 
-/// The error of a successful status whose body is not what the API documents.
+/// The error of a response with a successful status and a body that is not what the API documents.
 pub(crate) fn undecodable(
     status: StatusCode,
     headers: &HeaderMap,

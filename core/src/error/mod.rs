@@ -182,7 +182,7 @@ impl Error {
     }
 
     /// How many requests the call made; 0 if it was rejected before sending, and for the end of a
-    /// wait, whose requests are counted in [`polls`](Self::polls).
+    /// wait: its requests are counted in [`polls`](Self::polls).
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
@@ -327,7 +327,7 @@ impl Error {
         error.with_source(self.after_a_create())
     }
 
-    /// The error of a wait whose generation has failed.
+    /// The error of a wait for a generation that has failed.
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();
         let redactor = Redactor::default();

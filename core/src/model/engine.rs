@@ -82,7 +82,7 @@ fn engine_models(engine: &Value, shared: &[EngineModel]) -> Vec<EngineModel> {
     let Some(list) = ["models", "supported_models"].iter().find_map(|name| engine.get(name)) else {
         return shared.to_vec();
     };
-    // The engine lists names of models, whose rates may stand beside the engines.
+    // The engine lists names of models; their rates may stand beside the engines.
     let with_rates = |model: EngineModel| {
         let listed = shared.iter().find(|listed| listed.id == model.id);
         match (model.input_per_million_usd, listed) {

@@ -1,6 +1,6 @@
 //! Lenient reading and faithful writing: what every model shares.
 //!
-//! A typed field whose value is missing, null, or of an unexpected shape reads as `None`; in the
+//! A typed field that is missing, null, or of an unexpected shape reads as `None`; in the
 //! last case its value stays among the unknown fields. So reading a response never fails because of
 //! a detail, and what is read and written again keeps every field.
 
@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 #[derive(Default)]
 pub(crate) struct Fields {
     values: Vec<(String, Value)>,
-    /// The fields whose numbers have to stay exact, as JSON text.
+    /// The fields with numbers that have to stay exact, as JSON text.
     exact: Vec<(String, Box<RawValue>)>,
 }
 
@@ -143,7 +143,7 @@ impl Fields {
         None
     }
 
-    /// Takes a field out whose numbers are exact.
+    /// Takes a field with exact numbers out.
     pub(crate) fn take_exact<T>(
         &mut self,
         name: &'static str,

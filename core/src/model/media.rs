@@ -164,7 +164,7 @@ pub(crate) fn check_url(url: &str, kind: &str) -> Result<(), Error> {
             if is_decodable {
                 Ok(())
             } else {
-                invalid("is a data URI whose content cannot be decoded")
+                invalid("is a data URI with content that cannot be decoded")
             }
         }
         _ => invalid("is neither HTTPS nor a data URI"),

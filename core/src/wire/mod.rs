@@ -31,7 +31,7 @@ pub(crate) struct Request {
     pub(crate) authorized: bool,
 }
 
-/// A response whose body has been read to its end.
+/// A response with its body, read to the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,

@@ -1,6 +1,6 @@
 //! The shared scenarios, run by Rust: `conformance/README.md` says what they are.
 //!
-//! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those whose names begin with it.
+//! `SCENARIO=download cargo test -p pipevideo --test scenarios` runs those with that prefix.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
