@@ -173,10 +173,14 @@ impl ClientBuilder {
             config: Config {
                 base_url: BaseUrl::parse(BaseUrl::DEFAULT, false)
                     .expect("the default base URL is valid"),
+                // The service responds to a create at once; 30 s leave room for the upload of 20 MB.
                 request_timeout: Duration::from_secs(30),
+                // Five retransmissions of a lost SYN on most systems would take half a minute.
                 connect_timeout: Duration::from_secs(5),
+                // With full jitter up to 250, 500, 1000 and 2000 ms: past the restart of a proxy.
                 max_retries: 4,
                 polling: Polling::default(),
+                // The guide advises to give up after 10 to 15 minutes.
                 deadline: Duration::from_secs(900),
                 app: App::default(),
                 headers: HeaderMap::new(),
@@ -364,6 +368,7 @@ impl ClientBuilder {
         base_url: BaseUrl,
         transport: Arc<dyn Transport>,
     ) -> Result<Client, Error> {
+        // Options are checked before the environment, so that a wrong argument is reported first.
         self.check()?;
         let webhook = self.find_webhook()?;
         let default_key = self.variable("PIPEVIDEO_API_KEY").unwrap_or_default();

@@ -138,6 +138,7 @@ impl Client {
     /// [`ErrorKind::GenerationFailed`] or [`ErrorKind::Download`] if it has not completed.
     async fn completed(&self, source: DownloadSource) -> Result<Generation, Error> {
         let generation = match source {
+            // A snapshot that has ended has its URL, which spares a request.
             DownloadSource::Generation(generation) if generation.is_final() => *generation,
             DownloadSource::Generation(generation) => {
                 self.responses().retrieve(&generation.id).await?
@@ -201,6 +202,7 @@ impl Transfer {
             attempts += 1;
             match self.fetch().await.map_err(|error| self.identify(error, attempts))? {
                 Fetched::Complete => break,
+                // Once: a host that calls a fresh URL expired would be requested endlessly.
                 Fetched::Expired(_) if !refreshed => {
                     debug!("the video's URL has expired");
                     refreshed = true;
@@ -284,6 +286,7 @@ impl Transfer {
         if let Some(agent) = self.client.inner.headers.get(header::USER_AGENT) {
             headers.insert(header::USER_AGENT, agent.clone());
         }
+        // Ranges are counted in the bytes of the file, not of a compressed form.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.extend(wire::range_headers(self.writer.part(), self.writer.stored()));
         HttpRequest { method: Method::GET, url: self.url.clone(), headers, body: None }

@@ -63,6 +63,7 @@ impl Key {
                     )
                     .with_source(TokenFailed(error))
                 })?;
+                // An empty token would be sent as "Bearer ", which some servers treat as no key at all.
                 if token.is_empty() {
                     return Err(Error::new(
                         ErrorKind::Configuration,
@@ -85,6 +86,7 @@ impl Key {
 
 /// The authorization header with a key or token, marked as sensitive so that HTTP logs omit it.
 fn bearer(token: &str) -> Result<HeaderValue, Error> {
+    // A key that was copied with a line break is the most common mistake, and must not split a header.
     let value = token
         .chars()
         .all(|c| c.is_ascii_graphic())

@@ -45,7 +45,9 @@ impl Reqwest {
     pub(crate) fn new(options: &ConnectOptions<'_>) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(options.connect_timeout)
+            // Redirects are followed here, where it is known what may be sent to which origin.
             .redirect(reqwest::redirect::Policy::none())
+            // A create must not be repeated by a layer that does not know that it costs money.
             .retry(reqwest::retry::never())
             .tls_backend_preconfigured(tls(options.ca_files)?);
         if let Some(proxy) = options.proxy {
@@ -57,6 +59,7 @@ impl Reqwest {
                 .with_source(error.without_url())
             })?;
             builder = builder.proxy(proxy);
+        // HTTPS_PROXY in the environment is for the way out, and would break emulators.
         } else if options.loopback {
             builder = builder.no_proxy();
         }
@@ -98,6 +101,7 @@ async fn send_and_redirect(
         match redirect(&request, response.status(), response.headers()) {
             None => return Ok(into_response(response)),
             Some(next) => {
+                // The key belongs to the first origin.
                 if next.origin() != request.url.origin() {
                     let kept = |name| request.headers.get(&name).map(|value| (name, value.clone()));
                     request.headers = SAFE_HEADERS.into_iter().filter_map(kept).collect();
@@ -127,6 +131,7 @@ async fn exchange(
 fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
     let follows = match status.as_u16() {
         307 | 308 => true,
+        // Browsers turn a POST into a GET here, which would not create anything.
         301..=303 => request.method == Method::GET,
         _ => false,
     };
@@ -167,6 +172,7 @@ fn transport_error(error: reqwest::Error) -> TransportError {
     } else {
         ("the connection broke before the response", Delivery::Unknown)
     };
+    // Without the URL: a video's is signed.
     TransportError { what, delivery, source: Some(Box::new(error.without_url())) }
 }
 

@@ -63,6 +63,7 @@ impl std::error::Error for TransportError {
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
         let delivery = error.delivery;
+        // Without a connection the configuration may be wrong; after one it is the network.
         let advice = match delivery {
             Delivery::NotSent => "Nothing was sent. Check the network, the base URL and any proxy.",
             _ => "Check the network and try again.",

@@ -303,9 +303,7 @@ fn due_at<H>(record: &Tracked<H>, shape: Shape, load: f64) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "planner_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "planner_properties.rs"]
 mod properties;

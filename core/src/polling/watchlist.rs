@@ -351,9 +351,7 @@ impl<H: Clone> Watchlist<H> {
 }
 
 #[cfg(test)]
-#[path = "watchlist_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "watchlist_properties.rs"]
 mod properties;
