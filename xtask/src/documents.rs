@@ -26,7 +26,7 @@ const STAND_ALONE: [&str; 4] = [
 /// Sources that may include documents as doctests.
 const DOCTESTS: [&str; 2] = ["core/src/lib.rs", "emulator/src/lib.rs"];
 
-/// A language whose blocks are parsed by a program: its name in a fence, the program if this machine
+/// A language with a program that parses its blocks: its name in a fence, the program if this machine
 /// has it, and how to call it.
 struct Parser {
     language: &'static str,
