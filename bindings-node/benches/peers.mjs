@@ -4,9 +4,9 @@
 //     npm ci --prefix bindings-node/benches
 //     node bindings-node/benches/peers.mjs
 //
-// The result is a Markdown table, after two to three minutes. Peers that are not installed are left out. Every client has its default options,
-// runs in a process of its own, and talks to a loopback service that speaks its API: no request leaves the machine.
-// CPU is measured by bench.mjs.
+// The result is a Markdown table, after two to three minutes. Peers that are not installed are left out. Every client
+// has its default options, runs in a process of its own, and talks to a loopback service that speaks its API: no
+// request leaves the machine. CPU is measured by bench.mjs.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,7 +36,7 @@ const connect = {
     const { videos } = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey: 'key' });
     const create = () => videos.create({ prompt: 'A cat' });
     const generate = async () => {
-      // It has no helper. This is the loop of its vendor's guide.
+      // It has no helper. 2 s is the shortest interval that Pipevideo's guide advises.
       let video = await create();
       while (video.status === 'queued' || video.status === 'in_progress') {
         await new Promise((resolve) => setTimeout(resolve, 2000));
