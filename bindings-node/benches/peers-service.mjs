@@ -71,7 +71,7 @@ export class Service {
   /**
    * Starts a service. Its options:
    *
-   * - `client`: the client whose dialect it speaks.
+   * - `client`: the client, for its dialect.
    * - `lost`: so many creates are processed, and the connection is then closed without a response.
    * - `unavailable`: so many polls after the first fail with 503, as JSON or, with `page`, as a proxy's page.
    * - `limited`: beyond the limit it answers 429, with Pipevideo's `data.retry_after` and, with `retryAfter`, also
