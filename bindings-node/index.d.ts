@@ -180,7 +180,7 @@ export interface ClientOptions {
   deadlineMs?: Milliseconds | null | undefined;
   /**
    * The signing secrets of your webhook endpoint, each `whsec_…`; by default `PIPEVIDEO_WEBHOOK_SECRET`, separated by
-   * commas. With a secret, waits rely on webhooks and poll only each `safetyIntervalMs`.
+   * commas. With a secret, waits rely on webhooks and poll only every `safetyIntervalMs`.
    */
   webhookSecrets?: string | readonly string[] | null | undefined;
   /** Your application, for the service's statistics. */

@@ -65,11 +65,11 @@ impl BackgroundRuntime {
         jobs.is_some_and(|jobs| jobs.send(Box::pin(job)).is_ok())
     }
 
-    /// Forgets the runtime, without dropping what belongs to it.
+    /// Resets to the state before the first job, without dropping what belongs to the runtime.
     ///
     /// A forked child calls it: the thread exists only in the parent, and dropping the channel would
     /// touch memory that the thread may have been changing during the fork.
-    pub fn forget(&self) {
+    pub fn reset(&self) {
         std::mem::forget(lock(&self.jobs).take());
     }
 
@@ -145,7 +145,7 @@ mod tests {
         for _ in 0..2 {
             let sender = sender.clone();
             runtime.spawn(async move { sender.send(thread::current().id()).unwrap() }).unwrap();
-            runtime.forget();
+            runtime.reset();
             assert!(!runtime.spawn_if_started(async {}));
         }
         assert_ne!(threads.recv().unwrap(), threads.recv().unwrap());

@@ -69,7 +69,7 @@ export class ConfigurationError extends PipevideoError {
   readonly kind: 'configuration';
 }
 
-/** The call was refused before sending: no text part, an empty model, a file that is not an image. */
+/** The call was rejected before sending: no text part, an empty model, a file that is not an image. */
 export class InvalidRequestError extends PipevideoError {
   readonly kind: 'invalid_request';
 }
@@ -131,16 +131,14 @@ export class ServerError extends APIStatusError {
 }
 
 /**
- * The connection failed or broke on a call that changes nothing, or on a create of which certainly nothing was
- * sent. The base class of `APITimeoutError`.
+ * The connection failed or broke on a call that changes nothing, or on a create that was certainly not sent. The
+ * base class of `APITimeoutError`.
  */
 export class APIConnectionError extends PipevideoError {
   readonly kind: 'connection' | 'timeout';
 }
 
-/**
- * The request timeout elapsed on a call that changes nothing, or on a create of which certainly nothing was sent.
- */
+/** The request timeout elapsed on a call that changes nothing, or on a create that was certainly not sent. */
 export class APITimeoutError extends APIConnectionError {
   readonly kind: 'timeout';
 }
@@ -188,7 +186,7 @@ export class DownloadError extends PipevideoError {
 /** A webhook delivery is not authentic, or not readable. */
 export class WebhookVerificationError extends PipevideoError {
   readonly kind: 'webhook_verification';
-  /** Why the delivery was refused. */
+  /** Why the delivery was rejected. */
   readonly reason: WebhookReason;
 }
 

@@ -43,7 +43,7 @@ fn build(
 ) -> Result<Client, String> {
     let mut builder = options.builder(&HOST).map_err(|message| errors::configuration(&message))?;
     if let Some((channel, client)) = token {
-        builder = builder.token(move || token::ask(channel.clone(), client));
+        builder = builder.token(move || token::request(channel.clone(), client));
     }
     if let Some(path) = extra_ca_file {
         builder = builder.ca_file(path);

@@ -28,7 +28,7 @@ impl Drop for RequestGuard {
 }
 
 /// Asks the function of this client for a token.
-pub(crate) async fn ask(channel: Arc<Channel>, client: u32) -> Result<String, TokenError> {
+pub(crate) async fn request(channel: Arc<Channel>, client: u32) -> Result<String, TokenError> {
     let request = RequestGuard(NEXT.fetch_add(1, Ordering::Relaxed));
     let (reply, token) = oneshot::channel();
     lock(&PENDING).insert(request.0, reply);

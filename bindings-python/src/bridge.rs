@@ -145,8 +145,8 @@ pub(crate) fn wake_all() {
     lock(&CHANGED).extend(loops.iter().filter_map(Weak::upgrade));
 }
 
-/// Forgets all loops. A forked child calls it: the loops belong to the parent.
-pub(crate) fn forget_loops() {
+/// Removes all loops. A forked child calls it: the loops belong to the parent.
+pub(crate) fn reset_loops() {
     std::mem::forget(std::mem::take(&mut *lock(&CHANGED)));
     std::mem::forget(std::mem::take(&mut *lock(&LOOPS)));
 }

@@ -104,7 +104,7 @@ pub(crate) fn emit(py: Python<'_>) -> PyResult<()> {
 }
 
 /// Drops all records. A forked child calls it: they belong to the parent.
-pub(crate) fn forget() {
+pub(crate) fn reset() {
     lock(&RECORDS).clear();
 }
 

@@ -44,9 +44,9 @@ pub(crate) fn after_fork_in_parent() {
 /// After a fork, in the child: what belongs to the parent's runtime is forgotten.
 pub(crate) fn after_fork_in_child() {
     std::mem::forget(lock(&PAUSE).take());
-    RUNTIME.forget();
-    bridge::forget_loops();
-    logs::forget();
+    RUNTIME.reset();
+    bridge::reset_loops();
+    logs::reset();
     finalization::after_fork_in_child();
     process::after_fork_in_child();
     pipevideo::reset_shared_state();

@@ -96,7 +96,7 @@ pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
     TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
 };
-pub use error::{Delivery, Error, ErrorKind, Result};
+pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;
 pub use model::{
     AccountUsage, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog, EngineModel,
@@ -107,4 +107,4 @@ pub use model::{
 pub use polling::Polling;
 pub use polling::budget::RateLimit;
 pub use rust_decimal::Decimal;
-pub use webhook::{Webhook, WebhookEvent, WebhookReason};
+pub use webhook::{Webhook, WebhookEvent};

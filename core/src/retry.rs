@@ -34,9 +34,9 @@ pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 const BASE_BACKOFF: Duration = Duration::from_millis(250);
 /// The longest pause between two repetitions: a service that is back is noticed within seconds.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// The pause after a 429 that does not say how long to wait; doubled with each one in a row. The
-/// window is a minute, so it takes some of them to get past it.
-const DEFAULT_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a 429 that does not say how long to wait. A sliding window of 100 in 60 s frees a
+/// slot every 0.6 s. A call doubles it with each 429 in a row.
+pub(crate) const DEFAULT_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What follows when a request has failed for the `failures`th time. `entropy` is drawn evenly from
 /// 0 to 1. How many repetitions there may be is the caller's decision.
@@ -54,9 +54,22 @@ pub(crate) fn after_failure(
     }
 }
 
-/// Whether the error of a call that changes nothing may be gone at the next attempt.
-pub(crate) fn is_transient(error: &Error) -> bool {
-    verdict(Operation::Read, error) == Verdict::Transient
+impl Error {
+    /// Whether the same call, made again unchanged, may succeed and cannot pay twice.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            _ if self.repeat_pays() => false,
+            // The generation is still running.
+            ErrorKind::WaitTimeout => true,
+            ErrorKind::Download if self.has_unusable_path() => false,
+            // A video's host that rejects the request will do so again; 429 asks to wait.
+            ErrorKind::Download => {
+                self.status().is_none_or(|s| !(400..500).contains(&s) || s == 429)
+            }
+            // An uncertain create has a kind of its own, so what is left is as safe as a read.
+            _ => verdict(Operation::Read, self) == Verdict::Transient,
+        }
+    }
 }
 
 /// Exponential backoff with full jitter, after so many failures.

@@ -48,7 +48,7 @@ async fn spans_show_what_happens_and_nothing_secret() {
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
 
-    let prompt = "a prompt that nobody may read";
+    let prompt = "a prompt that must stay secret";
     let request = GenerationRequest::new("moonshotai/kimi-k2.5", prompt).instructions("nor this");
     let generation = client.generate(request).on_update(|_| {}).await.unwrap();
     let folder = tempfile::tempdir().unwrap();

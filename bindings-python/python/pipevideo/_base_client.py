@@ -63,15 +63,15 @@ class BaseClient:
             request_timeout: The time limit of one HTTP request (30).
             connect_timeout: The time limit of making a connection (5).
             max_retries: How often a request that is safe to repeat is sent again (4).
-            rate_limit: At most so many requests in so many seconds, `(100, 60)`. None switches it
-                off.
+            rate_limit: The maximum number of requests, and the window in seconds: `(100, 60)`.
+                None switches it off.
             polling: A mapping, or an object, of `min_interval` (2) and `max_interval` (5) between
                 polls of a generation, `typical` (90), the usual duration of a generation, and
                 `safety_interval` (60), the poll interval with webhooks.
             deadline: The time limit of a whole wait (900).
             webhook_secrets: The secrets that sign webhooks. By default `PIPEVIDEO_WEBHOOK_SECRET`,
                 separated by commas. With secrets, waits rely on webhooks: they poll when one
-                arrives, and each `safety_interval`.
+                arrives, and every `safety_interval`.
             app: `url`, `title` and `name` of your application, for the service's statistics.
             headers: Headers for every request to the API.
             proxy: The URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).

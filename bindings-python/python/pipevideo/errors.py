@@ -45,7 +45,7 @@ class PipevideoError(Exception):
     retry_after: float | None = None
     """How long the service asks to wait before the next attempt. In seconds."""
     attempts: int = 0
-    """How many requests the call made. It is 0 if the call was refused before sending, and for a
+    """How many requests the call made. It is 0 if the call was rejected before sending, and for a
     wait that reached its deadline, which has `polls`."""
     # end of generated
 
@@ -77,7 +77,7 @@ class ConfigurationError(PipevideoError):
 
 
 class InvalidRequestError(PipevideoError):
-    """The call was refused before sending: no text part, an empty model, a file that is not an
+    """The call was rejected before sending: no text part, an empty model, a file that is not an
     image."""
 
     kind = "invalid_request"
@@ -137,15 +137,15 @@ class ServerError(APIStatusError):
 
 
 class APIConnectionError(PipevideoError):
-    """The connection failed or broke on a call that changes nothing, or on a create of which
-    certainly nothing was sent. The base class of `APITimeoutError`."""
+    """The connection failed or broke on a call that changes nothing, or on a create that was
+    certainly not sent. The base class of `APITimeoutError`."""
 
     kind = "connection"
 
 
 class APITimeoutError(APIConnectionError):
-    """The request timeout elapsed on a call that changes nothing, or on a create of which certainly
-    nothing was sent."""
+    """The request timeout elapsed on a call that changes nothing, or on a create that was certainly
+    not sent."""
 
     kind = "timeout"
 
@@ -200,7 +200,7 @@ class WebhookVerificationError(PipevideoError):
 
     kind = "webhook_verification"
     reason: WebhookReason | None = None
-    """Why the delivery was refused."""
+    """Why the delivery was rejected."""
 
 
 class SpendLimitError(PipevideoError):

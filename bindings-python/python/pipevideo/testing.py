@@ -107,8 +107,8 @@ class Emulator:
         Args:
             match: The requests it applies to, such as `{"method": "POST"}` or `{"path":
                 "/v1/usage"}`.
-            nth, times: Apply to the n-th matching request (the first) and so many after it (once);
-                None for all.
+            nth, times: `nth` is the first match that the fault applies to (1), `times` how many it
+                applies to (1); None for all.
             status, headers, body: Replace those of the response.
             patch: Replaces members of the JSON response.
             delay_ms: Delays the response.
@@ -142,7 +142,7 @@ class Emulator:
 
         Args:
             generation_id: Apply to the deliveries of this generation; to all by default.
-            nth, times: Apply to the n-th matching delivery (the first) and so many after it (once).
+            nth, times: `nth` is the first delivery that it applies to (1), `times` how many (1).
             lost: Do not send it.
             twice: Send it twice.
             wrong_signature: Sign it wrongly.

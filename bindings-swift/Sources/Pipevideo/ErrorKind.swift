@@ -16,8 +16,8 @@ extension PipevideoError {
 
         /// An option is missing or wrong: no key, a bad base URL, a bad value.
         public static let configuration = Kind(rawValue: "configuration")
-        /// The call was refused before sending: no text part, an empty model, a file that is not an
-        /// image.
+        /// The call was rejected before sending: no text part, an empty model, a file that is not
+        /// an image.
         public static let invalidRequest = Kind(rawValue: "invalid_request")
         /// 400 Bad Request: the service rejected the request.
         public static let badRequest = Kind(rawValue: "bad_request")
@@ -37,11 +37,11 @@ extension PipevideoError {
         public static let server = Kind(rawValue: "server")
         /// The service responded with another error status.
         public static let apiStatus = Kind(rawValue: "api_status")
-        /// The connection failed or broke on a call that changes nothing, or on a create of which
-        /// certainly nothing was sent.
+        /// The connection failed or broke on a call that changes nothing, or on a create that was
+        /// certainly not sent.
         public static let connection = Kind(rawValue: "connection")
-        /// The request timeout elapsed on a call that changes nothing, or on a create of which
-        /// certainly nothing was sent.
+        /// The request timeout elapsed on a call that changes nothing, or on a create that was
+        /// certainly not sent.
         public static let timeout = Kind(rawValue: "timeout")
         /// The response is not what the API documents.
         public static let decode = Kind(rawValue: "decode")

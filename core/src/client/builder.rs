@@ -175,7 +175,7 @@ impl ClientBuilder {
                     .expect("the default base URL is valid"),
                 // The service responds to a create at once; 30 s leave room for the upload of 20 MB.
                 request_timeout: Duration::from_secs(30),
-                // Five retransmissions of a lost SYN on most systems would take half a minute.
+                // Long enough for two retransmissions of a lost SYN; systems retry for half a minute and more.
                 connect_timeout: Duration::from_secs(5),
                 // With full jitter up to 250, 500, 1000 and 2000 ms: past the restart of a proxy.
                 max_retries: 4,
@@ -288,7 +288,7 @@ impl ClientBuilder {
     ///
     /// With secrets, waits rely on webhooks: pass each delivery to
     /// [`webhooks().unwrap`](crate::Webhooks::unwrap), which has the generation polled at once. In
-    /// between it is polled only each [`safety_interval`](Polling::safety_interval), in case a
+    /// between it is polled only every [`safety_interval`](Polling::safety_interval), in case a
     /// delivery was lost.
     pub fn webhook_secrets<S: Into<String>>(
         mut self,
@@ -324,7 +324,7 @@ impl ClientBuilder {
     }
 
     /// Sets the environment variables from which missing options are read, in place of those of the
-    /// process. Node's worker threads need it, which have an environment of their own. The proxy is
+    /// process. Node's worker threads, which have their own environment, need it. The proxy is
     /// still read from the process's environment.
     ///
     /// ```
@@ -421,7 +421,7 @@ impl ClientBuilder {
                 Webhook::new(secrets.iter().map(ExposeSecret::expose_secret)).map(Some)
             }
             None => match self.variable("PIPEVIDEO_WEBHOOK_SECRET") {
-                // A trailing comma is a common slip, and means no secret of its own.
+                // A trailing comma is a common slip; it does not add an empty secret.
                 Some(secrets) => {
                     let secrets = secrets.split(',').filter(|secret| !secret.trim().is_empty());
                     Webhook::new(secrets).map(Some)

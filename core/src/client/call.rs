@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, Span, debug_span, field, info};
 
 use super::ClientInner;
-use super::client_state::lock;
 use super::clock;
 use super::limiter::Permit;
+use super::lock::lock;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
@@ -149,7 +149,7 @@ impl ClientInner {
         let mut headers = self.headers.clone();
         let mut key = Cow::Borrowed("");
         if request.authorized {
-            // The token function is the caller's and may hang, before anything was sent.
+            // The token function is the caller's and may hang. Nothing has been sent at this point.
             let authorized = clock::within(timeout, self.key.authorize()).await;
             let (header, token) = authorized
                 .ok_or_else(|| late("the token function returned no token", Delivery::NotSent))??;

@@ -1,10 +1,11 @@
 //! What the clients of one key share within a process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use super::inbox::Inbox;
 use super::limiter::Limiter;
+use super::lock::lock;
 use super::recent_ids::RecentIds;
 use super::subscription::Drivers;
 use crate::polling::budget::RateLimit;
@@ -72,10 +73,4 @@ impl ClientState {
 /// ```
 pub fn reset_shared_state() {
     lock(&STATES).clear();
-}
-
-/// Locks a mutex. Those of this crate are held for a few lines that do not panic; if one did panic,
-/// the state would still be sound.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

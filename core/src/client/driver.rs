@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, debug_span};
 
-use super::client_state::{ClientState, lock};
+use super::client_state::ClientState;
+use super::lock::lock;
 use super::subscription::{Command, DriverId, Event, Waiter};
 use super::{ClientInner, clock};
 use crate::error::{Error, ErrorKind};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::client_state::lock;
 use super::clock;
+use super::lock::lock;
 use crate::error::{Error, ErrorKind};
 use crate::polling::budget::{Budget, Class, RateLimit};
 use crate::polling::queue::{Queue, TicketId, Turn};
@@ -44,7 +44,7 @@ impl Limiter {
     /// [`ErrorKind::RateLimited`] if the service has stopped the key for longer than
     /// [`MAX_RETRY_AFTER`].
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
-        let ticket = Ticket { limiter: self, id: lock(&self.state).queue.enter() };
+        let ticket = Ticket { limiter: self, id: lock(&self.state).queue.push() };
         loop {
             // Registered before the turn is asked for, so that no change in between is missed.
             let changed = self.changed();
@@ -64,8 +64,8 @@ impl Limiter {
         }
     }
 
-    /// Lets the polls have what the calls leave. Returns what the function returns, and when to call
-    /// this again if the budget does not change before.
+    /// Runs a function on the budget that the calls leave to polls. Returns its result, and when to run
+    /// it again if the budget does not change before.
     pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
         let State { budget, queue } = &mut *lock(&self.state);
         // Calls that wait have priority, also those that are about to be polled for the first time.

@@ -11,6 +11,7 @@ mod generate;
 mod inbox;
 mod key;
 mod limiter;
+mod lock;
 mod recent_ids;
 mod reqwest;
 mod responses;

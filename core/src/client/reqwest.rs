@@ -59,7 +59,7 @@ impl Reqwest {
                 .with_source(error.without_url())
             })?;
             builder = builder.proxy(proxy);
-        // HTTPS_PROXY in the environment is for the way out, and would break emulators.
+        // A proxy from the environment cannot reach an emulator on this machine.
         } else if options.loopback {
             builder = builder.no_proxy();
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Client;
-use super::client_state::lock;
 use super::download::{Download, DownloadSource};
+use super::lock::lock;
 use super::wait::{Wait, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::model::{AccountUsage, Generation, GenerationId, GenerationRequest, RecentRequest};

@@ -9,8 +9,8 @@ use futures_channel::mpsc as events;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
 
-use super::client_state::lock;
 use super::driver::Driver;
+use super::lock::lock;
 use super::{ClientInner, RequestRoute};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Update};
@@ -104,7 +104,7 @@ impl Drivers {
         }
     }
 
-    /// Starts a wait on the driver of this runtime and of such clients, which is started if there is none.
+    /// Starts a wait on the driver for this runtime and route, and starts the driver if there is none.
     pub(crate) fn subscribe(
         &self,
         client: &Arc<ClientInner>,

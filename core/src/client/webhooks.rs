@@ -1,6 +1,6 @@
 //! Webhooks at the current time, and the waits that they wake.
 
-use super::client_state::lock;
+use super::lock::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::model::GenerationId;

@@ -19,7 +19,7 @@ pub(crate) fn from_status(
     let json: Option<Value> = crate::json::read(body).ok();
     let message = json.as_ref().and_then(message_of);
     let code = json.as_ref().and_then(code_of);
-    let code = code.as_deref().and_then(|code| redactor.word(code));
+    let code = code.as_deref().and_then(|code| redactor.identifier(code));
     let kind = kind_of(status, message.unwrap_or_default(), code);
     let shown_code = code.map(|code| format!(", code {code}")).unwrap_or_default();
     let statement = format!("{} (HTTP {}{shown_code}).", meaning(kind), status.as_u16());
@@ -163,9 +163,9 @@ fn media_type<'t>(content_type: &'t str, redactor: &Redactor<'_>) -> Option<&'t 
     let essence = content_type.split(';').next()?.trim();
     let (kind, subtype) = essence.split_once('/')?;
     // Of the characters that words do not have, a subtype may have a plus, as in `image/svg+xml`.
-    let are_words = redactor.word(kind).is_some()
-        && subtype.split('+').all(|part| redactor.word(part).is_some());
-    are_words.then_some(essence)
+    let are_identifiers = redactor.identifier(kind).is_some()
+        && subtype.split('+').all(|part| redactor.identifier(part).is_some());
+    are_identifiers.then_some(essence)
 }
 
 /// How many characters of a request id are kept: three times a UUID's.
@@ -177,9 +177,9 @@ fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
     Some(id).filter(|id| !redactor.has_key(id))
 }
 
-/// The longest pause that is taken for one. No window of the service is near a day, so that a larger
-/// number is a mistake, such as milliseconds in place of seconds.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// The maximum pause that is accepted from a response. A larger number is a mistake, such as
+/// milliseconds for seconds. How long a call waits is decided in `retry`.
+const MAX_REPORTED_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the service asks to wait: the longer one of `data.retry_after` in the body (seconds)
 /// and the `Retry-After` header (seconds or an HTTP date).
@@ -189,7 +189,7 @@ pub(crate) fn retry_after(
     now: SystemTime,
 ) -> Option<Duration> {
     let seconds = |seconds: f64| {
-        let capped = seconds.min(MAX_RETRY_AFTER.as_secs_f64());
+        let capped = seconds.min(MAX_REPORTED_PAUSE.as_secs_f64());
         Duration::try_from_secs_f64(capped).ok().filter(|_| seconds.is_finite())
     };
     let in_body = body.and_then(|body| match &body["data"]["retry_after"] {
@@ -207,7 +207,7 @@ pub(crate) fn retry_after(
             }
         }
     });
-    in_body.max(in_header).map(|pause| pause.min(MAX_RETRY_AFTER))
+    in_body.max(in_header).map(|pause| pause.min(MAX_REPORTED_PAUSE))
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_kept_only_if_it_is_a_word() {
+    fn a_code_is_kept_only_if_it_is_an_identifier() {
         for (code, kept) in [
             (json!("bad_shape"), Some("bad_shape")),
             (json!(42), Some("42")),
@@ -364,7 +364,7 @@ mod tests {
                 prop_assert!(!text.contains("pv_key_1") && !words.contains('\n') && !error.to_string().contains('\n'));
                 prop_assert!(words.chars().count() < 400);
                 prop_assert!(error.message().chars().count() < 1000);
-                prop_assert!(error.retry_after().unwrap_or_default() <= MAX_RETRY_AFTER);
+                prop_assert!(error.retry_after().unwrap_or_default() <= MAX_REPORTED_PAUSE);
             }
         }
     }

@@ -16,7 +16,7 @@ use std::fmt;
 pub enum ErrorKind {
     /// An option is missing or wrong: no key, a bad base URL, a bad value.
     Configuration,
-    /// The call was refused before sending: no text part, an empty model, a file that is not an
+    /// The call was rejected before sending: no text part, an empty model, a file that is not an
     /// image.
     InvalidRequest,
     /// 400 Bad Request: the service rejected the request.
@@ -37,11 +37,11 @@ pub enum ErrorKind {
     Server,
     /// The service responded with another error status.
     ApiStatus,
-    /// The connection failed or broke on a call that changes nothing, or on a create of which
-    /// certainly nothing was sent.
+    /// The connection failed or broke on a call that changes nothing, or on a create that was
+    /// certainly not sent.
     Connection,
-    /// The request timeout elapsed on a call that changes nothing, or on a create of which
-    /// certainly nothing was sent.
+    /// The request timeout elapsed on a call that changes nothing, or on a create that was
+    /// certainly not sent.
     Timeout,
     /// The response is not what the API documents.
     Decode,

@@ -5,6 +5,7 @@ mod kind;
 mod redact;
 #[cfg(test)]
 mod tests;
+mod webhook_reason;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,10 +16,9 @@ use std::time::{Duration, SystemTime};
 pub(crate) use from_response::{from_status, retry_after, undecodable};
 pub use kind::ErrorKind;
 pub(crate) use redact::Redactor;
+pub use webhook_reason::WebhookReason;
 
 use crate::model::{FailureCategory, Generation};
-use crate::retry;
-use crate::webhook::WebhookReason;
 
 /// The error of every fallible function in this crate; [`kind`](Self::kind) distinguishes the cases.
 ///
@@ -155,21 +155,14 @@ impl Error {
         self.0.generation_id.as_deref()
     }
 
-    /// Whether the same call, made again unchanged, may succeed and cannot pay twice.
-    pub fn is_retryable(&self) -> bool {
-        use ErrorKind::*;
-        match self.kind() {
-            _ if self.0.repeat_pays => false,
-            WaitTimeout => true,
-            Download if self.has_unusable_path() => false,
-            Download => self.0.status.is_none_or(|s| !(400..500).contains(&s) || s == 429),
-            _ => retry::is_transient(self),
-        }
+    /// Whether the call has made a generation, so that the same call would pay for another one.
+    pub(crate) fn repeat_pays(&self) -> bool {
+        self.0.repeat_pays
     }
 
     /// Whether a file could not be written because its folder is missing or read-only, which no
     /// further attempt changes.
-    fn has_unusable_path(&self) -> bool {
+    pub(crate) fn has_unusable_path(&self) -> bool {
         let source = self.0.source.as_deref().and_then(|source| source.downcast_ref());
         source.is_some_and(|error: &io::Error| {
             matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
@@ -331,7 +324,7 @@ impl Error {
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();
         let redactor = Redactor::default();
-        let code = error.and_then(|error| redactor.word(error.code.as_deref()?));
+        let code = error.and_then(|error| redactor.identifier(error.code.as_deref()?));
         let service_message =
             error.and_then(|error| redactor.service_message(error.message.as_deref()?));
         let category = error.map_or(FailureCategory::Other, |error| error.category());
@@ -411,7 +404,7 @@ pub(crate) fn printable(id: &str) -> String {
 
 /// A generation's status as a message shows it: one that this library does not know is any text.
 pub(crate) fn printable_status(generation: &Generation) -> &str {
-    Redactor::default().word(generation.status.as_str()).unwrap_or("unrecognized")
+    Redactor::default().identifier(generation.status.as_str()).unwrap_or("unrecognized")
 }
 
 impl fmt::Display for Error {

@@ -10,9 +10,9 @@ pub(crate) struct Redactor<'a> {
 /// How many characters of the service's own words are kept. The service's messages are one or two
 /// sentences; of a proxy's error page this shows the title and the heading.
 const MAX_SERVICE_MESSAGE: usize = 300;
-/// The longest code that counts as a word. Codes that services of this family document have up to
+/// The longest code that counts as an identifier. Codes that services of this family document have up to
 /// 40 characters.
-const MAX_WORD: usize = 64;
+const MAX_IDENTIFIER: usize = 64;
 /// How many backslashes one character of a quoted key may have in front of it: JSON that stands in
 /// JSON three levels deep has seven.
 const MAX_BACKSLASHES: usize = 7;
@@ -44,12 +44,12 @@ impl Redactor<'_> {
         Some(message).filter(|message| !message.is_empty())
     }
 
-    /// A text of the service that may stand in a message of ours: a single word such as a code or a
+    /// A text of the service that may stand in a message of ours: an identifier such as a code or a
     /// status. Anything longer may quote the prompt or a signed URL.
-    pub(crate) fn word<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let is_word = (1..=MAX_WORD).contains(&text.len())
+    pub(crate) fn identifier<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let is_identifier = (1..=MAX_IDENTIFIER).contains(&text.len())
             && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
-        (is_word && !self.has_key(text)).then_some(text)
+        (is_identifier && !self.has_key(text)).then_some(text)
     }
 
     /// Whether a text has the key in it.
@@ -147,12 +147,12 @@ mod tests {
     fn only_a_single_short_word_may_stand_in_a_message() {
         let redactor = Redactor { key: "pv_secret_key" };
         for word in ["invalid_model", "E-42", "a.b:c", "7"] {
-            assert_eq!(redactor.word(word), Some(word));
+            assert_eq!(redactor.identifier(word), Some(word));
         }
         for text in ["", "two words", "https://x.example/v?sig=1", "é", "pv_secret_key", "a\nb"] {
-            assert_eq!(redactor.word(text), None, "{text}");
+            assert_eq!(redactor.identifier(text), None, "{text}");
         }
-        assert_eq!(redactor.word(&"x".repeat(MAX_WORD + 1)), None);
+        assert_eq!(redactor.identifier(&"x".repeat(MAX_IDENTIFIER + 1)), None);
     }
 
     proptest! {
@@ -173,7 +173,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "[\\\\u%é猫pv0-9a-f]{0,60}", key in "[!-~]{0,5}") {
             let redactor = Redactor { key: &key };
-            let _ = (redactor.service_message(&text), redactor.word(&text));
+            let _ = (redactor.service_message(&text), redactor.identifier(&text));
         }
     }
 }

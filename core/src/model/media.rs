@@ -60,8 +60,7 @@ impl Media {
         };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
-        // One byte more than allowed proves the file too large, also where it has no known length,
-        // such as a pipe.
+        // Reading one byte more than allowed shows that the file is too large, even for a pipe.
         file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::encode(&bytes, max_bytes, &path.display().to_string())
     }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::retry::DEFAULT_RATE_LIMIT_PAUSE;
+
 /// How many requests a key may make in a window.
 ///
 /// ```
@@ -84,14 +86,12 @@ const GUARANTEED_TO_POLLS: f64 = 0.2;
 /// Up to this share of the limit is spent even on polls that are worth little. Found by simulation:
 /// the last third is what the ends of many generations at once need.
 const SPARE: f64 = 2.0 / 3.0;
-/// Polls are planned as if a burst of direct calls left them at least one in so many of theirs:
-/// bursts are short, and a plan for no polls at all would starve the waits.
+/// The planner counts on at least one in this many of the polls' slots, even in a burst of direct
+/// calls: bursts are short, and a plan without polls would starve the waits.
 const MIN_POLL_SHARE: usize = 4;
-/// The share of the limit that comes back in each window after a 429: another process that shares
-/// the key needs some minutes to be noticed, and about as long to end.
+/// The share of the limit that is restored in every window after a 429, slow enough to notice another
+/// process with the same key.
 const REGAINED: f64 = 0.1;
-/// How long a 429 that names no time stops the key: the sliding window frees a slot each 0.6 s.
-const DEFAULT_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 
 impl Budget {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
@@ -233,7 +233,8 @@ impl Budget {
         Some((room.max(1), limit.per))
     }
 
-    /// When a window can spare so many polls, whatever they are worth, if nothing more is sent.
+    /// When the window has room for this many more polls, whatever they are worth, if nothing else is
+    /// sent.
     pub(crate) fn spare_at(&mut self, now: Duration, polls: usize) -> Duration {
         let Some(limit) = self.limit else { return now };
         self.evict_expired(now, limit);

@@ -34,7 +34,7 @@ impl Estimate {
     /// than one that is too narrow.
     const PRIOR_VARIANCE: f64 = 0.3;
     /// The weight of everything learned so far is at most this, so that a service that becomes
-    /// faster or slower is followed within an hour of normal use.
+    /// faster or slower shows within an hour of normal use.
     const MAX_WEIGHT: f64 = 60.0;
 
     fn learn(&mut self, took: Duration) {
@@ -89,7 +89,8 @@ pub(crate) struct Shape {
 /// The share that is spread wider, and by which factor. Found by simulation.
 const WIDE_SHARE: f64 = 0.2;
 const WIDER: f64 = 3.0;
-/// Below this share of generations that still run, the logarithms lose all precision.
+/// Below this share of generations that still run, the difference of two cumulative shares has lost
+/// most of the digits of a double.
 const MIN_ALIVE: f64 = 1e-6;
 
 impl Shape {

@@ -14,15 +14,15 @@ use crate::model::GenerationId;
 pub(crate) enum Next {
     /// Poll this generation now. The budget has been charged.
     Poll(GenerationId),
-    /// Ask again at this time, or when something has changed.
+    /// Call again at this time, or when something has changed.
     At(Duration),
-    /// Ask again when something has changed.
+    /// Call again when something has changed.
     WhenChanged,
 }
 
 /// Chooses the generation to spend the budget on.
 ///
-/// A poll is worth the expected time for which its generation has been over unnoticed. While the
+/// A poll is worth the expected time since its generation ended unnoticed. While the
 /// budget is enough, each generation is polled within `max_interval`. When it is not, a poll is
 /// spent only where it is worth [`WORTH`], so that budget is left when the ends come; the poll that
 /// is worth most goes first, and polls are spread evenly over the window. What a window has to
@@ -61,8 +61,8 @@ const RELOAD: f64 = 1.5;
 /// How many polls may catch up at once with an even pace. More would empty the window in bursts,
 /// fewer would lose the slots that a late timer leaves.
 const BURST: u32 = 2;
-/// Even the generation that is worth least is polled again within so many rounds of all; sooner
-/// where the demand is little more than the budget. It bounds starvation.
+/// Every generation is polled again within this many rounds of all, however little its poll is worth;
+/// sooner if the demand is little more than the budget. It bounds starvation.
 const ROUNDS: f64 = 4.0;
 /// Halvings of an interval of seconds that find a due time to a few hundredths of a second.
 const HALVINGS: usize = 8;
@@ -178,7 +178,7 @@ impl Planner {
         Next::Poll(id)
     }
 
-    /// The generation to poll; the budget has been charged. Or when to ask again.
+    /// Chooses the generation to poll and charges the budget, or returns when to call again.
     fn choose<H>(
         &self,
         now: Duration,

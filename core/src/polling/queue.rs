@@ -29,7 +29,7 @@ pub(crate) enum Turn {
     Granted,
     /// The service has stopped the key until this time.
     Frozen(Duration),
-    /// It waits. Ask again at this time, or when the budget changes.
+    /// It waits. Call again at this time, or when the budget changes.
     Waiting(Duration),
 }
 
@@ -40,7 +40,7 @@ const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Queue {
     /// Adds a call at the end of the queue.
-    pub(crate) fn enter(&mut self) -> TicketId {
+    pub(crate) fn push(&mut self) -> TicketId {
         let ticket = self.next;
         self.next += 1;
         self.waiting.insert(ticket);
@@ -52,7 +52,7 @@ impl Queue {
         if self.granted.remove(&ticket).is_some() {
             return Turn::Granted;
         }
-        // Its grant was withdrawn, and it is polled after all.
+        // Its grant was withdrawn, but the call is polled again: it goes back into the queue.
         self.waiting.insert(ticket);
         let denial = self.serve(now, budget);
         if self.granted.remove(&ticket).is_some() {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn room_is_granted_in_the_order_of_arrival() {
         let (mut queue, mut budget) = (Queue::default(), budget(1));
-        let (first, second) = (queue.enter(), queue.enter());
+        let (first, second) = (queue.push(), queue.push());
         assert_eq!(queue.turn(S, second, &mut budget), Turn::Waiting(S + CLAIM_TIMEOUT));
         assert_eq!(queue.turn(S, first, &mut budget), Turn::Granted);
         budget.release(S * 2, Class::Direct);
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_grant_that_is_not_claimed_goes_to_the_next_call() {
         let (mut queue, mut budget) = (Queue::default(), budget(1));
-        let (silent, second) = (queue.enter(), queue.enter());
+        let (silent, second) = (queue.push(), queue.push());
         assert_eq!(queue.turn(S, second, &mut budget), Turn::Waiting(S + CLAIM_TIMEOUT));
         assert_eq!(queue.turn(S + CLAIM_TIMEOUT, second, &mut budget), Turn::Granted);
         budget.release_unsent(Class::Direct);
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn leaving_returns_the_grant() {
         let (mut queue, mut budget) = (Queue::default(), budget(1));
-        let (first, second) = (queue.enter(), queue.enter());
+        let (first, second) = (queue.push(), queue.push());
         queue.serve(S, &mut budget);
         queue.leave(S, first, &mut budget);
         assert_eq!(queue.turn(S, second, &mut budget), Turn::Granted);
@@ -154,7 +154,7 @@ mod tests {
     fn a_stopped_key_is_reported_with_its_time() {
         let (mut queue, mut budget) = (Queue::default(), budget(1));
         budget.on_rate_limited(S, S, Some(S * 500));
-        let ticket = queue.enter();
+        let ticket = queue.push();
         assert_eq!(queue.turn(S, ticket, &mut budget), Turn::Frozen(S * 501));
     }
 
@@ -171,7 +171,7 @@ mod tests {
             let mut polled = Vec::new();
             for (kind, pause) in &calls {
                 now += Duration::from_millis(*pause);
-                let ticket = queue.enter();
+                let ticket = queue.push();
                 match kind {
                     0 => {}
                     1 => queue.leave(now, ticket, &mut budget),

@@ -73,8 +73,9 @@ pub(crate) struct Wait<H> {
     pub(super) polls: u32,
 }
 
-/// A poll interval that is much lower than this would count as demand that no budget can meet.
-const SHORTEST_DEMAND: f64 = 1.0;
+/// The interval, in seconds, below which demand is not counted: a tenth of it, as tests set, would
+/// count as more than any budget, and 60 polls a minute for one generation are enough.
+const MIN_DEMAND_INTERVAL: f64 = 1.0;
 /// A generation that is said to be older than this says nothing about how long they take: the
 /// service's clock or its `created_at` is wrong, or it was stuck.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
@@ -147,25 +148,25 @@ impl<H> Tracked<H> {
     }
 
     /// The longest time between two polls, with budget to spare.
-    pub(super) fn longest_interval(&self) -> Duration {
-        let longest = if self.relies_on_webhooks {
+    pub(super) fn max_interval(&self) -> Duration {
+        let interval = if self.relies_on_webhooks {
             self.polling.safety_interval
         } else {
             self.polling.max_interval
         };
         // A caller who raises the minimum above the others, or sets one of them to 0, means the
         // minimum.
-        longest.max(self.polling.min_interval)
+        interval.max(self.polling.min_interval)
     }
 
     /// When its longest interval elapses.
     pub(super) fn overdue_at(&self) -> Duration {
-        self.last_seen().saturating_add(self.longest_interval()).max(self.not_before)
+        self.last_seen().saturating_add(self.max_interval()).max(self.not_before)
     }
 
     /// The polls a second that polling it at its longest interval takes.
     pub(super) fn demand(&self) -> f64 {
-        1.0 / self.longest_interval().as_secs_f64().max(SHORTEST_DEMAND)
+        1.0 / self.max_interval().as_secs_f64().max(MIN_DEMAND_INTERVAL)
     }
 
     /// The expected time, in seconds, for which it has been over unnoticed.

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{Generation, Status};
 use crate::retry::{self, Consequence, Operation};
 
-/// A generation as the service has just described it, with the JSON in which it did.
+/// A generation as last described by the service, with the JSON of that response.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) generation: Arc<Generation>,

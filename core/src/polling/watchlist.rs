@@ -332,7 +332,7 @@ impl<H: Clone> Watchlist<H> {
         let state = &record.state;
         record.waits.retain(|wait| {
             let Some(end) = remove(state, wait) else { return true };
-            // Ten thousand waits may have deadlines in a year: none may stay behind.
+            // A wait that ends early must leave no entry behind: its deadline may be in a year.
             self.deadlines.remove(&(wait.ends_at, id.clone(), wait.id));
             if let Some(end) = end {
                 self.actions.push(Action::End { handle: wait.handle.clone(), end });

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::verify::{WebhookReason, rejected};
-use crate::error::Error;
+use super::verify::rejected;
+use crate::error::{Error, WebhookReason};
 use crate::model::Status;
 
 /// The event in a verified webhook delivery: a generation has ended.

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 pub use event::WebhookEvent;
 use verify::Secret;
-pub use verify::WebhookReason;
 
 use crate::error::{Error, ErrorKind};
 

@@ -1,6 +1,5 @@
 //! Signatures as Svix and Standard Webhooks specify them: pure, with the time as an argument.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -8,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, WebhookReason};
 
 /// How far the timestamp of a delivery may differ from the current time: the tolerance of Svix's own
 /// libraries.
@@ -28,73 +27,6 @@ pub(super) const HEADERS: [&str; 6] = [
     "webhook-timestamp",
     "webhook-signature",
 ];
-
-/// Why the delivery of a webhook was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebhookReason {
-    /// The header with the id, the timestamp or the signature is missing.
-    MissingHeader,
-    /// The timestamp is not a whole number of Unix seconds.
-    BadTimestamp,
-    /// The delivery was signed more than five minutes ago. It may be a replay.
-    TooOld,
-    /// The delivery was signed more than five minutes in the future. A clock is wrong.
-    TooNew,
-    /// The signature matches none of the configured secrets.
-    NoMatch,
-    /// The delivery is authentic, but its body is not an event; or the body is far too large.
-    BadPayload,
-}
-
-impl WebhookReason {
-    /// The name that every language uses, such as `no_match`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingHeader => "missing_header",
-            Self::BadTimestamp => "bad_timestamp",
-            Self::TooOld => "too_old",
-            Self::TooNew => "too_new",
-            Self::NoMatch => "no_match",
-            Self::BadPayload => "bad_payload",
-        }
-    }
-
-    fn message(self) -> &'static str {
-        match self {
-            Self::MissingHeader => {
-                "a signature header is missing. Pass all headers of the request: svix-id, \
-                 svix-timestamp and svix-signature are required, or the same three as webhook-…."
-            }
-            Self::BadTimestamp => {
-                "the delivery's timestamp is not a number of seconds. Check that a proxy does not \
-                 change the headers."
-            }
-            Self::TooOld => {
-                "the delivery was signed more than five minutes ago. Verify deliveries as soon as they \
-                 arrive, and check this machine's clock."
-            }
-            Self::TooNew => {
-                "the delivery was signed more than five minutes in the future. Check this machine's \
-                 clock."
-            }
-            Self::NoMatch => {
-                "the signature matches none of the configured secrets. Check the secret, and pass the \
-                 raw bytes of the body: JSON that was parsed and written again does not verify."
-            }
-            Self::BadPayload => {
-                "the body is not an event of this service. Check which service the endpoint is \
-                 registered with."
-            }
-        }
-    }
-}
-
-impl fmt::Display for WebhookReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 pub(super) fn rejected(reason: WebhookReason) -> Error {
     Error::new(ErrorKind::WebhookVerification, reason.message()).with_reason(reason)

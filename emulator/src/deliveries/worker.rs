@@ -34,7 +34,7 @@ pub(crate) async fn run(state: Arc<EmulatorState>) {
         while deliveries.try_join_next().is_some() {}
         let woken = state.deliveries.wake_worker.notified();
         match next {
-            // A timeout is no failure: it is when time moves the next generation.
+            // The timeout is expected: it is when the next generation changes by time.
             Some(pause) => drop(timeout(pause, woken).await),
             None => woken.await,
         }

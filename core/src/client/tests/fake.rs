@@ -9,8 +9,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use crate::client::client_state::lock;
 use crate::client::clock;
+use crate::client::lock::lock;
 use crate::client::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use crate::error::Delivery;
 

@@ -108,7 +108,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 }
                 (Class::Direct, _) => {
                     // A create that may be sent again: it queues again.
-                    waiting.push((queue.enter(), request.index, now));
+                    waiting.push((queue.push(), request.index, now));
                 }
                 (Class::Poll, Outcome::Success) => {
                     log.polls.entry(request.index).or_default().push((request.sent, now));
@@ -143,7 +143,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
         while wanted.last().is_some_and(|(_, at)| *at <= now)
             && let Some((index, _)) = wanted.pop()
         {
-            waiting.push((queue.enter(), index, now));
+            waiting.push((queue.push(), index, now));
         }
         let mut wake = Duration::MAX;
         waiting.retain(|(ticket, index, since)| match queue.turn(now, *ticket, &mut budget) {

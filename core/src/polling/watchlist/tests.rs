@@ -244,7 +244,7 @@ fn at_the_deadline_there_is_one_final_poll_with_two_seconds_for_its_response() {
     rig.watch_with(Duration::ZERO, |watch| {
         (watch.wait, watch.handle, watch.deadline) = (2, "b", S);
     });
-    // No poll is due at 1 s but for the deadline.
+    // No poll is due at 1 s except for the deadline.
     assert_eq!(rig.run(S), (vec!["poll".to_owned()], S * 3));
     assert_eq!(rig.run(S * 2).0, [""; 0]);
     assert_eq!(rig.run(S * 3).0, ["b ends: wait_timeout"], "the service is silent");
