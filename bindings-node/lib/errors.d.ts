@@ -149,8 +149,8 @@ export class ResponseDecodeError extends PipevideoError {
 }
 
 /**
- * A create may have been processed: its response was lost, unreadable or a 5xx. It is never sent again: call
- * `reconcile` before you create another.
+ * A create may have been processed: its response was lost, unreadable, a 5xx or a redirect by 301 to 303. It is
+ * never sent again: call `reconcile` before you create another.
  */
 export class SubmissionUncertainError extends PipevideoError {
   readonly kind: 'submission_uncertain';

@@ -96,6 +96,9 @@ fn verdict(operation: Operation, error: &Error) -> Verdict {
         }
         // A generation may exist and be billed. A 2xx with an unreadable body means that one does.
         (Create, Connection | Timeout | Server | Decode) => Verdict::Uncertain,
+        // These are how a server redirects after it has processed a POST; 307 and 308 ask to send it
+        // again elsewhere, so it was not processed.
+        (Create, ApiStatus) if matches!(error.status(), Some(301..=303)) => Verdict::Uncertain,
         (Read | Poll, Connection | Timeout | Server) => Verdict::Transient,
         // A proxy that is in the way for a moment returns HTML with status 200. A wait outlives it;
         // the caller of a read learns at once that the base URL may be wrong.
@@ -182,6 +185,15 @@ mod tests {
             assert_eq!(verdict(Operation::Create, &error), Verdict::Permanent);
             assert_eq!(verdict(Operation::Read, &error), Verdict::Transient);
             assert_eq!(verdict(Operation::Poll, &error), Verdict::Transient);
+        }
+    }
+
+    #[test]
+    fn a_create_that_is_redirected_may_have_been_processed() {
+        for status in [301, 302, 303] {
+            let error = error(ErrorKind::ApiStatus, Delivery::Answered).with_status(status);
+            assert_eq!(verdict(Operation::Create, &error), Verdict::Uncertain);
+            assert_eq!(verdict(Operation::Read, &error), Verdict::Permanent);
         }
     }
 

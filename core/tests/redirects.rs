@@ -40,10 +40,10 @@ async fn a_307_within_the_origin_is_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_changes_the_method_is_not_followed() {
+async fn a_create_with_a_redirect_that_changes_the_method_is_uncertain() {
     for status in [301, 302, 303] {
         let (outcome, requests) = create(status, "/v1/engines").await;
-        assert_eq!(outcome, Err(ErrorKind::ApiStatus), "{status}");
+        assert_eq!(outcome, Err(ErrorKind::SubmissionUncertain), "{status}");
         assert_eq!(requests.len(), 1);
     }
 }

@@ -157,8 +157,8 @@ class ResponseDecodeError(PipevideoError):
 
 
 class SubmissionUncertainError(PipevideoError):
-    """A create may have been processed: its response was lost, unreadable or a 5xx. It is never
-    sent again: call `reconcile` before you create another."""
+    """A create may have been processed: its response was lost, unreadable, a 5xx or a redirect by
+    301 to 303. It is never sent again: call `reconcile` before you create another."""
 
     kind = "submission_uncertain"
     model: str | None = None

@@ -45,8 +45,9 @@ extension PipevideoError {
         public static let timeout = Kind(rawValue: "timeout")
         /// The response is not what the API documents.
         public static let decode = Kind(rawValue: "decode")
-        /// A create may have been processed: its response was lost, unreadable or a 5xx. It is
-        /// never sent again: call `candidates(for:)` before you create another.
+        /// A create may have been processed: its response was lost, unreadable, a 5xx or a redirect
+        /// by 301 to 303. It is never sent again: call `candidates(for:)` before you create
+        /// another.
         public static let submissionUncertain = Kind(rawValue: "submission_uncertain")
         /// The generation ended as `failed`.
         public static let generationFailed = Kind(rawValue: "generation_failed")

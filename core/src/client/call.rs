@@ -109,8 +109,11 @@ impl ClientInner {
     async fn attempt<T: DeserializeOwned>(
         &self,
         request: &Request,
-        permit: Option<Permit>,
+        mut permit: Option<Permit>,
     ) -> Result<(T, Bytes), Error> {
+        if let Some(permit) = &mut permit {
+            permit.start();
+        }
         let span = Span::current();
         // The budget's lock is taken only if the figure is recorded.
         if !span.is_disabled() {
@@ -188,7 +191,7 @@ fn check_id(id: &GenerationId, generation: Generation) -> Result<Generation, Err
         return Ok(generation);
     }
     let error = Error::new(ErrorKind::Decode, "the response is about another generation.");
-    Err(error.with_advice(
+    Err(error.with_delivery(Delivery::Answered).with_advice(
         "Check the base URL, and whether a proxy or a cache responds in the service's place.",
     ))
 }

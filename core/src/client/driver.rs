@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tracing::field::Empty;
 use tracing::{Instrument, debug_span};
 
 use super::client_state::ClientState;
@@ -52,6 +53,7 @@ impl Driver {
     async fn run(mut self, id: DriverId) {
         let state = self.state.clone();
         loop {
+            self.handle_all();
             // Registered before the watchlist reads the budget, so that no change is missed.
             let budget_changed = state.limiter.changed();
             let (timeout, next_grant) = state
@@ -62,21 +64,21 @@ impl Driver {
                 return;
             }
             tokio::select! {
-                Some(command) = self.commands.recv() => {
-                    self.handle_command(command);
-                    while let Ok(command) = self.commands.try_recv() {
-                        self.handle_command(command);
-                    }
-                }
-                Some(polled) = self.polls.join_next() => {
-                    // An aborted poll has no result, and the watchlist expects none.
-                    if let Ok(result) = polled {
-                        self.handle_poll_result(result);
-                    }
-                }
+                Some(command) = self.commands.recv() => self.handle_command(command),
+                Some(polled) = self.polls.join_next() => self.handle_poll_result(polled),
                 () = budget_changed, if timeout.on_budget_change => {}
                 () = clock::sleep_until(timeout.at.min(next_grant)) => {}
             }
+        }
+    }
+
+    /// Handles what has arrived by now: a response must not lose against its wait's deadline.
+    fn handle_all(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.handle_command(command);
+        }
+        while let Some(polled) = self.polls.try_join_next() {
+            self.handle_poll_result(polled);
         }
     }
 
@@ -95,7 +97,9 @@ impl Driver {
         }
     }
 
-    fn handle_poll_result(&mut self, (id, poll, result): PollResult) {
+    fn handle_poll_result(&mut self, polled: Result<PollResult, JoinError>) {
+        // An aborted poll has no result, and the watchlist expects none.
+        let Ok((id, poll, result)) = polled else { return };
         self.in_flight.remove(&poll);
         let (now, wall) = (clock::now(), clock::wall());
         self.watchlist.handle_poll_result(now, wall, &id, poll, result, clock::entropy());
@@ -122,15 +126,10 @@ impl Driver {
     }
 
     fn poll(&mut self, id: GenerationId, poll: PollId, client: Arc<ClientInner>) {
-        // The budget was charged for it already: a task that is aborted before it begins gives the
-        // permit back as well.
+        // The budget was charged for it already. A task that is aborted before it begins gives the
+        // permit back unused.
         let permit = self.state.limiter.poll_permit();
-        let span = debug_span!(
-            "poll",
-            id = id.as_str(),
-            status = tracing::field::Empty,
-            budget_left = tracing::field::Empty,
-        );
+        let span = debug_span!("poll", id = id.as_str(), status = Empty, budget_left = Empty);
         let task = async move {
             let polled = AssertUnwindSafe(client.poll(&id, permit)).catch_unwind().await;
             let result = polled.unwrap_or_else(|_| Err(panicked(&id)));

@@ -67,10 +67,25 @@ impl Limiter {
     /// Runs a function on the budget that the calls leave to polls. Returns its result, and when to run
     /// it again if the budget does not change before.
     pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
-        let State { budget, queue } = &mut *lock(&self.state);
-        // Calls that wait have priority, also those that are about to be polled for the first time.
-        let denial = queue.serve(clock::now(), budget);
-        (f(budget), queue.next_event(denial))
+        self.update(|State { budget, queue }| {
+            // Calls that wait have priority, also those that are about to be polled for the first time.
+            let denial = queue.serve(clock::now(), budget);
+            (f(budget), queue.next_event(denial))
+        })
+    }
+
+    /// Changes the state, and wakes the calls that wait if it grants room to one of them. No lock is
+    /// held while they are woken.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (result, has_granted) = {
+            let mut state = lock(&self.state);
+            let result = change(&mut state);
+            (result, state.queue.take_has_granted())
+        };
+        if has_granted {
+            self.changed.notify_waiters();
+        }
+        result
     }
 
     /// The number of requests left in this window; `None` without a limit.
@@ -93,15 +108,14 @@ struct Ticket<'a> {
 
 impl Ticket<'_> {
     fn turn(&self, now: Duration) -> Turn {
-        let State { budget, queue } = &mut *lock(&self.limiter.state);
-        queue.turn(now, self.id, budget)
+        self.limiter.update(|State { budget, queue }| queue.turn(now, self.id, budget))
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let State { budget, queue } = &mut *lock(&self.limiter.state);
-        queue.leave(clock::now(), self.id, budget);
+        self.limiter.update(|State { budget, queue }| queue.leave(clock::now(), self.id, budget));
+        // One call less waits, so polls may have room.
         self.limiter.changed.notify_waiters();
     }
 }
@@ -125,7 +139,13 @@ pub(crate) struct Permit {
 
 impl Permit {
     fn new(limiter: &Arc<Limiter>, class: Class) -> Self {
-        Self { limiter: limiter.clone(), class, acquired_at: clock::now(), sent: true }
+        Self { limiter: limiter.clone(), class, acquired_at: clock::now(), sent: false }
+    }
+
+    /// The request is about to be sent. From now on it counts, however it ends: the service may have
+    /// seen it.
+    pub(crate) fn start(&mut self) {
+        self.sent = true;
     }
 
     /// The request was never sent, and does not count.
@@ -135,22 +155,22 @@ impl Permit {
 
     /// The service responded 429.
     pub(crate) fn on_rate_limited(self, pause: Option<Duration>) {
-        let mut state = lock(&self.limiter.state);
-        state.budget.on_rate_limited(clock::now(), self.acquired_at, pause);
+        let (now, sent) = (clock::now(), self.acquired_at);
+        self.limiter.update(|state| state.budget.on_rate_limited(now, sent, pause));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let State { budget, queue } = &mut *lock(&self.limiter.state);
-        let now = clock::now();
-        // A permit that is dropped in the middle of a request counts: the service may have seen it.
-        if self.sent {
-            budget.release(now, self.class);
-        } else {
-            budget.release_unsent(self.class);
-        }
-        queue.serve(now, budget);
+        self.limiter.update(|State { budget, queue }| {
+            let now = clock::now();
+            if self.sent {
+                budget.release(now, self.class);
+            } else {
+                budget.release_unsent(self.class);
+            }
+            queue.serve(now, budget);
+        });
         self.limiter.changed.notify_waiters();
     }
 }

@@ -45,8 +45,8 @@ pub enum ErrorKind {
     Timeout,
     /// The response is not what the API documents.
     Decode,
-    /// A create may have been processed: its response was lost, unreadable or a 5xx. It is never
-    /// sent again: call `reconcile` before you create another.
+    /// A create may have been processed: its response was lost, unreadable, a 5xx or a redirect by
+    /// 301 to 303. It is never sent again: call `reconcile` before you create another.
     SubmissionUncertain,
     /// The generation ended as `failed`.
     GenerationFailed,

@@ -141,7 +141,15 @@ impl Budget {
         } else {
             0
         };
-        self.room(self.direct + self.polls, allowance - kept, limit, |_| true)
+        let room = self.room(self.direct + self.polls, allowance - kept, limit, |_| true);
+        // What is kept for polls is free again when their guarantee ends.
+        match room {
+            Err(Denial::Until(at)) if kept > 0 => {
+                Err(Denial::Until(at.min(self.polls_guaranteed_until)))
+            }
+            Err(Denial::UntilChange) if kept > 0 => Err(Denial::Until(self.polls_guaranteed_until)),
+            room => room,
+        }
     }
 
     fn poll_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {

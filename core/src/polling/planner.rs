@@ -1,6 +1,6 @@
 //! Which tracked generation is polled next, and when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::Polling;
@@ -16,6 +16,8 @@ pub(crate) enum Next {
     Poll(GenerationId),
     /// Call again at this time, or when something has changed.
     At(Duration),
+    /// A poll is due and the budget has no room. Call again at this time, or when the budget changes.
+    DeniedUntil(Duration),
     /// Call again when something has changed.
     WhenChanged,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Planner {
     /// The same ids, by when their longest poll interval elapses.
     overdue: BTreeSet<(Duration, GenerationId)>,
     /// The ids of records that have changed since their queue keys were computed.
-    changed: Vec<GenerationId>,
+    changed: HashSet<GenerationId>,
     /// The polls a second that polling every generation at its longest interval takes.
     demand: f64,
     /// Whether there is more demand than budget, and the load when all due times were last set.
@@ -74,7 +76,7 @@ impl Planner {
             forecast: Forecast::new(typical),
             due: BTreeSet::new(),
             overdue: BTreeSet::new(),
-            changed: Vec::new(),
+            changed: HashSet::new(),
             demand: 0.0,
             crowded: false,
             load: 0.0,
@@ -87,12 +89,13 @@ impl Planner {
     /// A record was added.
     pub(super) fn on_added<H>(&mut self, id: &GenerationId, record: &Tracked<H>) {
         self.demand += record.demand();
-        self.changed.push(id.clone());
+        self.changed.insert(id.clone());
     }
 
     /// A record was removed.
     pub(super) fn on_removed<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
         self.leave_queues(id, record);
+        self.changed.remove(id);
         self.demand -= record.demand();
     }
 
@@ -115,7 +118,7 @@ impl Planner {
             typical: record.polling.typical,
         };
         self.demand += record.demand();
-        self.changed.push(id.clone());
+        self.changed.insert(id.clone());
     }
 
     /// Makes a poll due at once, whatever it is worth; if one is in flight, when it has returned.
@@ -123,13 +126,13 @@ impl Planner {
         // A webhook or a deadline is better evidence than the backoff after a failed poll.
         record.urgent = true;
         record.not_before = Duration::ZERO;
-        self.changed.push(id.clone());
+        self.changed.insert(id.clone());
     }
 
     /// A poll has returned a snapshot.
     pub(super) fn on_seen<H>(&mut self, now: Duration, id: &GenerationId, record: &mut Tracked<H>) {
         record.seen(now);
-        self.changed.push(id.clone());
+        self.changed.insert(id.clone());
     }
 
     /// A poll has failed. The next one is sent no sooner than this.
@@ -144,7 +147,7 @@ impl Planner {
         // The poll was made for a webhook or as the safety poll: the next safety interval is too
         // late to make up for it.
         record.urgent |= record.relies_on_webhooks;
-        self.changed.push(id.clone());
+        self.changed.insert(id.clone());
     }
 
     /// The median duration of generations of this route.
@@ -202,7 +205,7 @@ impl Planner {
         }
         match budget.acquire(now, Class::Poll) {
             Ok(()) => {}
-            Err(Denial::Until(at) | Denial::Frozen(at)) => return Err(Next::At(at)),
+            Err(Denial::Until(at) | Denial::Frozen(at)) => return Err(Next::DeniedUntil(at)),
             Err(Denial::UntilChange) => return Err(Next::WhenChanged),
         }
         let best = if spared.is_none() && by_worth { self.most_unseen(now, records) } else { None };

@@ -20,6 +20,8 @@ pub(crate) struct Queue {
     waiting: BTreeSet<TicketId>,
     /// The calls that have room and have not claimed it, with the time at which it is withdrawn.
     granted: BTreeMap<TicketId, Duration>,
+    /// Whether room was granted since the calls that wait were last woken.
+    has_granted: bool,
 }
 
 /// The position of one call.
@@ -56,6 +58,8 @@ impl Queue {
         self.waiting.insert(ticket);
         let denial = self.serve(now, budget);
         if self.granted.remove(&ticket).is_some() {
+            // Only grants to others have to be announced.
+            self.has_granted &= !self.granted.is_empty();
             return Turn::Granted;
         }
         match denial {
@@ -91,9 +95,15 @@ impl Queue {
             }
             self.waiting.remove(&ticket);
             self.granted.insert(ticket, now.saturating_add(CLAIM_TIMEOUT));
+            self.has_granted = true;
         }
         budget.set_waiting(self.waiting.len());
         denial
+    }
+
+    /// Whether room was granted since the last call of this.
+    pub(crate) fn take_has_granted(&mut self) -> bool {
+        std::mem::take(&mut self.has_granted)
     }
 
     /// When something changes for the calls that wait, if nothing else happens.

@@ -100,7 +100,7 @@ impl Policy for InTurn {
                 self.paced_until = now + window / polls as u32;
                 Next::Poll(id.clone())
             }
-            Err(Denial::Until(at) | Denial::Frozen(at)) => Next::At(at),
+            Err(Denial::Until(at) | Denial::Frozen(at)) => Next::DeniedUntil(at),
             Err(Denial::UntilChange) => Next::WhenChanged,
         }
     }
@@ -159,7 +159,7 @@ fn run(policy: &mut dyn Policy, load: &Load) -> Outcome {
                 policy.seen(now, &id, ended);
                 continue;
             }
-            Next::At(at) => wake = wake.min(at),
+            Next::At(at) | Next::DeniedUntil(at) => wake = wake.min(at),
             Next::WhenChanged => {}
         }
         assert!(wake > now && wake < Duration::MAX, "nothing is stuck");

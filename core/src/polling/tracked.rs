@@ -115,10 +115,12 @@ impl<H> Tracked<H> {
 
     /// Takes what only the first snapshots can say: the route, and when it was created.
     pub(super) fn describe(&mut self, generation: &Generation, now: Duration, wall: SystemTime) {
+        if self.route.is_empty() {
+            self.route = route(generation);
+        }
         if self.creation_known && self.seen_at.is_some() {
             return;
         }
-        self.route = route(generation);
         // By the service's clock, which may be ahead of this machine's: then the age is unknown.
         let age = generation.created_at.and_then(|at| wall.duration_since(at).ok());
         if !self.creation_known
@@ -140,11 +142,13 @@ impl<H> Tracked<H> {
         // The service's own figure is better than what polls can show, within what they have shown:
         // a latency that contradicts them is measured from another moment.
         let shortest = seen_at.saturating_sub(self.created_at).min(age);
-        self.creation_known.then(|| match latency {
-            Some(latency) => latency.clamp(shortest, age),
-            // It ended somewhere between the last two polls.
-            None => shortest + (age - shortest) / 2,
-        })
+        match latency {
+            _ if !self.creation_known => None,
+            Some(latency) => Some(latency.clamp(shortest, age)),
+            // It ended somewhere between the last two polls. If they are far apart, as after a wait
+            // that began late, that says nothing.
+            None => (age - shortest <= age / 2).then(|| shortest + (age - shortest) / 2),
+        }
     }
 
     /// The longest time between two polls, with budget to spare.

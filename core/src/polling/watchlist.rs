@@ -157,16 +157,22 @@ impl<H: Clone> Watchlist<H> {
         }
         let mut next = self.start_polls(now, budget);
         if !reached.is_empty() {
+            // A final poll that has no room yet may still be sent within the grace.
+            let has_room = match next {
+                Next::At(at) | Next::DeniedUntil(at) => at <= now.saturating_add(FINAL_POLL_GRACE),
+                _ => true,
+            };
             for (id, wait) in reached {
-                self.extend_or_expire(now, &id, wait);
+                self.extend_or_expire(now, &id, wait, has_room);
             }
             // With fewer generations to poll, the others may be due sooner.
             next = self.start_polls(now, budget);
         }
         let deadline = self.deadlines.first().map_or(Duration::MAX, |(ends_at, ..)| *ends_at);
         match next {
-            // The budget names a time, so that its changes before that are of no interest.
             Next::At(at) => Timeout { at: at.min(deadline), on_budget_change: false },
+            // Room may come earlier, when a request turns out not to have been sent.
+            Next::DeniedUntil(at) => Timeout { at: at.min(deadline), on_budget_change: true },
             _ => Timeout { at: deadline, on_budget_change: true },
         }
     }
@@ -291,17 +297,17 @@ impl<H: Clone> Watchlist<H> {
         reached
     }
 
-    /// At its deadline a wait stays for the response to its final poll. Without budget for one, or
-    /// if the response does not come in time, it ends.
-    fn extend_or_expire(&mut self, now: Duration, id: &GenerationId, wait: WaitId) {
+    /// At its deadline a wait stays for the response to its final poll. Without room for one, or if
+    /// the response does not come in time, it ends.
+    fn extend_or_expire(&mut self, now: Duration, id: &GenerationId, wait: WaitId, has_room: bool) {
         let Some(record) = self.records.get_mut(id) else { return };
-        // Not in flight means that the budget had no room: waiting for it has no bound.
         let polled = record.poll.is_some();
         let Some(found) = record.waits.iter_mut().find(|other| other.id == wait) else { return };
-        let last = found.deadline.saturating_add(FINAL_POLL_GRACE);
-        if polled && now < last {
-            found.ends_at = last;
-            self.deadlines.insert((last, id.clone(), wait));
+        if (polled || has_room) && found.ends_at == found.deadline {
+            // From now and not from the deadline: after a stall of the runtime the final poll gets as
+            // long as any other.
+            found.ends_at = now.saturating_add(FINAL_POLL_GRACE).max(found.deadline);
+            self.deadlines.insert((found.ends_at, id.clone(), wait));
         } else {
             self.remove_waits(id, |state, other| {
                 (other.id == wait)

@@ -129,6 +129,24 @@ async fn reads_do_not_starve_a_wait() {
     assert!(began.elapsed() <= S * 2, "{:?}", began.elapsed());
 }
 
+/// A connection is refused after five seconds, long before the window ends.
+#[tokio::test(start_paused = true)]
+async fn room_that_unsent_requests_leave_is_used_at_once() {
+    let limiter = std::sync::Arc::new(crate::client::limiter::Limiter::new(Some(
+        crate::RateLimit::new(1, S * 60),
+    )));
+    let held = limiter.acquire().await.unwrap();
+    let waiting = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { limiter.acquire().await.map(drop) }
+    });
+    tokio::time::sleep(S * 5).await;
+    let began = tokio::time::Instant::now();
+    held.not_sent();
+    waiting.await.unwrap().unwrap();
+    assert!(began.elapsed() < S);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_fails_at_once_while_the_key_is_stopped_for_long() {
     let fake = Fake::new(|_, _| {

@@ -81,6 +81,25 @@ async fn at_the_deadline_there_is_one_final_poll() {
     assert_eq!(fake.times("GET").last(), Some(&(S * 45)));
 }
 
+/// More waits than there may be polls in flight end at one deadline.
+#[tokio::test(start_paused = true)]
+async fn every_wait_gets_its_final_poll() {
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let has_ended = ended.clone();
+    let fake = Fake::new(move |name, _| {
+        let ended = has_ended.load(std::sync::atomic::Ordering::Relaxed);
+        let status = if ended { "completed" } else { "in_progress" };
+        let id = name.trim_start_matches("GET /v1/responses/");
+        Reply::Respond(200, format!(r#"{{"id":"{id}","status":"{status}"}}"#))
+    });
+    let client = build(&fake, Client::builder().polling(every(60)).rate_limit(None));
+    let wait = |n| client.responses().wait(format!("gen_{n}")).deadline(S * 30).into_future();
+    let waits = tokio::spawn(join_all((0..200).map(wait)));
+    tokio::time::sleep(S * 20).await;
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(waits.await.unwrap().iter().all(Result::is_ok));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_service_does_not_hold_a_wait_past_its_deadline() {
     // A poll is in flight at the deadline, or is sent only then; another wait continues with it.

@@ -164,7 +164,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                     let index = id.as_str().trim_start_matches("gen_").parse().unwrap();
                     send(Class::Poll, index, &mut log);
                 }
-                Next::At(at) => {
+                Next::At(at) | Next::DeniedUntil(at) => {
                     wake = wake.min(at);
                     break;
                 }

@@ -30,7 +30,7 @@ fn instants(polling: Polling, mut budget: Budget, count: usize) -> Vec<Duration>
                 polls.push(now);
                 plan.seen(now, id.as_str(), None);
             }
-            Next::At(at) => {
+            Next::At(at) | Next::DeniedUntil(at) => {
                 assert!(at > now, "the time is not past");
                 now = at;
             }
@@ -88,7 +88,7 @@ fn polls_until(end: Duration, count: usize, polling: Polling) -> (usize, Duratio
                 *last = now;
                 now += Duration::from_millis(1);
             }
-            Next::At(at) => now = at,
+            Next::At(at) | Next::DeniedUntil(at) => now = at,
             Next::WhenChanged => panic!("all are waiting"),
         }
     }
@@ -186,7 +186,7 @@ fn ten_thousand_generations_without_a_limit_cost_little() {
                 budget.release(now, Class::Poll);
                 plan.seen(now, id.as_str(), None);
             }
-            Next::At(at) => now = at,
+            Next::At(at) | Next::DeniedUntil(at) => now = at,
             Next::WhenChanged => panic!("all are waiting"),
         }
     }
@@ -210,10 +210,10 @@ fn under_a_limit_a_question_costs_nothing_and_a_poll_at_most_one_pass() {
                 budget.release(now, Class::Poll);
                 plan.seen(now, id.as_str(), None);
             }
-            Next::At(at) => {
+            next @ (Next::At(at) | Next::DeniedUntil(at)) => {
                 let before = plan.planner.work.get();
                 for _ in 0..10 {
-                    assert_eq!(plan.next(now, &mut budget), Next::At(at));
+                    assert_eq!(plan.next(now, &mut budget), next);
                 }
                 assert_eq!(plan.planner.work.get(), before, "nothing has changed");
                 now = at;
@@ -372,7 +372,7 @@ fn run(
                         prop_assert!(!in_flight.contains(&name), "{id} has two polls in flight");
                         in_flight.push(name);
                     }
-                    Next::At(at) => prop_assert!(at > now),
+                    Next::At(at) | Next::DeniedUntil(at) => prop_assert!(at > now),
                     Next::WhenChanged => {}
                 }
             }

@@ -431,6 +431,45 @@ fn a_generation_first_seen_after_its_end_teaches_its_latency_and_never_its_age()
 }
 
 #[test]
+fn a_create_names_the_route_that_durations_are_learned_by() {
+    let json = json!({"id": "gen_1", "status": "queued", "engine": "lottie", "model": "m"});
+    let text = json.to_string().into();
+    let created = Snapshot::new(serde_json::from_value(json).unwrap(), text);
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| (watch.created_at, watch.created) = (Some(S), Some(created)));
+    assert_eq!(rig.list.records[&id("gen_1")].route, "lottie m ");
+}
+
+#[test]
+fn an_end_that_was_not_watched_teaches_no_duration() {
+    let mut rig = Rig::new();
+    rig.watch_with(S * 36_001, |watch| {
+        (watch.created_at, watch.deadline) = (Some(S), Duration::MAX);
+    });
+    rig.run(S * 36_001);
+    rig.result(S * 36_001, Ok(snapshot("completed", 1)));
+    assert_eq!(rig.list.planner.expected("  ").as_secs(), 90, "not five hours");
+}
+
+#[test]
+fn after_a_stall_a_wait_still_gets_its_final_poll() {
+    let mut rig = Rig::waiting();
+    assert_eq!(rig.run(DEADLINE + S * 20), (vec!["poll".to_owned()], DEADLINE + S * 22));
+    rig.result(DEADLINE + S * 21, Ok(snapshot("completed", 6)));
+    assert_eq!(rig.run(DEADLINE + S * 21).0, ["a: completed", "a ends: completed"]);
+}
+
+#[test]
+fn a_final_poll_waits_for_room_within_the_grace() {
+    let mut rig = Rig::waiting();
+    rig.budget.on_rate_limited(DEADLINE, DEADLINE, Some(S));
+    assert_eq!(rig.run(DEADLINE), (vec![], DEADLINE + S));
+    assert_eq!(rig.run(DEADLINE + S).0, ["poll"]);
+    rig.result(DEADLINE + S, Ok(snapshot("completed", 6)));
+    assert_eq!(rig.run(DEADLINE + S).0, ["a: completed", "a ends: completed"]);
+}
+
+#[test]
 fn no_more_than_fifty_polls_are_in_flight() {
     let mut list = Watchlist::new(S * 90);
     for nth in 0..60 {
