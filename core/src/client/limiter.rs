@@ -1,5 +1,6 @@
 //! The limiter: lets requests through as the budget of their key allows.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,11 +26,30 @@ pub(crate) struct Limiter {
 struct State {
     budget: Budget,
     queue: Queue,
+    /// The requests in flight, by the number of their permit.
+    leases: BTreeMap<u64, Lease>,
+    next_permit: u64,
 }
+
+/// A request in flight.
+struct Lease {
+    expires_at: Duration,
+    class: Class,
+}
+
+/// How long a request may stay in flight before its slot is given back as if it had ended. The
+/// permit of a call belongs to its future, which may never be polled again; and a service that has
+/// not responded within its own window has long counted the request.
+const LEASE: Duration = Duration::from_secs(60);
 
 impl Limiter {
     pub(crate) fn new(rate_limit: Option<RateLimit>) -> Self {
-        let state = State { budget: Budget::new(rate_limit), queue: Queue::default() };
+        let state = State {
+            budget: Budget::new(rate_limit),
+            queue: Queue::default(),
+            leases: BTreeMap::new(),
+            next_permit: 0,
+        };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -67,10 +87,11 @@ impl Limiter {
     /// Runs a function on the budget that the calls leave to polls. Returns its result, and when to run
     /// it again if the budget does not change before.
     pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
-        self.update(|State { budget, queue }| {
+        self.update(|state| {
             // Calls that wait have priority, also those that are about to be polled for the first time.
-            let denial = queue.serve(clock::now(), budget);
-            (f(budget), queue.next_event(denial))
+            let denial = state.queue.serve(clock::now(), &mut state.budget);
+            let result = f(&mut state.budget);
+            (result, state.queue.next_event(denial).min(state.next_expiry()))
         })
     }
 
@@ -79,6 +100,7 @@ impl Limiter {
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let (result, has_granted) = {
             let mut state = lock(&self.state);
+            state.expire_leases(clock::now());
             let result = change(&mut state);
             (result, state.queue.take_has_granted())
         };
@@ -100,6 +122,18 @@ impl Limiter {
     }
 }
 
+impl State {
+    fn expire_leases(&mut self, now: Duration) {
+        while let Some(lease) = self.leases.first_entry().filter(|l| l.get().expires_at <= now) {
+            self.budget.release(now, lease.remove().class);
+        }
+    }
+
+    fn next_expiry(&self) -> Duration {
+        self.leases.first_key_value().map_or(Duration::MAX, |(_, lease)| lease.expires_at)
+    }
+}
+
 /// The place of a call in the queue, which it leaves however it ends.
 struct Ticket<'a> {
     limiter: &'a Limiter,
@@ -108,13 +142,17 @@ struct Ticket<'a> {
 
 impl Ticket<'_> {
     fn turn(&self, now: Duration) -> Turn {
-        self.limiter.update(|State { budget, queue }| queue.turn(now, self.id, budget))
+        self.limiter.update(|state| match state.queue.turn(now, self.id, &mut state.budget) {
+            Turn::Waiting(at) => Turn::Waiting(at.min(state.next_expiry())),
+            turn => turn,
+        })
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.limiter.update(|State { budget, queue }| queue.leave(clock::now(), self.id, budget));
+        let now = clock::now();
+        self.limiter.update(|state| state.queue.leave(now, self.id, &mut state.budget));
         // One call less waits, so polls may have room.
         self.limiter.changed.notify_waiters();
     }
@@ -132,14 +170,22 @@ fn frozen(pause: Duration) -> Error {
 /// The right to send one request. Dropping it gives it back to the budget.
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
-    class: Class,
+    number: u64,
     acquired_at: Duration,
     sent: bool,
 }
 
 impl Permit {
     fn new(limiter: &Arc<Limiter>, class: Class) -> Self {
-        Self { limiter: limiter.clone(), class, acquired_at: clock::now(), sent: false }
+        let acquired_at = clock::now();
+        let number = limiter.update(|state| {
+            let number = state.next_permit;
+            state.next_permit += 1;
+            let expires_at = acquired_at.saturating_add(LEASE);
+            state.leases.insert(number, Lease { expires_at, class });
+            number
+        });
+        Self { limiter: limiter.clone(), number, acquired_at, sent: false }
     }
 
     /// The request is about to be sent. From now on it counts, however it ends: the service may have
@@ -162,14 +208,16 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limiter.update(|State { budget, queue }| {
+        self.limiter.update(|state| {
+            // One that has expired was given back already.
+            let Some(lease) = state.leases.remove(&self.number) else { return };
             let now = clock::now();
             if self.sent {
-                budget.release(now, self.class);
+                state.budget.release(now, lease.class);
             } else {
-                budget.release_unsent(self.class);
+                state.budget.release_unsent(lease.class);
             }
-            queue.serve(now, budget);
+            state.queue.serve(now, &mut state.budget);
         });
         self.limiter.changed.notify_waiters();
     }

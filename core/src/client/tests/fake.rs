@@ -22,6 +22,8 @@ pub(super) enum Reply {
     Refused,
     /// A connection that breaks after the request was sent.
     Lost,
+    /// As `Respond`, after this time.
+    Late(Duration, u16, String),
     /// No response, ever.
     Silence,
 }
@@ -111,6 +113,14 @@ impl Transport for Fake {
                     headers: HeaderMap::new(),
                     body: stream::iter([Ok(Bytes::from(body))]).boxed(),
                 }),
+                Reply::Late(latency, status, body) => {
+                    clock::sleep(latency).await;
+                    Ok(HttpResponse {
+                        status: StatusCode::from_u16(status).unwrap(),
+                        headers: HeaderMap::new(),
+                        body: stream::iter([Ok(Bytes::from(body))]).boxed(),
+                    })
+                }
                 Reply::Refused => broken("no connection could be made", Delivery::NotSent),
                 Reply::Lost => {
                     broken("the connection broke before the response", Delivery::Unknown)

@@ -129,6 +129,23 @@ async fn reads_do_not_starve_a_wait() {
     assert!(began.elapsed() <= S * 2, "{:?}", began.elapsed());
 }
 
+/// A request of which the future is not polled again gives its slot back after a minute.
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_not_polled_do_not_keep_their_slots() {
+    let fake = Fake::new(|_, before| match before {
+        0..5 => Reply::Late(S, 200, r#"{"id":"gen_1","status":"queued"}"#.to_owned()),
+        _ => shows("queued"),
+    });
+    let client = build(&fake, Client::builder().rate_limit(crate::RateLimit::new(5, S)));
+    let mut creates: Vec<_> =
+        (0..5).map(|_| Box::pin(client.responses().create(request()))).collect();
+    creates.iter_mut().for_each(|create| drop(create.as_mut().now_or_never()));
+    let retrieved = tokio::time::timeout(S * 62, client.responses().retrieve("gen_1")).await;
+    assert!(retrieved.expect("the slots are given back").is_ok());
+    let polls = client.responses().wait("gen_1").deadline(S * 10).await.unwrap_err().polls();
+    assert!(polls >= Some(2), "{polls:?}");
+}
+
 /// A connection is refused after five seconds, long before the window ends.
 #[tokio::test(start_paused = true)]
 async fn room_that_unsent_requests_leave_is_used_at_once() {
