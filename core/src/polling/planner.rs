@@ -33,8 +33,10 @@ pub(crate) enum Next {
 /// The records are the watchlist's. The planner adds two queues of their ids.
 pub(crate) struct Planner {
     pub(super) forecast: Forecast,
-    /// The ids of generations without a poll in flight, by when they are due; urgent ones at zero.
-    due: BTreeSet<(Duration, GenerationId)>,
+    /// The ids of generations without a poll in flight, by when they are due. Urgent ones are due at
+    /// zero, in the order in which they became urgent.
+    due: BTreeSet<((Duration, u64), GenerationId)>,
+    next_urgent: u64,
     /// The same ids, by when their longest poll interval elapses.
     overdue: BTreeSet<(Duration, GenerationId)>,
     /// The ids of records that have changed since their queue keys were computed.
@@ -75,6 +77,7 @@ impl Planner {
         Self {
             forecast: Forecast::new(typical),
             due: BTreeSet::new(),
+            next_urgent: 0,
             overdue: BTreeSet::new(),
             changed: HashSet::new(),
             demand: 0.0,
@@ -171,6 +174,7 @@ impl Planner {
         if let Some(record) = records.get_mut(&id) {
             self.leave_queues(&id, record);
             record.urgent = false;
+            record.urgent_number = None;
         }
         if let Some((polls, window)) = poll_rate {
             // The pace catches up with the clock, but never by more than a burst.
@@ -188,7 +192,7 @@ impl Planner {
         records: &Records<H>,
         budget: &mut Budget,
     ) -> Result<GenerationId, Next> {
-        let Some((first, id)) = self.due.first() else { return Err(Next::WhenChanged) };
+        let Some(((first, _), id)) = self.due.first() else { return Err(Next::WhenChanged) };
         // Urgent polls are due at time zero, and are not held back by the pace.
         let by_worth = self.crowded && !first.is_zero();
         let at = if by_worth { self.paced_until.max(*first) } else { *first };
@@ -214,7 +218,7 @@ impl Planner {
 
     /// Of the generations that are due, the one with the poll that is worth most.
     fn most_unseen<H>(&self, now: Duration, records: &Records<H>) -> Option<GenerationId> {
-        let due = self.due.iter().take_while(|(due, _)| *due <= now);
+        let due = self.due.iter().take_while(|((due, _), _)| *due <= now);
         let unseen = due.filter_map(|(_, id)| {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
@@ -247,9 +251,11 @@ impl Planner {
                 continue;
             }
             let due = if record.urgent {
-                record.not_before
+                let number = record.urgent_number.get_or_insert(self.next_urgent);
+                self.next_urgent += u64::from(*number == self.next_urgent);
+                (record.not_before, *number)
             } else {
-                due_at(record, self.forecast.shape(&record.route), load)
+                (due_at(record, self.forecast.shape(&record.route), load), 0)
             };
             let keys = QueueKeys { due, overdue: record.overdue_at() };
             record.queue_keys = Some(keys);

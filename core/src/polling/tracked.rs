@@ -37,6 +37,8 @@ pub(crate) struct Tracked<H> {
     pub(super) not_before: Duration,
     /// Whether the next poll goes before those that the planner chooses by their worth.
     pub(super) urgent: bool,
+    /// Its place among the urgent ones.
+    pub(super) urgent_number: Option<u64>,
     pub(super) poll: Option<InFlight>,
     /// What has made the next poll due.
     pub(super) next_via: Via,
@@ -54,7 +56,7 @@ pub(crate) struct InFlight {
 /// When a generation is due and overdue, as the planner's queues are ordered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueKeys {
-    pub(super) due: Duration,
+    pub(super) due: (Duration, u64),
     pub(super) overdue: Duration,
 }
 
@@ -101,6 +103,7 @@ impl<H> Tracked<H> {
             not_before: Duration::ZERO,
             // The state of one that comes from elsewhere is unknown: it may have ended long ago.
             urgent: created_at.is_none(),
+            urgent_number: None,
             poll: None,
             next_via: Via::Poll,
             queue_keys: None,

@@ -170,6 +170,20 @@ fn a_failure_delays_the_next_poll_unless_one_is_requested() {
     assert_eq!(again, Next::Poll(id("gen_1")), "requested while a poll was in flight");
 }
 
+/// The order of ids decides nothing, or generations late in the alphabet would starve.
+#[test]
+fn urgent_polls_are_sent_in_the_order_in_which_they_became_urgent() {
+    let (mut plan, mut frozen) = (Plan::new(S * 90), unlimited());
+    frozen.on_rate_limited(S, S, Some(S));
+    for name in ["gen_3", "gen_1", "gen_2"] {
+        plan.add_unknown(name, S, polling(2, 5));
+        assert_eq!(plan.next(S, &mut frozen), Next::DeniedUntil(S * 2));
+    }
+    for name in ["gen_3", "gen_1", "gen_2"] {
+        assert_eq!(plan.next(S * 2, &mut unlimited()), Next::Poll(id(name)));
+    }
+}
+
 #[test]
 fn ten_thousand_generations_without_a_limit_cost_little() {
     const MANY: usize = 10_000;
