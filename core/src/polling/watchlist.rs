@@ -76,6 +76,20 @@ pub(crate) struct Timeout {
     pub(crate) on_budget_change: bool,
 }
 
+/// What becomes of a wait.
+enum Fate {
+    Stay,
+    /// It is dropped without an action: its caller has left.
+    Leave,
+    End(Result<Arc<Generation>, Error>),
+}
+
+impl<H> Wait<H> {
+    fn expire(&self, state: &WaitState, id: &GenerationId) -> Fate {
+        Fate::End(Err(state.deadline_error(id.as_str(), self.polls)))
+    }
+}
+
 /// The maximum number of polls in flight: over HTTP/1.1 each takes a connection of its own, and
 /// servers commonly limit those of one client to about a hundred.
 const MAX_IN_FLIGHT: usize = 50;
@@ -111,7 +125,10 @@ impl<H: Clone> Watchlist<H> {
         match command {
             Command::Watch(watch) => self.watch(now, wall, *watch),
             Command::Leave { id, wait } => {
-                self.remove_waits(&id, |_, other| (other.id == wait).then_some(None));
+                self.decide(
+                    &id,
+                    |_, other| if other.id == wait { Fate::Leave } else { Fate::Stay },
+                );
             }
             Command::Webhook(id) => self.handle_webhook(&id),
         }
@@ -309,40 +326,43 @@ impl<H: Clone> Watchlist<H> {
             found.ends_at = now.saturating_add(FINAL_POLL_GRACE).max(found.deadline);
             self.deadlines.insert((found.ends_at, id.clone(), wait));
         } else {
-            self.remove_waits(id, |state, other| {
-                (other.id == wait)
-                    .then(|| Some(Err(state.deadline_error(id.as_str(), other.polls))))
-            });
+            self.decide(
+                id,
+                |state, other| {
+                    if other.id == wait { other.expire(state, id) } else { Fate::Stay }
+                },
+            );
         }
     }
 
     /// Ends the waits for which the poll that has just returned was the final one.
     fn expire(&mut self, now: Duration, id: &GenerationId) {
-        self.remove_waits(id, |state, wait| {
-            (wait.deadline <= now).then(|| Some(Err(state.deadline_error(id.as_str(), wait.polls))))
-        });
+        self.decide(
+            id,
+            |state, wait| {
+                if wait.deadline <= now { wait.expire(state, id) } else { Fate::Stay }
+            },
+        );
     }
 
     fn end_all(&mut self, id: &GenerationId, end: Result<Arc<Generation>, Error>) {
-        self.remove_waits(id, |_, _| Some(Some(end.clone())));
+        self.decide(id, |_, _| Fate::End(end.clone()));
     }
 
-    /// Removes the waits for which the function returns something, with an end to report or none.
-    /// A generation without waits is no longer tracked.
-    fn remove_waits(
-        &mut self,
-        id: &GenerationId,
-        remove: impl Fn(&WaitState, &Wait<H>) -> Option<Option<Result<Arc<Generation>, Error>>>,
-    ) {
+    /// Keeps, drops or ends each wait for a generation. One without waits is no longer tracked.
+    fn decide(&mut self, id: &GenerationId, fate: impl Fn(&WaitState, &Wait<H>) -> Fate) {
         let Some(record) = self.records.get_mut(id) else { return };
         let state = &record.state;
         record.waits.retain(|wait| {
-            let Some(end) = remove(state, wait) else { return true };
+            match fate(state, wait) {
+                Fate::Stay => return true,
+                Fate::Leave => {}
+                Fate::End(end) => {
+                    self.actions.push(Action::End { handle: wait.handle.clone(), end });
+                }
+            }
             // A wait that ends early must leave no entry behind: its deadline may be in a year.
             self.deadlines.remove(&(wait.ends_at, id.clone(), wait.id));
-            if let Some(end) = end {
-                self.actions.push(Action::End { handle: wait.handle.clone(), end });
-            }
             false
         });
         if record.waits.is_empty() {
