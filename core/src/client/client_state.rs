@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::inbox::Inbox;
 use super::limiter::Limiter;
 use super::lock::lock;
 use super::recent_ids::RecentIds;
-use super::subscription::Drivers;
+use super::subscription::{Command, DriverId, Drivers};
 use crate::polling::budget::RateLimit;
+use crate::polling::forecast::Forecast;
 use crate::wire::BaseUrl;
 
 /// The state that all clients with the same key, base URL and rate limit share.
@@ -18,6 +22,8 @@ pub(crate) struct ClientState {
     pub(crate) created: Mutex<RecentIds>,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) drivers: Drivers,
+    /// What the last driver that ended has learned: waits often come one after another.
+    forecast: Mutex<Option<Forecast>>,
 }
 
 /// What clients that share their state have in common.
@@ -42,6 +48,7 @@ impl ClientState {
                 created: Mutex::default(),
                 inbox: Mutex::default(),
                 drivers: Drivers::default(),
+                forecast: Mutex::default(),
             })
         };
         let Some(identity) = identity else { return new() };
@@ -54,6 +61,26 @@ impl ClientState {
             *slot = Arc::downgrade(&state);
             state
         })
+    }
+}
+
+impl ClientState {
+    /// What is known about durations. What was learned from another first guess is not used.
+    pub(crate) fn forecast(&self, typical: Duration) -> Forecast {
+        let kept = lock(&self.forecast).clone().filter(|kept| kept.typical == typical);
+        kept.unwrap_or_else(|| Forecast::new(typical))
+    }
+
+    /// Ends a driver that has nothing left to do, and keeps what it has learned. Returns false if a
+    /// command has just arrived, and the driver has to go on.
+    pub(crate) fn end_driver(
+        &self,
+        commands: &mpsc::UnboundedReceiver<Command>,
+        id: &DriverId,
+        forecast: &Forecast,
+    ) -> bool {
+        *lock(&self.forecast) = Some(forecast.clone());
+        self.drivers.remove(commands, id)
     }
 }
 

@@ -39,10 +39,11 @@ impl Driver {
         id: DriverId,
         typical: Duration,
     ) {
+        let forecast = state.forecast(typical);
         let driver = Self {
             state,
             commands,
-            watchlist: Watchlist::new(typical),
+            watchlist: Watchlist::new(forecast),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
         };
@@ -60,7 +61,8 @@ impl Driver {
                 .limiter
                 .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
             self.execute();
-            if self.watchlist.is_empty() && state.drivers.remove(&self.commands, &id) {
+            let forecast = self.watchlist.forecast();
+            if self.watchlist.is_empty() && state.end_driver(&self.commands, &id, forecast) {
                 return;
             }
             tokio::select! {

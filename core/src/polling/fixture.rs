@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Polling;
 use super::budget::Budget;
+use super::forecast::Forecast;
 use super::planner::{Next, Planner};
 use super::tracked::{InFlight, Records, Tracked};
 use crate::model::{GenerationId, Via};
@@ -19,7 +20,7 @@ pub(super) fn id(id: &str) -> GenerationId {
 
 impl Plan {
     pub(super) fn new(typical: Duration) -> Self {
-        Self { planner: Planner::new(typical), records: Records::new() }
+        Self { planner: Planner::new(Forecast::new(typical)), records: Records::new() }
     }
 
     /// Tracks a generation that this process created at `created_at`.

@@ -8,7 +8,10 @@ use std::time::Duration;
 ///
 /// Durations are modelled as log-normal. Each route begins with the prior and learns from the
 /// generations that end. Older ones lose their weight.
+#[derive(Clone)]
 pub(crate) struct Forecast {
+    /// The first guess at the median.
+    pub(crate) typical: Duration,
     prior: Estimate,
     routes: BTreeMap<String, Estimate>,
 }
@@ -56,7 +59,7 @@ impl Forecast {
             variance: Estimate::PRIOR_VARIANCE,
             weight: Estimate::PRIOR_WEIGHT,
         };
-        Self { prior, routes: BTreeMap::new() }
+        Self { typical, prior, routes: BTreeMap::new() }
     }
 
     /// A generation of this route took this long.

@@ -72,10 +72,9 @@ const ROUNDS: f64 = 4.0;
 const HALVINGS: usize = 8;
 
 impl Planner {
-    /// `typical` is a first guess at the median duration.
-    pub(crate) fn new(typical: Duration) -> Self {
+    pub(crate) fn new(forecast: Forecast) -> Self {
         Self {
-            forecast: Forecast::new(typical),
+            forecast,
             due: BTreeSet::new(),
             next_urgent: 0,
             overdue: BTreeSet::new(),

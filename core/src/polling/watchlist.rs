@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Polling;
 use super::budget::Budget;
+use super::forecast::Forecast;
 use super::planner::{Next, Planner};
 use super::tracked::{InFlight, PollId, Records, Tracked, Wait, WaitId};
 use super::wait_state::{Novelty, Snapshot, WaitState};
@@ -98,16 +99,21 @@ const MAX_IN_FLIGHT: usize = 50;
 const FINAL_POLL_GRACE: Duration = Duration::from_secs(2);
 
 impl<H: Clone> Watchlist<H> {
-    /// An empty list. `typical` is a first guess at the median duration of a generation.
-    pub(crate) fn new(typical: Duration) -> Self {
+    /// An empty list, with what is known about durations.
+    pub(crate) fn new(forecast: Forecast) -> Self {
         Self {
             records: Records::new(),
-            planner: Planner::new(typical),
+            planner: Planner::new(forecast),
             deadlines: BTreeSet::new(),
             in_flight: 0,
             next_poll: 0,
             actions: Vec::new(),
         }
+    }
+
+    /// What is known about durations by now.
+    pub(crate) fn forecast(&self) -> &Forecast {
+        &self.planner.forecast
     }
 
     /// Whether nothing is tracked.

@@ -249,6 +249,25 @@ async fn the_first_update_of_generate_is_what_the_create_returned() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_wait_has_learned_is_there_for_the_next() {
+    let fake = Fake::new(|name, before| match name {
+        "POST /v1/responses" => shows("queued"),
+        _ => shows(if before % 2 == 0 { "in_progress" } else { "completed" }),
+    });
+    let client = build(&fake, Client::builder().polling(every(10)));
+    let expected = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    for _ in 0..3 {
+        let expected = expected.clone();
+        let generate = client.generate(request());
+        let note = move |update: &crate::Update| expected.lock().unwrap().push(update.expected);
+        generate.on_update(note).await.unwrap();
+    }
+    let expected = expected.lock().unwrap();
+    assert_eq!(expected[0], Duration::from_secs(90));
+    assert!(expected[expected.len() - 1] < Duration::from_secs(60), "{expected:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_404_right_after_a_create_is_polled_again_for_a_while() {
     let fake = Fake::new(|name, before| match (name, before) {
         ("POST /v1/responses", _) => shows("queued"),

@@ -135,7 +135,7 @@ struct InFlightPoll {
 /// poll result twice.
 fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
     let ms = Duration::from_millis;
-    let mut list: Watchlist<WaitId> = Watchlist::new(Duration::from_secs(90));
+    let mut list: Watchlist<WaitId> = Watchlist::new(Forecast::new(Duration::from_secs(90)));
     let limit = world.limit.map(|requests| RateLimit::new(requests, Duration::from_secs(30)));
     let mut budget = Budget::new(limit);
     let mut log = Log::default();

@@ -30,7 +30,7 @@ fn error(kind: ErrorKind) -> Error {
 
 impl Rig {
     fn new() -> Self {
-        Self { list: Watchlist::new(S * 90), budget: Budget::new(None), poll: 0 }
+        Self { list: Watchlist::new(Forecast::new(S * 90)), budget: Budget::new(None), poll: 0 }
     }
 
     fn watch_with(&mut self, now: Duration, change: impl FnOnce(&mut Watch<&'static str>)) {
@@ -471,7 +471,7 @@ fn a_final_poll_waits_for_room_within_the_grace() {
 
 #[test]
 fn no_more_than_fifty_polls_are_in_flight() {
-    let mut list = Watchlist::new(S * 90);
+    let mut list = Watchlist::new(Forecast::new(S * 90));
     for nth in 0..60 {
         let watch = Watch {
             id: id(&format!("gen_{nth}")),
