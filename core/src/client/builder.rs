@@ -386,6 +386,7 @@ impl ClientBuilder {
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
         let route = RequestRoute {
+            request_timeout: self.config.request_timeout,
             proxy: self.proxy,
             ca_files: self.ca_files,
             headers: headers

@@ -83,9 +83,10 @@ pub(crate) struct ClientInner {
 }
 
 /// What makes the requests of two clients of the same key and base URL interchangeable: they take
-/// the same way to the service, and have the same headers.
+/// the same way to the service within the same time, and have the same headers.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct RequestRoute {
+    pub(crate) request_timeout: Duration,
     pub(crate) proxy: Option<String>,
     pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -170,6 +171,7 @@ impl Client {
         // The copy keeps the connections and the state, which are behind pointers.
         let mut inner = ClientInner::clone(&self.inner);
         inner.config.request_timeout = timeout;
+        inner.route.request_timeout = timeout;
         inner.config.check()?;
         Ok(Self { inner: Arc::new(inner) })
     }

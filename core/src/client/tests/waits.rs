@@ -35,6 +35,18 @@ async fn waits_share_polls_only_if_their_clients_send_the_same_requests() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_request_timeout_of_one_wait_does_not_bound_the_polls_of_another() {
+    let body = r#"{"id":"gen_1","status":"completed"}"#;
+    let fake = Fake::new(move |_, _| Reply::Late(S, 200, body.to_owned()));
+    let client = client(&fake);
+    let hasty = client.with_request_timeout(S / 2).unwrap();
+    let doomed = tokio::spawn(hasty.responses().wait("gen_1").deadline(S * 60).into_future());
+    tokio::task::yield_now().await;
+    assert!(client.responses().wait("gen_1").deadline(S * 60).await.unwrap().is_final());
+    assert!(doomed.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_survives_transient_failures() {
     let fake = Fake::new(|_, before| match before {
         0..=3 => Reply::Respond(503, String::new()),
