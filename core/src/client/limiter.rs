@@ -64,13 +64,22 @@ impl Limiter {
     /// [`ErrorKind::RateLimited`] if the service has stopped the key for longer than
     /// [`MAX_RETRY_AFTER`].
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
+        // The common case takes the lock once: there is room, and no other call waits for it.
+        let now = clock::now();
+        let number = self.update(now, |state| {
+            let granted = state.queue.acquire_unqueued(now, &mut state.budget);
+            granted.then(|| state.lease(now, Class::Direct))
+        });
+        if let Some(number) = number {
+            return Ok(Permit::new(self, number, now));
+        }
         let ticket = Ticket { limiter: self, id: lock(&self.state).queue.push() };
         loop {
             // Registered before the turn is asked for, so that no change in between is missed.
             let changed = self.changed();
             let now = clock::now();
             let at = match ticket.turn(now) {
-                Turn::Granted => return Ok(Permit::new(self, Class::Direct)),
+                Turn::Granted => return Ok(self.permit(now, Class::Direct)),
                 // Better an error now than a call that seems to hang for hours.
                 Turn::Frozen(at) if at.saturating_sub(now) > MAX_RETRY_AFTER => {
                     return Err(frozen(at.saturating_sub(now)));
@@ -87,9 +96,10 @@ impl Limiter {
     /// Runs a function on the budget that the calls leave to polls. Returns its result, and when to run
     /// it again if the budget does not change before.
     pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
-        self.update(|state| {
+        let now = clock::now();
+        self.update(now, |state| {
             // Calls that wait have priority, also those that are about to be polled for the first time.
-            let denial = state.queue.serve(clock::now(), &mut state.budget);
+            let denial = state.queue.serve(now, &mut state.budget);
             let result = f(&mut state.budget);
             (result, state.queue.next_event(denial).min(state.next_expiry()))
         })
@@ -97,10 +107,10 @@ impl Limiter {
 
     /// Changes the state, and wakes the calls that wait if it grants room to one of them. No lock is
     /// held while they are woken.
-    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn update<T>(&self, now: Duration, change: impl FnOnce(&mut State) -> T) -> T {
         let (result, has_granted) = {
             let mut state = lock(&self.state);
-            state.expire_leases(clock::now());
+            state.expire_leases(now);
             let result = change(&mut state);
             (result, state.queue.take_has_granted())
         };
@@ -118,11 +128,24 @@ impl Limiter {
     /// The permit of a poll that the planner has just charged to the budget. A poll that is aborted
     /// before it begins gives its permit back by dropping it.
     pub(crate) fn poll_permit(self: &Arc<Self>) -> Permit {
-        Permit::new(self, Class::Poll)
+        self.permit(clock::now(), Class::Poll)
+    }
+
+    fn permit(self: &Arc<Self>, now: Duration, class: Class) -> Permit {
+        let number = self.update(now, |state| state.lease(now, class));
+        Permit::new(self, number, now)
     }
 }
 
 impl State {
+    /// Records a request in flight, for which the budget was charged. Returns its number.
+    fn lease(&mut self, now: Duration, class: Class) -> u64 {
+        let number = self.next_permit;
+        self.next_permit += 1;
+        self.leases.insert(number, Lease { expires_at: now.saturating_add(LEASE), class });
+        number
+    }
+
     fn expire_leases(&mut self, now: Duration) {
         while let Some(lease) = self.leases.first_entry().filter(|l| l.get().expires_at <= now) {
             self.budget.release(now, lease.remove().class);
@@ -142,7 +165,7 @@ struct Ticket<'a> {
 
 impl Ticket<'_> {
     fn turn(&self, now: Duration) -> Turn {
-        self.limiter.update(|state| match state.queue.turn(now, self.id, &mut state.budget) {
+        self.limiter.update(now, |state| match state.queue.turn(now, self.id, &mut state.budget) {
             Turn::Waiting(at) => Turn::Waiting(at.min(state.next_expiry())),
             turn => turn,
         })
@@ -152,7 +175,7 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let now = clock::now();
-        self.limiter.update(|state| state.queue.leave(now, self.id, &mut state.budget));
+        self.limiter.update(now, |state| state.queue.leave(now, self.id, &mut state.budget));
         // One call less waits, so polls may have room.
         self.limiter.changed.notify_waiters();
     }
@@ -176,15 +199,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    fn new(limiter: &Arc<Limiter>, class: Class) -> Self {
-        let acquired_at = clock::now();
-        let number = limiter.update(|state| {
-            let number = state.next_permit;
-            state.next_permit += 1;
-            let expires_at = acquired_at.saturating_add(LEASE);
-            state.leases.insert(number, Lease { expires_at, class });
-            number
-        });
+    fn new(limiter: &Arc<Limiter>, number: u64, acquired_at: Duration) -> Self {
         Self { limiter: limiter.clone(), number, acquired_at, sent: false }
     }
 
@@ -202,16 +217,16 @@ impl Permit {
     /// The service responded 429.
     pub(crate) fn on_rate_limited(self, pause: Option<Duration>) {
         let (now, sent) = (clock::now(), self.acquired_at);
-        self.limiter.update(|state| state.budget.on_rate_limited(now, sent, pause));
+        self.limiter.update(now, |state| state.budget.on_rate_limited(now, sent, pause));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limiter.update(|state| {
+        let now = clock::now();
+        self.limiter.update(now, |state| {
             // One that has expired was given back already.
             let Some(lease) = state.leases.remove(&self.number) else { return };
-            let now = clock::now();
             if self.sent {
                 state.budget.release(now, lease.class);
             } else {

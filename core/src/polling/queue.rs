@@ -41,6 +41,11 @@ pub(crate) enum Turn {
 const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Queue {
+    /// Charges the budget for a call that need not wait: there is room, and no other call waits.
+    pub(crate) fn acquire_unqueued(&self, now: Duration, budget: &mut Budget) -> bool {
+        self.waiting.is_empty() && budget.acquire(now, Class::Direct).is_ok()
+    }
+
     /// Adds a call at the end of the queue.
     pub(crate) fn push(&mut self) -> TicketId {
         let ticket = self.next;
