@@ -69,7 +69,17 @@ struct Log {
     /// The times in which nothing may be sent: from a 429 on, for as long as it says.
     frozen: Vec<(Duration, Duration)>,
     sent: Vec<Duration>,
+    polls_sent: usize,
     max_in_flight: usize,
+}
+
+impl Log {
+    /// How many polls count against the limit now: those in flight, and those of the last window.
+    fn polls_that_count(&self, now: Duration) -> usize {
+        let returned = || self.polls.values().flatten().map(|(_, returned)| *returned);
+        let in_flight = self.polls_sent - returned().count();
+        in_flight + returned().filter(|returned| *returned + PER > now).count()
+    }
 }
 
 /// Runs until everything has ended, or an hour has passed.
@@ -163,6 +173,13 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 Next::Poll(id) => {
                     let index = id.as_str().trim_start_matches("gen_").parse().unwrap();
                     send(Class::Poll, index, &mut log);
+                    log.polls_sent += 1;
+                    // Polls go before a create that waits only within their guaranteed share.
+                    let guaranteed = world.requests as usize / 5;
+                    prop_assert!(
+                        waiting.is_empty() || log.polls_that_count(now) <= guaranteed,
+                        "a poll is sent before a create that waits"
+                    );
                 }
                 Next::At(at) | Next::DeniedUntil(at) => {
                     wake = wake.min(at);
