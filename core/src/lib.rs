@@ -94,7 +94,7 @@ mod wire;
 #[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
-    TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
+    Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
 };
 pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;

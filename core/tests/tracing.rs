@@ -77,3 +77,39 @@ async fn spans_show_what_happens_and_nothing_secret() {
     }
     assert!(!ours.iter().any(|line| line.contains(&signature)), "a signed query is in the log");
 }
+
+#[tokio::test]
+async fn a_generate_that_is_cancelled_logs_its_id() {
+    let options: Options = serde_json::from_value(json!({"polls": ["in_progress"]})).unwrap();
+    let emulator = Emulator::start(options).await.unwrap();
+    let client = Client::builder()
+        .base_url(emulator.base_url())
+        .api_key(emulator.api_key())
+        .build()
+        .unwrap();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let (sender, created) = tokio::sync::oneshot::channel();
+    let mut sender = Some(sender);
+    let generate = client
+        .generate(GenerationRequest::new("moonshotai/kimi-k2.5", "a secret prompt"))
+        .on_update(move |update| {
+            if let Some(sender) = sender.take() {
+                sender.send(update.generation.id.clone()).unwrap();
+            }
+        });
+    let id = tokio::select! {
+        id = created => id.unwrap(),
+        ended = generate => panic!("{ended:?}"),
+    };
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("WARN") && text.contains(&id), "{text}");
+    assert!(!text.contains("a secret prompt"), "{text}");
+}

@@ -14,6 +14,7 @@ use super::ClientInner;
 use super::clock;
 use super::limiter::Permit;
 use super::lock::lock;
+use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
@@ -28,16 +29,22 @@ const MAX_RESPONSE: usize = 64 << 20;
 impl ClientInner {
     /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        let called = self.call(Operation::Read, request).await;
+        let called = self.call(Operation::Read, request, None).await;
         called.map(|(value, _)| value).map_err(|failure| failure.error)
     }
 
     /// Creates a generation. The request is sent again only if the service certainly did not
     /// process it.
-    pub(crate) async fn create(&self, request: &GenerationRequest) -> Result<Snapshot, Error> {
+    pub(crate) async fn create(
+        &self,
+        request: &GenerationRequest,
+        submission: &Submission,
+    ) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
-        match self.call::<Generation>(Operation::Create, &call).await {
+        submission.on_begin(&request.model);
+        match self.call::<Generation>(Operation::Create, &call, Some(submission)).await {
             Ok((generation, json)) => {
+                submission.on_created(&generation.id);
                 lock(&self.state.created).insert(&generation.id, clock::now());
                 Ok(Snapshot::new(generation, json))
             }
@@ -50,7 +57,7 @@ impl ClientInner {
 
     /// Polls a generation once, with the permit that was acquired for it.
     pub(crate) async fn poll(&self, id: &GenerationId, permit: Permit) -> Result<Snapshot, Error> {
-        let polled = self.attempt(&wire::retrieve(id), Some(permit)).await;
+        let polled = self.attempt(&wire::retrieve(id), Some(permit), None).await;
         polled
             .and_then(|(generation, json)| Ok(Snapshot::new(check_id(id, generation)?, json)))
             .map_err(|error| error.with_generation_id(id.as_str()))
@@ -62,6 +69,7 @@ impl ClientInner {
         &self,
         operation: Operation,
         request: &Request,
+        submission: Option<&Submission>,
     ) -> Result<(T, Bytes), Failure> {
         let span = debug_span!(
             "call",
@@ -80,12 +88,15 @@ impl ClientInner {
                 attempts += 1;
                 let sent_at = clock::wall();
                 Span::current().record("attempt", attempts);
-                let error = match self.attempt(request, permit).await {
+                let error = match self.attempt(request, permit, submission).await {
                     Ok(value) => return Ok(value),
                     // Without a token there was no request that could count as an attempt.
                     Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
                     Err(error) => error.with_attempts(attempts),
                 };
+                if let Some(submission) = submission {
+                    submission.on_failed();
+                }
                 let entropy = clock::entropy();
                 match retry::after_failure(operation, &error, attempts, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
@@ -110,6 +121,7 @@ impl ClientInner {
         &self,
         request: &Request,
         mut permit: Option<Permit>,
+        submission: Option<&Submission>,
     ) -> Result<(T, Bytes), Error> {
         if let Some(permit) = &mut permit {
             permit.start();
@@ -119,7 +131,7 @@ impl ClientInner {
         if !span.is_disabled() {
             span.record("budget_left", self.state.limiter.left());
         }
-        let (response, key) = match self.exchange(request).await {
+        let (response, key) = match self.exchange(request, submission).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 // The service cannot have counted a request that it did not receive.
@@ -141,7 +153,11 @@ impl ClientInner {
     }
 
     /// Makes one exchange within the request timeout. Returns the response and the key that was sent.
-    async fn exchange(&self, request: &Request) -> Result<(Response, Cow<'_, str>), Error> {
+    async fn exchange(
+        &self,
+        request: &Request,
+        submission: Option<&Submission>,
+    ) -> Result<(Response, Cow<'_, str>), Error> {
         let timeout = self.config.request_timeout;
         let late = |what: &str, sent| {
             let message = format!("{what} within the request timeout of {timeout:?}.");
@@ -168,6 +184,9 @@ impl ClientInner {
             headers,
             body: request.body.clone(),
         };
+        if let Some(submission) = submission {
+            submission.on_send();
+        }
         // One timeout for all of it: a response that stops half way is as good as none.
         let exchange = async { read_to_end(self.transport.send(request).await?).await };
         match clock::within(timeout, exchange).await {

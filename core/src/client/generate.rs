@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::Client;
+use super::submission::Submission;
 use super::wait::{OnUpdate, until_the_end};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, GenerationRequest, Update};
@@ -21,11 +22,12 @@ pub struct Generate {
     request: GenerationRequest,
     deadline: Option<Duration>,
     on_update: Option<OnUpdate>,
+    submission: Submission,
 }
 
 impl Generate {
     pub(super) fn new(client: Client, request: GenerationRequest) -> Self {
-        Self { client, request, deadline: None, on_update: None }
+        Self { client, request, deadline: None, on_update: None, submission: Submission::new() }
     }
 
     /// Sets the deadline of the wait, from when the service has accepted the request. The default is
@@ -41,6 +43,12 @@ impl Generate {
         self.on_update = Some(Box::new(function));
         self
     }
+
+    /// Shows in the submission what is known about the create, also after the future was dropped.
+    pub fn submission(mut self, submission: &Submission) -> Self {
+        self.submission = submission.clone();
+        self
+    }
 }
 
 impl IntoFuture for Generate {
@@ -48,16 +56,18 @@ impl IntoFuture for Generate {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, request, deadline, on_update } = self;
+        let Self { client, request, deadline, on_update, submission } = self;
         async move {
+            let guard = submission.guard();
             // The request is dropped before the wait begins: it may hold a video of 20 MB.
             let created = {
                 let request = request;
-                Box::pin(client.inner.create(&request)).await?
+                Box::pin(client.inner.create(&request, &submission)).await?
             };
             let id = GenerationId::parse(created.generation.id.as_str())
                 .map_err(Error::after_a_create)?;
             let end = until_the_end(client, id, Some(created), deadline, on_update).await;
+            guard.end();
             end.map_err(Error::after_a_create)
         }
         .boxed()

@@ -15,6 +15,7 @@ mod lock;
 mod recent_ids;
 mod reqwest;
 mod responses;
+mod submission;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use generate::Generate;
 use key::Key;
 pub use key::TokenError;
 pub use responses::Responses;
+pub use submission::Submission;
 use transport::Transport;
 pub use usage::Usage;
 pub use wait::{Wait, Watch};
@@ -131,8 +133,8 @@ impl Client {
     /// Creates a generation and waits until it ends.
     ///
     /// The deadline begins when the service has accepted the request. Dropping the future ends the
-    /// wait, not the generation. To have the id even then, call [`create`](Responses::create) and
-    /// [`wait`](Responses::wait) separately, or take it from the first update.
+    /// wait, not the generation, and logs a warning with the id. To have the id even then, take it from
+    /// the first update or from a [`Submission`].
     ///
     /// # Errors
     /// Those of [`create`](Responses::create) and [`wait`](Responses::wait).

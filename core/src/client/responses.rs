@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::Client;
 use super::download::{Download, DownloadSource};
 use super::lock::lock;
+use super::submission::Submission;
 use super::wait::{Wait, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::model::{AccountUsage, Generation, GenerationId, GenerationRequest, RecentRequest};
@@ -25,7 +26,8 @@ impl Responses<'_> {
     /// made, or the response was 429.
     ///
     /// Not cancel safe: dropping the future after the request was sent may leave a generation
-    /// behind that is billed and of which the id is lost.
+    /// behind that is billed. A warning is logged then;
+    /// [`create_with`](Self::create_with) shows the program what is known.
     ///
     /// # Errors
     /// [`ErrorKind::SubmissionUncertain`] if the service may have processed the request and the
@@ -44,7 +46,39 @@ impl Responses<'_> {
     /// # }
     /// ```
     pub async fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
-        let created = self.client.inner.create(&request).await?;
+        self.create_with(request, &Submission::new()).await
+    }
+
+    /// Creates a generation as [`create`](Self::create) does, and shows in the submission what is
+    /// known about it, also after the future was dropped. See [`Submission`].
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+    /// use pipevideo::{GenerationRequest, Submission};
+    /// use std::time::Duration;
+    ///
+    /// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+    /// let submission = Submission::new();
+    /// let create = client.responses().create_with(request, &submission);
+    /// match tokio::time::timeout(Duration::from_secs(3), create).await {
+    ///     Ok(generation) => println!("{}", generation?.id),
+    ///     // Perhaps it was sent: this is the error that says so, for `reconcile`.
+    ///     Err(_) => println!("{:?}", submission.uncertain()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn create_with(
+        self,
+        request: GenerationRequest,
+        submission: &Submission,
+    ) -> Result<Generation, Error> {
+        let guard = submission.guard();
+        let created = self.client.inner.create(&request, submission).await?;
+        guard.end();
         Ok(Arc::unwrap_or_clone(created.generation))
     }
 

@@ -322,6 +322,31 @@ impl Error {
         error.with_source(self.after_a_create())
     }
 
+    /// The error of a create that was cancelled once it may have been sent.
+    pub(crate) fn cancelled_create(model: &str, sent_at: SystemTime, id: Option<&str>) -> Self {
+        let mut error = match id {
+            Some(id) => {
+                let id = printable(id);
+                let statement = format!(
+                    "the call was cancelled, and the service has created {id}, which is still running."
+                );
+                let advice = format!("Wait for {id} before you create another.");
+                Self::new(ErrorKind::SubmissionUncertain, statement).with_advice(&advice)
+            }
+            None => {
+                let statement = "the call was cancelled when its create may have been sent. A generation \
+                                 may have been made and may be billed.";
+                Self::new(ErrorKind::SubmissionUncertain, statement)
+                    .with_advice("Check with reconcile() before you create another.")
+            }
+        };
+        error.0.generation_id = id.map(str::to_owned);
+        error.0.delivery = if id.is_some() { Delivery::Answered } else { Delivery::Unknown };
+        error.0.model = Some(model.to_owned());
+        error.0.sent_at = Some(sent_at);
+        error
+    }
+
     /// The error of a wait for a generation that has failed.
     pub(crate) fn failed(generation: Arc<Generation>) -> Self {
         let error = generation.error.as_ref();

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
+use crate::client::submission::Submission;
 use crate::error::{Delivery, ErrorKind};
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +90,7 @@ async fn a_dropped_create_frees_its_request() {
     let fake = Fake::new(|_, _| Reply::Silence);
     let client = client(&fake);
     let create = client.inner.clone();
-    let call = tokio::spawn(async move { create.create(&request()).await });
+    let call = tokio::spawn(async move { create.create(&request(), &Submission::new()).await });
     tokio::time::sleep(S).await;
     assert_eq!(fake.open(), 1);
     call.abort();
@@ -168,4 +169,58 @@ async fn a_prompt_of_a_megabyte_is_sent_whole_and_appears_in_no_error() {
     let error = client.responses().create(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadRequest);
     assert!(!error.message().contains("cat") && error.message().len() < 1000, "{error}");
+}
+
+/// Polls a future once, for requests that never get a response, and drops it.
+async fn cancelled<F: std::future::IntoFuture>(future: F) {
+    let elapsed = tokio::time::timeout(S, future.into_future()).await;
+    assert!(elapsed.is_err(), "it has no response");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_cancelled_in_flight_is_uncertain() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let client = client(&fake);
+    let submission = Submission::new();
+    cancelled(client.responses().create_with(request(), &submission)).await;
+    let error = submission.uncertain().unwrap();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::SubmissionUncertain, Delivery::Unknown)
+    );
+    assert_eq!(error.model(), Some("moonshotai/kimi-k2.5"));
+    assert!(error.sent_at().is_some() && error.generation_id().is_none());
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_id_of_a_generate_that_is_cancelled_is_kept() {
+    let fake =
+        Fake::new(
+            |request, _| {
+                if request.starts_with("POST") { shows("queued") } else { shows("in_progress") }
+            },
+        );
+    let submission = Submission::new();
+    cancelled(client(&fake).generate(request()).submission(&submission)).await;
+    assert_eq!(submission.generation_id().as_deref(), Some("gen_1"));
+    let error = submission.uncertain().unwrap();
+    assert_eq!(error.generation_id(), Some("gen_1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_certainly_made_nothing_is_not_uncertain_when_cancelled() {
+    // Refused, and cancelled in the pause before it is sent again.
+    let refused = r#"{"message":"slow","data":{"retry_after":42}}"#;
+    let fake = Fake::new(move |_, _| Reply::Respond(429, refused.to_owned()));
+    let submission = Submission::new();
+    cancelled(client(&fake).responses().create_with(request(), &submission)).await;
+    assert_eq!(fake.count("POST"), 1);
+    assert!(submission.uncertain().is_none());
+
+    // Failed: the error has said it all.
+    let fake = Fake::new(|_, _| Reply::Lost);
+    let error = client(&fake).responses().create_with(request(), &submission).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    assert!(submission.uncertain().is_none());
 }

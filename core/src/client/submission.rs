@@ -1,0 +1,120 @@
+//! What is known about a create while it is in flight, and after its future was dropped.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use tracing::warn;
+
+use super::clock;
+use super::lock::lock;
+use crate::error::Error;
+
+/// What is known about a create, also after its future was dropped.
+///
+/// Dropping the future of a create cancels the call but not what the service does: once the request
+/// may have been sent, a generation may exist and be billed. Keep a clone of the submission to learn
+/// that. It costs an allocation.
+///
+/// ```no_run
+/// # async fn example(client: pipevideo::Client, shutdown: tokio::sync::Notify) -> pipevideo::Result<()> {
+/// use pipevideo::{GenerationRequest, Submission};
+///
+/// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+/// let submission = Submission::new();
+/// tokio::select! {
+///     generation = client.generate(request).submission(&submission) => drop(generation?),
+///     () = shutdown.notified() => {
+///         if let Some(id) = submission.generation_id() {
+///             println!("{id} is still running");
+///         } else if let Some(uncertain) = submission.uncertain() {
+///             println!("{uncertain}");
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Submission(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    model: String,
+    sent_at: Option<SystemTime>,
+    id: Option<String>,
+}
+
+impl Submission {
+    /// A submission for one create.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The id of the generation, as soon as the service has returned it.
+    pub fn generation_id(&self) -> Option<String> {
+        lock(&self.0).id.clone()
+    }
+
+    /// The error of a create that was cancelled at this moment, of kind
+    /// [`SubmissionUncertain`](crate::ErrorKind::SubmissionUncertain), with the id if it is known;
+    /// `None` if certainly nothing was created. Once the create has failed, its own error says what
+    /// is known, and this is `None`.
+    pub fn uncertain(&self) -> Option<Error> {
+        let state = lock(&self.0);
+        Some(Error::cancelled_create(&state.model, state.sent_at?, state.id.as_deref()))
+    }
+
+    /// A create begins: nothing was sent yet.
+    pub(super) fn on_begin(&self, model: &str) {
+        *lock(&self.0) = State { model: model.to_owned(), ..State::default() };
+    }
+
+    /// The request is about to be sent.
+    pub(super) fn on_send(&self) {
+        lock(&self.0).sent_at = Some(clock::wall());
+    }
+
+    /// The request was not processed, or its error is about to be returned.
+    pub(super) fn on_failed(&self) {
+        lock(&self.0).sent_at = None;
+    }
+
+    pub(super) fn on_created(&self, id: &str) {
+        lock(&self.0).id = Some(id.to_owned());
+    }
+
+    /// Logs a warning with what is known if the future that holds it is dropped before the end: the
+    /// id of a paid video would be lost otherwise.
+    pub(super) fn guard(&self) -> Guard<'_> {
+        Guard { submission: self, ended: false }
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission").field("generation_id", &self.generation_id()).finish()
+    }
+}
+
+pub(super) struct Guard<'a> {
+    submission: &'a Submission,
+    ended: bool,
+}
+
+impl Guard<'_> {
+    /// The future has returned a result, so nothing is lost.
+    pub(super) fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Some(uncertain) = self.submission.uncertain()
+        {
+            warn!(id = uncertain.generation_id(), "{uncertain}");
+        }
+    }
+}
