@@ -296,7 +296,11 @@ export class Pipevideo implements AsyncDisposable {
   /** How many requests the key may still send in the current window, by this process's count; null without a limit. */
   budgetLeft(): number | null;
 
-  /** Closes the client: new calls fail, and calls in progress continue. `await using` calls it as well. */
+  /**
+   * Closes the client; `await using` calls it as well. New calls fail. Calls in progress end at once, a wait with an
+   * error that has the `generationId`. Only a create that is being sent runs on to its response, which has the id of a
+   * generation that is billed.
+   */
   close(): void;
 
   [Symbol.asyncDispose](): Promise<void>;

@@ -136,7 +136,7 @@ export class Emulator implements AsyncDisposable {
   deliveryFault(fault: Readonly<Record<string, unknown>>): void;
   /** Returns the attempted webhook deliveries, the oldest first. */
   deliveries(): SentDelivery[];
-  /** Stops the emulator and frees its ports. */
+  /** Stops the emulator and frees its ports. The waits of this process for its generations end with an error. */
   stop(): Promise<void>;
 
   [Symbol.asyncDispose](): Promise<void>;

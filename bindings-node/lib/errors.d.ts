@@ -131,8 +131,8 @@ export class ServerError extends APIStatusError {
 }
 
 /**
- * The connection failed or broke on a call that changes nothing, or on a create that was certainly not sent. The
- * base class of `APITimeoutError`.
+ * The connection failed or broke, or the client was closed, on a call that changes nothing, or on a create that was
+ * certainly not sent. The base class of `APITimeoutError`.
  */
 export class APIConnectionError extends PipevideoError {
   readonly kind: 'connection' | 'timeout';

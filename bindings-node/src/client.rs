@@ -83,7 +83,9 @@ impl NativeClient {
 impl NativeClient {
     #[napi]
     pub fn close(&mut self) {
-        self.client = None;
+        if let Some(client) = self.client.take() {
+            client.close();
+        }
     }
 
     #[napi]

@@ -100,9 +100,11 @@ impl NativeEmulator {
         json(&self.0.deliveries())
     }
 
-    /// Stops the servers; when it returns their ports are free.
+    /// Stops the servers, and ends the waits of this process for their generations; when it returns
+    /// the ports are free.
     #[napi]
     pub fn stop(&self) {
         self.0.stop();
+        pipevideo::end_waits(self.0.base_url());
     }
 }

@@ -178,16 +178,13 @@ test('retryAfterMs is the service’s Retry-After', async (context) => {
   assert.equal(error.retryAfter, error.retryAfterMs);
 });
 
-test('a closed client rejects new calls and finishes those in progress', async (context) => {
+test('a closed client rejects new calls', async (context) => {
   const emulator = await started(context);
   const webhookSecrets = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-  const polling = { minIntervalMs: 2, maxIntervalMs: 2, safetyIntervalMs: 2 };
-  const client = new Pipevideo(options(emulator, { polling, webhookSecrets }));
-  const id = emulator.addGeneration({ polls: ['queued', 'completed'] });
-  const inProgress = client.responses.wait(id);
+  const client = new Pipevideo(options(emulator, { webhookSecrets }));
+  const id = emulator.addGeneration();
   client.close();
   client.close();
-  assert.equal((await inProgress).status, 'completed');
   const closed = { kind: 'invalid_request', message: /closed/ };
   await assert.rejects(client.generate(request), closed);
   await assert.rejects(client.responses.retrieve(id), closed);

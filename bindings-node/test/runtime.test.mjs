@@ -57,6 +57,19 @@ test('a pending wait keeps the process alive, and an aborted one does not', asyn
   assert.deepEqual(await script(aborted, given), succeeded('aborted\n'));
 });
 
+test('a process with a pending wait ends once its client is closed', async (context) => {
+  const emulator = await started(context, { polls: ['queued'] });
+  const id = emulator.addGeneration();
+  const body = `
+    const client = new Pipevideo(options);
+    const updates = client.responses.watch('${id}');
+    await updates.next();
+    client.responses.wait('${id}').catch(({ generationId }) => console.log(generationId === '${id}'));
+    updates.next().catch(() => {});
+    setImmediate(() => client.close());`;
+  assert.deepEqual(await script(body, options(emulator)), succeeded('true\n'));
+});
+
 test('an emulator that was not stopped does not keep the process alive', async () => {
   const body = `const { Emulator } = await import('${TESTING}'); await Emulator.start(); console.log('up');`;
   assert.deepEqual(await script(body, {}), succeeded('up\n'));

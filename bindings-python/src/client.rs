@@ -90,10 +90,11 @@ impl NativeClient {
 
     fn close(&self) {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
-        if let State::Open(client, owner) = state
-            && owner != process()
-        {
-            std::mem::forget(client);
+        match state {
+            State::Open(client, owner) if owner == process() => client.close(),
+            // The parent's client, whose calls and connections are the parent's.
+            State::Open(client, _) => std::mem::forget(client),
+            State::Closed => {}
         }
     }
 

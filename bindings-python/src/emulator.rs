@@ -124,10 +124,12 @@ impl Emulator {
         Ok(())
     }
 
-    /// Stops the servers; when it returns their ports are free.
+    /// Stops the servers, and ends the waits of this process for their generations; when it returns
+    /// the ports are free.
     fn stop(&self, py: Python<'_>) {
         if self.process == process() {
             finalization::detached(py, || self.emulator.stop());
+            pipevideo::end_waits(self.emulator.base_url());
         }
     }
 }

@@ -104,6 +104,12 @@ impl Client {
     pub fn budget_left(&self) -> Option<usize> {
         self.client.budget_left()
     }
+
+    /// Closes this client and its clones, and ends what other threads wait for with them; see
+    /// [`crate::Client::close`].
+    pub fn close(&self) {
+        self.client.close();
+    }
 }
 
 impl fmt::Debug for Client {

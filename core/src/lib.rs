@@ -92,6 +92,9 @@ mod webhook;
 mod wire;
 
 #[cfg(feature = "client")]
+#[doc(hidden)]
+pub use client::end_waits;
+#[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
     Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,

@@ -58,7 +58,7 @@ impl Error {
     /// Whether the same call, made again unchanged, may succeed and cannot pay twice.
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
-            _ if self.repeat_pays() => false,
+            _ if self.must_not_repeat() => false,
             // The generation is still running.
             ErrorKind::WaitTimeout => true,
             ErrorKind::Download if self.has_unusable_path() => false,

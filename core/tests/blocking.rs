@@ -135,9 +135,26 @@ fn public_functions(source: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
+fn closing_ends_the_wait_of_another_thread() {
+    let options: Options = serde_json::from_value(json!({"polls": ["in_progress"]})).unwrap();
+    let emulator = EmulatorThread::start(options).unwrap();
+    let options =
+        pipevideo::Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());
+    let client = Client::new(options).unwrap();
+    let id = emulator.add_generation(Default::default()).unwrap();
+    let mut updates = client.responses().watch(&id);
+    updates.next().unwrap().unwrap();
+    let watching = std::thread::spawn(move || updates.next().unwrap().unwrap_err());
+    client.close();
+    let error = watching.join().unwrap();
+    assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Connection, Some(id.as_str())));
+}
+
+#[test]
 fn the_blocking_client_mirrors_the_async_one() {
     let sources = [
         include_str!("../src/client/mod.rs"),
+        include_str!("../src/client/closing.rs"),
         include_str!("../src/client/responses.rs"),
         include_str!("../src/client/wait.rs"),
         include_str!("../src/client/generate.rs"),

@@ -105,7 +105,9 @@ class AsyncPipevideo(BaseClient):
     # end of generated
 
     async def close(self) -> None:
-        """Closes the client. Calls in progress continue; new calls fail."""
+        """Closes the client. New calls fail, and calls in progress end at once, a wait with an error that
+        has the `generation_id`. Only a create that is being sent runs on to its response, which has the
+        id of a generation that is billed."""
         self._native.close()
 
     async def __aenter__(self) -> Self:

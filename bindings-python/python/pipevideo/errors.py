@@ -137,8 +137,8 @@ class ServerError(APIStatusError):
 
 
 class APIConnectionError(PipevideoError):
-    """The connection failed or broke on a call that changes nothing, or on a create that was
-    certainly not sent. The base class of `APITimeoutError`."""
+    """The connection failed or broke, or the client was closed, on a call that changes nothing, or
+    on a create that was certainly not sent. The base class of `APITimeoutError`."""
 
     kind = "connection"
 

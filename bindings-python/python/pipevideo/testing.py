@@ -159,7 +159,8 @@ class Emulator:
         self._emulator.set_balance(cents)
 
     def stop(self) -> None:
-        """Stops the servers. Their ports are free when it returns."""
+        """Stops the servers. Their ports are free when it returns, and the waits of this process for
+        their generations end with an error."""
         self._emulator.stop()
 
     def __enter__(self) -> Self:

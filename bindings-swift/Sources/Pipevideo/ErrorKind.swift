@@ -37,8 +37,8 @@ extension PipevideoError {
         public static let server = Kind(rawValue: "server")
         /// The service responded with another error status.
         public static let apiStatus = Kind(rawValue: "api_status")
-        /// The connection failed or broke on a call that changes nothing, or on a create that was
-        /// certainly not sent.
+        /// The connection failed or broke, or the client was closed, on a call that changes
+        /// nothing, or on a create that was certainly not sent.
         public static let connection = Kind(rawValue: "connection")
         /// The request timeout elapsed on a call that changes nothing, or on a create that was
         /// certainly not sent.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::client_state::{ClientState, Identity};
@@ -378,11 +379,7 @@ impl ClientBuilder {
             None => Key::fixed(default_key.into())?,
         };
         let rate_limit = self.rate_limit;
-        let identity = key.text().map(|key| Identity {
-            base_url: base_url.clone(),
-            key: key.to_owned(),
-            rate_limit,
-        });
+        let identity = Identity { base_url: base_url.clone(), key: key.identity(), rate_limit };
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
         let route = RequestRoute {
@@ -394,7 +391,7 @@ impl ClientBuilder {
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
         };
-        let state = ClientState::of(identity, rate_limit);
+        let state = ClientState::of(identity);
         Ok(Client {
             inner: Arc::new(ClientInner {
                 config: self.config,
@@ -404,6 +401,7 @@ impl ClientBuilder {
                 state,
                 route,
                 webhook,
+                closed: CancellationToken::new(),
             }),
         })
     }

@@ -10,12 +10,11 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use tracing::{Instrument, Span, debug_span, field, info};
 
-use super::ClientInner;
-use super::clock;
 use super::limiter::Permit;
 use super::lock::lock;
 use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
+use super::{ClientInner, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
@@ -29,8 +28,11 @@ const MAX_RESPONSE: usize = 64 << 20;
 impl ClientInner {
     /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        let called = self.call(Operation::Read, request, None).await;
-        called.map(|(value, _)| value).map_err(|failure| failure.error)
+        let call = async {
+            let called = self.call(Operation::Read, request, None).await;
+            called.map(|(value, _)| value).map_err(|failure| failure.error)
+        };
+        self.until_closed(closing::read_ended, call).await
     }
 
     /// Creates a generation. The request is sent again only if the service certainly did not
@@ -80,7 +82,8 @@ impl ClientInner {
             let mut attempts = 0;
             loop {
                 // A permit for each attempt: the service counts every request against the limit.
-                let permit = self.permit(request).await.map_err(|error| Failure {
+                let permit = self.until_closed(closing::not_sent, self.permit(request));
+                let permit = permit.await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
                     consequence: Consequence::Fail,
                     sent_at: clock::wall(),
@@ -101,7 +104,8 @@ impl ClientInner {
                 match retry::after_failure(operation, &error, attempts, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
                         info!(kind = %error.kind(), ?pause, "the call is sent again");
-                        clock::sleep(pause).await;
+                        // A closed client sends nothing: the next permit is denied.
+                        self.closed.run_until_cancelled(clock::sleep(pause)).await;
                     }
                     consequence => return Err(Failure { error, consequence, sent_at }),
                 }

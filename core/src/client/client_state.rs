@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::inbox::Inbox;
+use super::key::KeyIdentity;
 use super::limiter::Limiter;
 use super::lock::lock;
 use super::recent_ids::RecentIds;
@@ -30,7 +31,7 @@ pub(crate) struct ClientState {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) base_url: BaseUrl,
-    pub(crate) key: String,
+    pub(crate) key: KeyIdentity,
     pub(crate) rate_limit: Option<RateLimit>,
 }
 
@@ -39,25 +40,21 @@ static STATES: LazyLock<Mutex<HashMap<Identity, Weak<ClientState>>>> =
     LazyLock::new(Mutex::default);
 
 impl ClientState {
-    /// The state of the clients with this identity. There is none if the key is a function, since its
-    /// tokens change: then the state is shared with clones only.
-    pub(crate) fn of(identity: Option<Identity>, rate_limit: Option<RateLimit>) -> Arc<Self> {
-        let new = || {
-            Arc::new(Self {
-                limiter: Arc::new(Limiter::new(rate_limit)),
-                created: Mutex::default(),
-                inbox: Mutex::default(),
-                drivers: Drivers::default(),
-                forecast: Mutex::default(),
-            })
-        };
-        let Some(identity) = identity else { return new() };
+    /// The state of the clients with this identity.
+    pub(crate) fn of(identity: Identity) -> Arc<Self> {
+        let rate_limit = identity.rate_limit;
         let mut all = lock(&STATES);
         // Programs that make a client for each of their users would fill the map otherwise.
         all.retain(|_, state| state.strong_count() > 0);
         let slot = all.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {
-            let state = new();
+            let state = Arc::new(Self {
+                limiter: Arc::new(Limiter::new(rate_limit)),
+                created: Mutex::default(),
+                inbox: Mutex::default(),
+                drivers: Drivers::default(),
+                forecast: Mutex::default(),
+            });
             *slot = Arc::downgrade(&state);
             state
         })
@@ -65,6 +62,13 @@ impl ClientState {
 }
 
 impl ClientState {
+    /// The states of all clients with this base URL.
+    pub(crate) fn all_of(base_url: &BaseUrl) -> Vec<Arc<Self>> {
+        let all = lock(&STATES);
+        let of_url = all.iter().filter(|(identity, _)| identity.base_url == *base_url);
+        of_url.filter_map(|(_, state)| state.upgrade()).collect()
+    }
+
     /// What is known about durations. What was learned from another first guess is not used.
     pub(crate) fn forecast(&self, typical: Duration) -> Forecast {
         let kept = lock(&self.forecast).clone().filter(|kept| kept.typical == typical);

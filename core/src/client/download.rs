@@ -14,7 +14,7 @@ use url::Url;
 
 use self::target::{Target, Writer};
 use super::transport::{HttpRequest, HttpResponse, TransportError};
-use super::{Client, clock};
+use super::{Client, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
 use crate::retry;
@@ -112,7 +112,8 @@ impl IntoFuture for Download {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, source, path, on_progress } = self;
-        async move {
+        let inner = client.inner.clone();
+        let download = async move {
             let target = Target::new(path)?;
             let generation = client.completed(source).await?;
             let span = debug_span!("download", id = generation.id);
@@ -120,8 +121,8 @@ impl IntoFuture for Download {
             let writer = target.open(&generation.id).await?;
             let transfer = Transfer { client, id: generation.id, url, writer, on_progress };
             transfer.run().instrument(span).await
-        }
-        .boxed()
+        };
+        async move { inner.until_closed(closing::download_ended, download).await }.boxed()
     }
 }
 

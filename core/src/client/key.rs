@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -22,6 +23,15 @@ type TokenFn = dyn Fn() -> BoxFuture<'static, Result<String, TokenError>> + Send
 pub(crate) enum Key {
     Fixed { key: SecretString, header: HeaderValue },
     Function(Arc<TokenFn>),
+}
+
+/// Which clients share a budget: those with the same key. The tokens of a function change, so a
+/// client with one shares its budget with its clones only.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum KeyIdentity {
+    Text(String),
+    /// A number that no other client has.
+    Function(u64),
 }
 
 impl Key {
@@ -75,11 +85,12 @@ impl Key {
         }
     }
 
-    /// The fixed key, if it is one: clients with the same key share a budget.
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// What clients with the same key have in common.
+    pub(crate) fn identity(&self) -> KeyIdentity {
+        static FUNCTIONS: AtomicU64 = AtomicU64::new(0);
         match self {
-            Self::Fixed { key, .. } => Some(key.expose_secret()),
-            Self::Function(_) => None,
+            Self::Fixed { key, .. } => KeyIdentity::Text(key.expose_secret().to_owned()),
+            Self::Function(_) => KeyIdentity::Function(FUNCTIONS.fetch_add(1, Ordering::Relaxed)),
         }
     }
 }

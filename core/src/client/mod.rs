@@ -4,6 +4,7 @@ mod builder;
 mod call;
 mod client_state;
 mod clock;
+mod closing;
 mod download;
 mod driver;
 mod engines;
@@ -30,11 +31,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use builder::Config;
 pub use builder::{App, ClientBuilder};
 use client_state::ClientState;
 pub use client_state::reset_shared_state;
+pub use closing::end_waits;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
 pub use generate::Generate;
@@ -82,6 +85,8 @@ pub(crate) struct ClientInner {
     pub(crate) state: Arc<ClientState>,
     pub(crate) route: RequestRoute,
     pub(crate) webhook: Option<Webhook>,
+    /// Cancelled when the client is closed. Its clones share it.
+    pub(crate) closed: CancellationToken,
 }
 
 /// What makes the requests of two clients of the same key and base URL interchangeable: they take

@@ -109,7 +109,8 @@ impl Responses<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::GenerationFailed`] if the generation failed, [`ErrorKind::WaitTimeout`] at the
-    /// deadline, and `authentication`, `permission_denied` or `not_found` if the service says so.
+    /// deadline, [`ErrorKind::Connection`] if the client is [closed](Client::close), and
+    /// `authentication`, `permission_denied` or `not_found` if the service says so.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::driver::Driver;
 use super::lock::lock;
-use super::{ClientInner, RequestRoute};
+use super::{ClientInner, RequestRoute, closing};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Update};
 use crate::polling::tracked::WaitId;
@@ -104,14 +104,26 @@ impl Drivers {
         }
     }
 
+    /// Ends the waits for which the function returns an error.
+    pub(crate) fn end(&self, error: fn(&Waiter) -> Option<Error>) {
+        for commands in lock(&self.commands).values() {
+            // A driver that is gone has no waits to end.
+            let _ = commands.send(Command::End(error));
+        }
+    }
+
     /// Starts a wait on the driver for this runtime and route, and starts the driver if there is none.
+    ///
+    /// # Errors
+    /// The client is closed.
     pub(crate) fn subscribe(
         &self,
         client: &Arc<ClientInner>,
         id: GenerationId,
         options: WaitOptions,
-    ) -> Subscription {
+    ) -> Result<Subscription, Error> {
         let (sender, events) = events::unbounded();
+        let created = options.created.is_some();
         let wait = self.next_wait.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::Watch(Box::new(Watch {
             id: id.clone(),
@@ -126,12 +138,18 @@ impl Drivers {
         }));
         let driver = DriverId { runtime: Handle::current().id(), route: client.route.clone() };
         let mut all = lock(&self.commands);
+        // Under the lock, so that a wait either is not begun or is ended by the client's closing.
+        if client.closed.is_cancelled() {
+            // What a generate has just created exists.
+            let error = if created { closing::wait_ended() } else { closing::not_sent() };
+            return Err(error.with_generation_id(id.as_str()));
+        }
         // The drivers of runtimes that were shut down.
         all.retain(|_, commands| !commands.is_closed());
         if let Some(commands) = all.get(&driver) {
             match commands.send(command) {
                 Ok(()) => {
-                    return Subscription { events, commands: commands.clone(), id, wait };
+                    return Ok(Subscription { events, commands: commands.clone(), id, wait });
                 }
                 Err(mpsc::error::SendError(unsent)) => command = unsent,
             }
@@ -141,6 +159,6 @@ impl Drivers {
             all.insert(driver.clone(), commands.clone());
         }
         Driver::spawn(client.state.clone(), receiver, driver, client.config.polling.typical);
-        Subscription { events, commands, id, wait }
+        Ok(Subscription { events, commands, id, wait })
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn until_the_end(
     mut on_update: Option<OnUpdate>,
 ) -> Result<Generation, Error> {
     let span = debug_span!("wait", id = id.as_str(), status = field::Empty);
-    let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some());
+    let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some())?;
     // Thousands of waits keep one future each: what they don't need is dropped before the first
     // await.
     drop(client);
@@ -107,7 +107,7 @@ fn subscribe(
     created: Option<Snapshot>,
     deadline: Option<Duration>,
     updates: bool,
-) -> Subscription {
+) -> Result<Subscription, Error> {
     let deadline = deadline.unwrap_or(client.inner.config.deadline);
     let deadline = clock::now().saturating_add(deadline);
     let options = WaitOptions { deadline, created, updates };
@@ -138,7 +138,8 @@ fn runtime_ended() -> Error {
 ///
 /// # Errors
 /// An error is the last item of the stream: [`ErrorKind::WaitTimeout`] at the deadline,
-/// `authentication`, `permission_denied` or `not_found` if the service says so, and
+/// `authentication`, `permission_denied` or `not_found` if the service says so,
+/// [`ErrorKind::Connection`] if the client is [closed](Client::close), and
 /// [`ErrorKind::InvalidRequest`] for a text that is not a generation id.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Watch {
@@ -180,14 +181,15 @@ impl Stream for Watch {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // A stream does nothing before it is polled, so its deadline counts from here.
         if let State::New(client, id) = &self.state {
-            let id = match GenerationId::parse(id.clone()) {
-                Ok(id) => id,
+            let opened = GenerationId::parse(id.clone())
+                .and_then(|id| subscribe(client, id, None, self.deadline, true));
+            match opened {
+                Ok(subscription) => self.state = State::Open(subscription),
                 Err(error) => {
                     self.state = State::Ended;
                     return Poll::Ready(Some(Err(error)));
                 }
-            };
-            self.state = State::Open(subscribe(client, id, None, self.deadline, true));
+            }
         }
         let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
         let end = match ready!(subscription.events.poll_next_unpin(cx)) {

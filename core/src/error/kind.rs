@@ -37,8 +37,8 @@ pub enum ErrorKind {
     Server,
     /// The service responded with another error status.
     ApiStatus,
-    /// The connection failed or broke on a call that changes nothing, or on a create that was
-    /// certainly not sent.
+    /// The connection failed or broke, or the client was closed, on a call that changes nothing, or
+    /// on a create that was certainly not sent.
     Connection,
     /// The request timeout elapsed on a call that changes nothing, or on a create that was
     /// certainly not sent.

@@ -52,8 +52,8 @@ struct ErrorFields {
     retry_after: Option<Duration>,
     attempts: u32,
     delivery: Delivery,
-    /// Whether making the same call again could pay for a second generation.
-    repeat_pays: bool,
+    /// Whether the same call, made again, could pay for a second generation or is certain to fail.
+    never_repeat: bool,
     model: Option<String>,
     sent_at: Option<SystemTime>,
     generation: Option<Arc<Generation>>,
@@ -92,7 +92,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             delivery: Delivery::NotSent,
-            repeat_pays: false,
+            never_repeat: false,
             model: None,
             sent_at: None,
             generation: None,
@@ -155,9 +155,9 @@ impl Error {
         self.0.generation_id.as_deref()
     }
 
-    /// Whether the call has made a generation, so that the same call would pay for another one.
-    pub(crate) fn repeat_pays(&self) -> bool {
-        self.0.repeat_pays
+    /// Whether the same call, made again, could pay for a second generation or is certain to fail.
+    pub(crate) fn must_not_repeat(&self) -> bool {
+        self.0.never_repeat
     }
 
     /// Whether a file could not be written because its folder is missing or read-only, which no
@@ -269,7 +269,13 @@ impl Error {
     /// The error of a call that has already created a generation: the call made again would create,
     /// and pay for, another one.
     pub(crate) fn after_a_create(mut self) -> Self {
-        self.0.repeat_pays = true;
+        self.0.never_repeat = true;
+        self
+    }
+
+    /// The error of a call that fails again with the same client, whatever its kind says.
+    pub(crate) fn with_no_retry(mut self) -> Self {
+        self.0.never_repeat = true;
         self
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Command<H> {
     },
     /// A verified webhook says that this generation has ended.
     Webhook(GenerationId),
+    /// Ends the waits for which the function returns an error.
+    End(fn(&H) -> Option<Error>),
 }
 
 /// A wait for the end of a generation.
@@ -137,6 +139,7 @@ impl<H: Clone> Watchlist<H> {
                 );
             }
             Command::Webhook(id) => self.handle_webhook(&id),
+            Command::End(error) => self.end_with(error),
         }
     }
 
@@ -349,6 +352,16 @@ impl<H: Clone> Watchlist<H> {
                 if wait.deadline <= now { wait.expire(state, id) } else { Fate::Stay }
             },
         );
+    }
+
+    fn end_with(&mut self, error: fn(&H) -> Option<Error>) {
+        let ids: Vec<_> = self.records.keys().cloned().collect();
+        for id in &ids {
+            self.decide(id, |_, wait| match error(&wait.handle) {
+                Some(error) => Fate::End(Err(error.with_generation_id(id.as_str()))),
+                None => Fate::Stay,
+            });
+        }
     }
 
     fn end_all(&mut self, id: &GenerationId, end: Result<Arc<Generation>, Error>) {
