@@ -38,6 +38,14 @@ test('an event has the delivery’s fields', () => {
   assert.deepEqual(raw, JSON.parse(BODY));
 });
 
+test('a timestamp far in the future is rejected as any other', () => {
+  const webhook = new Webhook(SECRET);
+  for (const timestamp of [2n ** 63n - 208n, 2n ** 63n - 1n]) {
+    const headers = { ...webhook.sign(BODY), 'svix-timestamp': String(timestamp) };
+    assert.throws(() => webhook.unwrap(BODY, headers), { reason: 'too_new' });
+  }
+});
+
 test('a body can be text or any kind of bytes', () => {
   const webhook = new Webhook(SECRET);
   const signed = webhook.sign(BODY);

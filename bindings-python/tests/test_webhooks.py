@@ -53,6 +53,11 @@ def test_every_valid_vector_verifies(vector: dict[str, Any]) -> None:
     assert signed["svix-signature"] in vector["signature"].split(" ")
 
 
+@pytest.mark.parametrize("timestamp", [2**63 - 208, 2**63 - 1])
+def test_a_timestamp_far_in_the_future_is_rejected_as_any_other(timestamp: int) -> None:
+    assert rejection(VECTORS["valid"][0], timestamp, "v1,AAAA", time.time()) == "too_new"
+
+
 @pytest.mark.parametrize("signature", VECTORS["invalid_signatures_of_the_first"])
 def test_no_invalid_signature_verifies(signature: str) -> None:
     first = VECTORS["valid"][0]

@@ -79,6 +79,22 @@ fn no_invalid_vector_verifies() {
     }
 }
 
+/// Before the signature is checked, so anybody could send one of these.
+#[test]
+fn no_timestamp_or_time_is_beyond_arithmetic() {
+    let first = &vectors()["valid"][0];
+    let reason = |timestamp: u64, now| reason(first, &timestamp.to_string(), "v1,AAAA", now);
+    let latest = i64::MAX as u64;
+    for timestamp in [latest - 207, latest - 300, latest - 1, latest, 1 << 62] {
+        assert_eq!(reason(timestamp, 1000), WebhookReason::TooNew, "{timestamp}");
+        assert_eq!(reason(timestamp, timestamp), WebhookReason::NoMatch, "{timestamp}");
+        assert_eq!(reason(1000, timestamp), WebhookReason::TooOld, "{timestamp}");
+    }
+    for timestamp in [latest + 1, u64::MAX] {
+        assert_eq!(reason(timestamp, 1000), WebhookReason::BadTimestamp, "{timestamp}");
+    }
+}
+
 const SECRETS: [&str; 2] =
     ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
 const BODY: &str = r#"{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed","outputUrl":"https://v.example/1?sig=x","errorMessage":null,"colour":"red"}"#;
@@ -170,6 +186,7 @@ fn any_headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     ];
     let value = prop_oneof![
         "[0-9]{0,24}".prop_map(String::into_bytes),
+        (0..2000_u64).prop_map(|n| (i64::MAX as u64 - n + 400).to_string().into_bytes()),
         "(v[0-9a-z]{0,2},?[A-Za-z0-9+/=]{0,48} ?){0,4}".prop_map(String::into_bytes),
         any::<String>().prop_map(String::into_bytes),
         any::<Vec<u8>>(),

@@ -77,11 +77,13 @@ pub(super) fn verify<N: AsRef<str>, V: AsRef<[u8]>>(
     let [id, timestamp, signatures] =
         signature_headers(headers).ok_or_else(|| rejected(WebhookReason::MissingHeader))?;
     let time = time_of(&timestamp).ok_or_else(|| rejected(WebhookReason::BadTimestamp))?;
-    if time + TOLERANCE < now {
-        return Err(rejected(WebhookReason::TooOld));
-    }
-    if now + TOLERANCE < time {
-        return Err(rejected(WebhookReason::TooNew));
+    // Differences: the sum of a time from outside and a tolerance may be beyond any time.
+    match now.duration_since(time) {
+        Ok(age) if age > TOLERANCE => return Err(rejected(WebhookReason::TooOld)),
+        Err(ahead) if ahead.duration() > TOLERANCE => {
+            return Err(rejected(WebhookReason::TooNew));
+        }
+        _ => {}
     }
     if body.len() > MAX_BODY {
         return Err(rejected(WebhookReason::BadPayload));
