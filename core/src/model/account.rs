@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::engine::decimal;
 use super::fields;
 use super::generation::Status;
+use super::shown;
 
 /// The account's usage: the balance, totals, usage by day, and the recent requests.
 ///
@@ -22,7 +23,7 @@ use super::generation::Status;
 /// assert_eq!(usage.credit_balance.unwrap().to_string(), "1250");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
@@ -40,6 +41,10 @@ pub struct AccountUsage {
     /// The service's response as JSON, unchanged.
     pub raw: Value,
 }
+
+shown::debug!(AccountUsage {
+    credit_balance, totals, daily_usage, daily_usage_by_route, recent_requests
+} hidden { raw } urls {});
 
 /// The sums over all requests of an account.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields;
+use super::shown;
 
 /// The engines, the models that each of them supports, and the models' rates.
 ///
@@ -23,7 +24,7 @@ use super::fields;
 /// assert_eq!(model.output_per_million_usd.unwrap().to_string(), "2.5");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Value", into = "Value")]
 #[non_exhaustive]
@@ -33,6 +34,8 @@ pub struct EngineCatalog {
     /// The service's response as JSON, unchanged.
     pub raw: Value,
 }
+
+shown::debug!(EngineCatalog { engines } hidden { raw } urls {});
 
 /// An engine that renders videos.
 #[derive(Clone, Debug, PartialEq)]

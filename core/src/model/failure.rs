@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::fields::{self, Fields, Spelling, Writer};
+use super::shown;
 
 /// The error of a failed generation, in the service's words and as a [category](Self::category).
 ///
@@ -17,7 +18,7 @@ use super::fields::{self, Fields, Spelling, Writer};
 /// assert_eq!(error.category(), FailureCategory::Provider);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Fields")]
 #[non_exhaustive]
@@ -29,6 +30,16 @@ pub struct GenerationError {
     /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
     spelling: Spelling,
+}
+
+impl fmt::Debug for GenerationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GenerationError")
+            .field("code", &shown::Word(&self.code))
+            .field("message", &shown::Hidden(&self.message))
+            .field("extra", &shown::Hidden(&self.extra))
+            .finish()
+    }
 }
 
 impl GenerationError {

@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 
 use super::failure::GenerationError;
 use super::fields::{self, Fields, Spelling, UnixSeconds, Writer};
+use super::shown;
 
 /// A snapshot of one video request, as the service last described it.
 ///
 /// The [`id`](Self::id) is all that another process, language or machine needs to continue with it.
 /// Deserializing is lenient: a field that is missing, null or of an unexpected shape is `None`, and
 /// fields without a type here are in [`extra`](Self::extra). Only an object without an `id` or a
-/// `status` is rejected. Use `serde_json` to read and write it, which keeps
+/// `status` is rejected. `Debug` shows neither the query of the URL nor what may quote the prompt. Use `serde_json` to read and write it, which keeps
 /// [`cost_usd`](TokenUsage::cost_usd) exact.
 ///
 /// ```
@@ -29,7 +30,7 @@ use super::fields::{self, Fields, Spelling, UnixSeconds, Writer};
 /// assert_eq!(generation.extra["colour"], "red");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(try_from = "Fields")]
 #[non_exhaustive]
@@ -60,6 +61,10 @@ pub struct Generation {
     pub extra: Map<String, Value>,
     spelling: Spelling,
 }
+
+shown::debug!(Generation {
+    id, status, model, engine, provider, created_at, usage, error, latency_ms
+} hidden { output, extra } urls { output_video_url });
 
 impl Generation {
     /// Whether the generation has ended: it has completed or failed and does not change any more.
@@ -142,7 +147,7 @@ impl Serialize for Generation {
 /// assert_eq!(Status::from("in_progress"), Status::InProgress);
 /// assert_eq!(Status::from("rendering").to_string(), "rendering");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
     /// The service has accepted the request and not begun with it.
@@ -188,6 +193,18 @@ impl From<&str> for Status {
     }
 }
 
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued => f.write_str("Queued"),
+            Self::InProgress => f.write_str("InProgress"),
+            Self::Completed => f.write_str("Completed"),
+            Self::Failed => f.write_str("Failed"),
+            Self::Other(text) => f.debug_tuple("Other").field(&shown::Word(text)).finish(),
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -217,7 +234,7 @@ impl Serialize for Status {
 /// assert_eq!(usage.cost_usd.unwrap().to_string(), "0.10");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(from = "Fields")]
 #[non_exhaustive]
@@ -235,6 +252,10 @@ pub struct TokenUsage {
     pub extra: Map<String, Value>,
     spelling: Spelling,
 }
+
+shown::debug!(TokenUsage {
+    input_tokens, output_tokens, total_tokens, cost_usd
+} hidden { extra } urls {});
 
 impl From<Fields> for TokenUsage {
     fn from(mut fields: Fields) -> Self {

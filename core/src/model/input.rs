@@ -1,10 +1,13 @@
 //! What a generation is made from: text, images and videos, in messages of a conversation.
 
+use std::fmt;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::media::Media;
+use super::shown;
 
 /// The input of a request: one text, or a conversation of messages with parts.
 ///
@@ -21,7 +24,9 @@ use super::media::Media;
 /// .into();
 /// # let _ = (text, parts);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+///
+/// `Debug` shows the lengths of texts, and URLs without their query.
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Input {
@@ -29,6 +34,15 @@ pub enum Input {
     Text(String),
     /// The messages of a conversation, in order.
     Items(Vec<InputItem>),
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&shown::Hidden(text)).finish(),
+            Self::Items(items) => f.debug_tuple("Items").field(items).finish(),
+        }
+    }
 }
 
 impl From<&str> for Input {
@@ -83,7 +97,7 @@ impl<'de> Deserialize<'de> for Input {
 }
 
 /// One message of the input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InputItem {
     /// The role of the author.
@@ -94,6 +108,8 @@ pub struct InputItem {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
+
+shown::debug!(InputItem { role, content } hidden { extra } urls {});
 
 impl InputItem {
     /// A message with these parts.
@@ -125,7 +141,7 @@ pub enum Role {
 }
 
 /// One part of a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum InputPart {
@@ -135,8 +151,17 @@ pub enum InputPart {
     Other(Map<String, Value>),
 }
 
+impl fmt::Debug for InputPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(part) => part.fmt(f),
+            Self::Other(fields) => f.debug_tuple("Other").field(&shown::Hidden(fields)).finish(),
+        }
+    }
+}
+
 /// A part of one of the types that the service documents.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum KnownPart {
@@ -157,8 +182,24 @@ pub enum KnownPart {
     },
 }
 
+impl fmt::Debug for KnownPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InputText { text } => {
+                f.debug_struct("InputText").field("text", &shown::Hidden(text)).finish()
+            }
+            Self::InputImage { image_url } => {
+                f.debug_struct("InputImage").field("image_url", image_url).finish()
+            }
+            Self::InputVideo { video_url } => {
+                f.debug_struct("InputVideo").field("video_url", video_url).finish()
+            }
+        }
+    }
+}
+
 /// The address of an image, and how closely the model examines it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ImageUrl {
@@ -168,6 +209,8 @@ pub struct ImageUrl {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Detail>,
 }
+
+shown::debug!(ImageUrl { detail } hidden {} urls { url });
 
 impl ImageUrl {
     /// The address of an image: an HTTPS URL or a `data:image/…` URI.
@@ -191,13 +234,15 @@ impl ImageUrl {
 }
 
 /// The address of a video.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct VideoUrl {
     /// An HTTPS URL or a `data:video/…` URI.
     pub url: String,
 }
+
+shown::debug!(VideoUrl {} hidden {} urls { url });
 
 impl VideoUrl {
     /// The address of a video: an HTTPS URL or a `data:video/…` URI.

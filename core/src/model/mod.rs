@@ -9,6 +9,7 @@ mod id;
 mod input;
 mod media;
 mod request;
+pub(crate) mod shown;
 mod update;
 
 pub use account::{AccountUsage, DailyRoutes, DailyUsage, RecentRequest, RouteUsage, UsageTotals};

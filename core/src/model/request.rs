@@ -1,16 +1,19 @@
 //! The request for a generation.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::input::{Input, InputPart, KnownPart};
 use super::media::check_url;
+use super::shown;
 use crate::error::{Error, ErrorKind};
 
 /// A request for a generation. Only the model and the input are required.
 ///
 /// A request is checked before it is sent. If something is wrong with it, the call fails with
-/// [`ErrorKind::InvalidRequest`], and nothing has been sent.
+/// [`ErrorKind::InvalidRequest`], and nothing has been sent. `Debug` does not show the prompt.
 ///
 /// ```
 /// use pipevideo::GenerationRequest;
@@ -22,7 +25,7 @@ use crate::error::{Error, ErrorKind};
 /// assert_eq!(serde_json::to_value(&request)?["provider"]["order"][0], "framerate");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationRequest {
     // generated: create arguments (by `cargo xtask generate`, from conformance/surface.json)
@@ -62,6 +65,12 @@ pub struct GenerationRequest {
     pub extra_body: Map<String, Value>,
     // end of generated
 }
+
+// generated: create debug (by `cargo xtask generate`, from conformance/surface.json)
+shown::debug!(GenerationRequest {
+    model, input, width, height, aspect_ratio, provider, engine, expand_prompt
+} hidden { instructions, extra_body } urls {});
+// end of generated
 
 impl GenerationRequest {
     /// A request for a video that this model makes from this input.
@@ -232,13 +241,22 @@ const TYPED_FIELDS: &[&str] = &[
 // end of generated
 
 /// Which providers may render a generation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ProviderPreference {
     /// Slugs in order of preference. The service takes the first that supports the engine and model.
     Order(Vec<String>),
     /// The `provider` object of the HTTP API.
     Object(Map<String, Value>),
+}
+
+impl fmt::Debug for ProviderPreference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(slugs) => f.debug_tuple("Order").field(slugs).finish(),
+            Self::Object(object) => f.debug_tuple("Object").field(&shown::Hidden(object)).finish(),
+        }
+    }
 }
 
 impl<S: Into<String>> From<Vec<S>> for ProviderPreference {

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::verify::rejected;
 use crate::error::{Error, WebhookReason};
-use crate::model::Status;
+use crate::model::{Status, shown};
 
 /// The event in a verified webhook delivery: a generation has ended.
 ///
 /// Events of types that this library does not know are read as well. The service may deliver an
 /// event more than once and in any order; all deliveries of an event have the same
-/// [`id`](Self::id).
-#[derive(Clone, Debug, PartialEq)]
+/// [`id`](Self::id). `Debug` shows neither the query of the URL nor what may quote the prompt.
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct WebhookEvent {
@@ -37,6 +37,10 @@ pub struct WebhookEvent {
     /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
 }
+
+shown::debug!(WebhookEvent {
+    id, timestamp, event_type, generation_id, status, duplicate
+} hidden { error_message, extra } urls { output_video_url });
 
 impl WebhookEvent {
     /// Reads the body of a delivery that has been verified already, such as one from a queue.

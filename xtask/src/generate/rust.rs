@@ -9,6 +9,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let request = "core/src/model/request.rs";
     let arguments = &surface.create_arguments;
     tree.fill(request, "create arguments", &arguments.iter().map(field).collect::<String>())?;
+    tree.fill(request, "create debug", &debug(arguments))?;
     let optional = || arguments.iter().filter(|argument| !argument.required);
     let defaults = optional().map(|argument| match argument.kind {
         Type::Object => format!("            {}: Map::new(),\n", argument.name),
@@ -22,6 +23,22 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let names = format!("const TYPED_FIELDS: &[&str] = &[\n{names}];\n");
     tree.fill(request, "create names", &names)?;
     tree.fill(request, "create setters", &setters.join("\n"))
+}
+
+/// What `Debug` shows of a request.
+fn debug(arguments: &[Argument]) -> String {
+    let names = |hidden: bool| {
+        // An input and a provider have a `Debug` of their own, which hides what they hold.
+        let is_hidden =
+            |a: &&Argument| a.kind == Type::Object || a.hidden && type_of(a) == "String";
+        let names = arguments.iter().filter(|a| is_hidden(a) == hidden).map(|a| a.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "shown::debug!(GenerationRequest {{\n    {}\n}} hidden {{ {} }} urls {{}});\n",
+        names(false),
+        names(true),
+    )
 }
 
 /// A field of the request, with its form on the wire.
