@@ -29,6 +29,7 @@ export const {
   DownloadError,
   WebhookVerificationError,
   SpendLimitError,
+  InternalError,
   // end of generated
 } = pipevideo;
 export default pipevideo.Pipevideo;

@@ -25,7 +25,8 @@ export type ErrorKind =
   | 'wait_timeout'
   | 'download'
   | 'webhook_verification'
-  | 'spend_limit';
+  | 'spend_limit'
+  | 'internal';
 // end of generated
 
 /**
@@ -193,5 +194,13 @@ export class WebhookVerificationError extends PipevideoError {
 /** A create would exceed the spend limit of its client or batch. Nothing was sent. */
 export class SpendLimitError extends PipevideoError {
   readonly kind: 'spend_limit';
+}
+
+/**
+ * A mistake of this library, which panicked. Whether a request was sent is not known. The message says where the
+ * mistake is: report it to the maintainers.
+ */
+export class InternalError extends PipevideoError {
+  readonly kind: 'internal';
 }
 // end of generated

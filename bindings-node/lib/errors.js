@@ -95,6 +95,9 @@ class WebhookVerificationError extends PipevideoError {
 class SpendLimitError extends PipevideoError {
   static kind = 'spend_limit';
 }
+class InternalError extends PipevideoError {
+  static kind = 'internal';
+}
 // end of generated
 
 const classes = {
@@ -119,6 +122,7 @@ const classes = {
   DownloadError,
   WebhookVerificationError,
   SpendLimitError,
+  InternalError,
   // end of generated
 };
 

@@ -75,6 +75,9 @@ mod documents {
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();
 
+/// For the bindings, and no part of the public interface.
+#[doc(hidden)]
+pub mod barrier;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "client")]

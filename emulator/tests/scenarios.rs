@@ -301,6 +301,8 @@ fn every_about_is_unique() {
 fn every_operation_and_kind_has_a_scenario() {
     let (surface, scenarios) = (surface(), scenarios());
     let mut reached = surface.excused_everywhere();
+    // A mistake of the library: where one is known, it is corrected.
+    reached.insert("internal".to_owned());
     for (_, scenario) in &scenarios {
         reached.insert(scenario.call.operation.clone());
         let kind = scenario.outcome.error.as_ref().and_then(|error| error["kind"].as_str());

@@ -9,7 +9,7 @@ from decimal import Decimal
 from .errors import FailureCategory
 from typing import Any, Final, final
 
-__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "image", "text", "video"]
+__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_panic", "image", "text", "video"]
 
 __version__: Final[str]
 
@@ -327,6 +327,10 @@ def _at_exit() -> None:
     """
 
 def _before_fork() -> None: ...
+
+def _panic(at_once: bool) -> Pending[None]:
+    """Panics, for the tests of the barrier: at once, or in the call that it returns."""
+
 
 def image(image: Media, detail: Detail | None = None) -> Part:
     """

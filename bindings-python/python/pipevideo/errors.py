@@ -209,6 +209,13 @@ class SpendLimitError(PipevideoError):
     kind = "spend_limit"
 
 
+class InternalError(PipevideoError):
+    """A mistake of this library, which panicked. Whether a request was sent is not known. The
+    message says where the mistake is: report it to the maintainers."""
+
+    kind = "internal"
+
+
 # end of generated
 
 

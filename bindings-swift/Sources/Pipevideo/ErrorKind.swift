@@ -61,5 +61,8 @@ extension PipevideoError {
         public static let webhookVerification = Kind(rawValue: "webhook_verification")
         /// A create would exceed the spend limit of its client or batch. Nothing was sent.
         public static let spendLimit = Kind(rawValue: "spend_limit")
+        /// A mistake of this library, which panicked. Whether a request was sent is not known. The
+        /// message says where the mistake is: report it to the maintainers.
+        public static let internal = Kind(rawValue: "internal")
     }
 }

@@ -1,11 +1,9 @@
 //! The poll driver: the task that executes what the watchlist decides.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::field::Empty;
@@ -15,7 +13,8 @@ use super::client_state::ClientState;
 use super::lock::lock;
 use super::subscription::{Command, DriverId, Event, Waiter};
 use super::{ClientInner, clock};
-use crate::error::{Error, ErrorKind};
+use crate::barrier;
+use crate::error::Error;
 use crate::model::GenerationId;
 use crate::polling::tracked::PollId;
 use crate::polling::wait_state::Snapshot;
@@ -38,9 +37,10 @@ impl Driver {
         commands: mpsc::UnboundedReceiver<Command>,
         id: DriverId,
         typical: Duration,
+        panicked: Arc<OnceLock<Error>>,
     ) {
         let forecast = state.forecast(typical);
-        let driver = Self {
+        let mut driver = Self {
             state,
             commands,
             watchlist: Watchlist::new(forecast),
@@ -48,10 +48,16 @@ impl Driver {
             in_flight: HashMap::new(),
         };
         #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
-        tokio::spawn(driver.run(id));
+        tokio::spawn(async move {
+            if let Err(error) = barrier::catch_async(driver.run(id)).await {
+                // Set before the driver is dropped, which ends its waits: they take their error from here.
+                let _ = panicked.set(error);
+            }
+            drop(driver);
+        });
     }
 
-    async fn run(mut self, id: DriverId) {
+    async fn run(&mut self, id: DriverId) {
         let state = self.state.clone();
         loop {
             self.handle_all();
@@ -133,17 +139,10 @@ impl Driver {
         let permit = self.state.limiter.poll_permit();
         let span = debug_span!("poll", id = id.as_str(), status = Empty, budget_left = Empty);
         let task = async move {
-            let polled = AssertUnwindSafe(client.poll(&id, permit)).catch_unwind().await;
-            let result = polled.unwrap_or_else(|_| Err(panicked(&id)));
+            let polled = barrier::catch_async(client.poll(&id, permit)).await;
+            let result = polled.flatten().map_err(|error| error.with_generation_id(id.as_str()));
             (id, poll, result)
         };
         self.in_flight.insert(poll, self.polls.spawn(task.instrument(span)));
     }
-}
-
-/// The only code of the caller's that runs in a poll is the token function.
-fn panicked(id: &GenerationId) -> Error {
-    let message = "the token function panicked. The generation is still running; call wait with its \
-                   id again.";
-    Error::new(ErrorKind::Authentication, message).with_generation_id(id.as_str())
 }

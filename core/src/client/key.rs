@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::barrier;
 use crate::error::{Error, ErrorKind};
 
 /// The error of a token function: any error.
@@ -66,7 +67,8 @@ impl Key {
         match self {
             Self::Fixed { key, header } => Ok((header.clone(), Cow::Borrowed(key.expose_secret()))),
             Self::Function(function) => {
-                let token = function().await.map_err(|error| {
+                let called = barrier::catch_async(async { function().await }).await;
+                let token = called.map_err(|_| panicked())?.map_err(|error| {
                     Error::new(
                         ErrorKind::Authentication,
                         "the token function failed; nothing was sent. See the error's cause.",
@@ -93,6 +95,14 @@ impl Key {
             Self::Function(_) => KeyIdentity::Function(FUNCTIONS.fetch_add(1, Ordering::Relaxed)),
         }
     }
+}
+
+/// A panic of the caller's function is not a mistake of this library.
+fn panicked() -> Error {
+    Error::new(
+        ErrorKind::Authentication,
+        "the token function panicked; nothing was sent. Make it return an error instead.",
+    )
 }
 
 /// The authorization header with a key or token, marked as sensitive so that HTTP logs omit it.

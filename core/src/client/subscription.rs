@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_channel::mpsc as events;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::driver::Driver;
 use super::lock::lock;
 use super::{ClientInner, RequestRoute, closing};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::model::{Generation, GenerationId, Update};
 use crate::polling::tracked::WaitId;
 use crate::polling::wait_state::Snapshot;
@@ -21,8 +21,16 @@ use crate::polling::watchlist::{self, Watch};
 /// The poll drivers of one key.
 #[derive(Default)]
 pub(crate) struct Drivers {
-    commands: Mutex<HashMap<DriverId, mpsc::UnboundedSender<Command>>>,
+    running: Mutex<HashMap<DriverId, RunningDriver>>,
     next_wait: AtomicU64,
+}
+
+/// The other end of a driver.
+#[derive(Clone)]
+struct RunningDriver {
+    commands: mpsc::UnboundedSender<Command>,
+    /// Set if the driver has panicked.
+    panicked: Arc<OnceLock<Error>>,
 }
 
 /// What the waits of one driver have in common.
@@ -65,15 +73,31 @@ pub(crate) struct WaitOptions {
 /// needs.
 pub(crate) struct Subscription {
     pub(crate) events: events::UnboundedReceiver<Event>,
-    commands: mpsc::UnboundedSender<Command>,
+    driver: RunningDriver,
     id: GenerationId,
     wait: WaitId,
+}
+
+impl Subscription {
+    /// The error of a wait that its driver has dropped without an end.
+    pub(crate) fn dropped(&self) -> Error {
+        let error = match self.driver.panicked.get() {
+            Some(error) => error.clone(),
+            None => Error::new(
+                ErrorKind::Connection,
+                "the runtime on which the wait began has been shut down.",
+            ),
+        };
+        error
+            .with_advice("The generation is still running; call wait with its id again.")
+            .with_generation_id(self.id.as_str())
+    }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         // A driver that is gone has dropped its waits.
-        let _ = self.commands.send(Command::Leave { id: self.id.clone(), wait: self.wait });
+        let _ = self.driver.commands.send(Command::Leave { id: self.id.clone(), wait: self.wait });
     }
 }
 
@@ -81,7 +105,7 @@ impl Drivers {
     /// Whether no driver runs.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.commands).is_empty()
+        lock(&self.running).is_empty()
     }
 
     /// Removes a driver that has nothing left to do. Returns false if a command has just arrived,
@@ -92,23 +116,23 @@ impl Drivers {
         id: &DriverId,
     ) -> bool {
         // Commands are sent under the same lock, so none arrives between the two conditions.
-        let mut all = lock(&self.commands);
+        let mut all = lock(&self.running);
         commands.is_empty() && all.remove(id).is_some()
     }
 
     /// Makes the polls of a generation due: a webhook says that it has ended.
     pub(crate) fn wake(&self, id: &GenerationId) {
-        for commands in lock(&self.commands).values() {
+        for driver in lock(&self.running).values() {
             // A driver that is gone has no waits to wake.
-            let _ = commands.send(Command::Webhook(id.clone()));
+            let _ = driver.commands.send(Command::Webhook(id.clone()));
         }
     }
 
     /// Ends the waits for which the function returns an error.
     pub(crate) fn end(&self, error: fn(&Waiter) -> Option<Error>) {
-        for commands in lock(&self.commands).values() {
+        for driver in lock(&self.running).values() {
             // A driver that is gone has no waits to end.
-            let _ = commands.send(Command::End(error));
+            let _ = driver.commands.send(Command::End(error));
         }
     }
 
@@ -136,8 +160,8 @@ impl Drivers {
             created: options.created,
             updates: options.updates,
         }));
-        let driver = DriverId { runtime: Handle::current().id(), route: client.route.clone() };
-        let mut all = lock(&self.commands);
+        let key = DriverId { runtime: Handle::current().id(), route: client.route.clone() };
+        let mut all = lock(&self.running);
         // Under the lock, so that a wait either is not begun or is ended by the client's closing.
         if client.closed.is_cancelled() {
             // What a generate has just created exists.
@@ -145,20 +169,20 @@ impl Drivers {
             return Err(error.with_generation_id(id.as_str()));
         }
         // The drivers of runtimes that were shut down.
-        all.retain(|_, commands| !commands.is_closed());
-        if let Some(commands) = all.get(&driver) {
-            match commands.send(command) {
-                Ok(()) => {
-                    return Ok(Subscription { events, commands: commands.clone(), id, wait });
-                }
+        all.retain(|_, driver| !driver.commands.is_closed());
+        if let Some(driver) = all.get(&key) {
+            match driver.commands.send(command) {
+                Ok(()) => return Ok(Subscription { events, driver: driver.clone(), id, wait }),
                 Err(mpsc::error::SendError(unsent)) => command = unsent,
             }
         }
         let (commands, receiver) = mpsc::unbounded_channel();
-        if commands.send(command).is_ok() {
-            all.insert(driver.clone(), commands.clone());
+        let driver = RunningDriver { commands, panicked: Arc::default() };
+        if driver.commands.send(command).is_ok() {
+            all.insert(key.clone(), driver.clone());
         }
-        Driver::spawn(client.state.clone(), receiver, driver, client.config.polling.typical);
-        Ok(Subscription { events, commands, id, wait })
+        let (typical, panicked) = (client.config.polling.typical, driver.panicked.clone());
+        Driver::spawn(client.state.clone(), receiver, key, typical, panicked);
+        Ok(Subscription { events, driver, id, wait })
     }
 }

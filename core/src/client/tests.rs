@@ -5,6 +5,7 @@ mod closing;
 mod fake;
 mod money;
 mod pace;
+mod panics;
 mod waits;
 mod webhooks;
 

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span, debug_span, field};
 
 use super::subscription::{Event, Subscription, WaitOptions};
 use super::{Client, clock};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
 
@@ -93,7 +93,7 @@ pub(super) async fn until_the_end(
                     }
                 }
                 Some(Event::End(end)) => return completed(end?),
-                None => return Err(runtime_ended()),
+                None => return Err(subscription.dropped()),
             }
         }
     }
@@ -122,14 +122,6 @@ fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
     }
 }
 
-fn runtime_ended() -> Error {
-    Error::new(
-        ErrorKind::Connection,
-        "the runtime on which the wait began has been shut down. The generation is still running; \
-         call wait with its id again.",
-    )
-}
-
 /// The changes of a generation: a stream of updates that ends when the generation ends.
 ///
 /// Made by [`watch`](crate::Responses::watch). Each change is yielded once, the final one last. A
@@ -137,10 +129,10 @@ fn runtime_ended() -> Error {
 /// with an error. Dropping the stream ends the watch, never the generation.
 ///
 /// # Errors
-/// An error is the last item of the stream: [`ErrorKind::WaitTimeout`] at the deadline,
+/// An error is the last item of the stream: `wait_timeout` at the deadline,
 /// `authentication`, `permission_denied` or `not_found` if the service says so,
-/// [`ErrorKind::Connection`] if the client is [closed](Client::close), and
-/// [`ErrorKind::InvalidRequest`] for a text that is not a generation id.
+/// `connection` if the client is [closed](Client::close), and
+/// `invalid_request` for a text that is not a generation id.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Watch {
     deadline: Option<Duration>,
@@ -195,7 +187,7 @@ impl Stream for Watch {
         let end = match ready!(subscription.events.poll_next_unpin(cx)) {
             Some(Event::Update(update)) => return Poll::Ready(Some(Ok(*update))),
             Some(Event::End(end)) => end.err(),
-            None => Some(runtime_ended()),
+            None => Some(subscription.dropped()),
         };
         self.state = State::Ended;
         Poll::Ready(end.map(Err))

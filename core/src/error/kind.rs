@@ -60,6 +60,9 @@ pub enum ErrorKind {
     WebhookVerification,
     /// A create would exceed the spend limit of its client or batch. Nothing was sent.
     SpendLimit,
+    /// A mistake of this library, which panicked. Whether a request was sent is not known. The
+    /// message says where the mistake is: report it to the maintainers.
+    Internal,
 }
 
 impl ErrorKind {
@@ -84,6 +87,7 @@ impl ErrorKind {
         Self::Download,
         Self::WebhookVerification,
         Self::SpendLimit,
+        Self::Internal,
     ];
 
     /// The name that every language uses, such as `rate_limited`.
@@ -108,6 +112,7 @@ impl ErrorKind {
             Self::Download => "download",
             Self::WebhookVerification => "webhook_verification",
             Self::SpendLimit => "spend_limit",
+            Self::Internal => "internal",
         }
     }
 }

@@ -289,6 +289,21 @@ impl Error {
         self
     }
 
+    /// The error of a panic of this library, with its location in the source if that is known.
+    pub(crate) fn internal(location: Option<&str>) -> Self {
+        let place = location.map(|location| format!(" at {location}")).unwrap_or_default();
+        let statement = format!(
+            "pipevideo panicked{place}. This is a mistake of the library, not of your program, and \
+             whether a request was sent is not known."
+        );
+        Self::new(ErrorKind::Internal, statement)
+            .with_advice(
+                "After a create, check with reconcile() before you create another. Report this \
+                 message and what the program did to the maintainers of pipevideo.",
+            )
+            .with_delivery(Delivery::Unknown)
+    }
+
     /// The error of a create that the service may have processed; `self` is the cause.
     pub(crate) fn into_uncertain(mut self, model: &str, sent_at: SystemTime) -> Self {
         let cause = match self.kind() {
