@@ -4,14 +4,16 @@
 //! of the core, and maps one error. The parts of that which do not depend on the host language are
 //! here: the conversion of [options](ClientOptions), the [fields of an error](ErrorFields), errors of
 //! the host that [pass through the core](ForeignError), the [runtime's thread](BackgroundRuntime),
-//! and [`lock`].
+//! the [panic barrier](catch), and [`lock`].
 
+mod barrier;
 mod error_fields;
 mod foreign_error;
 mod lock;
 mod options;
 mod runtime;
 
+pub use barrier::{catch, catch_async, lost};
 pub use error_fields::{Cause, ErrorFields, cause};
 pub use foreign_error::ForeignError;
 pub use lock::lock;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use crate::lock;
+use crate::{catch, lock};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -74,8 +74,11 @@ impl BackgroundRuntime {
     }
 
     fn start(&self) -> io::Result<UnboundedSender<Job>> {
+        let before_park = self.before_park;
+        // A panic here would end the thread, and with it all calls in progress.
+        let before_park = move || drop(catch(before_park));
         let runtime =
-            Builder::new_current_thread().enable_all().on_thread_park(self.before_park).build()?;
+            Builder::new_current_thread().enable_all().on_thread_park(before_park).build()?;
         let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
         let run = async move {
             let mut batch = Vec::with_capacity(BATCH);

@@ -9,8 +9,8 @@ const { make } = require('./errors.js');
 const { InvalidRequestError, callable, milliseconds, object, unknownOption, wrong } = require('./check.js');
 const tokens = require('./tokens.js');
 
-/** The kinds of events. A call that ended without an outcome has none of these. */
-const { Failed: FAILED, Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED } = native.EventKind;
+/** The kinds of events; the fourth is that a call has failed. */
+const { Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED } = native.EventKind;
 
 /** The calls that the native module is working on, by number. */
 const pending = new Map();
@@ -40,10 +40,7 @@ function handleEvents(events) {
       continue;
     }
     pending.delete(number);
-    call.outcome =
-      kind === DONE
-        ? call.read(events[i + 2], events[i + 3])
-        : new Failure(kind === FAILED ? events[i + 2] : null);
+    call.outcome = kind === DONE ? call.read(events[i + 2], events[i + 3]) : new Failure(events[i + 2]);
     settleIfDone(call);
   }
   unrefIfIdle();
@@ -172,9 +169,8 @@ class Failure {
 
 /** Returns the value of a call that has ended, or throws its error. */
 function settle(outcome) {
-  if (!(outcome instanceof Failure)) return outcome;
-  if (outcome.text !== null) throw make(outcome.text, settle);
-  throw new Error('pipevideo: the call ended without an outcome. This is a bug in pipevideo: please report it.');
+  if (outcome instanceof Failure) throw make(outcome.text, settle);
+  return outcome;
 }
 
 /**

@@ -2,6 +2,8 @@
 
 // Loads the native module: from this platform's package, or as it was built in the repository.
 
+const { withBarrier } = require('./barrier.js');
+
 const PLATFORMS = [
   'linux-x64-gnu',
   'linux-x64-musl',
@@ -52,4 +54,4 @@ function message(here, candidates, failures) {
   );
 }
 
-module.exports = load();
+module.exports = withBarrier(load());

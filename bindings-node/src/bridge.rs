@@ -9,14 +9,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use bindings_common::{BackgroundRuntime, lock};
+use bindings_common::{BackgroundRuntime, catch, catch_async, lock, lost};
+use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, abortable};
 use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, sys};
 use napi_derive::napi;
 
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::values::Value;
 
 static RUNTIME: BackgroundRuntime = BackgroundRuntime::new(wake_changed);
@@ -43,7 +44,6 @@ pub enum EventKind {
     Done,
     Notified,
     TokenNeeded,
-    Lost,
 }
 
 /// An event of a call.
@@ -56,8 +56,6 @@ pub(crate) enum Event {
     Notified(Value),
     /// A request for a token, with the request's number. The call's number is the client's.
     TokenNeeded(u32),
-    /// The call ended without an outcome, most likely by a panic; this is its last event.
-    Lost,
 }
 
 impl Event {
@@ -67,7 +65,6 @@ impl Event {
             Self::Done(value) => (EventKind::Done, value),
             Self::Notified(value) => (EventKind::Notified, value),
             Self::TokenNeeded(id) => (EventKind::TokenNeeded, Value::text(id.to_string())),
-            Self::Lost => (EventKind::Lost, Value::text(String::new())),
         }
     }
 }
@@ -119,18 +116,18 @@ impl Channel {
         events
     }
 
-    /// Starts a call. Its events have its number; the last one is `Failed`, `Done` or `Lost`.
+    /// Starts a call. Its events have its number; the last one is `Failed` or `Done`.
     pub(crate) fn begin(
         self: &Arc<Self>,
         call: u32,
         work: impl Future<Output = std::result::Result<Value, Failure>> + Send + 'static,
     ) -> Result<()> {
-        let (work, abort) = abortable(work);
+        let (work, abort) = abortable(catch_async(work));
         lock(&self.calls).insert(call, abort);
         let guard = EndGuard(self.clone(), call);
         RUNTIME.spawn(async move {
             if let Ok(result) = work.await {
-                guard.end(match result {
+                guard.end(match result.unwrap_or_else(|error| Err(error.into())) {
                     Ok(value) => Event::Done(value),
                     Err(Failure(error)) => Event::Failed(error),
                 });
@@ -148,7 +145,7 @@ impl Channel {
     }
 }
 
-/// Ends a call as `Lost` if it is dropped before the call has an outcome.
+/// Ends a call with an error if it is dropped before the call has an outcome.
 struct EndGuard(Arc<Channel>, u32);
 
 impl EndGuard {
@@ -162,7 +159,7 @@ impl EndGuard {
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        self.end(Event::Lost);
+        self.end(Event::Failed(errors::to_json(&lost())));
     }
 }
 
@@ -176,6 +173,7 @@ fn wake_changed() {
 #[napi]
 pub struct Bridge(Arc<Channel>);
 
+#[barrier]
 #[napi]
 impl Bridge {
     /// Makes a bridge that passes its events to this function.
@@ -191,12 +189,15 @@ impl Bridge {
             .build_threadsafe_function::<()>()
             .weak::<true>()
             .callee_handled::<false>()
-            .build_callback(move |_| Ok(FnArgs::from((queue.take_events(),))))?;
+            .build_callback(move |_| {
+                let events = catch(|| queue.take_events()).unwrap_or_default();
+                Ok(FnArgs::from((events,)))
+            })?;
         *lock(&channel.wake) = Some(wake);
         // Hooks run in reverse order: this one before the one that closes the thread-safe function,
         // which must not be called any more then.
         let closing = channel.clone();
-        env.add_env_cleanup_hook((), move |()| closing.close())?;
+        env.add_env_cleanup_hook((), move |()| drop(catch(|| closing.close())))?;
         Ok(Self(channel))
     }
 
@@ -210,6 +211,13 @@ impl Bridge {
     #[napi(js_name = "unref")]
     pub fn unreference(&self, env: Env) {
         self.set_reference(env, sys::napi_unref_threadsafe_function);
+    }
+
+    /// Panics, for the tests of the barrier: at once, or in the call of this number.
+    #[napi(js_name = "_panic")]
+    pub fn panic(&self, call: Option<u32>) -> Result<()> {
+        let Some(call) = call else { panic!("a secret prompt") };
+        self.0.begin(call, async { panic!("a secret prompt") })
     }
 
     /// Stops a call, and with it its request. After this only events that are on their way arrive.

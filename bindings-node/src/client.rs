@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
@@ -25,6 +26,7 @@ pub struct NativeClient {
 
 /// Makes a client with these options (JSON), or returns the error as JSON. With `token` the key is
 /// the function that JavaScript keeps under this number.
+#[barrier]
 #[napi]
 pub(crate) fn open(
     bridge: &Bridge,
@@ -77,8 +79,20 @@ impl NativeClient {
     fn client(&self) -> Result<Client> {
         self.client.clone().ok_or_else(|| napi::Error::from_reason("the client is closed"))
     }
+
+    /// Returns the function that passes updates or progress to the call's callback.
+    fn notifier(
+        &self,
+        call: u32,
+        options: &CallOptions,
+    ) -> Option<impl Fn(Value) + Send + Sync + 'static> {
+        let channel = self.channel.clone();
+        let notify = options.notify.unwrap_or_default();
+        notify.then_some(move |value| channel.push(call, Event::Notified(value)))
+    }
 }
 
+#[barrier]
 #[napi]
 impl NativeClient {
     #[napi]
@@ -233,16 +247,5 @@ impl NativeClient {
     pub fn wake(&self, generation_id: String) -> Result<()> {
         self.client()?.webhooks().wake(&generation_id);
         Ok(())
-    }
-
-    /// Returns the function that passes updates or progress to the call's callback.
-    fn notifier(
-        &self,
-        call: u32,
-        options: &CallOptions,
-    ) -> Option<impl Fn(Value) + Send + Sync + 'static> {
-        let channel = self.channel.clone();
-        let notify = options.notify.unwrap_or_default();
-        notify.then_some(move |value| channel.push(call, Event::Notified(value)))
     }
 }

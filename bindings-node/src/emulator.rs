@@ -1,5 +1,6 @@
 //! The emulator, which runs in this process on its own thread.
 
+use bindings_macros::barrier;
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -20,6 +21,7 @@ fn rejected(error: impl std::fmt::Display) -> Error {
     Error::from_reason(error.to_string())
 }
 
+#[barrier]
 #[napi]
 impl NativeEmulator {
     /// Starts the emulator, which blocks the event loop for about a millisecond.

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-rs exports nothing to tests"))]
 #![allow(missing_docs, reason = "what is exported is for lib/ alone, and the macros add more")]
 
+mod barrier;
 mod bridge;
 mod client;
 mod emulator;

@@ -1,5 +1,6 @@
 //! The arguments of a create, from JavaScript's to the core's.
 
+use bindings_common::{catch, lost};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use pipevideo::{Error, GenerationRequest, Input, InputPart, KnownPart, Media};
 use serde::Deserialize;
@@ -41,8 +42,8 @@ pub(crate) async fn read(text: String, sources: Vec<Source>) -> Result<Generatio
     if text.len() <= LARGE && sources.is_empty() {
         return read_blocking(&text, sources);
     }
-    let reading = tokio::task::spawn_blocking(move || read_blocking(&text, sources));
-    reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    let reading = tokio::task::spawn_blocking(move || catch(|| read_blocking(&text, sources)));
+    reading.await.unwrap_or_else(|_| Err(lost()))?
 }
 
 fn read_blocking(text: &str, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {

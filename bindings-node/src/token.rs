@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bindings_common::{ForeignError, lock};
+use bindings_macros::barrier;
 use napi_derive::napi;
 use pipevideo::TokenError;
 use tokio::sync::oneshot;
@@ -38,6 +39,7 @@ pub(crate) async fn request(channel: Arc<Channel>, client: u32) -> Result<String
 
 /// Replies to a request with a token. Without one the function has failed, and JavaScript keeps the
 /// reason under the request's number.
+#[barrier]
 #[napi]
 pub(crate) fn provide_token(request: u32, token: Option<String>) {
     let reply = lock(&PENDING).remove(&request);

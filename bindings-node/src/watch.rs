@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bindings_macros::barrier;
 use napi::Result;
 use napi_derive::napi;
 use tokio::sync::Mutex;
@@ -24,6 +25,7 @@ impl Watch {
     }
 }
 
+#[barrier]
 #[napi]
 impl Watch {
     /// Starts the call that yields the next update, or null at the end.

@@ -1,5 +1,6 @@
 //! Webhooks: verifying deliveries, and signing them for tests.
 
+use bindings_macros::barrier;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use pipevideo::{Error, WebhookEvent};
@@ -11,6 +12,7 @@ use crate::{errors, values};
 pub struct Verifier(pipevideo::Webhook);
 
 /// Makes a verifier with these secrets, or returns the error as JSON.
+#[barrier]
 #[napi]
 pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
     match pipevideo::Webhook::new(secrets) {
@@ -19,6 +21,7 @@ pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
     }
 }
 
+#[barrier]
 #[napi]
 impl Verifier {
     /// Returns the event as JSON, or the error as JSON in an array of one.

@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bindings_common::lock;
+use bindings_common::{catch_async, lock, lost};
+use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use pipevideo::Error;
 use pyo3::exceptions::{
@@ -60,12 +61,12 @@ struct Running {
     abort: AbortHandle,
 }
 
-/// Ends a call as `Lost` if it is dropped before the call has an outcome.
+/// Ends a call with an error if it is dropped before the call has an outcome.
 struct EndGuard(Arc<CallState>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        self.0.end(|| Outcome::Lost);
+        self.0.end(|| Outcome::Failed(lost()));
     }
 }
 
@@ -110,10 +111,10 @@ impl Call {
             tokens.get().add_call(&state);
         }
         let guard = EndGuard(state.clone());
-        let (work, abort) = abortable(work(state.clone()));
+        let (work, abort) = abortable(catch_async(work(state.clone())));
         RUNTIME.spawn(async move {
             if let Ok(result) = work.await {
-                guard.0.end(|| match result {
+                guard.0.end(|| match result.flatten() {
                     Ok(value) => Outcome::Value(value),
                     Err(error) => Outcome::Failed(error),
                 });
@@ -279,6 +280,7 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     Ok(event_loop)
 }
 
+#[barrier]
 #[pymethods]
 impl Call {
     /// Blocks until the call is done.

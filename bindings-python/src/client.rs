@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bindings_common::lock;
+use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
 use pipevideo::{Client, ClientBuilder, DownloadSource, Error};
@@ -77,6 +78,7 @@ impl NativeClient {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl NativeClient {
     #[new]
@@ -233,8 +235,9 @@ impl NativeClient {
 
     #[pyo3(signature = (model, sent_at: "float") -> "Pending[list[RecentRequest]]")]
     fn reconcile(&self, py: Python<'_>, model: String, sent_at: f64) -> PyResult<Call> {
-        let sent_at = Duration::try_from_secs_f64(sent_at).unwrap_or_default();
-        let sent_at = SystemTime::UNIX_EPOCH + sent_at;
+        let since = Duration::try_from_secs_f64(sent_at).ok();
+        let sent_at = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
         let client = self.client(py)?;
         Ok(self.call(py, "responses.reconcile", None, move |_| {
             async move { client.responses().reconcile_since(&model, sent_at).await }

@@ -1,5 +1,6 @@
 //! The emulator in this process, on a thread of its own.
 
+use bindings_macros::barrier;
 use pipevideo_emulator::{self as emulator, EmulatorThread};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -40,6 +41,7 @@ impl Emulator {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl Emulator {
     #[new]

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use bindings_macros::barrier;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -30,6 +31,7 @@ impl WebhookEvent {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl WebhookEvent {
     /// Called by pickle.
@@ -118,8 +120,8 @@ impl WebhookEvent {
             "WebhookEvent(id={:?}, type={:?}, generation_id={}, status={}, duplicate={})",
             self.event.id,
             self.event.event_type,
-            text(self.generation_id()),
-            text(self.status()),
+            text(self.event.generation_id.as_deref()),
+            text(self.event.status.as_ref().map(|status| status.as_str())),
             if self.event.duplicate { "True" } else { "False" },
         )
     }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use bindings_macros::barrier;
 use pyo3::prelude::*;
 
 /// The thread that finalizes the interpreter, once it does.
@@ -83,6 +84,7 @@ fn park_forever() {
 
 /// The `atexit` handler. When it returns, no other thread with our frames is attached to the
 /// interpreter or about to be, except for one with a callback that takes longer than 2 seconds.
+#[barrier]
 #[pyfunction]
 pub(crate) fn _at_exit(py: Python<'_>) {
     // A second call is made by the same thread.

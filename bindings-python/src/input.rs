@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bindings_macros::barrier;
 use pipevideo::{
     Detail, GenerationRequest, Input, InputItem, InputPart, Media, ProviderPreference, Role,
 };
@@ -18,6 +19,7 @@ use crate::raise::raise;
 use crate::to_json;
 
 /// Makes a text part.
+#[barrier]
 #[pyfunction]
 #[pyo3(signature = (text: "str"))]
 pub(crate) fn text(text: &Bound<'_, PyAny>) -> PyResult<Part> {
@@ -30,6 +32,7 @@ pub(crate) fn text(text: &Bound<'_, PyAny>) -> PyResult<Part> {
 ///
 /// The content of a file is sent inside the request, as a data URI. Its type is detected from its
 /// first bytes.
+#[barrier]
 #[pyfunction]
 #[pyo3(signature = (image: "Media", detail: "Detail | None" = None))]
 pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&Bound<'_, PyAny>>) -> PyResult<Part> {
@@ -41,6 +44,7 @@ pub(crate) fn image(image: &Bound<'_, PyAny>, detail: Option<&Bound<'_, PyAny>>)
 }
 
 /// Makes a video part from an HTTPS or data URL, a path, or bytes.
+#[barrier]
 #[pyfunction]
 #[pyo3(signature = (video: "Media"))]
 pub(crate) fn video(video: &Bound<'_, PyAny>) -> PyResult<Part> {

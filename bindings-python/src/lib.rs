@@ -5,6 +5,7 @@
 //! Python: `bridge`, `call_state` and `token` are what it shares with the interpreter's threads.
 
 mod arguments;
+mod barrier;
 mod bridge;
 mod call;
 mod call_state;
@@ -34,33 +35,50 @@ mod watch;
 mod watch_state;
 mod webhook;
 
+use bindings_macros::barrier;
+use futures_util::FutureExt;
 use pyo3::prelude::*;
+
+use crate::call::Call;
 
 /// Calls allocate on one thread and free on another, which costs 10 % more CPU time with glibc's
 /// allocator. mimalloc's v2 series holds no lock that a fork could find held.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[barrier]
 #[pyfunction]
 fn _before_fork() {
     runtime::before_fork();
 }
 
+#[barrier]
 #[pyfunction]
 fn _after_fork_in_parent() {
     runtime::after_fork_in_parent();
 }
 
+#[barrier]
 #[pyfunction]
 fn _after_fork_in_child() {
     runtime::after_fork_in_child();
+}
+
+/// Panics, for the tests of the barrier: at once, or in the call that it returns.
+#[barrier]
+#[pyfunction]
+#[pyo3(signature = (at_once: "bool") -> "Pending[None]")]
+fn _panic(at_once: bool) -> PyResult<Call> {
+    assert!(!at_once, "a secret prompt");
+    let work = |_| async { panic!("a secret prompt") }.boxed();
+    Ok(Call::new("panic", Box::new(work), None, None))
 }
 
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
     use super::{
-        _after_fork_in_child, _after_fork_in_parent, _before_fork,
+        _after_fork_in_child, _after_fork_in_parent, _before_fork, _panic,
         call::Call,
         client::NativeClient,
         emulator::Emulator,

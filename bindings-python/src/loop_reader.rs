@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use bindings_macros::barrier;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -47,6 +48,7 @@ impl LoopReader {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl LoopReader {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
@@ -77,6 +79,6 @@ impl LoopReader {
 
 impl Drop for LoopReader {
     fn drop(&mut self) {
-        self.__clear__();
+        self.queue.clear_futures();
     }
 }

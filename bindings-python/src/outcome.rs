@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pipevideo::{AccountUsage, EngineCatalog, Error, Generation, RecentRequest};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::catalog;
@@ -17,8 +16,6 @@ use crate::watch_state::WatchState;
 pub(crate) enum Outcome {
     Value(Value),
     Failed(Error),
-    /// The call ended without an outcome, most likely by a panic.
-    Lost,
 }
 
 /// The value of a call that succeeded.
@@ -38,9 +35,6 @@ impl Outcome {
         match self {
             Self::Value(value) => value.into_python(py),
             Self::Failed(error) => Err(raise(py, &error)),
-            Self::Lost => Err(PyRuntimeError::new_err(
-                "pipevideo: the call ended without an outcome. This is a bug in pipevideo.",
-            )),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A part of an input, as a frozen Python object.
 
+use bindings_macros::barrier;
 use pipevideo::InputPart;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,6 +20,7 @@ impl Part {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl Part {
     #[staticmethod]

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use bindings_common::{ForeignError, lock};
+use bindings_macros::barrier;
 use pipevideo::TokenError;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::intern;
@@ -157,6 +158,7 @@ impl TokenSource {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl TokenSource {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -221,6 +223,7 @@ struct TokenDone {
     task: Py<PyAny>,
 }
 
+#[barrier]
 #[pymethods]
 impl TokenDone {
     fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) {

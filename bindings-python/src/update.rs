@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bindings_macros::barrier;
 use pipevideo::Generation as CoreGeneration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -44,6 +45,7 @@ pub(crate) struct Update {
     via: String,
 }
 
+#[barrier]
 #[pymethods]
 impl Update {
     #[new]
@@ -118,9 +120,11 @@ impl Update {
         hash((&self.generation.id, &self.generation.status, self.elapsed.to_bits()))
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> Reduced<'py, (Generation, f64, f64, String)> {
+    fn __reduce__<'py>(
+        this: &Bound<'py, Self>,
+    ) -> PyResult<Reduced<'py, (Generation, f64, f64, String)>> {
         let own = this.get();
-        let arguments = (own.generation(), own.elapsed, own.expected, own.via.clone());
-        (this.get_type().into_any(), arguments)
+        let arguments = (own.generation()?, own.elapsed, own.expected, own.via.clone());
+        Ok((this.get_type().into_any(), arguments))
     }
 }

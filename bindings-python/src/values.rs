@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bindings_macros::barrier;
 use pipevideo::{
     Generation as CoreGeneration, GenerationError as CoreError, TokenUsage as CoreUsage,
 };
@@ -40,6 +41,7 @@ impl Generation {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl Generation {
     /// Reads the wire's JSON, which `to_dict` returns.
@@ -139,7 +141,8 @@ impl Generation {
     }
 
     fn __repr__(&self) -> String {
-        let mut shown = format!("Generation(id={:?}, status={:?}", self.0.id, self.status());
+        let mut shown =
+            format!("Generation(id={:?}, status={:?}", self.0.id, self.0.status.as_str());
         if let Some(model) = &self.0.model {
             shown += &format!(", model={}", quoted(model));
         }
@@ -156,16 +159,16 @@ impl Generation {
         shown + ")"
     }
 
-    fn _repr_html_(&self) -> String {
-        let summary = escaped(&self.__repr__());
-        match &self.0.output_video_url {
+    fn _repr_html_(&self) -> PyResult<String> {
+        let summary = escaped(&self.__repr__()?);
+        Ok(match &self.0.output_video_url {
             Some(url) if url.starts_with("https://") || url.starts_with("http://") => format!(
                 "<video controls preload=\"metadata\" style=\"max-width: 480px\" src=\"{}\">\
                  </video><br><code>{summary}</code>",
                 escaped(url)
             ),
             _ => format!("<code>{summary}</code>"),
-        }
+        })
     }
 
     fn __hash__(&self) -> u64 {
@@ -199,6 +202,7 @@ fn escaped(text: &str) -> String {
 #[derive(PartialEq)]
 pub(crate) struct TokenUsage(CoreUsage);
 
+#[barrier]
 #[pymethods]
 impl TokenUsage {
     #[staticmethod]
@@ -267,6 +271,7 @@ impl TokenUsage {
 #[derive(PartialEq)]
 pub(crate) struct GenerationError(CoreError);
 
+#[barrier]
 #[pymethods]
 impl GenerationError {
     #[staticmethod]

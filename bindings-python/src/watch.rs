@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bindings_common::lock;
+use bindings_macros::barrier;
 use futures_util::FutureExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -29,6 +30,7 @@ impl Watch {
     }
 }
 
+#[barrier]
 #[pymethods]
 impl Watch {
     /// Returns the call that yields the next update, or None (awaited: StopAsyncIteration) at the end.
@@ -71,6 +73,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.close();
+        // Nothing receives an error of a destructor.
+        let _ = self.close();
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use bindings_macros::barrier;
 use pipevideo::Error;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -21,6 +22,7 @@ use crate::raise::raise;
 #[pyclass(frozen, module = "pipevideo")]
 pub(crate) struct Webhook(pipevideo::Webhook);
 
+#[barrier]
 #[pymethods]
 impl Webhook {
     #[new]

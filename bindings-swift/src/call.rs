@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::sync::Mutex;
 
-use bindings_common::lock;
+use bindings_common::{catch_async, lock};
+use bindings_macros::barrier;
 use tokio::task::AbortHandle;
 
 use crate::errors::Failure;
@@ -22,6 +23,7 @@ enum Stage {
     Cancelled,
 }
 
+#[barrier(default)]
 #[uniffi::export]
 impl CancelHandle {
     #[uniffi::constructor]
@@ -48,17 +50,13 @@ impl CancelHandle {
             if matches!(*stage, Stage::Cancelled) {
                 return Err(Failure::Cancelled);
             }
-            let task = runtime()?.spawn(work);
+            let task = runtime()?.spawn(catch_async(work));
             *stage = Stage::Running(task.abort_handle());
             task
         };
         match task.await {
-            Ok(result) => result,
-            Err(failed) => match failed.try_into_panic() {
-                // UniFFI turns the panic into an error.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Failure::Cancelled),
-            },
+            Ok(result) => result.unwrap_or_else(|error| Err(error.into())),
+            Err(_) => Err(Failure::Cancelled),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bindings_macros::barrier;
 use pipevideo::{
     AccountUsage, Client, DownloadSource, EngineCatalog, Generation, RecentRequest, Update,
     WebhookEvent,
@@ -41,6 +42,7 @@ pub(crate) enum Video {
 #[derive(uniffi::Object)]
 pub(crate) struct NativeClient(Client);
 
+#[barrier(default)]
 #[uniffi::export]
 impl NativeClient {
     #[uniffi::constructor]

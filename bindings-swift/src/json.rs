@@ -1,5 +1,6 @@
 //! The models' JSON, read and written by the core: unknown and unreadable fields are kept.
 
+use bindings_macros::barrier;
 use pipevideo::{
     AccountUsage, EngineCatalog, FailureCategory, Generation, GenerationError, Status, TokenUsage,
 };
@@ -9,47 +10,56 @@ fn json(model: &impl Serialize) -> String {
     serde_json::to_string(model).expect("a model has string keys and is written without an error")
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn generation_json(generation: Generation) -> String {
     json(&generation)
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn generation_from_json(json: &str) -> Option<Generation> {
     serde_json::from_str(json).ok()
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn token_usage_json(usage: TokenUsage) -> String {
     json(&usage)
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn token_usage_from_json(json: &str) -> Option<TokenUsage> {
     serde_json::from_str(json).ok()
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn generation_error_json(error: GenerationError) -> String {
     json(&error)
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn generation_error_from_json(json: &str) -> Option<GenerationError> {
     serde_json::from_str(json).ok()
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn engine_catalog_from_json(json: &str) -> Option<EngineCatalog> {
     serde_json::from_str(json).ok()
 }
 
+#[barrier(default)]
 #[uniffi::export]
 fn account_usage_from_json(json: &str) -> Option<AccountUsage> {
     serde_json::from_str(json).ok()
 }
 
 /// Returns the category of a generation's failure.
+#[barrier(default)]
 #[uniffi::export]
 fn category(error: GenerationError) -> String {
     let category: FailureCategory = error.category();
@@ -57,6 +67,7 @@ fn category(error: GenerationError) -> String {
 }
 
 /// Returns whether a generation with this status no longer changes.
+#[barrier(default)]
 #[uniffi::export]
 fn is_final(status: Status) -> bool {
     status.is_final()

@@ -4,6 +4,7 @@
 //! makes one call of the core, and maps one error. Models are the core's own. Everything is exported
 //! through UniFFI and depends on no language, so a package for Kotlin could use it as it is.
 
+mod barrier;
 mod call;
 mod client;
 mod errors;

@@ -1,5 +1,7 @@
 //! The arguments of a create, from the host's to the core's.
 
+use bindings_common::{catch, lost};
+use bindings_macros::barrier;
 use pipevideo::{Detail, GenerationRequest, InputItem, InputPart, Media, ProviderPreference, Role};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -65,8 +67,8 @@ impl Arguments {
         if matches!(self.input, Input::Text { .. }) {
             return self.read();
         }
-        let read = tokio::task::spawn_blocking(|| self.read()).await;
-        read.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+        let read = tokio::task::spawn_blocking(|| catch(|| self.read())).await;
+        read.unwrap_or_else(|_| Err(lost()))?
     }
 
     fn read(self) -> Result<GenerationRequest, Failure> {
@@ -129,6 +131,7 @@ impl Source {
 }
 
 /// Returns the maximum size of a file or of bytes in a request.
+#[barrier(default)]
 #[uniffi::export]
 fn max_media_bytes() -> u64 {
     Media::MAX_BYTES

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bindings_common::{ForeignError, lock};
+use bindings_macros::barrier;
 use pipevideo::TokenError;
 use tokio::sync::oneshot;
 
@@ -32,6 +33,7 @@ type Token = Result<String, ForeignError<Arc<dyn Thrown>>>;
 #[derive(uniffi::Object)]
 pub(crate) struct TokenReply(Mutex<Option<oneshot::Sender<Token>>>);
 
+#[barrier(default)]
 #[uniffi::export]
 impl TokenReply {
     pub(crate) fn succeed(&self, token: String) {

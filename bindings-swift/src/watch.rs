@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bindings_common::lock;
+use bindings_macros::barrier;
 use pipevideo::Update;
 
 use crate::call::CancelHandle;
@@ -10,7 +11,7 @@ use crate::errors::Failure;
 use crate::options;
 
 /// A stream of updates. Dropping it stops the stream, but not the generation.
-#[derive(uniffi::Object)]
+#[derive(Default, uniffi::Object)]
 pub(crate) struct Watch {
     /// `None` while a call waits for an update, and after the end.
     watch: Arc<Mutex<Option<pipevideo::Watch>>>,
@@ -23,6 +24,7 @@ impl Watch {
     }
 }
 
+#[barrier(default)]
 #[uniffi::export]
 impl Watch {
     /// Returns the next update, or `None` at the end. Cancelling the call ends the stream.

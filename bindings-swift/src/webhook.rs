@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use bindings_macros::barrier;
 use pipevideo::WebhookEvent;
 
 use crate::errors::Failure;
@@ -22,6 +23,7 @@ impl Header {
     }
 }
 
+#[barrier(default)]
 #[uniffi::export]
 impl WebhookVerifier {
     #[uniffi::constructor]
