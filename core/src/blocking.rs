@@ -297,6 +297,12 @@ pub struct Download {
 }
 
 impl Download {
+    /// Sets the maximum size of the file, in bytes; see [`crate::Download::max_bytes`].
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.download = self.download.max_bytes(max_bytes);
+        self
+    }
+
     /// Calls a function each time that bytes have arrived, on the thread that downloads.
     pub fn on_progress(mut self, function: impl FnMut(Progress) + Send + 'static) -> Self {
         self.download = self.download.on_progress(function);

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::polling::Polling;
 use crate::polling::budget::RateLimit;
 use crate::webhook::Webhook;
-use crate::wire::BaseUrl;
+use crate::wire::{BaseUrl, VideoHosts};
 
 /// The options of a client, each with a default. Made by [`Client::builder`].
 ///
@@ -68,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) deadline: Duration,
     pub(crate) app: App,
     pub(crate) headers: HeaderMap,
+    pub(crate) video_hosts: VideoHosts,
 }
 
 /// The application that uses the service, for the service's statistics. Each field is optional.
@@ -185,6 +186,7 @@ impl ClientBuilder {
                 deadline: Duration::from_secs(900),
                 app: App::default(),
                 headers: HeaderMap::new(),
+                video_hosts: VideoHosts::ANY,
             },
             rate_limit: Some(RateLimit::default()),
             webhook_secrets: None,
@@ -229,7 +231,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Allows plain http to other machines, which exposes the key to the network.
+    /// Allows plain http to other machines, which exposes the key to the network. Videos may then be
+    /// on plain http and on private networks, wherever the service is.
     pub fn allow_insecure(mut self, allow: bool) -> Self {
         self.allow_insecure = allow;
         self
@@ -380,6 +383,9 @@ impl ClientBuilder {
         };
         let rate_limit = self.rate_limit;
         let identity = Identity { base_url: base_url.clone(), key: key.identity(), rate_limit };
+        if !self.allow_insecure {
+            self.config.video_hosts = base_url.video_hosts();
+        }
         self.config.base_url = base_url;
         let headers = call::standing_headers(&self.config)?;
         let route = RequestRoute {

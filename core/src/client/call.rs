@@ -19,7 +19,7 @@ use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Consequence, Operation};
-use crate::wire::{self, Request, Response};
+use crate::wire::{self, Request, Response, VideoHosts};
 
 /// The largest response that is read. The largest of the API, an account's usage, has some hundred
 /// kilobytes.
@@ -187,6 +187,7 @@ impl ClientInner {
             url: self.config.base_url.join(&request.path),
             headers,
             body: request.body.clone(),
+            hosts: VideoHosts::ANY,
         };
         if let Some(submission) = submission {
             submission.on_send();

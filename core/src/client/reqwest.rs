@@ -141,7 +141,7 @@ fn redirect(request: &HttpRequest, status: StatusCode, headers: &HeaderMap) -> O
     // A downgrade from https would expose the request.
     let is_safe = matches!((from.scheme(), to.scheme()), (_, "https") | ("http", "http"));
     let may_leave = request.method == Method::GET || from.origin() == to.origin();
-    (is_safe && may_leave).then_some(to)
+    (is_safe && may_leave && request.hosts.refuse(&to).is_none()).then_some(to)
 }
 
 fn into_response(mut response: reqwest::Response) -> HttpResponse {
@@ -246,4 +246,34 @@ fn versions() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::VideoHosts;
+
+    #[test]
+    fn a_redirect_leads_only_where_the_request_may_go() {
+        let service = Url::parse("https://api.example.com").unwrap();
+        for (hosts, location, follows) in [
+            (VideoHosts::of(&service), "https://videos.example.com/a", true),
+            (VideoHosts::of(&service), "/b", true),
+            (VideoHosts::of(&service), "https://169.254.169.254/a", false),
+            (VideoHosts::of(&service), "http://videos.example.com/a", false),
+            (VideoHosts::ANY, "https://169.254.169.254/a", true),
+            (VideoHosts::ANY, "http://videos.example.com/a", false),
+        ] {
+            let request = HttpRequest {
+                method: Method::GET,
+                url: Url::parse("https://videos.example.com/").unwrap(),
+                headers: HeaderMap::new(),
+                body: None,
+                hosts,
+            };
+            let headers = [(header::LOCATION, location.parse().unwrap())].into_iter().collect();
+            let next = redirect(&request, StatusCode::FOUND, &headers);
+            assert_eq!(next.is_some(), follows, "{hosts:?} {location}");
+        }
+    }
 }

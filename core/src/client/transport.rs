@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use crate::error::{Delivery, Error, ErrorKind};
+use crate::wire::VideoHosts;
 
 /// Sends requests over HTTP: the transport connects, encrypts and follows redirects.
 pub(crate) trait Transport: Send + Sync {
@@ -25,6 +26,8 @@ pub(crate) struct HttpRequest {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
+    /// Where a redirect may lead.
+    pub(crate) hosts: VideoHosts,
 }
 
 /// A response with a body that has not been read yet.

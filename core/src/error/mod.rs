@@ -160,12 +160,13 @@ impl Error {
         self.0.never_repeat
     }
 
-    /// Whether a file could not be written because its folder is missing or read-only, which no
-    /// further attempt changes.
+    /// Whether a download failed for a reason that no further attempt changes: the folder is missing
+    /// or read-only, the video is too large, or its host is refused.
     pub(crate) fn has_unusable_path(&self) -> bool {
         let source = self.0.source.as_deref().and_then(|source| source.downcast_ref());
         source.is_some_and(|error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+            use io::ErrorKind::{FileTooLarge, NotFound, PermissionDenied};
+            matches!(error.kind(), NotFound | PermissionDenied | FileTooLarge)
         })
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::VideoHosts;
 use crate::error::{Error, ErrorKind};
 
 /// The base URL of the API, without `/v1`.
@@ -52,6 +53,11 @@ impl BaseUrl {
         let mut url = self.0.clone();
         url.set_path(&[self.0.path().trim_end_matches('/'), path].concat());
         url
+    }
+
+    /// The hosts that the service may refer to.
+    pub(crate) fn video_hosts(&self) -> VideoHosts {
+        VideoHosts::of(&self.0)
     }
 
     pub(crate) fn is_loopback(&self) -> bool {

@@ -2,10 +2,13 @@
 //! the URLs.
 
 mod base_url;
+mod content;
 mod download;
 mod endpoints;
+mod part;
 #[cfg(test)]
 mod tests;
+mod video_hosts;
 
 use std::time::SystemTime;
 
@@ -13,8 +16,11 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 pub(crate) use base_url::BaseUrl;
-pub(crate) use download::{Part, RangeOutcome, range_headers, range_outcome};
+pub(crate) use content::{Content, Media, examine};
+pub(crate) use download::{RangeOutcome, range_headers, range_outcome};
 pub(crate) use endpoints::{create, engines, retrieve, usage};
+pub(crate) use part::{Description, Part};
+pub(crate) use video_hosts::VideoHosts;
 
 use crate::error::{self, Error, Redactor};
 use crate::json;

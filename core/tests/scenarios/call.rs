@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
-    AccountUsage, App, Client, Detail, EngineCatalog, Error, ErrorKind, Generation,
+    AccountUsage, App, Client, Detail, Download, EngineCatalog, Error, ErrorKind, Generation,
     GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, Update,
 };
 use rust_decimal::Decimal;
@@ -167,7 +167,8 @@ impl Call {
                     Some(name) => responses.download(&results.generations[name], path),
                     None => responses.download(id(), path),
                 };
-                download.await.map(|path| Returned::Value(json!(path)))
+                let max_bytes = arg("max_bytes").as_u64().unwrap_or(Download::MAX_BYTES);
+                download.max_bytes(max_bytes).await.map(|path| Returned::Value(json!(path)))
             }
             "responses.reconcile" => {
                 let error = &results.errors[named("error").unwrap()];

@@ -1,29 +1,30 @@
-//! The files of a download: `PATH.part` and `PATH.part.json`, then `PATH`.
+//! The paths of a download: `PATH.part` and `PATH.part.json`, then `PATH`.
 
-use std::fs::TryLockError;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::fs::{self, File, OpenOptions};
-use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
+use sha2::{Digest, Sha256};
+use tracing::warn;
 
-use super::Progress;
+use super::writer::{Writer, blocking};
 use crate::client::clock;
 use crate::error::{Error, ErrorKind};
-use crate::wire::Part;
 
 /// The paths of a download.
+#[derive(Clone, Debug)]
 pub(super) struct Target {
-    path: PathBuf,
-    part: PathBuf,
-    sidecar: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) part: PathBuf,
+    pub(super) description: PathBuf,
 }
 
-/// How often a locked part is tried. A download that was just dropped holds its lock until its last
-/// write, on another thread, is done: 20 times 25 ms are long for a write of one chunk and short for
-/// a caller who really runs two downloads.
-const LOCK_ATTEMPTS: u32 = 20;
+/// How often a locked description is tried. A download that was just dropped holds its lock until its
+/// last bytes are on the disk: 80 times 25 ms are long for that and short for a caller who really
+/// runs two downloads.
+const LOCK_ATTEMPTS: u32 = 80;
 /// The pause between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
@@ -44,163 +45,136 @@ impl Target {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return invalid("is not a regular file");
         }
+        let stem = stem(name);
         let sibling = |suffix: &str| {
-            let mut name = name.to_owned();
+            let mut name = stem.clone();
             name.push(suffix);
             path.with_file_name(name)
         };
-        Ok(Self { part: sibling(".part"), sidecar: sibling(".part.json"), path })
+        Ok(Self { part: sibling(".part"), description: sibling(DESCRIPTION_SUFFIX), path })
     }
 
     /// Opens the part, with the bytes that an earlier download of the same generation has stored.
+    ///
+    /// The lock is on the description, which stays open until the video is in place. The part itself
+    /// is closed before: some file systems, such as gcsfuse, store a file when it is closed.
     pub(super) async fn open(self, generation_id: &str) -> Result<Writer, Error> {
-        check_regular(&self.part)?;
-        check_regular(&self.sidecar)?;
-        let fresh = Part { generation_id: generation_id.to_owned(), ..Part::default() };
-        let earlier = fs::read(&self.sidecar).await.ok();
-        let earlier = earlier.and_then(|json| serde_json::from_slice::<Part>(&json).ok());
-        let file = open_locked(&self.part).await?;
-        let metadata = file.metadata().await;
-        let length = metadata.map_err(|error| disk("read", &self.part, error))?.len();
-        let mut writer = Writer { target: self, file, stored: length, part: fresh };
-        match earlier.filter(|earlier| earlier.generation_id == generation_id) {
-            Some(earlier) if earlier.length.is_none_or(|whole| length <= whole) => {
-                writer.part = earlier;
-                writer.seek(length).await?;
-            }
-            _ => writer.restart().await?,
-        }
-        Ok(writer)
+        let description = self.lock().await?;
+        let id = generation_id.to_owned();
+        blocking(move || {
+            let part = open_regular(&self.part)?;
+            Writer::new(self, part, description, id)
+        })
+        .await
     }
-}
 
-/// Rejects links, through which another user of a shared folder could have any file overwritten, and
-/// pipes, which would block.
-fn check_regular(path: &Path) -> Result<(), Error> {
-    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-        let message = format!("{} is not a regular file. Remove it.", path.display());
-        return Err(Error::new(ErrorKind::Download, message));
-    }
-    Ok(())
-}
-
-/// Opens a part and locks it against other downloads.
-async fn open_locked(path: &Path) -> Result<File, Error> {
-    let broken = |error| disk("opened", path, error);
-    for _ in 0..LOCK_ATTEMPTS {
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        let file = options.open(path).await.map_err(broken)?.into_std().await;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE).await,
-            // Some network file systems have no locks; there the caller must not run two downloads to
-            // one path.
-            Ok(()) | Err(TryLockError::Error(_)) => {
-                // The download that held the lock may have moved its file into place since: then this
-                // handle is of a complete video, which must not be written to.
-                let opened = same_file::Handle::from_file(file.try_clone().map_err(broken)?);
-                let at_path = same_file::Handle::from_path(path);
-                if matches!((opened, at_path), (Ok(opened), Ok(at_path)) if opened == at_path) {
-                    return Ok(File::from_std(file));
+    /// Opens the description and locks it against other downloads.
+    async fn lock(&self) -> Result<File, Error> {
+        for _ in 0..LOCK_ATTEMPTS {
+            let path = self.description.clone();
+            let locked = blocking(move || {
+                let file = open_regular(&path)?;
+                match file.try_lock() {
+                    Err(TryLockError::WouldBlock) => return Ok(None),
+                    Err(TryLockError::Error(error)) => warn!(
+                        %error,
+                        "the file system has no locks: two downloads to one path at once would mix"
+                    ),
+                    Ok(()) => {}
                 }
+                // The download that held the lock may have removed the file since.
+                Ok(is_at(&file, &path).then_some(file))
+            });
+            match locked.await? {
+                Some(file) => return Ok(file),
+                None => clock::sleep(LOCK_PAUSE).await,
             }
         }
+        let message = format!(
+            "another download is writing {}. Wait for it to end, or choose another path.",
+            self.part.display()
+        );
+        Err(Error::new(ErrorKind::Download, message))
     }
-    let message = format!(
-        "another download is writing {}. Wait for it to end, or choose another path.",
-        path.display()
-    );
-    Err(Error::new(ErrorKind::Download, message))
 }
 
-/// Writes the part, and moves it into place at the end.
-pub(super) struct Writer {
-    target: Target,
-    file: File,
-    stored: u64,
-    part: Part,
+const DESCRIPTION_SUFFIX: &str = ".part.json";
+/// The longest name of a file on most file systems, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The name of the file, shortened if it leaves no room for the suffix.
+fn stem(name: &OsStr) -> OsString {
+    let room = MAX_NAME - DESCRIPTION_SUFFIX.len();
+    // A longer name exists only on file systems with another limit, and leave it to them.
+    if name.len() <= room || name.len() > MAX_NAME {
+        return name.to_owned();
+    }
+    let hash = Sha256::digest(name.as_encoded_bytes());
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let text = name.to_string_lossy();
+    let end = (0..room - hash.len()).rev().find(|end| text.is_char_boundary(*end));
+    format!("{}-{hash}", &text[..end.unwrap_or_default()]).into()
 }
 
-impl Writer {
-    pub(super) fn part(&self) -> &Part {
-        &self.part
-    }
-
-    pub(super) fn stored(&self) -> u64 {
-        self.stored
-    }
-
-    pub(super) fn progress(&self) -> Progress {
-        Progress { downloaded: self.stored, total: self.part.length }
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.stored > 0 && self.part.length == Some(self.stored)
-    }
-
-    /// Prepares to write from this byte on, of the file that `part` describes.
-    pub(super) async fn begin(&mut self, start: u64, part: Part) -> Result<(), Error> {
-        self.seek(start).await?;
-        if part != self.part {
-            self.part = part;
-            let json =
-                serde_json::to_vec(&self.part).expect("strings and numbers can be written as JSON");
-            let written = fs::write(&self.target.sidecar, json).await;
-            written.map_err(|error| disk("written", &self.target.sidecar, error))?;
+/// Opens a file for reading and writing, and creates it if it is missing. Rejects links, through
+/// which another user of a shared folder could have any file overwritten, and pipes and devices.
+fn open_regular(path: &Path) -> Result<File, Error> {
+    let irregular = || {
+        let message = format!("{} is a link or not a regular file. Remove it.", path.display());
+        Error::new(ErrorKind::Download, message)
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    do_not_follow(&mut options);
+    let file = options.open(path).map_err(|error| {
+        // The errors of a link and of a directory differ between systems.
+        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+            irregular()
+        } else {
+            disk("opened", path, error)
         }
-        Ok(())
-    }
-
-    /// Discards what is stored.
-    pub(super) async fn restart(&mut self) -> Result<(), Error> {
-        let part = Part { generation_id: self.part.generation_id.clone(), ..Part::default() };
-        // The description is removed first: if the process ends in between, the bytes that are left
-        // are not resumed.
-        match fs::remove_file(&self.target.sidecar).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(disk("removed", &self.target.sidecar, error));
-            }
-            _ => self.part = part,
-        }
-        self.seek(0).await
-    }
-
-    /// Moves to this byte, and discards what is stored after it.
-    async fn seek(&mut self, to: u64) -> Result<(), Error> {
-        let moved = if self.stored == to { Ok(()) } else { self.file.set_len(to).await };
-        self.stored = to;
-        let moved = match moved {
-            Ok(()) => self.file.seek(SeekFrom::Start(to)).await.map(drop),
-            failed => failed,
-        };
-        moved.map_err(|error| disk("written", &self.target.part, error))
-    }
-
-    pub(super) async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        let written = self.file.write_all(chunk).await;
-        written.map_err(|error| disk("written", &self.target.part, error))?;
-        self.stored += chunk.len() as u64;
-        Ok(())
-    }
-
-    pub(super) async fn flush(&mut self) -> Result<(), Error> {
-        self.file.flush().await.map_err(|error| disk("written", &self.target.part, error))
-    }
-
-    /// Moves the complete video into place.
-    pub(super) async fn finish(mut self) -> Result<PathBuf, Error> {
-        self.flush().await?;
-        let synced = self.file.sync_all().await;
-        let Target { path, part, sidecar } = self.target;
-        synced.map_err(|error| disk("written", &part, error))?;
-        fs::rename(&part, &path).await.map_err(|error| disk("moved into place", &part, error))?;
-        // Without its part the description has no meaning, and the next download replaces it.
-        let _ = fs::remove_file(&sidecar).await;
-        Ok(path)
-    }
+    })?;
+    let metadata = file.metadata().map_err(|error| disk("read", path, error))?;
+    if metadata.is_file() && !has_other_names(&metadata) { Ok(file) } else { Err(irregular()) }
 }
 
-fn disk(what: &str, path: &Path, error: io::Error) -> Error {
+#[cfg(unix)]
+fn do_not_follow(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Opening a pipe must not block.
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+}
+
+#[cfg(windows)]
+fn do_not_follow(options: &mut OpenOptions) {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+    options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+}
+
+#[cfg(not(any(unix, windows)))]
+fn do_not_follow(_: &mut OpenOptions) {}
+
+/// Whether a file has hard links elsewhere.
+#[cfg(unix)]
+fn has_other_names(metadata: &fs::Metadata) -> bool {
+    // 0, if it was removed in between: the caller finds out.
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Whether this open file is the one at the path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let opened = file.try_clone().and_then(same_file::Handle::from_file);
+    let at_path = same_file::Handle::from_path(path);
+    matches!((opened, at_path), (Ok(opened), Ok(at_path)) if opened == at_path)
+}
+
+pub(super) fn disk(what: &str, path: &Path, error: io::Error) -> Error {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "Check that its folder exists.",
         io::ErrorKind::PermissionDenied => "Check that its folder is writable.",
@@ -208,4 +182,25 @@ fn disk(what: &str, path: &Path, error: io::Error) -> Error {
     };
     let message = format!("{} could not be {what}: {error}. {advice}", path.display());
     Error::new(ErrorKind::Download, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_leaves_room_for_the_suffix() {
+        for length in [10, 245, 246, 250, 255] {
+            for name in ["a".repeat(length), "é".repeat(length / 2) + &"e".repeat(length % 2)] {
+                let target = Target::new(Path::new("folder").join(&name)).unwrap();
+                let description = target.description.file_name().unwrap().to_str().unwrap();
+                assert!(description.len() <= MAX_NAME, "{length}: {}", description.len());
+                assert_eq!(description.starts_with(&name), length <= 245);
+                assert_eq!(target.description, target.part.with_extension("part.json"));
+            }
+        }
+        let other = |last: char| stem(format!("{}{last}", "a".repeat(250)).as_ref());
+        assert_ne!(other('b'), other('c'), "names with a common start stay apart");
+        assert_eq!(stem("a".repeat(256).as_ref()).len(), 256, "the file system decides");
+    }
 }
