@@ -36,9 +36,11 @@
 //! | `POST`, `DELETE /_emulator/deliveries/faults` | [`DeliveryFault`] | adds a fault, or removes all |
 //!
 //! These requests need no key, are not logged, and do not count towards the rate limit. An invalid
-//! body is answered with status 400 and a message.
+//! body is answered with status 400 and a message. A web page cannot make them: their `Host` has to be
+//! that of the loopback interface, and so has their `Origin` if they have one.
 
 mod api;
+mod bounded_log;
 mod clock;
 mod control;
 mod deliveries;

@@ -7,11 +7,12 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use crate::api;
+use crate::bounded_log::BoundedLog;
 use crate::clock::Clock;
 use crate::control::{ControlError, NewGeneration, Settlement};
 use crate::deliveries::{Deliveries, Endpoint, WebhookEndpoint, WebhookEvent};
 use crate::faults::{Fault, Faults};
-use crate::http::{Origin, Origins, ReceivedRequest, Request, RequestLog, Response};
+use crate::http::{Origin, Origins, ReceivedRequest, Request, Response};
 use crate::options::Options;
 use crate::service::{Money, Service};
 use crate::videos::{self, Assets};
@@ -32,7 +33,7 @@ pub(crate) struct EmulatorState {
 struct ChangingState {
     service: Service,
     faults: Faults,
-    log: RequestLog,
+    log: BoundedLog<ReceivedRequest>,
     /// How many responses the API has made, for their request ids.
     responses: u64,
 }
@@ -47,7 +48,7 @@ impl EmulatorState {
             changing: Mutex::new(ChangingState {
                 service: Service::new(options, origins.clone()),
                 faults: Faults::default(),
-                log: RequestLog::default(),
+                log: BoundedLog::default(),
                 responses: 0,
             }),
             origins,
@@ -91,7 +92,7 @@ impl EmulatorState {
             Origin::Video => videos::respond(&self.assets, &state.service.url_signer, request, now),
             Origin::Api => {
                 let mut response = api::respond(&mut state.service, request, now);
-                state.responses += 1;
+                state.responses = state.responses.wrapping_add(1);
                 api::add_request_id(&mut response, state.responses);
                 self.wake_delivery_worker(&state);
                 response

@@ -85,6 +85,38 @@ async fn the_balance_is_set() {
 }
 
 #[tokio::test]
+async fn requests_of_web_pages_are_refused() {
+    let bench = bench(json!({})).await;
+    let url = format!("{}/_emulator/faults", bench.emulator.base_url());
+    for (name, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
+        let fault = bench.http.post(&url).header(name, value).body(r#"{"status": 500}"#);
+        let refused = fault.send().await.unwrap();
+        assert_eq!(refused.status(), 403, "{name}");
+        assert!(refused.json::<Value>().await.unwrap()["message"].is_string());
+    }
+    assert_eq!(bench.get("/v1/usage").await.status(), 200, "no fault was added");
+}
+
+#[tokio::test]
+async fn extreme_amounts_do_not_overflow() {
+    let bench = bench(json!({ "balance_cents": i64::MIN, "video_bytes": u64::MAX })).await;
+    let tokens = json!({ "input_tokens": u64::MAX, "output_tokens": u64::MAX });
+    for id in ["gen_1", "gen_2"] {
+        bench.control(Method::POST, "generations", json!({ "id": id })).await;
+        let settlement = json!({ "status": "completed", "usage": tokens });
+        let path = format!("generations/{id}/settle");
+        let (status, settled) = bench.control(Method::POST, &path, settlement).await;
+        assert_eq!((status, &settled["usage"]["total_tokens"]), (200, &json!(u64::MAX)));
+    }
+    let totals = bench.get_json("/v1/usage").await;
+    assert_eq!(totals["totals"]["completed_requests"], 2);
+    assert!(totals["credit_balance"].as_f64().unwrap() < 0.0);
+    for cents in [i64::MAX, i64::MIN] {
+        assert_eq!(bench.control(Method::PUT, "balance", json!({ "cents": cents })).await.0, 204);
+    }
+}
+
+#[tokio::test]
 async fn faults_and_the_rate_limit_do_not_apply_to_control_requests() {
     let bench = bench(json!({ "rate_limit": { "requests": 0, "window_seconds": 9 } })).await;
     bench.emulator.fault(serde_json::from_value(json!({ "status": 500, "times": null })).unwrap());

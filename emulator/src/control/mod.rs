@@ -1,5 +1,6 @@
 //! The control interface `/_emulator/`: the methods of [`Emulator`](crate::Emulator) over HTTP.
 
+mod same_site;
 mod types;
 
 use hyper::StatusCode;
@@ -16,6 +17,9 @@ pub(crate) const PREFIX: &str = "/_emulator/";
 
 /// Carries out a control request.
 pub(crate) fn respond(state: &EmulatorState, request: &Request) -> Response {
+    if let Err(message) = same_site::check(&request.headers) {
+        return Response::message(StatusCode::FORBIDDEN, message);
+    }
     route(state, request).unwrap_or_else(|ControlError(message)| {
         Response::message(StatusCode::BAD_REQUEST, &message)
     })

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::bounded_log::{BoundedLog, Weigh, headers_weight, value_weight};
 use crate::control::ControlError;
 use crate::faults::FaultCount;
 
@@ -90,6 +91,12 @@ pub struct SentDelivery {
     pub at: f64,
 }
 
+impl Weigh for SentDelivery {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.id.len() + headers_weight(&self.headers) + value_weight(&self.body)
+    }
+}
+
 /// The content of a delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct WebhookEvent {
@@ -136,14 +143,22 @@ pub(crate) struct Deliveries {
 struct DeliveryState {
     endpoint: Endpoint,
     faults: Vec<(DeliveryFault, FaultCount)>,
-    sent: Vec<SentDelivery>,
+    sent: BoundedLog<SentDelivery>,
+    /// How many attempts have ended.
+    ended: usize,
     ids: fastrand::Rng,
 }
 
 impl Deliveries {
     pub(crate) fn new(endpoint: Endpoint, seed: u64) -> Self {
         let ids = fastrand::Rng::with_seed(seed);
-        let state = DeliveryState { endpoint, faults: Vec::new(), sent: Vec::new(), ids };
+        let state = DeliveryState {
+            endpoint,
+            faults: Vec::new(),
+            sent: BoundedLog::default(),
+            ended: 0,
+            ids,
+        };
         Self { state: Mutex::new(state), wake_worker: Notify::new(), logged: Notify::new() }
     }
 
@@ -187,12 +202,15 @@ impl Deliveries {
     }
 
     pub(crate) fn log(&self, sent: SentDelivery) {
-        self.lock().sent.push(sent);
+        let mut state = self.lock();
+        state.sent.push(sent);
+        state.ended = state.ended.saturating_add(1);
+        drop(state);
         self.logged.notify_waiters();
     }
 
     pub(crate) fn sent(&self) -> Vec<SentDelivery> {
-        self.lock().sent.clone()
+        self.lock().sent.entries()
     }
 
     /// Waits until `count` attempts have ended.
@@ -200,7 +218,7 @@ impl Deliveries {
         loop {
             // Created before the count is read, so that an attempt logged in between is not missed.
             let logged = self.logged.notified();
-            if self.lock().sent.len() >= count {
+            if self.lock().ended >= count {
                 return;
             }
             logged.await;

@@ -1,6 +1,6 @@
 //! The log of received requests.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,10 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Origin;
+use crate::bounded_log::{Weigh, headers_weight, value_weight};
 
-/// The size of the log: ten times the requests of the largest load test here (10,000 waits). Beyond
-/// it, the oldest entries are dropped.
-const MAX_ENTRIES: usize = 100_000;
 /// The largest body that is logged, 4 MiB: enough for the data URIs of the tests. Of a larger body only
 /// the length is logged.
 const MAX_LOGGED_BODY: usize = 4 << 20;
@@ -81,23 +79,12 @@ fn headers(headers: &HeaderMap, key: &str) -> BTreeMap<String, String> {
     all
 }
 
-/// The received requests, the oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct RequestLog(VecDeque<ReceivedRequest>);
-
-impl RequestLog {
-    pub(crate) fn push(&mut self, request: ReceivedRequest) {
-        if self.0.len() == MAX_ENTRIES {
-            self.0.pop_front();
-        }
-        self.0.push_back(request);
-    }
-
-    pub(crate) fn entries(&self) -> Vec<ReceivedRequest> {
-        self.0.iter().cloned().collect()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+impl Weigh for ReceivedRequest {
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.path.len()
+            + self.query.as_ref().map_or(0, String::len)
+            + headers_weight(&self.headers)
+            + value_weight(&self.body)
     }
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use hyper::{HeaderMap, Method};
 
 pub use log::ReceivedRequest;
-pub(crate) use log::RequestLog;
 pub use origins::Origin;
 pub(crate) use origins::Origins;
 pub(crate) use response::{Response, ResponseBody};

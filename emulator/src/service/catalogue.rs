@@ -65,10 +65,12 @@ impl Model {
     /// The cost of these tokens, rounded half up to a millionth of a dollar. It is rounded once, so that
     /// rounding errors do not add up.
     pub(crate) fn cost(&self, tokens: Tokens) -> Money {
-        let part = |count: u64, rate: Money| i128::from(count) * i128::from(rate.as_micros());
+        let part = |count: u64, rate: Money| {
+            i128::from(count).saturating_mul(i128::from(rate.as_micros()))
+        };
         let millionths = part(tokens.input_tokens, self.input_rate)
-            + part(tokens.output_tokens, self.output_rate);
-        let micros = (millionths + 500_000) / 1_000_000;
+            .saturating_add(part(tokens.output_tokens, self.output_rate));
+        let micros = millionths.saturating_add(500_000) / 1_000_000;
         Money::micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }

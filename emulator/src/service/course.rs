@@ -45,7 +45,7 @@ impl Course {
         // None at a speed of 0: the quotient is infinite.
         let duration = Duration::try_from_secs_f64(seconds / options.speed).ok();
         let tokens = Tokens {
-            input_tokens: BASE_INPUT_TOKENS + prompt_tokens,
+            input_tokens: BASE_INPUT_TOKENS.saturating_add(prompt_tokens),
             output_tokens: rng.u64(OUTPUT_TOKENS),
         };
         let fails = rng.f64() < options.failure_rate;

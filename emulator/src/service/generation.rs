@@ -98,7 +98,7 @@ impl Generation {
         let Some(step) = steps.get(*next).or(steps.last()).cloned() else {
             return;
         };
-        *next += 1;
+        *next = next.saturating_add(1);
         self.overrides = step.members();
         if let Some(status) = step.status() {
             self.move_to(status, at, ledger);
@@ -234,7 +234,7 @@ impl Generation {
         json!({
             "input_tokens": tokens.input_tokens,
             "output_tokens": tokens.output_tokens,
-            "total_tokens": tokens.input_tokens + tokens.output_tokens,
+            "total_tokens": tokens.input_tokens.saturating_add(tokens.output_tokens),
             "cost_usd": cost.as_usd(),
         })
     }

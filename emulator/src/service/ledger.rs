@@ -1,6 +1,5 @@
-//! Money, counted in millionths of a dollar so that all sums are exact.
-
-use std::ops::{Add, AddAssign, Sub, SubAssign};
+//! Money, counted in millionths of a dollar so that all sums are exact. Amounts come from outside, so
+//! sums stop at the largest amount, nine trillion dollars, instead of overflowing.
 
 use serde_json::Value;
 
@@ -21,6 +20,14 @@ impl Money {
         self.0
     }
 
+    pub(crate) const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// The amount in dollars, with at most six decimals.
     pub(crate) fn as_usd(self) -> Value {
         decimal(self.0, 1_000_000)
@@ -34,41 +41,9 @@ impl Money {
 
 /// The quotient as a JSON number. Up to a `count` of 2^53, the nearest float prints exactly it.
 fn decimal(count: i64, unit: i64) -> Value {
-    if count % unit == 0 {
-        return (count / unit).into();
-    }
-    (count as f64 / unit as f64).into()
-}
-
-impl Add for Money {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
-    }
-}
-
-impl Sub for Money {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-}
-
-impl AddAssign for Money {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl SubAssign for Money {
-    fn sub_assign(&mut self, other: Self) {
-        *self = *self - other;
-    }
-}
-
-impl std::iter::Sum for Money {
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::default(), Add::add)
+    match (count.checked_div(unit), count.checked_rem(unit)) {
+        (Some(whole), Some(0)) => whole.into(),
+        _ => (count as f64 / unit as f64).into(),
     }
 }
 
@@ -100,7 +75,7 @@ impl Ledger {
     pub(crate) fn charge(&mut self, cost: Money) -> bool {
         let enough = self.balance >= cost;
         if enough {
-            self.balance -= cost;
+            self.balance = self.balance.saturating_sub(cost);
         }
         enough
     }
@@ -108,7 +83,7 @@ impl Ledger {
     /// Charges the cost even if the balance becomes negative: a status that a test has set counts as a
     /// fact.
     pub(crate) fn force_charge(&mut self, cost: Money) {
-        self.balance -= cost;
+        self.balance = self.balance.saturating_sub(cost);
     }
 }
 
@@ -124,6 +99,17 @@ mod tests {
         assert_eq!(text(Money::cents(100).as_cents()), "100");
         assert_eq!(text(Money::micros(99_999_987_655).as_cents()), "9999998.7655");
         assert_eq!(text(Money::micros(-1).as_usd()), "-1e-6");
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_amount() {
+        let mut ledger = Ledger::new(Money::cents(i64::MIN));
+        ledger.force_charge(Money::micros(i64::MAX));
+        assert_eq!(ledger.balance(), Money::micros(i64::MIN));
+        assert!(!ledger.charge(Money::micros(1)));
+        let largest = Money::micros(i64::MAX);
+        assert_eq!(largest.saturating_add(largest), largest);
+        assert_eq!(Money::micros(i64::MIN).as_cents().to_string(), "-922337203685477.6");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The state of the service: generations, balance, rate limit. Pure: time is an argument, counted from
 //! the Unix epoch. Call `advance` before any other method, so that everything due has happened.
 
+#![warn(clippy::arithmetic_side_effects, reason = "amounts and times come from outside")]
+
 pub(crate) mod catalogue;
 mod course;
 mod generation;

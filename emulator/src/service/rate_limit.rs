@@ -32,7 +32,8 @@ impl RateLimiter {
             self.admitted.push_back(now);
             return Ok(());
         }
-        let room = self.admitted.front().map_or(window, |&at| at.saturating_add(window) - now);
+        let ends = self.admitted.front().map(|&at| at.saturating_add(window));
+        let room = ends.map_or(window, |ends| ends.saturating_sub(now));
         Err((room.as_secs_f64().ceil() as u64).max(1))
     }
 }

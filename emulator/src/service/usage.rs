@@ -55,19 +55,19 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, generation: &Generation) {
-        self.requests += 1;
+        increase(&mut self.requests, 1);
         match generation.stage {
             Stage::Completed => {
-                self.completed += 1;
-                self.latency_ms += generation.latency_ms().unwrap_or(0);
+                increase(&mut self.completed, 1);
+                increase(&mut self.latency_ms, generation.latency_ms().unwrap_or(0));
             }
-            Stage::Failed => self.failed += 1,
+            Stage::Failed => increase(&mut self.failed, 1),
             _ => {}
         }
         if let Some(cost) = generation.charged {
-            self.cost += cost;
-            self.prompt_tokens += generation.course.tokens.input_tokens;
-            self.completion_tokens += generation.course.tokens.output_tokens;
+            self.cost = self.cost.saturating_add(cost);
+            increase(&mut self.prompt_tokens, generation.course.tokens.input_tokens);
+            increase(&mut self.completion_tokens, generation.course.tokens.output_tokens);
         }
     }
 
@@ -78,7 +78,7 @@ impl Tally {
             "completed_count": self.completed,
             "failed_count": self.failed,
             "total_cost_cents": self.cost.as_cents(),
-            "total_duration_seconds": self.completed * VIDEO_SECONDS,
+            "total_duration_seconds": self.completed.saturating_mul(VIDEO_SECONDS),
         })
     }
 
@@ -96,6 +96,11 @@ impl Tally {
             "avg_latency_ms": self.latency_ms.checked_div(self.completed),
         })
     }
+}
+
+/// Token counts come from outside, so their sums may not overflow.
+fn increase(sum: &mut u64, by: u64) {
+    *sum = sum.saturating_add(by);
 }
 
 fn by_route((date, routes): (&String, &BTreeMap<Route, Tally>)) -> Value {
@@ -118,6 +123,10 @@ fn recent(generation: &Generation) -> Value {
 }
 
 /// The UTC date of a time since the Unix epoch (Howard Hinnant's `civil_from_days`).
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "seconds divided by 86,400 are far from any bound"
+)]
 fn date(at: Duration) -> String {
     let days = at.as_secs() / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
