@@ -14,6 +14,48 @@ const PLATFORMS = [
   'win32-x64-msvc',
 ];
 
+/** Loads a platform's package. Tools that copy what a program needs, such as `@vercel/nft` in the standalone output
+ * of Next.js, find only what is required by a constant name; and bundlers accept that a package is not installed
+ * only inside `try`. */
+function loadPackage(name, failures) {
+  try {
+    switch (name) {
+      case 'linux-x64-gnu':
+        return require('pipevideo-linux-x64-gnu');
+      case 'linux-x64-musl':
+        return require('pipevideo-linux-x64-musl');
+      case 'linux-arm64-gnu':
+        return require('pipevideo-linux-arm64-gnu');
+      case 'linux-arm64-musl':
+        return require('pipevideo-linux-arm64-musl');
+      case 'darwin-x64':
+        return require('pipevideo-darwin-x64');
+      case 'darwin-arm64':
+        return require('pipevideo-darwin-arm64');
+      default:
+        return require('pipevideo-win32-x64-msvc');
+    }
+  } catch (error) {
+    if (!isMissing(error, `pipevideo-${name}`)) failures.push(error);
+    return null;
+  }
+}
+
+/** Loads the module that was built in the repository. The published package has none. */
+function loadBuilt(name, failures) {
+  const path = `../npm/${name}/pipevideo.${name}.node`;
+  try {
+    return require(path);
+  } catch (error) {
+    if (!isMissing(error, path)) failures.push(error);
+    return null;
+  }
+}
+
+function isMissing(error, path) {
+  return error.code === 'MODULE_NOT_FOUND' && String(error.message).includes(path);
+}
+
 /** Loads the first candidate that is installed. npm installs the one for the system's C library; if both are
  * installed, the wrong one fails to load and the other is tried. */
 function load() {
@@ -21,14 +63,8 @@ function load() {
   const candidates = PLATFORMS.filter((name) => name === here || name.startsWith(`${here}-`));
   const failures = [];
   for (const name of candidates) {
-    for (const path of [`../npm/${name}/pipevideo.${name}.node`, `pipevideo-${name}`]) {
-      try {
-        return require(path);
-      } catch (error) {
-        const missing = error.code === 'MODULE_NOT_FOUND' && String(error.message).includes(path);
-        if (!missing) failures.push(error);
-      }
-    }
+    const loaded = loadBuilt(name, failures) ?? loadPackage(name, failures);
+    if (loaded !== null) return loaded;
   }
   throw new Error(message(here, candidates, failures), { cause: failures[0] });
 }
