@@ -85,6 +85,9 @@ mod client;
 mod error;
 #[cfg(feature = "uniffi")]
 mod foreign;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod model;
 mod polling;

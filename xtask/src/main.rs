@@ -6,8 +6,11 @@
 //!
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
 //! generated from it; `cargo xtask generate --check` compares only.
+//!
+//! `cargo xtask fuzz SECONDS` runs each fuzz target for this long, or only the one that is named.
 
 mod documents;
+mod fuzz;
 mod generate;
 mod node;
 mod python;
@@ -22,7 +25,8 @@ use std::time::Instant;
 
 use steps::Steps;
 
-/// A language of the repository, or its documents, and the function that runs its tests.
+/// A language of the repository, or its documents or fuzz targets, and the function that runs its
+/// tests.
 struct Language {
     name: &'static str,
     test: fn(&mut Steps),
@@ -32,13 +36,15 @@ struct Language {
 enum Command {
     Test(Vec<&'static Language>),
     Generate { check: bool },
+    Fuzz { seconds: u32, target: Option<String> },
 }
 
-const LANGUAGES: [Language; 5] = [
+const LANGUAGES: [Language; 6] = [
     Language { name: "rust", test: rust::test },
     Language { name: "python", test: python::test },
     Language { name: "node", test: node::test },
     Language { name: "swift", test: swift::test },
+    Language { name: "fuzz", test: fuzz::test },
     // Last: it uses the tools that the others install.
     Language { name: "documents", test: documents::test },
 ];
@@ -48,6 +54,11 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match command(&arguments) {
         Ok(Command::Test(languages)) => test(&languages, &root),
+        Ok(Command::Fuzz { seconds, target }) => {
+            let mut steps = Steps::new("fuzz", &root);
+            fuzz::run(&mut steps, seconds, target.as_deref());
+            if steps.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Ok(Command::Generate { check }) => match generate::run(&root, check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {
@@ -64,7 +75,8 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n\nLanguages: {}. \
+        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n       cargo xtask \
+         fuzz SECONDS [TARGET]\n\nLanguages: {}. \
          Default: all of them.\n\nMissing tools are installed where that is possible; \
          CONTRIBUTING.md lists them.",
         known()
@@ -88,6 +100,12 @@ fn command(arguments: &[String]) -> Result<Command, String> {
         ("generate", []) => Ok(Command::Generate { check: false }),
         ("generate", [option]) if option == "--check" => Ok(Command::Generate { check: true }),
         ("generate", _) => Err("generate takes no argument but --check".to_owned()),
+        ("fuzz", [seconds, target @ ..]) if target.len() < 2 => {
+            let seconds =
+                seconds.parse().map_err(|_| format!("{seconds:?} is not a number of seconds"));
+            Ok(Command::Fuzz { seconds: seconds?, target: target.first().cloned() })
+        }
+        ("fuzz", _) => Err("fuzz takes a number of seconds and perhaps a target".to_owned()),
         _ => Err(format!("unknown command {command:?}")),
     }
 }
@@ -129,7 +147,7 @@ mod tests {
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string()).collect();
         match command(&arguments)? {
             Command::Test(languages) => Ok(languages.iter().map(|l| l.name).collect()),
-            Command::Generate { .. } => Ok(Vec::new()),
+            Command::Generate { .. } | Command::Fuzz { .. } => Ok(Vec::new()),
         }
     }
 
@@ -145,6 +163,8 @@ mod tests {
             names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; the languages are: rust")
         );
         assert!(names(&["generate", "--chekc"]).unwrap_err().contains("--check"));
+        assert!(names(&["fuzz"]).unwrap_err().contains("seconds"));
+        assert!(names(&["fuzz", "long"]).unwrap_err().contains("\"long\""));
         assert!(names(&["tset"]).unwrap_err().contains("tset"));
         assert!(names(&[]).is_err());
     }

@@ -19,6 +19,11 @@ impl Steps {
         Self { language, root: root.to_owned(), failed: Vec::new(), not_run: Vec::new() }
     }
 
+    /// The root of the repository, where the commands run.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The names of the failed steps.
     pub(crate) fn failed(&self) -> &[String] {
         &self.failed
