@@ -4,6 +4,7 @@
 mod closing;
 mod fake;
 mod money;
+mod network;
 mod pace;
 mod panics;
 mod waits;
