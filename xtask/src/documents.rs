@@ -23,6 +23,9 @@ const STAND_ALONE: [&str; 4] = [
     "bindings-node/README.md",
 ];
 
+/// The document in which each name of a test is checked.
+const GUARANTEES: &str = "docs/guarantees.md";
+
 /// Sources that may include documents as doctests.
 const DOCTESTS: [&str; 2] = ["core/src/lib.rs", "emulator/src/lib.rs"];
 
@@ -97,7 +100,9 @@ fn problems(document: &Document, repository: &Repository) -> Vec<String> {
         problems.into_iter().map(|problem| at(document, block.line, &problem))
     });
     let spans = document.spans.iter().flat_map(|span| {
-        let problems = match missing_path(&span.text, repository) {
+        let missing = missing_path(&span.text, repository)
+            .or_else(|| missing_test(&span.text, document, repository));
+        let problems = match missing {
             Some(problem) => vec![problem],
             None => commands::problems(&span.text, &document.path, repository),
         };
@@ -133,6 +138,16 @@ fn missing_path(text: &str, repository: &Repository) -> Option<String> {
     let is_pattern = text.contains(|it: char| it.is_whitespace() || "*…<>{}".contains(it));
     let is_missing = !is_pattern && repository.is_path(text) && !repository.has(text);
     is_missing.then(|| format!("{text} is not a file that git tracks"))
+}
+
+/// Why code within a line of the guarantees names no test. A name with two underscores is one of a
+/// test or a scenario.
+fn missing_test(text: &str, document: &Document, repository: &Repository) -> Option<String> {
+    let is_name =
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || b"0123456789_".contains(&byte))
+            && text.matches('_').count() >= 2;
+    let is_missing = document.path == GUARANTEES && is_name && !repository.has_test(text);
+    is_missing.then(|| format!("{text} is neither a test nor a scenario"))
 }
 
 fn block_problems(block: &Block, document: &Document, repository: &Repository) -> Vec<String> {
@@ -280,6 +295,15 @@ cargo run --example hello -- \"a | b\" # a comment
             let found = found(wrong);
             assert!(found.len() == 1 && found[0].contains(problem), "{wrong}: {found:?}");
         }
+    }
+
+    #[test]
+    fn the_guarantees_name_tests_that_exist() {
+        let files = ["conformance/scenarios/poll_after_503.json"];
+        let repository = Repository::for_tests(&files, &[]);
+        let found = |text| problems(&Document::parse(GUARANTEES, text), &repository);
+        assert_eq!(found("`poll_after_503` and `rate_limit`"), Vec::<String>::new());
+        assert!(found("`a_test_that_is_gone`")[0].contains("neither a test nor a scenario"));
     }
 
     #[test]

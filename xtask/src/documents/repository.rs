@@ -15,6 +15,8 @@ pub(super) struct Repository {
     folders: BTreeSet<String>,
     texts: BTreeMap<String, String>,
     packages: Vec<Package>,
+    /// The functions of all Rust sources and the scenarios, by name.
+    tests: BTreeSet<String>,
     /// The documents with Rust blocks that are compiled.
     pub(super) doctests: BTreeSet<String>,
 }
@@ -28,17 +30,25 @@ pub(super) struct Package {
 }
 
 impl Repository {
-    /// Reads the documents and manifests among these files, one on each line.
+    /// Reads the documents, manifests and names of tests among these files, one on each line.
     pub(super) fn read(root: &Path, files: &str) -> Result<Self, String> {
         let mut repository = Self::of(files.lines());
         for path in &repository.files {
-            let is_read = path.ends_with(".md") || path.ends_with("Cargo.toml");
-            if !is_read && !DOCTESTS.contains(&path.as_str()) {
+            let is_source = path.ends_with(".rs");
+            let is_kept = path.ends_with(".md")
+                || path.ends_with("Cargo.toml")
+                || DOCTESTS.contains(&path.as_str());
+            if !is_source && !is_kept {
                 continue;
             }
             let text = fs::read_to_string(root.join(path))
                 .map_err(|error| format!("{path} cannot be read: {error}"))?;
-            repository.texts.insert(path.clone(), text);
+            if is_source {
+                repository.tests.extend(functions(&text));
+            }
+            if is_kept {
+                repository.texts.insert(path.clone(), text);
+            }
         }
         repository.read_texts()?;
         Ok(repository)
@@ -105,6 +115,11 @@ impl Repository {
         text.split_once('/').is_some_and(|(first, _)| self.folders.contains(first))
     }
 
+    /// Whether there is a test or a scenario of this name.
+    pub(super) fn has_test(&self, name: &str) -> bool {
+        self.tests.contains(name) || self.has(&format!("conformance/scenarios/{name}.json"))
+    }
+
     /// The anchors of a document.
     pub(super) fn anchors(&self, path: &str) -> Option<BTreeSet<String>> {
         Some(Document::parse(path, self.texts.get(path)?).anchors)
@@ -128,6 +143,11 @@ impl Repository {
                 .iter()
                 .any(|file| self.files.contains(&format!("{}/{folder}/{file}", package.folder)))
     }
+}
+
+/// The names of the functions in a Rust source.
+fn functions(source: &str) -> impl Iterator<Item = String> {
+    source.split("fn ").skip(1).filter_map(|rest| Some(rest.split_once('(')?.0.to_owned()))
 }
 
 fn name_of(table: &toml::Value) -> Option<String> {
