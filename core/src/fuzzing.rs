@@ -95,13 +95,15 @@ pub fn media(data: &[u8]) {
     }
 }
 
-/// A value that could be read is written as JSON that reads as the same value.
+/// A value that was read is written as JSON that reads as the same value. The first time, a number
+/// with more digits than an exact decimal has is rounded to a float among the unknown fields.
 fn reads_what_it_writes<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
     json: &[u8],
 ) {
     if let Ok(value) = crate::json::read::<T>(json) {
-        let written = serde_json::to_vec(&value).unwrap();
-        assert_eq!(crate::json::read::<T>(&written).unwrap(), value);
+        let rewritten = |value: &T| serde_json::to_vec(value).unwrap();
+        let value = crate::json::read::<T>(&rewritten(&value)).unwrap();
+        assert_eq!(crate::json::read::<T>(&rewritten(&value)).unwrap(), value);
         let _ = format!("{value:?}");
     }
 }
