@@ -1,8 +1,12 @@
 //! How a fault changes a response.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::Fault;
@@ -22,6 +26,12 @@ impl Fault {
             _ => self.replacement(origins, origin),
         };
         self.patch(&mut response, origins, origin);
+        if self.gzip
+            && let Some(body) = response.body.buffered()
+        {
+            response.body = compressed(&body).into();
+            response = response.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         for (name, value) in &self.headers {
             let value = origins.expand(value, origin);
             match (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
@@ -67,6 +77,15 @@ impl Fault {
         body.extend(changes);
         response.body = Bytes::from(Value::Object(body).to_string()).into();
     }
+}
+
+fn compressed(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder
+        .write_all(body)
+        .and_then(|()| encoder.finish())
+        .expect("memory can be written to")
+        .into()
 }
 
 /// A fault that cannot be applied is reported to the client, where its author will see it.

@@ -62,6 +62,8 @@ pub struct Fault {
     pub drop: Option<Break>,
     /// Members that replace those of the regular JSON response.
     pub patch: Option<Map<String, Value>>,
+    /// Whether the response is compressed with gzip, as a CDN does.
+    pub gzip: bool,
     /// Whether the service carries out the request.
     ///
     /// None: it does, unless `status` or `body` replaces its response or `drop` is `before_reading`.
@@ -85,6 +87,7 @@ impl Default for Fault {
             delay_ms: 0,
             drop: None,
             patch: None,
+            gzip: false,
             taken: None,
             after_deliveries: None,
             claim: None,
