@@ -1,16 +1,42 @@
 //! JSON, including what lenient writers make of it.
 
-use serde::de::DeserializeOwned;
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-/// Reads JSON. An unpaired surrogate reads as U+FFFD.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads JSON. A byte order mark before the first value and anything after it are skipped, and an
+/// unpaired surrogate reads as U+FFFD.
 ///
-/// JavaScript writes one where it cuts a text in the middle of an emoji. Rejecting it, as serde_json
-/// does, would lose the response of a paid create.
+/// Proxies and frameworks add the former two, and JavaScript writes the last where it cuts a text in
+/// the middle of an emoji. Rejecting them, as serde_json does, would lose the response of a paid
+/// create.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(json).or_else(|error| match without_unpaired(json) {
-        Some(repaired) => serde_json::from_slice(&repaired),
+    let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
+    let read = first(json).or_else(|error| match without_unpaired(json) {
+        Some(repaired) => first(&repaired),
         None => Err(error),
-    })
+    });
+    read.map(|(value, _)| value)
+}
+
+/// Splits a text into the JSON of its first value, without a byte order mark, and what follows it.
+pub(crate) fn split_first(text: &Bytes) -> serde_json::Result<(Bytes, Bytes)> {
+    let mark = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let mut json = text.slice(mark..);
+    let (_, length) = first::<IgnoredAny>(&json)?;
+    let rest = json.split_off(length);
+    Ok((json, rest))
+}
+
+/// The first value of a text, and where it ends.
+fn first<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter();
+    match values.next() {
+        Some(value) => Ok((value?, values.byte_offset())),
+        // There is none, and this is the error for it.
+        None => serde_json::from_slice(json).map(|value| (value, 0)),
+    }
 }
 
 /// The JSON with U+FFFD in place of each unpaired surrogate; `None` if there is none.
@@ -52,7 +78,7 @@ fn escaped(json: &[u8], at: usize) -> Option<u16> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     #[test]
     fn unpaired_surrogates_are_replaced() {
@@ -70,6 +96,22 @@ mod tests {
         ] {
             assert_eq!(read::<String>(text.as_bytes()).ok().as_deref(), read_as, "{text}");
         }
+    }
+
+    #[test]
+    fn what_surrounds_the_value_is_skipped() {
+        for (text, rest) in [
+            ("\u{feff}{\"a\":1}", ""),
+            ("\u{feff} {\"a\":1}\n", "\n"),
+            ("{\"a\":1}<!-- 12 ms -->", "<!-- 12 ms -->"),
+            ("{\"a\":1}\0\0", "\0\0"),
+        ] {
+            let (json, after) = split_first(&Bytes::from(text)).unwrap();
+            assert_eq!((json.trim_ascii(), &after[..]), (&br#"{"a":1}"#[..], rest.as_bytes()));
+            assert_eq!(read::<Value>(text.as_bytes()).unwrap(), json!({"a": 1}));
+        }
+        let empty = read::<Value>(b"\xef\xbb\xbf ").unwrap_err();
+        assert!(empty.is_eof(), "{empty}");
     }
 
     proptest! {

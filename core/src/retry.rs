@@ -89,6 +89,8 @@ fn verdict(operation: Operation, error: &Error) -> Verdict {
     use ErrorKind::{ApiStatus, Connection, Decode, RateLimited, Server, Timeout};
     use Operation::{Create, Poll, Read};
     match (operation, error.kind()) {
+        // It names a generation, which may have been made in spite of the status.
+        (Create, RateLimited | ApiStatus) if error.generation_id().is_some() => Verdict::Uncertain,
         // The service says that it did not process the request.
         (_, RateLimited) => Verdict::Transient,
         (Create, Connection | Timeout) if error.delivery() == Delivery::NotSent => {
@@ -194,6 +196,14 @@ mod tests {
             let error = error(ErrorKind::ApiStatus, Delivery::Answered).with_status(status);
             assert_eq!(verdict(Operation::Create, &error), Verdict::Uncertain);
             assert_eq!(verdict(Operation::Read, &error), Verdict::Permanent);
+        }
+    }
+
+    #[test]
+    fn a_create_with_an_id_in_its_response_may_have_been_processed() {
+        for kind in [ErrorKind::RateLimited, ErrorKind::ApiStatus] {
+            let error = error(kind, Delivery::Answered).with_generation_id("gen_1");
+            assert_eq!(verdict(Operation::Create, &error), Verdict::Uncertain);
         }
     }
 

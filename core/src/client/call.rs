@@ -21,18 +21,25 @@ use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Consequence, Operation};
 use crate::wire::{self, Request, Response, VideoHosts};
 
-/// The largest response that is read. The largest of the API, an account's usage, has some hundred
-/// kilobytes.
-const MAX_RESPONSE: usize = 64 << 20;
-
 impl ClientInner {
     /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         let call = async {
-            let called = self.call(Operation::Read, request, None).await;
-            called.map(|(value, _)| value).map_err(|failure| failure.error)
+            let called = self.call(Operation::Read, request, None, Response::parse).await;
+            called.map_err(|failure| failure.error)
         };
         self.until_closed(closing::read_ended, call).await
+    }
+
+    /// Retrieves a generation.
+    pub(crate) async fn retrieve(&self, id: &GenerationId) -> Result<Generation, Error> {
+        let request = wire::retrieve(id);
+        let call = async {
+            let called = self.call(Operation::Read, &request, None, generation(Some(id))).await;
+            called.map(|(generation, _)| generation).map_err(|failure| failure.error)
+        };
+        let ended = self.until_closed(closing::read_ended, call).await;
+        ended.map_err(|error| error.with_generation_id(id.as_str()))
     }
 
     /// Creates a generation. The request is sent again only if the service certainly did not
@@ -44,7 +51,7 @@ impl ClientInner {
     ) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
         submission.on_begin(&request.model);
-        match self.call::<Generation>(Operation::Create, &call, Some(submission)).await {
+        match self.call(Operation::Create, &call, Some(submission), generation(None)).await {
             Ok((generation, json)) => {
                 submission.on_created(&generation.id);
                 lock(&self.state.created).insert(&generation.id, clock::now());
@@ -59,20 +66,21 @@ impl ClientInner {
 
     /// Polls a generation once, with the permit that was acquired for it.
     pub(crate) async fn poll(&self, id: &GenerationId, permit: Permit) -> Result<Snapshot, Error> {
-        let polled = self.attempt(&wire::retrieve(id), Some(permit), None).await;
+        let request = wire::retrieve(id);
+        let polled = self.attempt(&request, Some(permit), None, generation(Some(id))).await;
         polled
-            .and_then(|(generation, json)| Ok(Snapshot::new(check_id(id, generation)?, json)))
+            .map(|(generation, json)| Snapshot::new(generation, json))
             .map_err(|error| error.with_generation_id(id.as_str()))
     }
 
     /// Sends until there is a response, or until the error says that it must not be sent again.
-    /// Returns the value and its JSON.
-    async fn call<T: DeserializeOwned>(
+    async fn call<T>(
         &self,
         operation: Operation,
         request: &Request,
         submission: Option<&Submission>,
-    ) -> Result<(T, Bytes), Failure> {
+        parse: impl Parse<T>,
+    ) -> Result<T, Failure> {
         let span = debug_span!(
             "call",
             method = %request.method, path = request.path,
@@ -91,7 +99,7 @@ impl ClientInner {
                 attempts += 1;
                 let sent_at = clock::wall();
                 Span::current().record("attempt", attempts);
-                let error = match self.attempt(request, permit, submission).await {
+                let error = match self.attempt(request, permit, submission, parse).await {
                     Ok(value) => return Ok(value),
                     // Without a token there was no request that could count as an attempt.
                     Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
@@ -121,12 +129,13 @@ impl ClientInner {
     }
 
     /// Sends a request once, and reports to the budget how it went.
-    async fn attempt<T: DeserializeOwned>(
+    async fn attempt<T>(
         &self,
         request: &Request,
         mut permit: Option<Permit>,
         submission: Option<&Submission>,
-    ) -> Result<(T, Bytes), Error> {
+        parse: impl Parse<T>,
+    ) -> Result<T, Error> {
         if let Some(permit) = &mut permit {
             permit.start();
         }
@@ -147,13 +156,13 @@ impl ClientInner {
         };
         span.record("status", response.status.as_u16());
         let redactor = Redactor { key: &key };
-        let result = response.parse(&redactor, clock::wall());
+        let result = parse(&response, &redactor, clock::wall());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
         {
             permit.on_rate_limited(error.retry_after());
         }
-        result.map(|value| (value, response.body))
+        result
     }
 
     /// Makes one exchange within the request timeout. Returns the response and the key that was sent.
@@ -192,12 +201,22 @@ impl ClientInner {
         if let Some(submission) = submission {
             submission.on_send();
         }
-        // One timeout for all of it: a response that stops half way is as good as none.
-        let exchange = async { read_to_end(self.transport.send(request).await?).await };
-        match clock::within(timeout, exchange).await {
-            Some(response) => Ok((response?, key)),
-            None => Err(late("the service sent no response", Delivery::Unknown)),
-        }
+        let began = clock::now();
+        let mut response = match clock::within(timeout, self.transport.send(request)).await {
+            Some(response) => response?,
+            None => return Err(late("the service sent no response", Delivery::Unknown)),
+        };
+        // One timeout for both: a response that stops half way is as good as none.
+        let left = timeout.saturating_sub(clock::now().saturating_sub(began));
+        let mut body = BytesMut::new();
+        // What has arrived is kept in any case. It may have the id of a generation.
+        let cut = match clock::within(left, read_to_end(&mut response, &mut body)).await {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.into()),
+            None => Some(late("the service sent only a part of its response", Delivery::Unknown)),
+        };
+        let HttpResponse { status, headers, .. } = response;
+        Ok((Response { status, headers, body: body.freeze(), cut }, key))
     }
 }
 
@@ -208,16 +227,19 @@ struct Failure {
     sent_at: SystemTime,
 }
 
-/// Checks that a response is about the generation that was asked for: a wait must not end with the
-/// video of another one.
-fn check_id(id: &GenerationId, generation: Generation) -> Result<Generation, Error> {
-    if generation.id == id.as_str() {
-        return Ok(generation);
+/// How a response is read.
+trait Parse<T>: Fn(&Response, &Redactor<'_>, SystemTime) -> Result<T, Error> + Copy {}
+
+impl<T, F> Parse<T> for F where
+    F: Fn(&Response, &Redactor<'_>, SystemTime) -> Result<T, Error> + Copy
+{
+}
+
+/// Reads a generation: this one, if it was asked for by its id.
+fn generation(asked: Option<&GenerationId>) -> impl Parse<(Generation, Bytes)> {
+    move |response: &Response, redactor: &Redactor<'_>, now| {
+        response.generation(asked, redactor, now)
     }
-    let error = Error::new(ErrorKind::Decode, "the response is about another generation.");
-    Err(error.with_delivery(Delivery::Answered).with_advice(
-        "Check the base URL, and whether a proxy or a cache responds in the service's place.",
-    ))
 }
 
 /// Whether the token function failed, or returned what cannot be a token.
@@ -226,19 +248,19 @@ fn is_of_token(error: &Error) -> bool {
         && matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Configuration)
 }
 
-async fn read_to_end(mut response: HttpResponse) -> Result<Response, TransportError> {
-    let mut body = BytesMut::new();
+/// Reads a body to its end, or until it is longer than any of the API.
+async fn read_to_end(
+    response: &mut HttpResponse,
+    body: &mut BytesMut,
+) -> Result<(), TransportError> {
     while let Some(chunk) = response.body.next().await {
-        let chunk = chunk?;
+        body.extend_from_slice(&chunk?);
         // Checked while reading, since Content-Length may be missing or wrong.
-        if body.len() + chunk.len() > MAX_RESPONSE {
-            let what = "the response is far larger than any of the API";
-            return Err(TransportError { what, delivery: Delivery::Unknown, source: None });
+        if body.len() > wire::MAX_RESPONSE {
+            break;
         }
-        body.extend_from_slice(&chunk);
     }
-    let body = body.freeze();
-    Ok(Response { status: response.status, headers: response.headers, body })
+    Ok(())
 }
 
 /// The headers of every request.
@@ -250,5 +272,7 @@ pub(crate) fn standing_headers(config: &super::Config) -> Result<HeaderMap, Erro
     config.app.write(&mut headers)?;
     // The caller's headers come last, so that they replace ours, the user agent for instance.
     headers.extend(config.headers.clone());
+    // Not this one: a response in another coding could not be read.
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(wire::ACCEPTED_ENCODING));
     Ok(headers)
 }

@@ -97,8 +97,7 @@ impl Responses<'_> {
     /// ```
     pub async fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
         let id = GenerationId::parse(id.as_ref())?;
-        let result = self.client.inner.read(&wire::retrieve(&id)).await;
-        result.map_err(|error: Error| error.with_generation_id(id.as_str()))
+        self.client.inner.retrieve(&id).await
     }
 
     /// Waits until a generation has completed.

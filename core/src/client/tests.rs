@@ -1,6 +1,7 @@
 //! The client on a paused clock, over a transport in memory.
 #![allow(clippy::disallowed_methods, reason = "the clock is paused here")]
 
+mod answers;
 mod closing;
 mod fake;
 mod money;

@@ -43,9 +43,8 @@ pub(crate) fn undecodable(
     reason: &str,
     redactor: &Redactor<'_>,
 ) -> Error {
-    let json: Option<Value> = crate::json::read(body).ok();
-    // Not JSON: what is nearly a generation holds a signed URL.
-    let excerpt = match body.trim_ascii_start().first() {
+    // Not JSON, also behind a byte order mark: what is nearly a generation holds a signed URL.
+    let excerpt = match body.iter().find(|byte| byte.is_ascii_graphic()) {
         Some(b'{' | b'[' | b'"') => None,
         _ => excerpt(body, redactor),
     };
@@ -57,24 +56,11 @@ pub(crate) fn undecodable(
         body.len(),
         content_type.unwrap_or("no content type"),
     );
-    let error = Error::new(ErrorKind::Decode, statement)
+    Error::new(ErrorKind::Decode, statement)
         .with_advice("Check the base URL, and whether a proxy responds in the service's place.")
         .with_status(status.as_u16())
         .with_service_message(excerpt)
-        .with_request_id(request_id(headers, redactor));
-    // With the id of a generation the caller can wait for it, although the rest is unreadable.
-    match json.as_ref().and_then(|json| json["id"].as_str()).filter(|id| is_id(id, redactor)) {
-        Some(id) => error.with_generation_id(id),
-        None => error,
-    }
-}
-
-/// Whether a text in the place of an id may be one. The service's ids have about 16 characters; the
-/// limit only keeps an error short.
-fn is_id(id: &str, redactor: &Redactor<'_>) -> bool {
-    (1..=200).contains(&id.len())
-        && id.chars().all(|c| c.is_ascii_graphic())
-        && !redactor.has_key(id)
+        .with_request_id(request_id(headers, redactor))
 }
 
 fn kind_of(status: StatusCode, message: &str, code: Option<&str>) -> ErrorKind {
@@ -328,10 +314,9 @@ mod tests {
         assert_eq!(page.service_message(), Some("<html>Sign in</html>"));
         let nearly =
             decode("application/json", r#"{"id":"gen_1","output_video_url":"https://s?x"}"#);
-        assert_eq!(nearly.generation_id(), Some("gen_1"));
         assert_eq!(nearly.service_message(), None);
         let odd = decode("a secret cat", r#"{"id":"pv_key_1"}"#);
-        assert!(odd.message().contains("no content type") && odd.generation_id().is_none());
+        assert!(odd.message().contains("no content type"));
     }
 
     proptest! {

@@ -309,7 +309,7 @@ impl Error {
     pub(crate) fn into_uncertain(mut self, model: &str, sent_at: SystemTime) -> Self {
         let cause = match self.kind() {
             ErrorKind::Timeout => "no response within the request timeout".to_owned(),
-            ErrorKind::Server | ErrorKind::ApiStatus => {
+            ErrorKind::Server | ErrorKind::ApiStatus | ErrorKind::RateLimited => {
                 format!("HTTP {}", self.0.status.unwrap_or_default())
             }
             ErrorKind::Decode => "an unreadable response".to_owned(),

@@ -12,9 +12,9 @@ fn generation(json: Value) -> Arc<Generation> {
 fn response(status: u16, body: &str) -> Error {
     let status = StatusCode::from_u16(status).unwrap();
     let body = bytes::Bytes::copy_from_slice(body.as_bytes());
-    let response = Response { status, headers: HeaderMap::new(), body };
+    let response = Response { status, headers: HeaderMap::new(), body, cut: None };
     let redactor = Redactor { key: "pv_key_1" };
-    response.parse::<Generation>(&redactor, SystemTime::UNIX_EPOCH).unwrap_err()
+    response.generation(None, &redactor, SystemTime::UNIX_EPOCH).unwrap_err()
 }
 
 fn show(errors: impl IntoIterator<Item = Error>) -> String {

@@ -58,9 +58,7 @@ pub(crate) fn range_outcome(
     let file_length = || text(header::CONTENT_RANGE)?.strip_prefix("bytes */")?.parse().ok();
     match status.as_u16() {
         // The request asks for `identity`: encoded bytes would be stored as if they were the video.
-        200..=299 if text(header::CONTENT_ENCODING).is_some_and(|c| c != "identity") => {
-            RangeOutcome::Permanent
-        }
+        200..=299 if !super::is_identity(headers) => RangeOutcome::Permanent,
         206 => match text(header::CONTENT_RANGE).and_then(content_range) {
             // A host that does not support `If-Range` sends a part of its current version.
             _ if part.validator.as_ref().is_some_and(|stored| stored.differs(headers)) => {
@@ -184,6 +182,8 @@ mod tests {
         }
         let packed = outcome(200, &[(header::CONTENT_ENCODING, "gzip")], &part, 0);
         assert_eq!(packed, RangeOutcome::Permanent);
+        let plain = outcome(200, &[(header::CONTENT_ENCODING, "AWS-Chunked")], &part, 0);
+        assert!(matches!(plain, RangeOutcome::From { .. }));
         let video = outcome(200, &[(header::CONTENT_TYPE, "video/mp4")], &part, 0);
         assert!(matches!(video, RangeOutcome::From { .. }));
     }

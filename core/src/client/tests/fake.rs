@@ -24,6 +24,10 @@ pub(super) enum Reply {
     Lost,
     /// As `Respond`, after this time.
     Late(Duration, u16, String),
+    /// This status and these bytes of a body, and then the connection breaks.
+    Cut(u16, Vec<u8>),
+    /// This status and these bytes of a body, and then nothing.
+    Stalled(u16, Vec<u8>),
     /// No response, ever.
     Silence,
 }
@@ -106,24 +110,29 @@ impl Transport for Fake {
                 (state.respond)(&name, before)
             };
             let _open = Open(fake.clone());
-            let broken = |what, delivery| Err(TransportError { what, delivery, source: None });
+            let broken = |what, delivery| TransportError { what, delivery, source: None };
+            let respond = |status, body| HttpResponse {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: HeaderMap::new(),
+                body,
+            };
+            let bytes = |body: Vec<u8>| stream::iter([Ok(Bytes::from(body))]);
             match reply {
-                Reply::Respond(status, body) => Ok(HttpResponse {
-                    status: StatusCode::from_u16(status).unwrap(),
-                    headers: HeaderMap::new(),
-                    body: stream::iter([Ok(Bytes::from(body))]).boxed(),
-                }),
+                Reply::Respond(status, body) => Ok(respond(status, bytes(body.into()).boxed())),
                 Reply::Late(latency, status, body) => {
                     clock::sleep(latency).await;
-                    Ok(HttpResponse {
-                        status: StatusCode::from_u16(status).unwrap(),
-                        headers: HeaderMap::new(),
-                        body: stream::iter([Ok(Bytes::from(body))]).boxed(),
-                    })
+                    Ok(respond(status, bytes(body.into()).boxed()))
                 }
-                Reply::Refused => broken("no connection could be made", Delivery::NotSent),
+                Reply::Cut(status, body) => {
+                    let broken = Err(broken("the connection broke", Delivery::Unknown));
+                    Ok(respond(status, bytes(body).chain(stream::iter([broken])).boxed()))
+                }
+                Reply::Stalled(status, body) => {
+                    Ok(respond(status, bytes(body).chain(stream::pending()).boxed()))
+                }
+                Reply::Refused => Err(broken("no connection could be made", Delivery::NotSent)),
                 Reply::Lost => {
-                    broken("the connection broke before the response", Delivery::Unknown)
+                    Err(broken("the connection broke before the response", Delivery::Unknown))
                 }
                 Reply::Silence => std::future::pending().await,
             }

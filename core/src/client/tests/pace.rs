@@ -84,7 +84,7 @@ async fn after_a_429_nothing_goes_out_before_its_time() {
     let wait = client.responses().wait("gen_1").into_future();
     let other = async {
         tokio::time::sleep(S).await;
-        client.responses().retrieve("gen_2").await
+        client.responses().retrieve("gen_1").await
     };
     let (waited, other) = tokio::join!(wait, other);
     assert!(waited.is_ok() && other.is_ok());
