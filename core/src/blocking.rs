@@ -5,7 +5,8 @@
 //! or ends in `.run()` if it has options of its own. One background thread, started with the first
 //! client, serves all blocking clients of a process.
 //!
-//! Inside an async runtime use [`crate::Client`]: a blocking call there panics.
+//! Calls work anywhere, also in callbacks of this client and inside an async runtime, where they block
+//! the runtime's thread: use [`crate::Client`] there.
 //!
 //! ```no_run
 //! use pipevideo::GenerationRequest;
@@ -22,7 +23,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
@@ -130,7 +131,7 @@ impl Responses<'_> {
     /// # Errors
     /// Those of [`crate::Responses::create`].
     pub fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
-        self.client.runtime.block_on(self.client.client.responses().create(request))
+        block_on(self.client.runtime, self.client.client.responses().create(request))
     }
 
     /// Retrieves a generation in its current state; see [`crate::Responses::retrieve`].
@@ -138,7 +139,7 @@ impl Responses<'_> {
     /// # Errors
     /// Those of [`crate::Responses::retrieve`].
     pub fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
-        self.client.runtime.block_on(self.client.client.responses().retrieve(id))
+        block_on(self.client.runtime, self.client.client.responses().retrieve(id))
     }
 
     /// Waits until a generation has completed; see [`crate::Responses::wait`].
@@ -175,7 +176,7 @@ impl Responses<'_> {
     /// # Errors
     /// Those of [`crate::Responses::reconcile`].
     pub fn reconcile(self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
-        self.client.runtime.block_on(self.client.client.responses().reconcile(uncertain))
+        block_on(self.client.runtime, self.client.client.responses().reconcile(uncertain))
     }
 
     /// Finds what an uncertain create of this model and time may have made; see
@@ -188,7 +189,10 @@ impl Responses<'_> {
         model: &str,
         sent_at: SystemTime,
     ) -> Result<Vec<RecentRequest>, Error> {
-        self.client.runtime.block_on(self.client.client.responses().reconcile_since(model, sent_at))
+        block_on(
+            self.client.runtime,
+            self.client.client.responses().reconcile_since(model, sent_at),
+        )
     }
 }
 
@@ -204,7 +208,7 @@ impl Engines<'_> {
     /// # Errors
     /// Those of [`crate::Engines::list`].
     pub fn list(self) -> Result<EngineCatalog, Error> {
-        self.client.runtime.block_on(self.client.client.engines().list())
+        block_on(self.client.runtime, self.client.client.engines().list())
     }
 }
 
@@ -220,7 +224,7 @@ impl Usage<'_> {
     /// # Errors
     /// Those of [`crate::Usage::retrieve`].
     pub fn retrieve(self) -> Result<AccountUsage, Error> {
-        self.client.runtime.block_on(self.client.client.usage().retrieve())
+        block_on(self.client.runtime, self.client.client.usage().retrieve())
     }
 }
 
@@ -250,7 +254,7 @@ impl Wait {
     /// # Errors
     /// Those of [`crate::Responses::wait`].
     pub fn run(self) -> Result<Generation, Error> {
-        self.runtime.block_on(self.wait.into_future())
+        block_on(self.runtime, self.wait.into_future())
     }
 }
 
@@ -283,7 +287,7 @@ impl Generate {
     /// # Errors
     /// Those of [`crate::Client::generate`].
     pub fn run(self) -> Result<Generation, Error> {
-        self.runtime.block_on(self.generate.into_future())
+        block_on(self.runtime, self.generate.into_future())
     }
 }
 
@@ -314,7 +318,7 @@ impl Download {
     /// # Errors
     /// Those of [`crate::Download`].
     pub fn run(self) -> Result<PathBuf, Error> {
-        self.runtime.block_on(self.download.into_future())
+        block_on(self.runtime, self.download.into_future())
     }
 }
 
@@ -338,13 +342,27 @@ impl Iterator for Watch {
     type Item = Result<Update, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.runtime.block_on(self.watch.next())
+        block_on(self.runtime, self.watch.next())
     }
+}
+
+/// Blocks the thread until the future is done, while the runtime's own thread drives connections and
+/// timers.
+///
+/// `Runtime::block_on` panics in a callback of another call, and inside of any other runtime.
+fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
+    let _context = runtime.enter();
+    // Inside a task of another runtime that has used up its budget, tokio's futures would never be
+    // ready: the budget is renewed only when that task yields, which it does not before this returns.
+    pollster::block_on(tokio::task::unconstrained(future))
 }
 
 /// The runtime of all blocking clients, started once.
 fn runtime() -> Result<&'static Runtime, Error> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    // A second runtime could not be dropped inside an async runtime.
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if RUNTIME.get().is_none() {
         let mut builder = Builder::new_multi_thread();
         // One thread is enough: it only drives connections, and callbacks run on the caller's.
@@ -355,7 +373,6 @@ fn runtime() -> Result<&'static Runtime, Error> {
                 .with_advice("Check the process's limits.")
                 .with_source(error)
         })?;
-        // If two threads get here at once, one of their runtimes is dropped here.
         let _ = RUNTIME.set(runtime);
     }
     Ok(RUNTIME.get().expect("it has just been set"))

@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::task::Poll;
 use std::time::Duration;
 
 use pipevideo::blocking::Client;
@@ -171,4 +172,61 @@ fn the_blocking_client_mirrors_the_async_one() {
     }
     expected.extend(OWN.map(|(of_type, function)| (of_type.to_owned(), function.to_owned())));
     assert_eq!(public_functions(include_str!("../src/blocking.rs")), expected);
+}
+
+/// A client of an emulator with generations that complete at the second poll.
+fn client(emulator: &EmulatorThread) -> Client {
+    let zero = Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO);
+    let options = pipevideo::Client::builder().base_url(emulator.base_url()).polling(zero);
+    Client::new(options.api_key(emulator.api_key()).rate_limit(None)).unwrap()
+}
+
+fn emulator() -> EmulatorThread {
+    let options = json!({"rate_limit": null, "polls": ["in_progress", "completed"]});
+    EmulatorThread::start(serde_json::from_value(options).unwrap()).unwrap()
+}
+
+fn request() -> GenerationRequest {
+    GenerationRequest::new("moonshotai/kimi-k2.5", "A cat")
+}
+
+#[test]
+fn a_call_in_a_callback_of_another_call_works() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let inner = client.clone();
+    let (sender, statuses) = std::sync::mpsc::channel();
+    let generation = client
+        .generate(request())
+        .on_update(move |update| {
+            let other = inner.generate(request()).run().unwrap();
+            assert_ne!(other.id, update.generation.id);
+            sender.send(update.generation.status.to_string()).unwrap();
+        })
+        .run()
+        .unwrap();
+    assert!(generation.is_final());
+    assert_eq!(statuses.iter().collect::<Vec<_>>(), ["queued", "in_progress", "completed"]);
+}
+
+#[tokio::test]
+async fn calls_inside_a_runtime_work() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    assert!(client.generate(request()).run().unwrap().is_final());
+    let id = client.responses().create(request()).unwrap().id;
+    assert_eq!(client.responses().watch(id).map(|update| update.unwrap()).count(), 2);
+    // With no budget left in this task, tokio's own futures are not ready.
+    tokio::spawn(async move {
+        let used_up = std::future::poll_fn(|context| {
+            while let Poll::Ready(step) = tokio::task::coop::poll_proceed(context) {
+                step.made_progress();
+            }
+            assert!(client.generate(request()).run().unwrap().is_final());
+            Poll::Ready(())
+        });
+        used_up.await;
+    })
+    .await
+    .unwrap();
 }
