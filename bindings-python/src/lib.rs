@@ -25,6 +25,7 @@ mod outcome;
 mod part;
 mod pickle;
 mod process;
+mod pydantic;
 mod raise;
 mod runtime;
 mod to_json;
@@ -46,24 +47,6 @@ use crate::call::Call;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[barrier]
-#[pyfunction]
-fn _before_fork() {
-    runtime::before_fork();
-}
-
-#[barrier]
-#[pyfunction]
-fn _after_fork_in_parent() {
-    runtime::after_fork_in_parent();
-}
-
-#[barrier]
-#[pyfunction]
-fn _after_fork_in_child() {
-    runtime::after_fork_in_child();
-}
-
 /// Panics, for the tests of the barrier: at once, or in the call that it returns.
 #[barrier]
 #[pyfunction]
@@ -78,7 +61,7 @@ fn _panic(at_once: bool) -> PyResult<Call> {
 mod _native {
     #[pymodule_export]
     use super::{
-        _after_fork_in_child, _after_fork_in_parent, _before_fork, _panic,
+        _panic,
         call::Call,
         client::NativeClient,
         emulator::Emulator,
@@ -86,6 +69,7 @@ mod _native {
         finalization::_at_exit,
         input::{image, text, video},
         part::Part,
+        runtime::{_after_fork_in_child, _after_fork_in_parent, _before_fork},
         update::Update,
         values::{Generation, GenerationError, TokenUsage},
         watch::Watch,

@@ -6,6 +6,8 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +18,7 @@ from conftest import MODEL, options, polls, until
 from pipevideo import APIConnectionError, AsyncPipevideo, Pipevideo
 from pipevideo.testing import Emulator
 
-# Python 3.12 and later warn of every fork of a process with threads, which is what these tests do.
+# Python 3.12 and later warn of every fork of a process with threads, which the emulator has here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
@@ -127,3 +129,48 @@ def test_the_emulator_belongs_to_the_parent(emulator: Emulator) -> None:
 
     in_child(work)
     generate(Pipevideo(**options(emulator)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it counts threads in /proc")
+def test_a_fork_finds_no_thread_of_the_runtime(emulator: Emulator, queued: str) -> None:
+    """Python 3.12 and later warn of a fork while the process has other threads."""
+    script = """
+import asyncio, os, sys, warnings
+warnings.simplefilter("error")
+# Hooks run in reverse order, so this one runs after the package's.
+counts = []
+os.register_at_fork(before=lambda: counts.append(len(os.listdir("/proc/self/task"))))
+import pipevideo
+
+base_url, api_key, id = sys.argv[1:]
+options = {"base_url": base_url, "api_key": api_key, "rate_limit": None}
+client = pipevideo.AsyncPipevideo(polling={"min_interval": 0, "max_interval": 0}, **options)
+
+def fork(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+def retrieve():
+    asyncio.run(client.responses.retrieve(id))
+
+async def main():
+    waiting = asyncio.ensure_future(client.responses.wait(id))
+    for _ in range(20):
+        await client.responses.retrieve(id)
+        fork(lambda: None)
+    # The parent's wait continues in spite of the forks.
+    print("forked", flush=True)
+    await waiting
+
+asyncio.run(main())
+fork(retrieve)
+assert counts == [1] * 21, counts
+"""
+    command = [sys.executable, "-c", script, emulator.base_url, emulator.api_key, queued]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "forked\n"
+        emulator.settle(queued)
+        assert process.wait(20) == 0
