@@ -24,6 +24,7 @@ from __future__ import annotations
 import atexit as _atexit
 import os as _os
 
+from . import _interpreter as _interpreter
 from . import _native
 from ._async_client import (
     AsyncEngines,
@@ -146,11 +147,13 @@ __all__ += [
 # end of generated
 
 # A forked child has none of its parent's threads, so it makes a runtime and connections of its own.
-_os.register_at_fork(
-    before=_native._before_fork,
-    after_in_parent=_native._after_fork_in_parent,
-    after_in_child=_native._after_fork_in_child,
-)
+# Windows and some builds of Python have no fork.
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(
+        before=_native._before_fork,
+        after_in_parent=_native._after_fork_in_parent,
+        after_in_child=_native._after_fork_in_child,
+    )
 
 # A thread that returns from a blocking call while the interpreter exits would crash it: this keeps such
 # threads out.
