@@ -19,9 +19,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 STUB = HERE / "python/pipevideo/_native.pyi"
 IMPORTS = {
-    "._types": ["Body", "Detail", "Headers", "Instant", "Media", "Path", "Pending", "Seconds", "Via"],
+    "._types": ["Body", "Detail", "FailureCategory", "Headers", "Instant", "Media", "Path", "Pending",
+                "Seconds", "Via"],
     "._values": ["AccountUsage", "EngineCatalog", "Progress", "RecentRequest"],
-    "collections.abc": ["Callable", "Mapping", "Sequence"],
+    "collections.abc": ["Callable", "Iterator", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],
 }
 
@@ -44,6 +45,8 @@ def complete(stub: str) -> str:
         stub = re.sub(rf"^from {re.escape(own)} import .*\n", "", stub, flags=re.M)
         stub = f"from {module} import {', '.join(names)}\n{stub}"
     stub = stub.replace("from pipevideo.", "from .")
+    # The signature of a magic method cannot be given in Rust.
+    stub = stub.replace(") -> Iterator:", ") -> Iterator[tuple[str, Any]]:")
     # maturin quotes annotations, and puts the quotes of docs on lines of their own.
     stub = re.sub(r'(: |-> )"([^"\n]+)"', r"\1\2", stub)
     stub = re.sub(r'(:\n +""")\n +(.*)\n +"""', r'\1\2"""', stub)

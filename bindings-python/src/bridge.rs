@@ -89,14 +89,6 @@ impl LoopQueue {
         drop(old);
     }
 
-    pub(crate) fn future<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Arc<CallState>,
-    ) -> Option<Bound<'py, PyAny>> {
-        lock(&self.futures).get(&call.key()).map(|future| future.bind(py).clone())
-    }
-
     pub(crate) fn take_future(&self, call: &Arc<CallState>) -> Option<Py<PyAny>> {
         lock(&self.futures).remove(&call.key())
     }

@@ -1,15 +1,17 @@
 //! A call of the library: awaited on an event loop, or run by a thread that blocks.
 
-use std::ffi::CString;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bindings_common::{catch_async, lock, lost};
 use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
-use pipevideo::Error;
+use pipevideo::barrier::CatchAsync;
+use pipevideo::{Error, ErrorKind, Submission};
 use pyo3::exceptions::{
-    PyKeyboardInterrupt, PyRuntimeError, PyRuntimeWarning, PyStopAsyncIteration, PyStopIteration,
+    PyBaseException, PyKeyboardInterrupt, PyRuntimeError, PyStopAsyncIteration, PyStopIteration,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -23,6 +25,7 @@ use crate::logs;
 use crate::loop_reader::LoopReader;
 use crate::outcome::{Outcome, Value};
 use crate::process::process;
+use crate::raise;
 use crate::runtime::RUNTIME;
 use crate::token::{Server, TokenSource};
 use crate::update;
@@ -35,11 +38,9 @@ pub(crate) type Work =
 /// effect within what a person perceives as at once, for 20 wake-ups a second.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A call that is awaited, as a coroutine is, or run. Dropping it stops its work.
+/// A call of a client's method, which awaits it or runs it, once. Dropping it stops its work.
 #[pyclass(frozen, module = "pipevideo._native")]
 pub(crate) struct Call {
-    /// The operation, such as `responses.wait`.
-    name: &'static str,
     stage: Mutex<Stage>,
     /// The callback for updates or progress.
     callback: Option<Py<PyAny>>,
@@ -47,6 +48,8 @@ pub(crate) struct Call {
     process: u64,
     /// Whether an outcome that Python does not receive is kept for the next call.
     keeps: bool,
+    /// What is known of the create that the call makes, if it makes one.
+    submission: Option<Submission>,
 }
 
 enum Stage {
@@ -58,7 +61,32 @@ enum Stage {
 #[derive(Clone)]
 struct Running {
     state: Arc<CallState>,
+    work: SharedWork,
     abort: AbortHandle,
+}
+
+/// The work under way. The runtime polls it, and the thread that stops the call drops it: it sends
+/// nothing after that, so what is known of a create is exact.
+#[derive(Clone)]
+struct SharedWork {
+    future: Arc<Mutex<Option<CatchAsync<BoxFuture<'static, Result<Value, Error>>>>>>,
+    state: Arc<CallState>,
+}
+
+impl Future for SharedWork {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut future = lock(&self.future);
+        let Some(work) = future.as_mut() else { return Poll::Ready(()) };
+        Pin::new(work).poll(context).map(|result| {
+            *future = None;
+            self.state.end(|| match result.flatten() {
+                Ok(value) => Outcome::Value(value),
+                Err(error) => Outcome::Failed(error),
+            });
+        })
+    }
 }
 
 /// Ends a call with an error if it is dropped before the call has an outcome.
@@ -72,13 +100,18 @@ impl Drop for EndGuard {
 
 impl Call {
     pub(crate) fn new(
-        name: &'static str,
         work: Work,
         callback: Option<Py<PyAny>>,
         tokens: Option<Py<TokenSource>>,
     ) -> Self {
         let stage = Mutex::new(Stage::New(work));
-        Self { name, stage, callback, tokens, process: process(), keeps: false }
+        Self { stage, callback, tokens, process: process(), keeps: false, submission: None }
+    }
+
+    /// Declares that the call makes a create.
+    pub(crate) fn creating(mut self, submission: Submission) -> Self {
+        self.submission = Some(submission);
+        self
     }
 
     /// Declares that the outcome is kept for the next call if Python does not receive it.
@@ -111,29 +144,49 @@ impl Call {
             tokens.get().add_call(&state);
         }
         let guard = EndGuard(state.clone());
-        let (work, abort) = abortable(catch_async(work(state.clone())));
+        let future = Arc::new(Mutex::new(Some(catch_async(work(state.clone())))));
+        let work = SharedWork { future, state: state.clone() };
+        let (polled, abort) = abortable(work.clone());
         RUNTIME.spawn(async move {
-            if let Ok(result) = work.await {
-                guard.0.end(|| match result.flatten() {
-                    Ok(value) => Outcome::Value(value),
-                    Err(error) => Outcome::Failed(error),
-                });
-            }
+            let _guard = guard;
+            let _ = polled.await;
         })?;
-        let running = Running { state, abort };
+        let running = Running { state, work, abort };
         *lock(&self.stage) = Stage::Running(running.clone());
         Ok(Some(running))
     }
 
-    /// Stops the work.
-    fn stop(&self) {
+    /// Stops the work. Returns the error that says what is known of a create that it leaves behind.
+    fn stop(&self) -> Option<Error> {
         let stage = std::mem::replace(&mut *lock(&self.stage), Stage::Ended);
-        if let Stage::Running(running) = stage
-            && self.process == process()
-        {
-            running.state.leave();
-            running.abort.abort();
+        let Stage::Running(running) = stage else { return None };
+        if self.process != process() {
+            return None;
         }
+        running.state.leave();
+        let work = lock(&running.work.future).take();
+        let has_ended = work.is_none();
+        // If the work made a create, dropping it logs a warning.
+        RUNTIME.enter(|| drop(work));
+        running.abort.abort();
+        let submission = self.submission.as_ref()?;
+        let left = match running.state.take_outcome() {
+            Some(Outcome::Failed(error)) if error.kind() == ErrorKind::SubmissionUncertain => error,
+            _ => submission.uncertain()?,
+        };
+        if has_ended {
+            tracing::warn!(target: "pipevideo", id = left.generation_id(), "{left}");
+        }
+        Some(left)
+    }
+
+    /// Stops the work because of an exception, and notes in it what is known of a create.
+    fn interrupt(&self, py: Python<'_>, raised: PyErr) -> PyErr {
+        if let Some(left) = self.stop() {
+            let noted = raise::note(py, &raised, &left).and(logs::emit(py));
+            noted.unwrap_or_else(|failed| failed.write_unraisable(py, None));
+        }
+        raised
     }
 
     /// Serves token requests of the client, also those of its other calls, and emits log records.
@@ -181,7 +234,7 @@ impl Call {
         let event_loop = running_loop(py)?;
         let queue = LoopReader::queue_of(&event_loop)?;
         let Some(running) = self.running(py, Waiter::Loop(Arc::downgrade(&queue)))? else {
-            return Err(PyRuntimeError::new_err("pipevideo: the call has been awaited already."));
+            return Err(PyRuntimeError::new_err("pipevideo: the call has ended."));
         };
         let mut served = self.serve(py, Server::Loop);
         loop {
@@ -207,21 +260,11 @@ impl Call {
         }
     }
 
-    /// Returns whether a task is awaiting this call.
-    fn is_awaited(&self, py: Python<'_>) -> PyResult<bool> {
-        let future = match &*lock(&self.stage) {
-            Stage::Running(running) => running.state.future(py),
-            _ => None,
-        };
-        let Some(future) = future else { return Ok(false) };
-        Ok(!future.call_method0(intern!(py, "done"))?.is_truthy()?)
-    }
-
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let guard = AttachedGuard::enter(py);
         let Some(running) = self.running(py, Waiter::Thread(std::thread::current()))? else {
-            return Err(PyRuntimeError::new_err("pipevideo: the call has been made already."));
+            return Err(PyRuntimeError::new_err("pipevideo: the call has ended."));
         };
         loop {
             let served = self.serve(py, Server::Thread);
@@ -285,67 +328,34 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 impl Call {
     /// Blocks until the call is done.
     fn run<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.block(py).inspect_err(|_| self.stop())
-    }
-
-    /// As a coroutine's: the `repr` of a task shows it.
-    #[getter]
-    fn __name__(&self) -> &'static str {
-        self.name
-    }
-
-    /// As a coroutine's: the `repr` of a task shows it.
-    #[getter]
-    fn __qualname__(&self) -> &'static str {
-        self.name
+        self.block(py).map_err(|raised| self.interrupt(py, raised))
     }
 
     fn __await__(this: Py<Self>) -> Py<Self> {
         this
     }
 
-    fn __iter__(this: Py<Self>) -> Py<Self> {
-        this
-    }
-
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if self.is_awaited(py)? {
-            // The call continues for the task that awaited it first.
-            return Err(PyRuntimeError::new_err("pipevideo: the call is being awaited already."));
-        }
-        self.step(py).inspect_err(|_| self.stop())
+        self.step(py).map_err(|raised| self.interrupt(py, raised))
     }
 
-    /// As a coroutine's.
-    fn send<'py>(
-        &self,
-        py: Python<'py>,
-        _value: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.__next__(py)
-    }
-
-    /// As a coroutine's: stops the work.
+    /// Stops the work, and raises the exception.
     #[pyo3(signature = (typ, val = None, tb = None))]
     fn throw(
         &self,
+        py: Python<'_>,
         typ: &Bound<'_, PyAny>,
         val: Option<&Bound<'_, PyAny>>,
         tb: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let _ = tb;
-        self.stop();
-        match val {
-            Some(value) if value.is_instance_of::<pyo3::exceptions::PyBaseException>() => {
-                Err(PyErr::from_value(value.clone()))
-            }
-            _ => Err(PyErr::from_value(typ.clone())),
-        }
+        let raised = val.filter(|value| value.is_instance_of::<PyBaseException>()).unwrap_or(typ);
+        Err(self.interrupt(py, PyErr::from_value(raised.clone())))
     }
 
-    /// As a coroutine's: stops the work.
-    fn close(&self) {
-        self.stop();
+    /// Stops the work.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.stop().map_or(Ok(()), |_| logs::emit(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -355,19 +365,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// Warns of a call that was never started, since it has sent nothing.
     fn drop(&mut self) {
-        if matches!(*lock(&self.stage), Stage::New(_)) {
-            Python::try_attach(|py| {
-                let kind = py.get_type::<PyRuntimeWarning>();
-                let text =
-                    format!("pipevideo: {} was never awaited, so nothing was sent", self.name);
-                let text = CString::new(text).unwrap_or_default();
-                if let Err(raised) = PyErr::warn(py, &kind, &text, 1) {
-                    raised.write_unraisable(py, None);
-                }
-            });
-        }
         self.stop();
     }
 }

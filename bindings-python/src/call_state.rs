@@ -5,11 +5,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
-use bindings_common::lock;
-use pyo3::prelude::*;
-
 use crate::bridge::LoopQueue;
 use crate::outcome::Outcome;
+use bindings_common::lock;
 
 /// An event before the outcome.
 pub(crate) enum Event {
@@ -93,6 +91,11 @@ impl CallState {
         }
     }
 
+    /// Takes the outcome that no waiter has received.
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        lock(&self.0).outcome.take()
+    }
+
     pub(crate) fn has_news(&self) -> bool {
         let state = lock(&self.0);
         state.outcome.is_some() || !state.events.is_empty()
@@ -127,11 +130,6 @@ impl CallState {
     /// Records that the call is no longer in the loop's queue.
     pub(crate) fn set_dequeued(&self) {
         lock(&self.0).queued = false;
-    }
-
-    /// Returns the future that the loop waits for, if it does.
-    pub(crate) fn future<'py>(self: &Arc<Self>, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.queue()?.future(py, self)
     }
 
     /// Removes the waiter: later events wake nothing.

@@ -9,7 +9,7 @@ use bindings_common::lock;
 use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
-use pipevideo::{Client, ClientBuilder, DownloadSource, Error};
+use pipevideo::{Client, ClientBuilder, DownloadSource, Error, Submission};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -70,11 +70,10 @@ impl NativeClient {
     fn call(
         &self,
         py: Python<'_>,
-        name: &'static str,
         callback: Option<Py<PyAny>>,
         work: impl FnOnce(Arc<CallState>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
     ) -> Call {
-        Call::new(name, Box::new(work) as Work, callback, self.tokens(py))
+        Call::new(Box::new(work) as Work, callback, self.tokens(py))
     }
 }
 
@@ -117,16 +116,21 @@ impl NativeClient {
     fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let client = self.client(py)?;
-        Ok(self.call(py, "responses.create", None, |_| {
-            async move { client.responses().create(request).await }.map_ok(generation).boxed()
-        }))
+        let submission = Submission::new();
+        let kept = submission.clone();
+        let call = self.call(py, None, move |_| {
+            async move { client.responses().create_with(request, &submission).await }
+                .map_ok(generation)
+                .boxed()
+        });
+        Ok(call.creating(kept))
     }
 
     #[pyo3(signature = (id: "str") -> "Pending[Generation]")]
     fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client(py)?;
-        Ok(self.call(py, "responses.retrieve", None, |_| {
+        Ok(self.call(py, None, |_| {
             async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
         }))
     }
@@ -151,7 +155,7 @@ impl NativeClient {
             wait = wait.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(py, "responses.wait", on_update, move |call| {
+        Ok(self.call(py, on_update, move |call| {
             if updates {
                 wait = wait.on_update(move |update| push_update(&call, update));
             }
@@ -174,17 +178,19 @@ impl NativeClient {
         let request = input::request(arguments)?;
         let deadline = options::deadline(deadline)?;
         let on_update = callback(py, on_update, "on_update")?;
-        let mut generate = self.client(py)?.generate(request);
+        let submission = Submission::new();
+        let mut generate = self.client(py)?.generate(request).submission(&submission);
         if let Some(deadline) = deadline {
             generate = generate.deadline(deadline);
         }
         let updates = on_update.is_some();
-        Ok(self.call(py, "generate", on_update, move |call| {
+        let call = self.call(py, on_update, move |call| {
             if updates {
                 generate = generate.on_update(move |update| push_update(&call, update));
             }
             generate.into_future().map_ok(generation).boxed()
-        }))
+        });
+        Ok(call.creating(submission))
     }
 
     #[pyo3(signature = (id: "str", deadline: "Seconds | None"))]
@@ -224,7 +230,7 @@ impl NativeClient {
         let on_progress = callback(py, on_progress, "on_progress")?;
         let mut download = self.client(py)?.responses().download(source, path);
         let progress = on_progress.is_some();
-        Ok(self.call(py, "responses.download", on_progress, move |call| {
+        Ok(self.call(py, on_progress, move |call| {
             if progress {
                 download =
                     download.on_progress(move |progress| call.push(Event::Progress(progress)));
@@ -239,7 +245,7 @@ impl NativeClient {
         let sent_at = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
         let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
         let client = self.client(py)?;
-        Ok(self.call(py, "responses.reconcile", None, move |_| {
+        Ok(self.call(py, None, move |_| {
             async move { client.responses().reconcile_since(&model, sent_at).await }
                 .map_ok(Value::Candidates)
                 .boxed()
@@ -249,7 +255,7 @@ impl NativeClient {
     #[pyo3(signature = () -> "Pending[EngineCatalog]")]
     fn engines(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call(py, "engines.list", None, |_| {
+        Ok(self.call(py, None, |_| {
             async move { client.engines().list().await }
                 .map_ok(|catalog| Value::Engines(Box::new(catalog)))
                 .boxed()
@@ -277,7 +283,7 @@ impl NativeClient {
     #[pyo3(signature = () -> "Pending[AccountUsage]")]
     fn usage(&self, py: Python<'_>) -> PyResult<Call> {
         let client = self.client(py)?;
-        Ok(self.call(py, "usage.retrieve", None, |_| {
+        Ok(self.call(py, None, |_| {
             async move { client.usage().retrieve().await }
                 .map_ok(|usage| Value::Usage(Box::new(usage)))
                 .boxed()

@@ -4,17 +4,16 @@ use bindings_common::ErrorFields;
 use pipevideo::ErrorKind;
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-/// Makes the exception of a kind.
+/// Makes the exception of a kind. The module is looked up each time: a program that clears
+/// `sys.modules` and imports the package again gets the classes of the new import.
 pub(crate) fn make<'py>(
     py: Python<'py>,
     fields: &ErrorFields<'_>,
     attributes: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let make = MAKE.import(py, "pipevideo.errors", "_make")?;
+    let make = py.import("pipevideo.errors")?.getattr("_make")?;
     make.call1((fields.kind.as_str(), fields.message, attributes))
 }
 

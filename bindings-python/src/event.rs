@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use bindings_macros::barrier;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyIterator, PyType};
 use serde_json::Value;
 
 use crate::json::{self, Object};
 use crate::pickle::{Reduced, hash};
+use crate::pydantic;
 use crate::raise::raise;
 
 /// The event of a genuine delivery: a generation has ended.
@@ -111,6 +112,22 @@ impl WebhookEvent {
         let wire: Value = serde_json::from_slice(&self.body)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         json::to_python(py, &wire)
+    }
+
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
     }
 
     /// Shows neither the signed URL nor the service's message, which may quote the prompt.

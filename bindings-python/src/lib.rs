@@ -54,7 +54,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _panic(at_once: bool) -> PyResult<Call> {
     assert!(!at_once, "a secret prompt");
     let work = |_| async { panic!("a secret prompt") }.boxed();
-    Ok(Call::new("panic", Box::new(work), None, None))
+    Ok(Call::new(Box::new(work), None, None))
 }
 
 #[pymodule(gil_used = false)]

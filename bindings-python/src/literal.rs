@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// A text for which the stubs name a type of its own, by its name and its module.
+/// A text for which the stubs name a type of `_types`.
 macro_rules! literal {
-    ($name:ident, $module:literal) => {
+    ($name:ident) => {
         #[doc = concat!("A text of the Python type `", stringify!($name), "`.")]
         pub(crate) struct $name<'a>(pub(crate) &'a str);
 
@@ -15,7 +15,7 @@ macro_rules! literal {
             type Error = std::convert::Infallible;
             #[cfg(feature = "stubs")]
             const OUTPUT_TYPE: pyo3::inspect::PyStaticExpr =
-                pyo3::type_hint_identifier!($module, stringify!($name));
+                pyo3::type_hint_identifier!("pipevideo._types", stringify!($name));
 
             fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
                 Ok(PyString::new(py, self.0))
@@ -24,5 +24,5 @@ macro_rules! literal {
     };
 }
 
-literal!(FailureCategory, "pipevideo.errors");
-literal!(Via, "pipevideo._types");
+literal!(FailureCategory);
+literal!(Via);

@@ -18,6 +18,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::LevelFilter;
+use tracing_core::callsite::rebuild_interest_cache;
 use tracing_core::span::Current;
 
 use crate::bridge;
@@ -65,16 +67,21 @@ fn read_level(py: Python<'_>) -> PyResult<()> {
         }
     };
     let mut min_level = u8::MAX;
-    for number in [level(&Level::DEBUG), level(&Level::INFO)] {
+    for level in [Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR] {
+        let number = self::level(&level);
         if logger.call_method1(intern!(py, "isEnabledFor"), (number,))?.is_truthy()? {
             min_level = number;
             break;
         }
     }
-    MIN_LEVEL.store(min_level, Ordering::Relaxed);
+    let old_level = MIN_LEVEL.swap(min_level, Ordering::Relaxed);
     if min_level < u8::MAX {
         // It fails only if this native module had another subscriber, and nothing else sets one.
         INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Recorder::default())));
+    }
+    if old_level != min_level {
+        // What is below the level then costs one comparison.
+        rebuild_interest_cache();
     }
     Ok(())
 }
@@ -92,8 +99,7 @@ pub(crate) fn emit(py: Python<'_>) -> PyResult<()> {
     if records.is_empty() {
         return Ok(());
     }
-    static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let emit = EMIT.import(py, "pipevideo._logging", "emit")?;
+    let emit = py.import("pipevideo._logging")?.getattr("emit")?;
     let mut result = Ok(());
     for LogRecord(level, at, text) in records {
         if let Err(raised) = emit.call1((level, at, text)) {
@@ -153,6 +159,16 @@ impl Subscriber for Recorder {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // `sometimes` since the level may change at any call.
         if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match MIN_LEVEL.load(Ordering::Relaxed) {
+            0..=10 => LevelFilter::TRACE,
+            11..=20 => LevelFilter::INFO,
+            21..=30 => LevelFilter::WARN,
+            31..=40 => LevelFilter::ERROR,
+            _ => LevelFilter::OFF,
+        })
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {

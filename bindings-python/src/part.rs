@@ -4,10 +4,12 @@ use bindings_macros::barrier;
 use pipevideo::InputPart;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyType};
 use serde_json::Value;
 
 use crate::json;
 use crate::pickle::{Reduced, from_json, hash, read};
+use crate::pydantic;
 
 /// A part of an input, made by `text`, `image` or `video`.
 #[pyclass(frozen, eq, module = "pipevideo")]
@@ -32,6 +34,22 @@ impl Part {
     #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json::to_python(py, &self.json()?)
+    }
+
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
     }
 
     /// Shows neither text nor content, which are the prompt.

@@ -25,6 +25,13 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
+/// Notes in an exception that ended a call what is known of the create that the call leaves behind.
+pub(crate) fn note(py: Python<'_>, raised: &PyErr, left: &Error) -> PyResult<()> {
+    let note = py.import("pipevideo.errors")?.getattr("_note")?;
+    note.call1((raised.value(py), exception(py, left)?))?;
+    Ok(())
+}
+
 fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let fields = ErrorFields::from(error);
     let exception = errors::make(py, &fields, &attributes(py, &fields)?)?;

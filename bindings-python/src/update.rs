@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bindings_macros::barrier;
 use pipevideo::Generation as CoreGeneration;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyIterator, PyType};
 
 use crate::arguments::argument;
 use crate::json::wire;
 use crate::literal::Via;
 use crate::pickle::{Reduced, hash};
+use crate::pydantic;
 use crate::values::Generation;
 
 pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
@@ -30,8 +30,7 @@ pub(crate) fn progress(
     py: Python<'_>,
     progress: pipevideo::Progress,
 ) -> PyResult<Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = CLASS.import(py, "pipevideo._values", "Progress")?;
+    let class = py.import("pipevideo._values")?.getattr("Progress")?;
     class.call1((progress.downloaded, progress.total))
 }
 
@@ -103,6 +102,22 @@ impl Update {
         dict.set_item("expected", self.expected)?;
         dict.set_item("via", &self.via)?;
         Ok(dict.into_any())
+    }
+
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
     }
 
     fn __repr__(&self) -> String {

@@ -8,12 +8,14 @@ use pipevideo::{
     Generation as CoreGeneration, GenerationError as CoreError, TokenUsage as CoreUsage,
 };
 use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyType};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::json::{self, Object, wire};
 use crate::literal::FailureCategory;
 use crate::pickle::{Reduced, hash, read, reduced};
+use crate::pydantic;
 use crate::to_json;
 
 pub(crate) fn generation(py: Python<'_>, core: CoreGeneration) -> PyResult<Bound<'_, Generation>> {
@@ -140,6 +142,33 @@ impl Generation {
         wire(py, &*self.0)
     }
 
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
+    }
+
+    /// The JSON schema that pydantic shows, such as in FastAPI's documentation.
+    #[classmethod]
+    #[pyo3(signature = (_schema: "Any", _handler: "Any") -> "dict[str, Any]")]
+    fn __get_pydantic_json_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _schema: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("pipevideo._pydantic")?.getattr("generation_json_schema")?.call0()
+    }
+
     fn __repr__(&self) -> String {
         let mut shown =
             format!("Generation(id={:?}, status={:?}", self.0.id, self.0.status.as_str());
@@ -246,6 +275,22 @@ impl TokenUsage {
         wire(py, &self.0)
     }
 
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
+    }
+
     fn __repr__(&self) -> String {
         let count = |count: Option<u64>| count.map_or("None".to_owned(), |n| n.to_string());
         format!(
@@ -307,6 +352,22 @@ impl GenerationError {
     #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wire(py, &self.0)
+    }
+
+    /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        pydantic::items(&self.to_dict(py)?)
+    }
+
+    /// How pydantic validates and serializes it.
+    #[classmethod]
+    #[pyo3(signature = (_source: "Any", _handler: "Any") -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        pydantic::core_schema(class)
     }
 
     /// Omits the message, which may quote the prompt.

@@ -53,7 +53,7 @@ impl Watch {
             .boxed()
         };
         let tokens = self.tokens.as_ref().map(|tokens| tokens.clone_ref(py));
-        Ok(Call::new("responses.watch", Box::new(work), None, tokens).keeping())
+        Ok(Call::new(Box::new(work), None, tokens).keeping())
     }
 
     /// Ends the watch; a step that waits ends, too.

@@ -39,6 +39,18 @@ def blocking(client: Pipevideo) -> None:
     assert_type(client.usage.retrieve().totals.total_requests, "int | None")
 
 
+def parts(client: Pipevideo) -> None:
+    text = {"type": "input_text", "text": "A cat"}
+    client.responses.create(model="m", input=[pipevideo.text("A cat"), text])
+    client.responses.create(
+        model="m", input=[pipevideo.text("A cat"), {"type": "input_text", "text": "on a beach"}]
+    )
+    client.responses.create(
+        model="m", input=[{"role": "user", "content": [pipevideo.text("A cat"), text]}]
+    )
+    client.responses.create(model="m", input=pipevideo.text("A cat"))
+
+
 def items(client: Pipevideo) -> None:
     client.responses.create(
         model="m",

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from . import _hints as types
+from . import _native
 from ._base_client import BaseClient
+from ._native import Generation, Update
 from ._updates import AsyncUpdates
+from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
 from ._webhooks import Webhooks
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-    from pathlib import Path as PathResult
-    from types import TracebackType
-    from typing import Any
-
-    from typing_extensions import Self
-
-    from . import _native
-    from ._native import Generation, Update
-    from ._types import EngineName, Input, Path, Provider, Seconds
-    from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
-    from .errors import SubmissionUncertainError
+from .errors import SubmissionUncertainError
 
 
 class AsyncPipevideo(BaseClient):
@@ -52,22 +42,22 @@ class AsyncPipevideo(BaseClient):
         return Webhooks(self._native)
 
     # generated: generate (by `cargo xtask generate`, from conformance/surface.json)
-    def generate(
+    async def generate(
         self,
         *,
         model: str,
-        input: Input,
+        input: types.Input,
         instructions: str | None = None,
         width: int | None = None,
         height: int | None = None,
         aspect_ratio: str | None = None,
-        provider: Provider | None = None,
-        engine: EngineName | None = None,
+        provider: types.Provider | None = None,
+        engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        deadline: Seconds | None = None,
-        on_update: Callable[[Update], object] | None = None,
-    ) -> Coroutine[Any, Any, Generation]:
+        extra_body: types.Mapping[str, types.Any] | None = None,
+        deadline: types.Seconds | None = None,
+        on_update: types.Callable[[Update], object] | None = None,
+    ) -> Generation:
         """Creates a generation and waits until it has completed.
 
         The deadline begins when the service has accepted the request.
@@ -101,7 +91,10 @@ class AsyncPipevideo(BaseClient):
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._native.generate(request, deadline, on_update)
+        call = self._native.generate(request, deadline, on_update)
+        # This frame lives as long as the call, and the input may hold megabytes.
+        del request, input
+        return await call
     # end of generated
 
     async def close(self) -> None:
@@ -110,14 +103,14 @@ class AsyncPipevideo(BaseClient):
         id of a generation that is billed."""
         self._native.close()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> types.Self:
         return self
 
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
-        traceback: TracebackType | None,
+        traceback: types.TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -131,20 +124,20 @@ class AsyncResponses:
         self._native = native
 
     # generated: responses.create (by `cargo xtask generate`, from conformance/surface.json)
-    def create(
+    async def create(
         self,
         *,
         model: str,
-        input: Input,
+        input: types.Input,
         instructions: str | None = None,
         width: int | None = None,
         height: int | None = None,
         aspect_ratio: str | None = None,
-        provider: Provider | None = None,
-        engine: EngineName | None = None,
+        provider: types.Provider | None = None,
+        engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-    ) -> Coroutine[Any, Any, Generation]:
+        extra_body: types.Mapping[str, types.Any] | None = None,
+    ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
 
         It is sent again only when the service certainly did not process it. If its response is
@@ -177,20 +170,23 @@ class AsyncResponses:
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._native.create(request)
+        call = self._native.create(request)
+        # This frame lives as long as the call, and the input may hold megabytes.
+        del request, input
+        return await call
     # end of generated
 
-    def retrieve(self, id: str) -> Coroutine[Any, Any, Generation]:
+    async def retrieve(self, id: str) -> Generation:
         """Retrieves a generation as it is now."""
-        return self._native.retrieve(id)
+        return await self._native.retrieve(id)
 
-    def wait(
+    async def wait(
         self,
         id: str,
         *,
-        deadline: Seconds | None = None,
-        on_update: Callable[[Update], object] | None = None,
-    ) -> Coroutine[Any, Any, Generation]:
+        deadline: types.Seconds | None = None,
+        on_update: types.Callable[[Update], object] | None = None,
+    ) -> Generation:
         """Waits until a generation has completed.
 
         It ends when the generation ends, at the deadline (by default the client's), or when you
@@ -200,30 +196,30 @@ class AsyncResponses:
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
         """
-        return self._native.wait(id, deadline, on_update)
+        return await self._native.wait(id, deadline, on_update)
 
-    def watch(self, id: str, *, deadline: Seconds | None = None) -> AsyncUpdates:
+    def watch(self, id: str, *, deadline: types.Seconds | None = None) -> AsyncUpdates:
         """Watches a generation: an async iterator over every change, the final one last.
 
         A generation that fails is not an error: the status of the last update is `failed`.
         """
         return AsyncUpdates(self._native.watch(id, deadline))
 
-    def download(
+    async def download(
         self,
         generation: Generation | str,
-        path: Path,
+        path: types.Path,
         *,
-        on_progress: Callable[[Progress], object] | None = None,
-    ) -> Coroutine[Any, Any, PathResult]:
+        on_progress: types.Callable[[Progress], object] | None = None,
+    ) -> types.PathResult:
         """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them.
         """
-        return self._native.download(generation, path, on_progress)
+        return await self._native.download(generation, path, on_progress)
 
-    def reconcile(self, error: SubmissionUncertainError) -> Coroutine[Any, Any, list[RecentRequest]]:
+    async def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
         """Finds the generations that an uncertain create may have made, nearest in time first.
 
         `error` is the error that the create raised; it may have been pickled in between.
@@ -231,7 +227,7 @@ class AsyncResponses:
         from ._reconcile import lost_create
 
         model, sent_at = lost_create(error)
-        return self._native.reconcile(model, sent_at)
+        return await self._native.reconcile(model, sent_at)
 
 
 class AsyncEngines:
@@ -242,9 +238,9 @@ class AsyncEngines:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    def list(self) -> Coroutine[Any, Any, EngineCatalog]:
+    async def list(self) -> EngineCatalog:
         """Lists the engines, their models and rates."""
-        return self._native.engines()
+        return await self._native.engines()
 
 
 class AsyncUsage:
@@ -255,6 +251,6 @@ class AsyncUsage:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    def retrieve(self) -> Coroutine[Any, Any, AccountUsage]:
+    async def retrieve(self) -> AccountUsage:
         """Retrieves balance, totals, days and recent requests."""
-        return self._native.usage()
+        return await self._native.usage()

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
+from . import _hints as types
 from . import _native
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from ._types import ApiKey, App, Path, Polling, PollingObject, Seconds
 
 
 class _NotGiven:
@@ -35,20 +29,20 @@ class BaseClient:
     def __init__(
         self,
         *,
-        api_key: ApiKey | None = None,
+        api_key: types.ApiKey | None = None,
         base_url: str | None = None,
         allow_insecure: bool | None = None,
-        request_timeout: Seconds | None = None,
-        connect_timeout: Seconds | None = None,
+        request_timeout: types.Seconds | None = None,
+        connect_timeout: types.Seconds | None = None,
         max_retries: int | None = None,
-        rate_limit: tuple[int, Seconds] | None | _NotGiven = NOT_GIVEN,
-        polling: Polling | Mapping[str, Any] | PollingObject | None = None,
-        deadline: Seconds | None = None,
-        webhook_secrets: str | Sequence[str] | None = None,
-        app: App | Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        rate_limit: tuple[int, types.Seconds] | None | _NotGiven = NOT_GIVEN,
+        polling: types.Polling | types.Mapping[str, types.Any] | types.PollingObject | None = None,
+        deadline: types.Seconds | None = None,
+        webhook_secrets: str | types.Sequence[str] | None = None,
+        app: types.App | types.Mapping[str, str] | None = None,
+        headers: types.Mapping[str, str] | None = None,
         proxy: str | None = None,
-        ca_file: Path | None = None,
+        ca_file: types.Path | None = None,
     ) -> None:
         """Creates a client. Nothing is sent yet.
 
@@ -77,7 +71,7 @@ class BaseClient:
             proxy: The URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).
             ca_file: A PEM file of certificates to trust, beside the usual ones.
         """
-        given: dict[str, Any] = {
+        given: dict[str, types.Any] = {
             "api_key": api_key,
             "base_url": base_url,
             "allow_insecure": allow_insecure,
@@ -118,9 +112,9 @@ class BaseClient:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[types.Any, tuple[types.Any, ...]]:
         return _restore, (type(self), self._options)
 
 
-def _restore(cls: type[BaseClient], options: dict[str, Any]) -> BaseClient:
+def _restore(cls: type[BaseClient], options: dict[str, types.Any]) -> BaseClient:
     return cls(**options)

@@ -3,24 +3,14 @@
 
 from __future__ import annotations
 
+from . import _hints as types
+from . import _native
 from ._base_client import BaseClient
+from ._native import Generation, Update
 from ._updates import Updates
+from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
 from ._webhooks import Webhooks
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path as PathResult
-    from types import TracebackType
-    from typing import Any
-
-    from typing_extensions import Self
-
-    from . import _native
-    from ._native import Generation, Update
-    from ._types import EngineName, Input, Path, Provider, Seconds
-    from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
-    from .errors import SubmissionUncertainError
+from .errors import SubmissionUncertainError
 
 
 class Pipevideo(BaseClient):
@@ -56,17 +46,17 @@ class Pipevideo(BaseClient):
         self,
         *,
         model: str,
-        input: Input,
+        input: types.Input,
         instructions: str | None = None,
         width: int | None = None,
         height: int | None = None,
         aspect_ratio: str | None = None,
-        provider: Provider | None = None,
-        engine: EngineName | None = None,
+        provider: types.Provider | None = None,
+        engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        deadline: Seconds | None = None,
-        on_update: Callable[[Update], object] | None = None,
+        extra_body: types.Mapping[str, types.Any] | None = None,
+        deadline: types.Seconds | None = None,
+        on_update: types.Callable[[Update], object] | None = None,
     ) -> Generation:
         """Creates a generation and waits until it has completed.
 
@@ -101,7 +91,10 @@ class Pipevideo(BaseClient):
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._native.generate(request, deadline, on_update).run()
+        call = self._native.generate(request, deadline, on_update)
+        # This frame lives as long as the call, and the input may hold megabytes.
+        del request, input
+        return call.run()
 
     def close(self) -> None:
         """Closes the client. New calls fail, and calls in progress end at once, a wait with an error that
@@ -109,14 +102,14 @@ class Pipevideo(BaseClient):
         id of a generation that is billed."""
         self._native.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> types.Self:
         return self
 
     def __exit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
-        traceback: TracebackType | None,
+        traceback: types.TracebackType | None,
     ) -> None:
         self.close()
 
@@ -133,15 +126,15 @@ class Responses:
         self,
         *,
         model: str,
-        input: Input,
+        input: types.Input,
         instructions: str | None = None,
         width: int | None = None,
         height: int | None = None,
         aspect_ratio: str | None = None,
-        provider: Provider | None = None,
-        engine: EngineName | None = None,
+        provider: types.Provider | None = None,
+        engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        extra_body: Mapping[str, Any] | None = None,
+        extra_body: types.Mapping[str, types.Any] | None = None,
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
 
@@ -175,7 +168,10 @@ class Responses:
             "expand_prompt": expand_prompt,
             "extra_body": extra_body,
         }
-        return self._native.create(request).run()
+        call = self._native.create(request)
+        # This frame lives as long as the call, and the input may hold megabytes.
+        del request, input
+        return call.run()
 
     def retrieve(self, id: str) -> Generation:
         """Retrieves a generation as it is now."""
@@ -185,8 +181,8 @@ class Responses:
         self,
         id: str,
         *,
-        deadline: Seconds | None = None,
-        on_update: Callable[[Update], object] | None = None,
+        deadline: types.Seconds | None = None,
+        on_update: types.Callable[[Update], object] | None = None,
     ) -> Generation:
         """Waits until a generation has completed.
 
@@ -199,7 +195,7 @@ class Responses:
         """
         return self._native.wait(id, deadline, on_update).run()
 
-    def watch(self, id: str, *, deadline: Seconds | None = None) -> Updates:
+    def watch(self, id: str, *, deadline: types.Seconds | None = None) -> Updates:
         """Watches a generation: an iterator over every change, the final one last.
 
         A generation that fails is not an error: the status of the last update is `failed`.
@@ -209,10 +205,10 @@ class Responses:
     def download(
         self,
         generation: Generation | str,
-        path: Path,
+        path: types.Path,
         *,
-        on_progress: Callable[[Progress], object] | None = None,
-    ) -> PathResult:
+        on_progress: types.Callable[[Progress], object] | None = None,
+    ) -> types.PathResult:
         """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and

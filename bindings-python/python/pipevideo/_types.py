@@ -1,22 +1,70 @@
-"""The types of arguments. They exist for type checkers only, so the package does not import them."""
+"""The types of arguments and results. Annotations refer to them through `_hints`."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
-    from typing import Any, Literal, Protocol, TypedDict, TypeVar, Union
+import os
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path as PathResult
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union
 
-    from typing_extensions import NotRequired, TypeAlias
+from ._native import Part
 
-    from ._native import Part
+if typing.TYPE_CHECKING:
+    from typing import TypedDict
 
-    Seconds: TypeAlias = Union[float, timedelta]
-    ApiKey: TypeAlias = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
-    EngineName: TypeAlias = Union[Literal["hyperframes", "lottie", "auto"], str]
-    Role: TypeAlias = Literal["user", "system", "assistant", "developer"]
+    from typing_extensions import NotRequired, Self, TypeAlias
+else:
+    from typing import TypeAlias
+
+    # Python 3.10 does not have it.
+    Self = getattr(typing, "Self", object)
+
+__all__ = [
+    "Any",
+    "ApiKey",
+    "App",
+    "Awaitable",
+    "Body",
+    "Callable",
+    "ClassVar",
+    "Coroutine",
+    "Decimal",
+    "Detail",
+    "EngineName",
+    "FailureCategory",
+    "Headers",
+    "Input",
+    "Instant",
+    "Iterable",
+    "Iterator",
+    "Literal",
+    "Mapping",
+    "Media",
+    "Path",
+    "PathResult",
+    "Pending",
+    "Polling",
+    "PollingObject",
+    "Provider",
+    "Seconds",
+    "Self",
+    "Sequence",
+    "Tokens",
+    "TracebackType",
+    "Via",
+    "WebhookReason",
+    "datetime",
+]
+
+Seconds: TypeAlias = Union[float, timedelta]
+ApiKey: TypeAlias = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
+EngineName: TypeAlias = Union[Literal["hyperframes", "lottie", "auto"], str]
+
+if typing.TYPE_CHECKING:
 
     class Polling(TypedDict):
         """How often generations are polled, in seconds."""
@@ -26,25 +74,6 @@ if TYPE_CHECKING:
         safety_interval: NotRequired[Seconds]
         typical: NotRequired[Seconds]
 
-    class _MinInterval(Protocol):
-        @property
-        def min_interval(self) -> Seconds | None: ...
-
-    class _MaxInterval(Protocol):
-        @property
-        def max_interval(self) -> Seconds | None: ...
-
-    class _SafetyInterval(Protocol):
-        @property
-        def safety_interval(self) -> Seconds | None: ...
-
-    class _Typical(Protocol):
-        @property
-        def typical(self) -> Seconds | None: ...
-
-    # An object with at least one of these attributes: a checker rejects one that has none.
-    PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _Typical]
-
     class App(TypedDict):
         """The application that uses the service, for the service's statistics."""
 
@@ -52,29 +81,67 @@ if TYPE_CHECKING:
         title: NotRequired[str]
         name: NotRequired[str]
 
-    PartLike: TypeAlias = Union[Part, Mapping[str, Any]]
+    class Tokens(TypedDict):
+        """The tokens that the orchestration model read and wrote."""
 
-    class Item(TypedDict):
-        """One message of the input."""
+        input_tokens: int
+        output_tokens: int
 
-        role: Role
-        content: str | Sequence[PartLike]
+else:
+    # pydantic rejects the standard library's TypedDict before Python 3.12.
+    Polling = Mapping[str, Any]
+    App = Mapping[str, str]
+    Tokens = Mapping[str, int]
 
-    Input: TypeAlias = Union[str, Part, Sequence[PartLike], Sequence[Item]]
-    Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
-    Path: TypeAlias = Union[str, os.PathLike[str]]
-    Media: TypeAlias = Union[str, bytes, bytearray, os.PathLike[str]]
-    Detail: TypeAlias = Literal["auto", "low", "high", "original"]
-    Via: TypeAlias = Literal["poll", "webhook"]
 
-    Body: TypeAlias = Union[bytes, bytearray, memoryview, str]
-    Text: TypeAlias = Union[str, bytes]
-    Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
-    Instant: TypeAlias = Union[datetime, float]
+class _MinInterval(Protocol):
+    @property
+    def min_interval(self) -> Seconds | None: ...
 
-    T_co = TypeVar("T_co", covariant=True)
 
-    class Pending(Coroutine[Any, Any, T_co]):
-        """A call of the native module, typed by its result. It is awaited, or run."""
+class _MaxInterval(Protocol):
+    @property
+    def max_interval(self) -> Seconds | None: ...
 
-        def run(self) -> T_co: ...
+
+class _SafetyInterval(Protocol):
+    @property
+    def safety_interval(self) -> Seconds | None: ...
+
+
+class _Typical(Protocol):
+    @property
+    def typical(self) -> Seconds | None: ...
+
+
+# An object with at least one of these attributes: a checker rejects one that has none.
+PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _Typical]
+
+# One sequence of everything that may stand in it. Of several sequences, a checker would take the
+# first, and reject a list that mixes `text()` with a dict.
+Input: TypeAlias = Union[str, Part, Sequence[Union[Part, Mapping[str, Any]]]]
+Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
+Path: TypeAlias = Union[str, os.PathLike[str]]
+Media: TypeAlias = Union[str, bytes, bytearray, os.PathLike[str]]
+Detail: TypeAlias = Literal["auto", "low", "high", "original"]
+Via: TypeAlias = Literal["poll", "webhook"]
+
+Body: TypeAlias = Union[bytes, bytearray, memoryview, str]
+Text: TypeAlias = Union[str, bytes]
+Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
+Instant: TypeAlias = Union[datetime, float]
+
+FailureCategory: TypeAlias = Literal[
+    "insufficient_credits", "provider", "unavailable", "invalid_prompt", "other"
+]
+WebhookReason: TypeAlias = Literal[
+    "missing_header", "bad_timestamp", "too_old", "too_new", "no_match", "bad_payload"
+]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Pending(Awaitable[T_co], Protocol[T_co]):
+    """A call of the native module, typed by its result. It is awaited, or run."""
+
+    def run(self) -> T_co: ...

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
-    from typing_extensions import Self
-
-    from . import _native
-    from ._native import Update
+from . import _hints as types
+from . import _native
+from ._native import Update
 
 
 class AsyncUpdates:
@@ -21,18 +15,18 @@ class AsyncUpdates:
     def __init__(self, watch: _native.Watch) -> None:
         self._watch = watch
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> types.Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, Update]:
+    async def __anext__(self) -> Update:
         # At the end it raises StopAsyncIteration, where a blocking call returns None.
-        return self._watch.next()  # type: ignore[return-value]
+        return await self._watch.next()  # type: ignore[return-value]
 
     async def aclose(self) -> None:
         """Stops watching. The generation continues."""
         self._watch.close()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> types.Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -47,7 +41,7 @@ class Updates:
     def __init__(self, watch: _native.Watch) -> None:
         self._watch = watch
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> types.Self:
         return self
 
     def __next__(self) -> Update:
@@ -60,7 +54,7 @@ class Updates:
         """Stops watching. The generation continues."""
         self._watch.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> types.Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

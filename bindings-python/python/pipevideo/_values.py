@@ -6,13 +6,7 @@ package (14 ms against about 2 ms).
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
-    from typing import Any
-
-    from typing_extensions import Self
+from . import _hints as types
 
 
 class Value:
@@ -23,7 +17,7 @@ class Value:
     # How many entries of each list `repr` shows. A catalogue is shown whole: it has some dozen models.
     _max_shown = 50
 
-    def __init__(self, *values: Any, **fields: Any) -> None:
+    def __init__(self, *values: types.Any, **fields: types.Any) -> None:
         names = self.__slots__
         if len(values) > len(names):
             raise TypeError(f"{type(self).__name__} has {len(names)} fields, not {len(values)}")
@@ -35,16 +29,27 @@ class Value:
         for name in names:
             object.__setattr__(self, name, given.get(name))
 
-    def _typed(self) -> dict[str, Any]:
+    def _typed(self) -> dict[str, types.Any]:
         """The typed fields, without `raw`: what equality, hash and repr use."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "raw"}
 
-    def to_dict(self) -> Any:
-        """Returns plain dicts and lists: the service's own JSON where it is kept (`raw`), else the
-        fields."""
+    def to_dict(self) -> types.Any:
+        """Returns JSON, as plain dicts and lists: the service's own where it is kept (`raw`), else the
+        fields, written as the service writes them: amounts as numbers, times as Unix milliseconds."""
         if "raw" in self.__slots__:
             return getattr(self, "raw")
-        return {name: _plain(value) for name, value in self._typed().items()}
+        return {name: _json(value) for name, value in self._typed().items()}
+
+    def __iter__(self) -> types.Iterator[tuple[str, types.Any]]:
+        """The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it."""
+        return iter(self.to_dict().items())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: types.Any, handler: types.Any) -> types.Any:
+        """How pydantic validates and serializes it."""
+        from ._pydantic import core_schema
+
+        return core_schema(cls)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")
@@ -64,7 +69,7 @@ class Value:
         fields = (f"{name}={self._shown(value)}" for name, value in self._typed().items())
         return f"{type(self).__name__}({', '.join(fields)})"
 
-    def _shown(self, value: Any) -> str:
+    def _shown(self, value: types.Any) -> str:
         """Formats a field for `repr`: amounts and times as they read, not as constructor calls."""
         from decimal import Decimal
 
@@ -79,21 +84,25 @@ class Value:
             return str(value.isoformat())
         return repr(value)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[types.Self], tuple[types.Any, ...]]:
         return type(self), tuple(getattr(self, name) for name in self.__slots__)
 
-    def __copy__(self) -> Self:
+    def __copy__(self) -> types.Self:
         return self
 
-    def __deepcopy__(self, memo: object) -> Self:
+    def __deepcopy__(self, memo: object) -> types.Self:
         return self
 
 
-def _plain(value: Any) -> Any:
+def _json(value: types.Any) -> types.Any:
     if isinstance(value, Value):
         return value.to_dict()
     if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
+        return [_json(entry) for entry in value]
+    if hasattr(value, "timestamp"):
+        return round(value.timestamp() * 1000)
+    if hasattr(value, "as_tuple"):
+        return int(value) if value == int(value) else float(value)
     return value
 
 
@@ -113,9 +122,9 @@ class EngineModel(Value):
     __slots__ = ("id", "input_per_million_usd", "output_per_million_usd")
     id: str
     """The name that `create` takes as `model`."""
-    input_per_million_usd: Decimal | None
+    input_per_million_usd: types.Decimal | None
     """The price of a million input tokens."""
-    output_per_million_usd: Decimal | None
+    output_per_million_usd: types.Decimal | None
     """The price of a million output tokens."""
 
 
@@ -135,7 +144,7 @@ class EngineCatalog(Value):
     __slots__ = ("engines", "raw")
     engines: tuple[Engine, ...]
     """The engines."""
-    raw: Any
+    raw: types.Any
     """The service's JSON as it was received."""
 
     def _repr_html_(self) -> str:
@@ -151,7 +160,7 @@ class UsageTotals(Value):
     total_requests: int | None
     completed_requests: int | None
     failed_requests: int | None
-    total_cost_cents: Decimal | None
+    total_cost_cents: types.Decimal | None
     """What they cost, in US cents."""
 
 
@@ -171,9 +180,9 @@ class DailyUsage(Value):
     request_count: int | None
     completed_count: int | None
     failed_count: int | None
-    total_cost_cents: Decimal | None
+    total_cost_cents: types.Decimal | None
     """What the day's requests cost, in US cents."""
-    total_duration_seconds: Decimal | None
+    total_duration_seconds: types.Decimal | None
 
 
 class RouteUsage(Value):
@@ -197,11 +206,11 @@ class RouteUsage(Value):
     request_count: int | None
     completed_count: int | None
     failed_count: int | None
-    total_cost_cents: Decimal | None
+    total_cost_cents: types.Decimal | None
     """What the requests cost, in US cents."""
     total_prompt_tokens: int | None
     total_completion_tokens: int | None
-    avg_latency_ms: Decimal | None
+    avg_latency_ms: types.Decimal | None
     """The average time from create to end, in milliseconds."""
 
 
@@ -231,12 +240,12 @@ class RecentRequest(Value):
     status: str | None
     model_name: str | None
     engine: str | None
-    cost_cents: Decimal | None
+    cost_cents: types.Decimal | None
     """What the generation cost, in US cents."""
     latency_ms: int | None
     """How long it took from create to end, in milliseconds."""
-    created_at: datetime | None
-    completed_at: datetime | None
+    created_at: types.datetime | None
+    completed_at: types.datetime | None
 
 
 class AccountUsage(Value):
@@ -254,7 +263,7 @@ class AccountUsage(Value):
     # The lists have up to a hundred entries, which would bury balance and totals.
     _max_shown = 3
 
-    credit_balance: Decimal | None
+    credit_balance: types.Decimal | None
     """The prepaid credit that is left, in US cents."""
     totals: UsageTotals
     """Sums over all requests."""
@@ -264,7 +273,7 @@ class AccountUsage(Value):
     """The sums of each day, by engine, model and provider."""
     recent_requests: tuple[RecentRequest, ...]
     """The latest generations."""
-    raw: Any
+    raw: types.Any
     """The service's JSON as it was received."""
 
     def _repr_html_(self) -> str:

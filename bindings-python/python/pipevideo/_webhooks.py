@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from . import _native
-    from ._native import WebhookEvent
-    from ._types import Body, Headers
+from . import _hints as types
+from . import _native
+from ._native import WebhookEvent
 
 
 class Webhooks:
@@ -17,7 +15,7 @@ class Webhooks:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    def unwrap(self, body: Body, headers: Headers) -> WebhookEvent:
+    def unwrap(self, body: types.Body, headers: types.Headers) -> WebhookEvent:
         """Verifies a delivery, parses its event, and makes the waits of its generation poll at once.
 
         `body` is the raw body, `headers` are those of any framework: see `Webhook.unwrap`. The call

@@ -6,27 +6,15 @@ said is in `service_message`, which may quote the prompt.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-    from typing import Any, ClassVar, Literal
-
-    from ._native import Generation
-
-    FailureCategory = Literal[
-        "insufficient_credits", "provider", "unavailable", "invalid_prompt", "other"
-    ]
-    WebhookReason = Literal[
-        "missing_header", "bad_timestamp", "too_old", "too_new", "no_match", "bad_payload"
-    ]
+from . import _hints as types
+from ._native import Generation
 
 
 class PipevideoError(Exception):
     """The base of every error of this library."""
 
     # generated: error fields (by `cargo xtask generate`, from conformance/surface.json)
-    kind: ClassVar[str] = ""
+    kind: types.ClassVar[str] = ""
     """The kind of error, the same text in every language."""
     message: str
     """What happened, what it means and what to do. It is safe to log."""
@@ -54,7 +42,7 @@ class PipevideoError(Exception):
         """The failure that caused this error, if there is one; the same as `__cause__`."""
         return self.__cause__
 
-    def __init__(self, message: str = "", **fields: Any) -> None:
+    def __init__(self, message: str = "", **fields: types.Any) -> None:
         super().__init__(message)
         self.message = message
         for name, value in fields.items():
@@ -62,7 +50,14 @@ class PipevideoError(Exception):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
             setattr(self, name, value)
 
-    def __reduce__(self) -> tuple[Callable[..., PipevideoError], tuple[Any, ...]]:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: types.Any, handler: types.Any) -> types.Any:
+        """How pydantic validates it: by its class."""
+        from ._pydantic import core_schema
+
+        return core_schema(cls)
+
+    def __reduce__(self) -> tuple[types.Callable[..., PipevideoError], tuple[types.Any, ...]]:
         fields = {name: value for name, value in self.__dict__.items() if name != "message"}
         return _restore, (type(self), self.message, fields, self.__cause__)
 
@@ -163,7 +158,7 @@ class SubmissionUncertainError(PipevideoError):
     kind = "submission_uncertain"
     model: str | None = None
     """The model of the create."""
-    sent_at: datetime | None = None
+    sent_at: types.datetime | None = None
     """When the create was sent, by this machine's clock."""
 
 
@@ -173,7 +168,7 @@ class GenerationFailedError(PipevideoError):
     kind = "generation_failed"
     generation: Generation | None = None
     """The generation that failed. Its own error's message may quote the prompt."""
-    category: FailureCategory | None = None
+    category: types.FailureCategory | None = None
     """The category of the failure."""
 
 
@@ -199,7 +194,7 @@ class WebhookVerificationError(PipevideoError):
     """A webhook delivery is not authentic, or not readable."""
 
     kind = "webhook_verification"
-    reason: WebhookReason | None = None
+    reason: types.WebhookReason | None = None
     """Why the delivery was rejected."""
 
 
@@ -230,13 +225,25 @@ def _classes(base: type[PipevideoError]) -> dict[str, type[PipevideoError]]:
 _BY_KIND = _classes(PipevideoError)
 
 
-def _make(kind: str, message: str, fields: dict[str, Any]) -> PipevideoError:
+def _make(kind: str, message: str, fields: dict[str, types.Any]) -> PipevideoError:
     """Makes the error of a kind. The native module calls it."""
     return _BY_KIND.get(kind, PipevideoError)(message, **fields)
 
 
+def _note(raised: BaseException, left: PipevideoError) -> None:
+    """Notes in the exception that ended a call what is known of the create that the call leaves behind.
+    The native module calls it."""
+    note = f"pipevideo: {left.message}"
+    if hasattr(raised, "add_note"):
+        raised.add_note(note)
+    else:
+        raised.__notes__ = [*getattr(raised, "__notes__", ()), note]
+    if raised.__cause__ is None and raised.__context__ is None:
+        raised.__cause__ = left
+
+
 def _restore(
-    cls: type[PipevideoError], message: str, fields: dict[str, Any], cause: BaseException | None
+    cls: type[PipevideoError], message: str, fields: dict[str, types.Any], cause: BaseException | None
 ) -> PipevideoError:
     """Makes an unpickled error. It does not call `__init__`, because a subclass may have another one."""
     error = cls.__new__(cls, message)

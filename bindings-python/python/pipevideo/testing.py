@@ -11,20 +11,8 @@ pytest offers an emulator as the fixture `pipevideo_emulator`.
 
 from __future__ import annotations
 
+from . import _hints as types
 from . import _native
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypedDict
-
-    from typing_extensions import Self
-
-    class Tokens(TypedDict):
-        """The tokens that the orchestration model read and wrote."""
-
-        input_tokens: int
-        output_tokens: int
 
 __all__ = ["Emulator"]
 
@@ -54,7 +42,7 @@ class Emulator:
 
     __slots__ = ("_emulator",)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: types.Any) -> None:
         self._emulator = _native.Emulator(options)
 
     @property
@@ -77,7 +65,7 @@ class Emulator:
         """The video that every generation yields (unless `video_bytes` is set)."""
         return self._emulator.video
 
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[dict[str, types.Any]]:
         """The requests that have arrived, the oldest first. Their headers are without the key."""
         return self._emulator.requests()
 
@@ -85,7 +73,7 @@ class Emulator:
         """Empties the list that `requests` returns."""
         self._emulator.clear_requests()
 
-    def add_generation(self, **generation: Any) -> str:
+    def add_generation(self, **generation: types.Any) -> str:
         """Adds a generation, as if it had been created, and returns its id. It takes `id`, `polls`,
         `model` and `engine`."""
         return self._emulator.add_generation(generation)
@@ -95,13 +83,13 @@ class Emulator:
         id: str,
         status: str = "completed",
         *,
-        error: Mapping[str, str] | None = None,
-        usage: Tokens | None = None,
+        error: types.Mapping[str, str] | None = None,
+        usage: types.Tokens | None = None,
     ) -> None:
         """Sets the status of a generation, now. Only further calls change it from then on."""
         self._emulator.settle(id, {"status": status, "error": error, "usage": usage})
 
-    def fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
+    def fault(self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any) -> None:
         """Adds a fault, given as a mapping or as keyword arguments.
 
         Args:
@@ -129,15 +117,15 @@ class Emulator:
         self,
         url: str | None,
         *,
-        secrets: Sequence[str] | None = None,
-        family: Literal["svix", "webhook"] | None = None,
+        secrets: types.Sequence[str] | None = None,
+        family: types.Literal["svix", "webhook"] | None = None,
     ) -> None:
         """Sets where webhooks are sent from now on; None sends none. `secrets` and `family` stay as they
         are unless they are given."""
         endpoint = {"url": url, "secrets": secrets, "family": family}
         self._emulator.set_webhook({k: v for k, v in endpoint.items() if v is not None})
 
-    def delivery_fault(self, fault: Mapping[str, Any] | None = None, /, **members: Any) -> None:
+    def delivery_fault(self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any) -> None:
         """Adds a fault of webhook deliveries, given as a mapping or as keyword arguments.
 
         Args:
@@ -150,7 +138,7 @@ class Emulator:
         """
         self._emulator.delivery_fault({**(fault or {}), **members})
 
-    def deliveries(self) -> list[dict[str, Any]]:
+    def deliveries(self) -> list[dict[str, types.Any]]:
         """The attempts of webhook deliveries that got a response or were lost, the oldest first."""
         return self._emulator.deliveries()
 
@@ -163,7 +151,7 @@ class Emulator:
         their generations end with an error."""
         self._emulator.stop()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> types.Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

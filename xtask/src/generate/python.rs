@@ -33,7 +33,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
 fn error_fields(surface: &Surface) -> String {
     // `kind` differs from class to class, and `message` is set by the constructor.
     let declared = surface.common_error_fields().map(|field| match field.name.as_str() {
-        "kind" => format!("    kind: ClassVar[str] = \"\"\n{}", docstring(1, &field.doc)),
+        "kind" => format!("    kind: types.ClassVar[str] = \"\"\n{}", docstring(1, &field.doc)),
         "message" => format!("    message: str\n{}", docstring(1, &field.doc)),
         _ => error_field(field),
     });
@@ -45,10 +45,10 @@ fn error_field(field: &ErrorField) -> String {
         Type::Integer => ("int", "0"),
         Type::Boolean => ("bool", "False"),
         Type::Duration => ("float", "None"),
-        Type::Instant => ("datetime", "None"),
+        Type::Instant => ("types.datetime", "None"),
         Type::Generation | Type::FailedGeneration => ("Generation", "None"),
-        Type::FailureCategory => ("FailureCategory", "None"),
-        Type::WebhookReason => ("WebhookReason", "None"),
+        Type::FailureCategory => ("types.FailureCategory", "None"),
+        Type::WebhookReason => ("types.WebhookReason", "None"),
         _ => ("str", "None"),
     };
     // What only some kinds have may be left out where a program makes an error for its own tests.
@@ -97,17 +97,20 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
     });
     let passed: String = own.iter().map(|argument| format!(", {}", argument.name)).collect();
     Ok(format!(
-        "    def {name}(
+        "    async def {name}(
         self,
         *,
-{parameters}    ) -> Coroutine[Any, Any, Generation]:
+{parameters}    ) -> Generation:
         \"\"\"{doc}
 
 {details}        Args:
 {documented}        \"\"\"
         request = {{
 {entries}        }}
-        return self._native.{name}(request{passed})
+        call = self._native.{name}(request{passed})
+        # This frame lives as long as the call, and the input may hold megabytes.
+        del request, input
+        return await call
 ",
         doc = declared.doc,
         details = paragraphs.collect::<String>(),
@@ -119,12 +122,12 @@ fn parameter(argument: &Argument) -> String {
     let kind = match argument.kind {
         Type::Integer => "int",
         Type::Boolean => "bool",
-        Type::Object => "Mapping[str, Any]",
-        Type::Input => "Input",
-        Type::Provider => "Provider",
-        Type::Engine => "EngineName",
-        Type::Duration => "Seconds",
-        Type::OnUpdate => "Callable[[Update], object]",
+        Type::Object => "types.Mapping[str, types.Any]",
+        Type::Input => "types.Input",
+        Type::Provider => "types.Provider",
+        Type::Engine => "types.EngineName",
+        Type::Duration => "types.Seconds",
+        Type::OnUpdate => "types.Callable[[Update], object]",
         _ => "str",
     };
     if argument.required {
@@ -135,7 +138,7 @@ fn parameter(argument: &Argument) -> String {
 }
 
 /// What the blocking client says in place of what the async client says: lines and parts of lines.
-const BLOCKING: [(&str, &str); 11] = [
+const BLOCKING: [(&str, &str); 9] = [
     (
         "\"\"\"The client for asyncio (and uvloop). Cancelling a task stops its call, never the generation.\"\"\"",
         "\"\"\"The blocking client. Its calls release the GIL, and see Ctrl-C within 0.2 seconds.\"\"\"",
@@ -145,13 +148,11 @@ const BLOCKING: [(&str, &str); 11] = [
         "A client works on any event loop, also on several one after another, and in a forked child.",
         "A client works in any thread, and in a forked child.",
     ),
-    ("import Callable, Coroutine, Mapping", "import Callable, Mapping"),
     ("an async iterator", "an iterator"),
     ("async def ", "def "),
     ("await ", ""),
     ("__aenter__", "__enter__"),
     ("__aexit__", "__exit__"),
-    ("Coroutine[Any, Any, ", ""),
     ("Async", ""),
 ];
 
@@ -170,11 +171,7 @@ fn blocking(client: &str) -> Result<String, String> {
         for (from, to) in BLOCKING {
             text = text.replace(from, to);
         }
-        if line.contains("Coroutine[Any, Any, ") {
-            // The bracket that closed it.
-            text = text.replacen("]:", ":", 1);
-        }
-        if text.trim_start().starts_with("return self._native.") {
+        if line.trim_start().starts_with("return await ") {
             text += ".run()";
         }
         out += &text;
@@ -195,10 +192,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_blocking_client_calls_run_where_the_async_one_returns_a_coroutine() {
+    fn the_blocking_client_runs_what_the_async_one_awaits() {
         let mut client: String = BLOCKING.iter().map(|(text, _)| format!("# {text}\n")).collect();
-        client += "    def retrieve(self, id: str) -> Coroutine[Any, Any, list[Generation]]:\n";
-        client += "        return self._native.retrieve(id)\n";
+        client += "    async def retrieve(self, id: str) -> list[Generation]:\n";
+        client += "        return await self._native.retrieve(id)\n";
         let blocking = blocking(&client).unwrap();
         assert!(blocking.ends_with(
             "    def retrieve(self, id: str) -> list[Generation]:\n        \
