@@ -31,8 +31,10 @@ use crate::token::{Server, TokenSource};
 use crate::update;
 
 /// The work of a call, which begins when the call is started.
-pub(crate) type Work =
-    Box<dyn FnOnce(Arc<CallState>) -> BoxFuture<'static, Result<Value, Error>> + Send>;
+pub(crate) type Work = Box<dyn FnOnce(Arc<CallState>) -> Started + Send>;
+
+/// The work that has been started.
+pub(crate) type Started = BoxFuture<'static, Result<Value, Error>>;
 
 /// How often a thread that blocks checks for signals, records and token requests. Ctrl-C then takes
 /// effect within what a person perceives as at once, for 20 wake-ups a second.
@@ -69,7 +71,7 @@ struct Running {
 /// nothing after that, so what is known of a create is exact.
 #[derive(Clone)]
 struct SharedWork {
-    future: Arc<Mutex<Option<CatchAsync<BoxFuture<'static, Result<Value, Error>>>>>>,
+    future: Arc<Mutex<Option<CatchAsync<Started>>>>,
     state: Arc<CallState>,
 }
 

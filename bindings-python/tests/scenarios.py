@@ -166,7 +166,7 @@ def shown(value: Any) -> Any:
         return [
             {
                 "id": engine.id,
-                "models": [plain(model.to_dict()) for model in engine.models],
+                "models": [plain(model) for model in engine.models],
             }
             for engine in value.engines
         ]
@@ -219,11 +219,14 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     if isinstance(value, dict):
         return {name: plain(entry) for name, entry in value.items()}
-    return plain(value.to_dict()) if hasattr(value, "to_dict") else value
+    if hasattr(value, "to_dict"):
+        # The attributes, since amounts are exact there, and numbers in `to_dict`.
+        return {name: plain(getattr(value, name)) for name in type(value).__slots__}
+    return value
 
 
 def shown_request(request: pipevideo.RecentRequest) -> dict[str, Any]:
-    shown = request.to_dict()
+    shown: dict[str, Any] = plain(request)
     for name in ("created_at", "completed_at"):
         if shown[name] is not None:
             shown[name] = round(shown[name].timestamp() * 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -73,7 +74,9 @@ def arguments() -> list[tuple[str, str]]:
 
 def assert_rejected(function: Callable[..., object], given: dict[str, Any], argument: str) -> None:
     with pytest.raises(TypeError, match=f"argument '{argument}'"):
-        function(**{**given, argument: WRONG})
+        made = function(**{**given, argument: WRONG})
+        if inspect.iscoroutine(made):
+            asyncio.run(made)
 
 
 @pytest.mark.parametrize("call, argument", arguments())
