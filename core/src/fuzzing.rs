@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Redactor};
 use crate::model::{AccountUsage, EngineCatalog, Generation, GenerationRequest, InputPart, Media};
 use crate::webhook::{Webhook, WebhookEvent};
-use crate::wire::{BaseUrl, Part, RangeOutcome, Response, range_headers, range_outcome};
+use crate::wire::{
+    self, BaseUrl, Description, RangeOutcome, Response, range_headers, range_outcome,
+};
 
 const KEY: &str = "pv_the_key_of_the_fuzz_targets";
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -51,15 +53,27 @@ pub fn retry_after(data: &[u8]) {
 /// The response of a video's host: bytes are appended only where they belong.
 pub fn range(data: &[u8]) {
     let (stored, data) = number(data);
-    let (length, data) = number(data);
     let message = Message::read(data);
-    let validator = std::str::from_utf8(message.body).ok().map(str::to_owned);
-    let part = Part { validator, length: Some(length), ..Part::default() };
+    let part = Description::parse(message.body, "gen_1", stored).unwrap_or_default().part;
     let _ = range_headers(&part, stored);
-    match range_outcome(message.status, &message.headers, &part, stored) {
-        RangeOutcome::From { start, .. } => assert!(start == 0 || start == stored),
-        RangeOutcome::Complete => assert!(stored > 0),
-        _ => {}
+    for media in [wire::Media::Video, wire::Media::Animation, wire::Media::Any] {
+        match range_outcome(message.status, &message.headers, &part, stored, media) {
+            RangeOutcome::From { start, end, part, .. } => {
+                assert!(start == 0 || start == stored);
+                assert!(end.is_none_or(|end| part.length.is_none_or(|length| end <= length)));
+            }
+            RangeOutcome::Complete => assert!(stored > 0),
+            _ => {}
+        }
+    }
+}
+
+/// The boxes of an MP4, or the JSON of an animation.
+pub fn content(data: &[u8]) {
+    let (length_known, data) = data.split_first().unwrap_or((&0, data));
+    for media in [wire::Media::Video, wire::Media::Animation, wire::Media::Any] {
+        let _ =
+            wire::examine(&mut std::io::Cursor::new(data), media, length_known % 2 == 0).unwrap();
     }
 }
 
@@ -90,7 +104,7 @@ pub fn media(data: &[u8]) {
     let _ = Media::bytes(data);
     let image = Media::from(String::from_utf8_lossy(data).into_owned());
     let input = vec![InputPart::text("A cat"), InputPart::image(image)];
-    if let Err(error) = crate::wire::create(&GenerationRequest::new("m", input)) {
+    if let Err(error) = wire::create(&GenerationRequest::new("m", input)) {
         shows_no_secret(&error);
     }
 }
