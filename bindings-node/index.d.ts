@@ -130,6 +130,8 @@ export interface WaitOptions extends WatchOptions {
 
 /** The options of `download`. */
 export interface DownloadOptions extends CallOptions {
+  /** The maximum size of the file in bytes; 10 GiB. A larger video is not stored. */
+  maxBytes?: number | undefined;
   /** Called each time that bytes have been received. Like `onUpdate`, it may be async, and may throw. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
 }
@@ -152,7 +154,7 @@ export interface ClientOptions {
   apiKey?: string | (() => string | PromiseLike<string>) | null | undefined;
   /** The URL of the API, with or without `/v1`; by default `PIPEVIDEO_BASE_URL`, or else the service's own URL. */
   baseURL?: string | null | undefined;
-  /** Allows plain `http` to other machines. The key is then readable on the network. */
+  /** Allows plain `http` to other machines, where the key is then readable, and videos on private networks. */
   allowInsecure?: boolean | null | undefined;
   /** The timeout of one HTTP request; 30 s. For a download, the longest time without receiving bytes. */
   requestTimeoutMs?: Milliseconds | null | undefined;

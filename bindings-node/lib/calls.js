@@ -6,7 +6,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const native = require('./native.js');
 const { make } = require('./errors.js');
-const { InvalidRequestError, callable, milliseconds, object, unknownOption, wrong } = require('./check.js');
+const { InvalidRequestError, callable, milliseconds, object, size, unknownOption, wrong } = require('./check.js');
 const tokens = require('./tokens.js');
 
 /** The kinds of events; the fourth is that a call has failed. */
@@ -149,6 +149,8 @@ function callOptions(given, allowed) {
       options.signal = value;
     } else if (name === 'deadlineMs' || name === 'timeoutMs') {
       options.native[name] = milliseconds(name, value, InvalidRequestError);
+    } else if (name === 'maxBytes') {
+      options.native[name] = size(name, value);
     } else {
       // The callback runs in the asynchronous context of the call, so that the caller's AsyncLocalStorage works
       // in it.

@@ -52,6 +52,12 @@ function count(name, value) {
   return value;
 }
 
+/** A number of bytes. */
+function size(name, value) {
+  if (integer(name, value) < 0) throw new InvalidRequestError(`${name} must be 0 or more.`);
+  return value;
+}
+
 /** A duration in milliseconds. A number that is not a duration throws `ErrorClass`. */
 function milliseconds(name, value, ErrorClass = ConfigurationError) {
   if (typeof value !== 'number') throw wrong(name, 'a number of milliseconds', value);
@@ -157,6 +163,7 @@ module.exports = {
   milliseconds,
   object,
   rawBody,
+  size,
   text,
   unknownOption,
   wrong,

@@ -15,7 +15,7 @@ const { unwrap } = require('./webhook.js');
 const CALL = ['signal', 'timeoutMs'];
 const WATCH = [...CALL, 'deadlineMs'];
 const WAIT = [...WATCH, 'onUpdate'];
-const DOWNLOAD = [...CALL, 'onProgress'];
+const DOWNLOAD = [...CALL, 'maxBytes', 'onProgress'];
 
 class Pipevideo {
   /** The native client; null once this one is closed. */

@@ -45,6 +45,7 @@ pub(crate) fn open(
 pub struct CallOptions {
     pub timeout_ms: Option<f64>,
     pub deadline_ms: Option<f64>,
+    pub max_bytes: Option<f64>,
     /// Whether a callback receives updates or progress.
     pub notify: Option<bool>,
 }
@@ -194,10 +195,14 @@ impl NativeClient {
         path: String,
     ) -> Result<()> {
         let notify = self.notifier(call, &options);
-        self.call(call, &options, |client| async move {
+        let max_bytes = options.max_bytes;
+        self.call(call, &options, move |client| async move {
             let read = generation.and_then(|text| serde_json::from_str::<Generation>(&text).ok());
             let source = read.map_or_else(|| DownloadSource::from(id), DownloadSource::from);
             let mut download = client.responses().download(source, path);
+            if let Some(max_bytes) = max_bytes {
+                download = download.max_bytes(max_bytes as u64);
+            }
             if let Some(notify) = notify {
                 download = download.on_progress(move |progress| notify(values::progress(progress)));
             }

@@ -159,7 +159,10 @@ export class Run {
       case 'responses.watch':
         return Array.fromAsync?.(client.responses.watch(id)) ?? all(client.responses.watch(id));
       case 'responses.download': {
-        return client.responses.download(generation ? named(generation) : id, join(this.folder, path));
+        const target = join(this.folder, path);
+        return client.responses.download(generation ? named(generation) : id, target, {
+          maxBytes: rest.max_bytes,
+        });
       }
       case 'responses.reconcile':
         return client.responses.reconcile(named(error));

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::arguments::argument;
+use crate::arguments::{argument, integer};
 use crate::call::{Call, Work};
 use crate::call_state::{CallState, Event};
 use crate::errors;
@@ -211,6 +211,7 @@ impl NativeClient {
     #[pyo3(signature = (
         generation: "Generation | str",
         path: "Path",
+        max_bytes: "int | None",
         on_progress: "Callable[[Progress], object] | None",
     ) -> "Pending[PathResult]")]
     fn download(
@@ -218,6 +219,7 @@ impl NativeClient {
         py: Python<'_>,
         generation: &Bound<'_, PyAny>,
         path: &Bound<'_, PyAny>,
+        max_bytes: &Bound<'_, PyAny>,
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Call> {
         let source: DownloadSource = match generation.cast::<Generation>() {
@@ -229,6 +231,9 @@ impl NativeClient {
         let path: PathBuf = argument(path, "path", "a path")?;
         let on_progress = callback(py, on_progress, "on_progress")?;
         let mut download = self.client(py)?.responses().download(source, path);
+        if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
+            download = download.max_bytes(max_bytes);
+        }
         let progress = on_progress.is_some();
         Ok(self.call(py, on_progress, move |call| {
             if progress {

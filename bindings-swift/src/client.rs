@@ -131,6 +131,7 @@ impl NativeClient {
         &self,
         video: Video,
         path: String,
+        max_bytes: Option<u64>,
         listener: Option<Arc<dyn DownloadListener>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<(), Failure> {
@@ -139,6 +140,9 @@ impl NativeClient {
             Video::Generation { generation } => (*generation).into(),
         };
         let mut download = self.0.responses().download(source, path);
+        if let Some(max_bytes) = max_bytes {
+            download = download.max_bytes(max_bytes);
+        }
         if let Some(listener) = listener {
             download = download.on_progress(move |progress| {
                 run_callback(|| listener.progressed(progress.downloaded, progress.total));

@@ -63,6 +63,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     console.log(end, completed);
   }
   const path: string = await client.responses.download(done, 'cat.mp4', {
+    maxBytes: 1e9,
     onProgress: ({ downloaded, total }) => console.log(total === null ? downloaded : downloaded / total),
   });
   const rate: number | null | undefined = (await client.engines.list()).engines[0]?.models[0]

@@ -207,14 +207,15 @@ class Responses:
         generation: Generation | str,
         path: types.Path,
         *,
+        max_bytes: int | None = None,
         on_progress: types.Callable[[Progress], object] | None = None,
     ) -> types.PathResult:
         """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
-        the next attempt resumes from them.
+        the next attempt resumes from them. A video of more than `max_bytes` (10 GiB) is not stored.
         """
-        return self._native.download(generation, path, on_progress).run()
+        return self._native.download(generation, path, max_bytes, on_progress).run()
 
     def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
         """Finds the generations that an uncertain create may have made, nearest in time first.

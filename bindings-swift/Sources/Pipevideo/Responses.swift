@@ -84,6 +84,7 @@ public struct Responses: Sendable {
     /// - Parameters:
     ///   - generation: The generation. If this snapshot has not completed, it is retrieved again.
     ///   - file: The file URL. An existing file is replaced.
+    ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
     ///   - onProgress: Called each time that bytes have arrived. The function runs on a thread of this
     ///     library and delays this call only.
     /// - Returns: The file URL.
@@ -92,9 +93,10 @@ public struct Responses: Sendable {
     public func download(
         _ generation: Generation,
         to file: URL,
+        maxBytes: Int? = nil,
         onProgress: (@Sendable (DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
-        try await download(.generation(generation: generation.core), file, onProgress)
+        try await download(.generation(generation: generation.core), file, maxBytes, onProgress)
     }
 
     /// Downloads the video of the generation with this id to a file.
@@ -102,6 +104,7 @@ public struct Responses: Sendable {
     /// - Parameters:
     ///   - id: The id of a completed generation.
     ///   - file: The file URL. An existing file is replaced.
+    ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
     ///   - onProgress: Called each time that bytes have arrived. The function runs on a thread of this
     ///     library and delays this call only.
     /// - Returns: The file URL.
@@ -110,14 +113,16 @@ public struct Responses: Sendable {
     public func download(
         _ id: String,
         to file: URL,
+        maxBytes: Int? = nil,
         onProgress: (@Sendable (DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
-        try await download(.id(id: id), file, onProgress)
+        try await download(.id(id: id), file, maxBytes, onProgress)
     }
 
     private func download(
         _ video: Video,
         _ file: URL,
+        _ maxBytes: Int?,
         _ onProgress: (@Sendable (DownloadProgress) -> Void)?
     ) async throws -> URL {
         guard file.isFileURL else {
@@ -128,7 +133,7 @@ public struct Responses: Sendable {
         }
         return try await callCore { cancel in
             try await core.download(
-                video: video, path: file.path,
+                video: video, path: file.path, maxBytes: maxBytes.map(UInt64.init(clamping:)),
                 listener: onProgress.map(ProgressObserver.init), cancel: cancel
             )
             return file

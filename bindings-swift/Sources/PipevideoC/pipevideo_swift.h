@@ -391,7 +391,7 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_create(uint64_t ptr, Rust
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer listener, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer max_bytes, RustBuffer listener, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ENGINES

@@ -1064,7 +1064,7 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func create(arguments: Arguments, cancel: CancelHandle) async throws  -> Generation
 
-    func download(video: Video, path: String, listener: DownloadListener?, cancel: CancelHandle) async throws
+    func download(video: Video, path: String, maxBytes: UInt64?, listener: DownloadListener?, cancel: CancelHandle) async throws
 
     func engines(cancel: CancelHandle) async throws  -> EngineCatalog
 
@@ -1176,12 +1176,12 @@ open func create(arguments: Arguments, cancel: CancelHandle)async throws  -> Gen
         )
 }
 
-open func download(video: Video, path: String, listener: DownloadListener?, cancel: CancelHandle)async throws   {
+open func download(video: Video, path: String, maxBytes: UInt64?, listener: DownloadListener?, cancel: CancelHandle)async throws   {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_download(
-                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionTypeDownloadListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterOptionTypeDownloadListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_void,
@@ -4522,7 +4522,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 43155) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 34993) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 37394) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 25683) {

@@ -220,10 +220,11 @@ final class ScenarioRun {
             return JSONValue.array(updates)
         case "responses.download":
             let file = folder.appending(path: args["path"]?.stringValue ?? "")
+            let maxBytes = args["max_bytes"]?.intValue
             if let name = reference("generation"), let generation = generations[name] {
-                try await client.responses.download(generation, to: file)
+                try await client.responses.download(generation, to: file, maxBytes: maxBytes)
             } else {
-                try await client.responses.download(id, to: file)
+                try await client.responses.download(id, to: file, maxBytes: maxBytes)
             }
             return JSONValue.string(file.path)
         case "responses.reconcile":
