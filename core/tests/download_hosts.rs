@@ -259,6 +259,34 @@ async fn a_complete_part_is_not_accepted_without_a_request() {
 }
 
 #[tokio::test]
+async fn texts_of_downloads() {
+    let mut texts = String::new();
+    for (head, body) in [
+        ("503 Busy|content-length: 0", ""),
+        ("302 Found|content-length: 0", ""),
+        ("400 Bad|content-length: 0", ""),
+        ("200 OK|content-type: text/html", "<html>"),
+        ("200 OK|content-encoding: gzip", "gzip"),
+        ("200 OK|content-length: 4", "vi"),
+        ("200 OK", ""),
+        ("200 OK", "\0\0\0\x18ftypmp42"),
+        ("200 OK", "larger than ten bytes"),
+        ("206 Partial|content-range: bytes 0-1/*", "vi"),
+        ("206 Partial|content-range: bytes 0-1/4", "vid"),
+        ("206 Partial|content-range: bytes 2-3/4", "eo"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = |download: Download| download.max_bytes(16);
+        let answers = vec![answer(head, body)];
+        let (outcome, _) = download_from(folder.path(), answers, 0, limit).await;
+        texts += &format!("{head}\n    {}\n", outcome.unwrap_err());
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("error_texts_of_downloads", texts);
+    });
+}
+
+#[tokio::test]
 async fn a_video_on_a_private_host_is_refused_unless_the_service_is_on_one() {
     let folder = tempfile::tempdir().unwrap();
     let (url, heads) = host(vec![answer("200 OK|content-length: 5", "video")]).await;

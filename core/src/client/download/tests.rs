@@ -101,6 +101,22 @@ async fn a_dropped_writer_keeps_what_is_stored() {
     assert_eq!(open(folder.path()).await.unwrap().stored(), 6);
 }
 
+/// What a process that is killed during the download leaves.
+#[tokio::test(start_paused = true)]
+async fn the_description_follows_a_download_in_progress() {
+    const CHUNK: usize = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = open(folder.path()).await.unwrap();
+    writer.begin(0, Part { length: None, ..version("a") }).await.unwrap();
+    for _ in 0..5 {
+        writer.write(&[b'a'; CHUNK]).await.unwrap();
+    }
+    clock::sleep(Duration::from_millis(1)).await;
+    let json = fs::read(folder.path().join("out.mp4.part.json")).unwrap();
+    let claimed = Description::parse(&json, "gen_1", 5 * CHUNK as u64).unwrap().stored;
+    assert_eq!(claimed, 4 * CHUNK as u64);
+}
+
 #[tokio::test]
 async fn bytes_that_the_description_does_not_claim_are_not_resumed() {
     for (claimed, on_disk, resumed) in [(4, 8, 4), (8, 8, 8), (6, 4, 0), (0, 8, 0)] {

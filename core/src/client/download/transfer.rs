@@ -114,7 +114,7 @@ impl Transfer {
             RangeOutcome::Complete => Ok(Fetched::Complete),
             RangeOutcome::Restart => self.restart(status).await,
             RangeOutcome::Expired => {
-                Ok(Fetched::Expired(unusable("the URL of the video has expired", status)))
+                Ok(Fetched::Expired(self.unusable("the URL of the video has expired", status)))
             }
             RangeOutcome::Transient => {
                 let pause = crate::error::retry_after(headers, None, clock::wall());
@@ -123,15 +123,17 @@ impl Transfer {
                 } else {
                     "the server cannot send the video now"
                 };
-                Ok(Fetched::Interrupted(unusable(what, status).with_retry_after(pause)))
+                Ok(Fetched::Interrupted(self.unusable(what, status).with_retry_after(pause)))
             }
             // The transport follows those that are allowed.
             RangeOutcome::Permanent if status.is_redirection() => {
-                let what = "the server redirects the video to an address that is not allowed";
+                let what = "the server redirects the video without an address that is allowed";
                 Err(refused(&format!("{what} (HTTP {})", status.as_u16()))
                     .with_status(status.as_u16()))
             }
-            RangeOutcome::Permanent => Err(unusable("the server does not send the video", status)),
+            RangeOutcome::Permanent => {
+                Err(self.unusable("the server does not send the video", status))
+            }
         }
     }
 
@@ -178,7 +180,7 @@ impl Transfer {
             }
             if fitting.len() < chunk.len() {
                 // What was announced is kept.
-                let interrupted = self.interrupted(unusable(MORE_OR_LESS, status)).await?;
+                let interrupted = self.interrupted(self.unusable(MORE_OR_LESS, status)).await?;
                 return if end.is_some() { Ok(interrupted) } else { Err(self.too_large()) };
             }
         }
@@ -196,7 +198,7 @@ impl Transfer {
                 }
             },
         };
-        self.interrupted(unusable(what, status)).await
+        self.interrupted(self.unusable(what, status)).await
     }
 
     /// Compares the end of a part that seems complete with what the host sends.
@@ -211,7 +213,7 @@ impl Transfer {
                     None => return self.restart(status).await,
                 },
                 Ok(None) if rest.is_empty() => return Ok(Fetched::Complete),
-                Ok(None) => return Ok(Fetched::Interrupted(unusable(MORE_OR_LESS, status))),
+                Ok(None) => return Ok(Fetched::Interrupted(self.unusable(MORE_OR_LESS, status))),
                 Err(error) => return Ok(Fetched::Interrupted(error)),
             }
         }
@@ -236,7 +238,19 @@ impl Transfer {
     async fn restart(&mut self, status: StatusCode) -> Result<Fetched, Error> {
         self.writer.restart().await?;
         let what = "the video has changed since a part of it was received";
-        Ok(Fetched::Interrupted(unusable(what, status)))
+        Ok(Fetched::Interrupted(self.unusable(what, status)))
+    }
+
+    fn unusable(&self, what: &str, status: StatusCode) -> Error {
+        let advice = if self.writer.stored() == 0 {
+            "Retrieve the generation for a fresh URL and download it again."
+        } else {
+            "The bytes received so far are kept; retrieve the generation for a fresh URL and download \
+             it again."
+        };
+        Error::new(ErrorKind::Download, format!("{what} (HTTP {}).", status.as_u16()))
+            .with_advice(advice)
+            .with_status(status.as_u16())
     }
 
     fn too_large(&self) -> Error {
@@ -261,13 +275,4 @@ fn disconnected(cause: TransportError) -> Error {
 fn stalled() -> Error {
     let statement = "the download failed: the server sent nothing for the request timeout.";
     Error::new(ErrorKind::Download, statement).with_advice(KEPT).with_delivery(Delivery::Unknown)
-}
-
-fn unusable(what: &str, status: StatusCode) -> Error {
-    Error::new(ErrorKind::Download, format!("{what} (HTTP {}).", status.as_u16()))
-        .with_advice(
-            "The bytes received so far are kept; retrieve the generation for a fresh URL and \
-             download it again.",
-        )
-        .with_status(status.as_u16())
 }

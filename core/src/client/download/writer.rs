@@ -139,7 +139,8 @@ impl Writer {
         let written = files.part.write_all(chunk).await;
         written.map_err(|error| files.disk.unwritable(error))?;
         self.stored += chunk.len() as u64;
-        let is_due = self.stored - self.claimed >= SAVE_INTERVAL;
+        // Without a validator nothing can be resumed.
+        let is_due = self.part.validator.is_some() && self.stored - self.claimed >= SAVE_INTERVAL;
         if is_due && self.files().saving.as_ref().is_none_or(JoinHandle::is_finished) {
             self.start_saving().await?;
         }
