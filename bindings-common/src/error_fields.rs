@@ -10,7 +10,7 @@ use crate::foreign_error::{ForeignError, sources};
 /// All fields of an error except for its [`cause`].
 ///
 /// A field that does not belong to the error's kind is `None`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the fields are those of `pipevideo::Error`, documented there")]
 pub struct ErrorFields<'a> {

@@ -5,6 +5,7 @@
 //! here: the conversion of [options](ClientOptions), the [fields of an error](ErrorFields), errors of
 //! the host that [pass through the core](ForeignError), the [runtime's thread](BackgroundRuntime),
 //! the [panic barrier](catch), and [`lock`].
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod barrier;
 mod error_fields;

@@ -235,16 +235,20 @@ impl PollingOptions {
     }
 }
 
+const TOO_MANY: &str = "headers: there are too many.";
+
 fn headers(host: &Host, pairs: Vec<(String, String)>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(pairs.len() + 1);
+    let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let header = HeaderName::try_from(&name)
             .map_err(|_| format!("headers: {name:?} is not a valid header name."))?;
         let value = HeaderValue::try_from(value)
             .map_err(|_| format!("headers: the value of {name:?} is not a valid header value."))?;
-        headers.append(header, value);
+        // `append` panics when there are tens of thousands.
+        headers.try_append(header, value).map_err(|_| TOO_MANY)?;
     }
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(host.user_agent));
+    let agent = headers.try_entry(USER_AGENT).map_err(|_| TOO_MANY)?;
+    agent.or_try_insert(HeaderValue::from_static(host.user_agent)).map_err(|_| TOO_MANY)?;
     Ok(headers)
 }
 
@@ -337,6 +341,8 @@ mod tests {
             let text = headers(&SECONDS, pairs("x-a", wrong)).unwrap_err();
             assert_eq!(text, "headers: the value of \"x-a\" is not a valid header value.");
         }
+        let many = (0..100_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
+        assert_eq!(headers(&SECONDS, many).unwrap_err(), TOO_MANY);
         let twice = [pairs("x-a", "1"), pairs("X-A", "2")].concat();
         let headers = headers(&SECONDS, twice).unwrap();
         assert!(headers.get_all("x-a").iter().eq(["1", "2"]));

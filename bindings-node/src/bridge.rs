@@ -101,7 +101,7 @@ impl Channel {
 
     fn take_events(&self) -> Events {
         let taken = std::mem::take(&mut *lock(&self.events));
-        let mut events = Vec::with_capacity(taken.len() * 4);
+        let mut events = Vec::with_capacity(taken.len().saturating_mul(4));
         for (call, event) in taken {
             let (kind, value) = event.into_parts();
             events.push(Either4::A(call));

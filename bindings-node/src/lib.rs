@@ -4,6 +4,7 @@
 //! converts arguments, makes one call of the core, and maps one error. `bridge` passes results to
 //! event loops; the runtime's thread calls into Node only to wake them. Nothing here is public: the
 //! two halves are built and released together.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 #![cfg_attr(test, allow(dead_code, reason = "napi-rs exports nothing to tests"))]
 #![allow(missing_docs, reason = "what is exported is for lib/ alone, and the macros add more")]
 

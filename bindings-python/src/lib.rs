@@ -3,6 +3,7 @@
 //! `python/pipevideo/` is what users see: names, signatures, documentation. This crate converts
 //! arguments, makes one call of the core, and maps one error. The runtime's thread never touches
 //! Python: `bridge`, `call_state` and `token` are what it shares with the interpreter's threads.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod arguments;
 mod barrier;

@@ -176,7 +176,7 @@ impl Subscriber for Recorder {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.ids.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let metadata = attributes.metadata();
         let mut text = Text(metadata.name().to_owned());
         attributes.record(&mut text);
@@ -223,7 +223,7 @@ impl Subscriber for Recorder {
 
     fn clone_span(&self, id: &Id) -> Id {
         if let Some(span) = lock(&self.spans).get_mut(&id.into_u64()) {
-            span.references += 1;
+            span.references = span.references.saturating_add(1);
         }
         id.clone()
     }
@@ -232,7 +232,7 @@ impl Subscriber for Recorder {
         let ended = {
             let mut spans = lock(&self.spans);
             let Some(span) = spans.get_mut(&id.into_u64()) else { return false };
-            span.references -= 1;
+            span.references = span.references.saturating_sub(1);
             if span.references > 0 {
                 return false;
             }

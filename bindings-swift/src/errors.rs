@@ -20,7 +20,7 @@ pub(crate) enum Failure {
 }
 
 /// The fields of an error.
-#[derive(Debug, uniffi::Record)]
+#[derive(uniffi::Record)]
 pub(crate) struct ErrorDetails {
     pub(crate) kind: String,
     pub(crate) message: String,

@@ -1,4 +1,5 @@
 //! JSON, including what lenient writers make of it.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -42,10 +43,10 @@ fn first<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<(T, usize)> {
 /// The JSON with U+FFFD in place of each unpaired surrogate; `None` if there is none.
 fn without_unpaired(json: &[u8]) -> Option<Vec<u8>> {
     let mut repaired = Vec::with_capacity(json.len());
-    let (mut at, mut found) = (0, false);
-    while at < json.len() {
-        let width = match (json[at], escaped(json, at)) {
-            (b'\\', Some(0xd800..=0xdbff)) => match escaped(json, at + 6) {
+    let (mut rest, mut found) = (json, false);
+    while let Some(first) = rest.first() {
+        let width = match (first, escaped(rest)) {
+            (b'\\', Some(0xd800..=0xdbff)) => match rest.get(6..).and_then(escaped) {
                 Some(0xdc00..=0xdfff) => 12,
                 _ => 0,
             },
@@ -57,19 +58,19 @@ fn without_unpaired(json: &[u8]) -> Option<Vec<u8>> {
         if width == 0 {
             repaired.extend_from_slice(br"\ufffd");
             found = true;
-            at += 6;
+            rest = &rest[6..];
         } else {
-            let end = json.len().min(at + width);
-            repaired.extend_from_slice(&json[at..end]);
-            at = end;
+            let (kept, next) = rest.split_at(width.min(rest.len()));
+            repaired.extend_from_slice(kept);
+            rest = next;
         }
     }
     found.then_some(repaired)
 }
 
-/// The UTF-16 code unit of the `\uXXXX` at this position.
-fn escaped(json: &[u8], at: usize) -> Option<u16> {
-    let escape = json.get(at..at + 6)?.strip_prefix(br"\u")?;
+/// The UTF-16 code unit of the `\uXXXX` that the JSON begins with.
+fn escaped(json: &[u8]) -> Option<u16> {
+    let escape = json.get(..6)?.strip_prefix(br"\u")?;
     let digits = std::str::from_utf8(escape).ok().filter(|digits| !digits.starts_with('+'))?;
     u16::from_str_radix(digits, 16).ok()
 }

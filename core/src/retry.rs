@@ -1,4 +1,5 @@
 //! What may happen after a failed request: the one table. Pure, with entropy as an argument.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 use std::time::Duration;
 
@@ -124,7 +125,7 @@ fn pause(operation: Operation, error: &Error, failures: u32, entropy: f64) -> Op
         Duration::ZERO
     };
     let asked = error.retry_after().unwrap_or(default);
-    (asked <= MAX_RETRY_AFTER).then(|| asked + backoff)
+    (asked <= MAX_RETRY_AFTER).then(|| asked.saturating_add(backoff))
 }
 
 /// Doubling stops here: a pause of 32 s is half of the service's window.

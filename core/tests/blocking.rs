@@ -215,7 +215,8 @@ async fn calls_inside_a_runtime_work() {
     let client = client(&emulator);
     assert!(client.generate(request()).run().unwrap().is_final());
     let id = client.responses().create(request()).unwrap().id;
-    assert_eq!(client.responses().watch(id).map(|update| update.unwrap()).count(), 2);
+    let updates: Result<Vec<_>, _> = client.responses().watch(id).collect();
+    assert_eq!(updates.unwrap().len(), 2);
     // With no budget left in this task, tokio's own futures are not ready.
     tokio::spawn(async move {
         let used_up = std::future::poll_fn(|context| {

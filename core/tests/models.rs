@@ -1,8 +1,10 @@
 //! The models: lenient when reading, faithful when writing, exact about money.
 
+use std::time::SystemTime;
+
 use pipevideo::{
-    AccountUsage, Decimal, EngineCatalog, FailureCategory, Generation, GenerationError,
-    GenerationRequest, Status, TokenUsage,
+    AccountUsage, Decimal, Detail, EngineCatalog, FailureCategory, Generation, GenerationError,
+    GenerationRequest, InputPart, Status, TokenUsage, WebhookEvent,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -382,5 +384,49 @@ proptest! {
         let _ = serde_json::from_str::<GenerationRequest>(&text);
         let cost = format!("{{\"cost_usd\":{}}}", Value::from(text));
         prop_assert!(serde_json::from_str::<TokenUsage>(&cost).is_ok());
+    }
+}
+
+#[test]
+fn debug_shows_neither_prompts_nor_signed_urls() {
+    let url = "https://me:SECRET@v.example/v.mp4?sig=SECRET#SECRET";
+    let failure = json!({"code": "see SECRET", "message": "SECRET", "SECRET": 1});
+    let generation = json!({
+        "id": "gen_1", "status": "odd SECRET", "output_video_url": url, "output": {"SECRET": "SECRET"},
+        "error": failure, "usage": {"input_tokens": 7, "SECRET": 1}, "SECRET": "SECRET",
+    });
+    let generation: Generation = serde_json::from_value(generation).unwrap();
+    let event = json!({
+        "eventType": "video.generation.completed", "generationId": "gen_1", "outputUrl": url,
+        "errorMessage": "SECRET", "SECRET": 1,
+    });
+    let event = event.to_string();
+    let event = WebhookEvent::read(event.as_bytes(), "msg_1", SystemTime::UNIX_EPOCH).unwrap();
+    let data = "data:image/png;base64,SECRET";
+    let parts = vec![
+        InputPart::text("SECRET"),
+        InputPart::image(url),
+        InputPart::image_with_detail(data, Detail::High),
+        InputPart::video(url),
+        serde_json::from_value(json!({"type": "input_audio", "SECRET": "SECRET"})).unwrap(),
+    ];
+    let provider = json!({"order": ["SECRET"]}).as_object().unwrap().clone();
+    let request = GenerationRequest::new("m", parts)
+        .instructions("SECRET")
+        .provider(provider)
+        .extra("SECRET", "SECRET");
+    let text = GenerationRequest::new("m", "SECRET");
+    let usage: AccountUsage = serde_json::from_value(json!({"SECRET": "SECRET"})).unwrap();
+    let catalog: EngineCatalog = serde_json::from_value(json!({"SECRET": "SECRET"})).unwrap();
+    for (shown, expected) in [
+        (format!("{generation:?}"), r#""https://v.example/v.mp4?…""#),
+        (format!("{generation:#?}"), "gen_1"),
+        (format!("{event:?}"), "msg_1"),
+        (format!("{request:?}"), "<28 bytes>"),
+        (format!("{text:?}"), "Text(<6 bytes>)"),
+        (format!("{usage:?}"), "AccountUsage"),
+        (format!("{catalog:?}"), "EngineCatalog"),
+    ] {
+        assert!(!shown.contains("SECRET") && shown.contains(expected), "{shown}");
     }
 }

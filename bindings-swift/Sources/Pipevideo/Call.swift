@@ -17,6 +17,8 @@ func callCore<Value: Sendable>(
         }
     } catch let failure as Failure {
         throw failure.thrownError(creates: creates)
+    } catch let error where !(error is PipevideoError || error is CancellationError) {
+        throw mistake
     }
 }
 
@@ -26,7 +28,19 @@ func callCore<Value>(_ operation: () throws -> Value) throws -> Value {
         return try operation()
     } catch let failure as Failure {
         throw failure.thrownError()
+    } catch let error where !(error is PipevideoError || error is CancellationError) {
+        throw mistake
     }
+}
+
+/// What UniFFI throws of itself, when a value does not cross the border. Its own error may quote the
+/// value.
+private var mistake: PipevideoError {
+    PipevideoError(
+        .internal,
+        "a value could not be passed to the native half. This is a mistake of the library, not of "
+            + "your program. Report it and what the program did to the maintainers of pipevideo."
+    )
 }
 
 extension Failure {

@@ -151,16 +151,14 @@ fn media_type<'t>(content_type: &'t str, redactor: &Redactor<'_>) -> Option<&'t 
     // Of the characters that words do not have, a subtype may have a plus, as in `image/svg+xml`.
     let are_identifiers = redactor.identifier(kind).is_some()
         && subtype.split('+').all(|part| redactor.identifier(part).is_some());
-    are_identifiers.then_some(essence)
+    // A key may have these characters between its parts.
+    (are_identifiers && !redactor.has_key(essence)).then_some(essence)
 }
-
-/// How many characters of a request id are kept: three times a UUID's.
-const MAX_REQUEST_ID: usize = 128;
 
 fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
     let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
-    let id: String = id.chars().filter(char::is_ascii_graphic).take(MAX_REQUEST_ID).collect();
-    Some(id).filter(|id| !redactor.has_key(id))
+    // Anything longer than an identifier may be what a proxy has echoed.
+    redactor.identifier(id).map(str::to_owned)
 }
 
 /// The maximum pause that is accepted from a response. A larger number is a mistake, such as

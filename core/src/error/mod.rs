@@ -1,4 +1,5 @@
 //! The one error type of this crate.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod from_response;
 mod kind;
@@ -18,7 +19,7 @@ pub use kind::ErrorKind;
 pub(crate) use redact::Redactor;
 pub use webhook_reason::WebhookReason;
 
-use crate::model::{FailureCategory, Generation};
+use crate::model::{FailureCategory, Generation, shown};
 
 /// The error of every fallible function in this crate; [`kind`](Self::kind) distinguishes the cases.
 ///
@@ -443,12 +444,9 @@ impl Error {
     }
 }
 
-/// How many characters of an id a message shows: six times those of the service's ids.
-const MAX_SHOWN_ID: usize = 100;
-
-/// An id as a message shows it: on one line and of limited length, whatever it holds.
-pub(crate) fn printable(id: &str) -> String {
-    id.chars().filter(char::is_ascii_graphic).take(MAX_SHOWN_ID).collect()
+/// An id as a message shows it. What is no identifier may be a signed URL or a prompt in an id's place.
+pub(crate) fn printable(id: &str) -> &str {
+    Redactor::default().identifier(id).unwrap_or("[see generation_id]")
 }
 
 /// A generation's status as a message shows it: one that this library does not know is any text.
@@ -475,7 +473,7 @@ impl fmt::Debug for Error {
             out.field("code", code);
         }
         if let Some(id) = &self.0.generation_id {
-            out.field("generation_id", id);
+            out.field("generation_id", &shown::Word(id));
         }
         out.field("attempts", &self.0.attempts)
             .field("delivery", &self.0.delivery)

@@ -33,11 +33,11 @@ impl Redactor<'_> {
             // The whole text is searched, not an excerpt: a key that a cut divides would not match.
             if let Some(after) = self.after_key(rest) {
                 message.push_str(REDACTED);
-                length += REDACTED.len();
+                length = REDACTED.len().saturating_add(length);
                 rest = after;
             } else {
                 message.push(c);
-                length += 1;
+                length = length.saturating_add(1);
                 rest = &rest[c.len_utf8()..];
             }
         }

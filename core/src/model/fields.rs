@@ -262,7 +262,7 @@ const MAX_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 /// The time this long after the Unix epoch, up to the year 9999.
 pub(crate) fn time(since: Duration) -> Option<SystemTime> {
-    (since <= MAX_TIME).then(|| SystemTime::UNIX_EPOCH + since)
+    SystemTime::UNIX_EPOCH.checked_add(since).filter(|_| since <= MAX_TIME)
 }
 
 /// Reads any type that serde can deserialize.

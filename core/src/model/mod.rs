@@ -1,4 +1,5 @@
 //! The values that the service accepts and returns: lenient when reading, faithful when writing.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod account;
 mod engine;

@@ -67,7 +67,7 @@ pub(crate) fn examine(
         && length <= MAX_JSON
         && text.trim_ascii_start().first().is_some_and(|byte| *byte == b'{')
     {
-        file.seek(SeekFrom::Start((read - text.len()) as u64))?;
+        file.seek(SeekFrom::Start(read.saturating_sub(text.len()) as u64))?;
         return examine_json(file, media);
     }
     Ok(Content::Whole)
@@ -107,19 +107,20 @@ const MAX_BOXES: u32 = 65_536;
 fn has_whole_boxes(file: &mut (impl Read + Seek), length: u64) -> io::Result<bool> {
     let (mut movie, mut data, mut at) = (false, false, 0);
     for _ in 0..MAX_BOXES {
-        if at == length {
+        let left = length.saturating_sub(at);
+        if left == 0 {
             return Ok(movie && data);
         }
         let mut header = [0; 16];
         let read = read_at(file, at, &mut header)?;
-        let Some(size) = box_size(&header[..read], length - at) else { return Ok(false) };
+        let Some(size) = box_size(&header[..read], left) else { return Ok(false) };
         movie |= header[4..8] == *b"moov";
         data |= header[4..8] == *b"mdat";
         match size {
             // This is not a box, but nothing was cut off either.
             0..8 => return Ok(movie && data),
-            _ if size > length - at => return Ok(false),
-            _ => at += size,
+            _ if size > left => return Ok(false),
+            _ => at = at.saturating_add(size),
         }
     }
     Ok(true)
@@ -144,7 +145,7 @@ fn read_at(file: &mut (impl Read + Seek), at: u64, buffer: &mut [u8]) -> io::Res
     while read < buffer.len() {
         match file.read(&mut buffer[read..]) {
             Ok(0) => break,
-            Ok(more) => read += more,
+            Ok(more) => read = read.saturating_add(more),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

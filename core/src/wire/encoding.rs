@@ -47,7 +47,8 @@ pub(crate) fn decode(body: Bytes, limit: usize) -> Decoded {
         }
         let mut plain = Vec::new();
         // One byte more than the limit shows that it is exceeded. A small body can hold gigabytes.
-        let mut decoder = MultiGzDecoder::new(&decoded.body[..]).take(limit as u64 + 1);
+        let mut decoder =
+            MultiGzDecoder::new(&decoded.body[..]).take((limit as u64).saturating_add(1));
         decoded.is_whole &= decoder.read_to_end(&mut plain).is_ok() && plain.len() <= limit;
         decoded.body = plain.into();
     }

@@ -51,7 +51,7 @@ fn unwrap(value: &RawValue, wrappers: u32, found: &mut Vec<(Generation, Bytes)>)
         let members = members.map(|members| members.into_values().collect());
         let items: Vec<&RawValue> =
             members.or_else(|_| serde_json::from_str(json)).unwrap_or_default();
-        items.into_iter().for_each(|item| unwrap(item, wrappers - 1, found));
+        items.into_iter().for_each(|item| unwrap(item, wrappers.saturating_sub(1), found));
     }
 }
 
@@ -120,7 +120,7 @@ fn scan(body: &[u8]) -> impl Iterator<Item = String> + '_ {
     std::iter::from_fn(move || {
         loop {
             let found = text.get(at..)?.windows(NAME.len()).position(|window| window == NAME)?;
-            at += found + NAME.len();
+            at = NAME.len().saturating_add(found).saturating_add(at);
             if let Some(id) = string_member(&text[at..]) {
                 return Some(id);
             }

@@ -1,5 +1,6 @@
 //! Each endpoint as a pure pair: build the request, parse the response. The one place that has
 //! the URLs.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod base_url;
 mod content;
