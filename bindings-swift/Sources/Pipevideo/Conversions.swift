@@ -35,6 +35,14 @@ extension URL {
     }
 }
 
+extension Date {
+    /// The nearest time from 1970 to the year 9999. UniFFI's converter traps for times far beyond.
+    var inRange: Date {
+        // In this order what is not a number becomes 1970.
+        Date(timeIntervalSince1970: min(max(0, timeIntervalSince1970), 253_402_300_799))
+    }
+}
+
 extension Duration {
     /// A number of milliseconds; `nil` if it does not fit into an `Int64`, which is what `Duration`
     /// takes.

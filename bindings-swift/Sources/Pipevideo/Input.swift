@@ -225,3 +225,14 @@ public struct Detail: RawRepresentable, Hashable, Sendable, Codable {
     /// The image's own resolution.
     public static let original = Detail(rawValue: "original")
 }
+
+// Left out: the prompt, and images and videos of up to 20 MB.
+extension Input: CustomReflectable {
+    /// Shows the input as `hidden`.
+    public var customMirror: Mirror { Mirror(self, showing: ["form": Hidden()]) }
+}
+
+extension InputPart: CustomReflectable {
+    /// Shows the part as `hidden`.
+    public var customMirror: Mirror { Mirror(self, showing: ["content": Hidden()]) }
+}

@@ -156,7 +156,7 @@ public struct Responses: Sendable {
             )
         }
         return try await callCore { cancel in
-            try await core.reconcile(model: model, sentAt: sentAt, cancel: cancel)
+            try await core.reconcile(model: model, sentAt: sentAt.inRange, cancel: cancel)
                 .map(RecentRequest.init)
         }
     }

@@ -87,7 +87,7 @@ public struct Webhook: Sendable {
     ) throws -> WebhookEvent {
         let headers = headers.map(Header.init(name:value:))
         return try callCore {
-            WebhookEvent(try verifier.unwrap(body: Data(body), headers: headers, now: now))
+            WebhookEvent(try verifier.unwrap(body: Data(body), headers: headers, now: now?.inRange))
         }
     }
 
@@ -103,7 +103,7 @@ public struct Webhook: Sendable {
     public func sign(
         _ body: some Sequence<UInt8>, id: String = "msg_test", timestamp: Date = Date()
     ) -> [String: String] {
-        let signed = verifier.sign(body: Data(body), id: id, timestamp: timestamp)
+        let signed = verifier.sign(body: Data(body), id: id, timestamp: timestamp.inRange)
         return Dictionary(uniqueKeysWithValues: signed.map { ($0.name, $0.value) })
     }
 }

@@ -169,7 +169,11 @@ import Testing
         #expect("\(configuration)".contains("requestTimeout: 5.0 seconds"))
         #expect("\(configuration)".contains("rateLimit: 50 requests per 60.0 seconds"))
         #expect("\(configuration)".contains(#"headers: ["x-token"]"#))
-        for value in [request, configuration] as [Any] { expectNoSecret(in: value) }
+        let part: InputPart = .image(url: "https://example.com/cat.png?sig=SECRET")
+        let item = InputItem(role: .user, content: ["SECRET", part])
+        for value in [request, request.input, part, item, configuration] as [Any] {
+            expectNoSecret(in: value)
+        }
     }
 
     @Test func printingTheCatalogShowsModelsAndRates() throws {

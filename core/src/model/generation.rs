@@ -16,7 +16,7 @@ use super::shown;
 /// The [`id`](Self::id) is all that another process, language or machine needs to continue with it.
 /// Deserializing is lenient: a field that is missing, null or of an unexpected shape is `None`, and
 /// fields without a type here are in [`extra`](Self::extra). Only an object without an `id` or a
-/// `status` is rejected. `Debug` shows neither the query of the URL nor what may quote the prompt. Use `serde_json` to read and write it, which keeps
+/// `status` is rejected. Use `serde_json` to read and write it, which keeps
 /// [`cost_usd`](TokenUsage::cost_usd) exact.
 ///
 /// ```

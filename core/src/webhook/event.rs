@@ -12,7 +12,7 @@ use crate::model::{Status, shown};
 ///
 /// Events of types that this library does not know are read as well. The service may deliver an
 /// event more than once and in any order; all deliveries of an event have the same
-/// [`id`](Self::id). `Debug` shows neither the query of the URL nor what may quote the prompt.
+/// [`id`](Self::id).
 #[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
