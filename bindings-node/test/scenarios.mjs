@@ -96,7 +96,9 @@ export class Run {
         options.baseURL =
           value === 'refused' ? await refusingURL() : value.replace('{base_url}', this.emulator.baseURL);
       } else if (name === 'api_key') {
-        options.apiKey = value?.replace('{api_key}', this.emulator.apiKey);
+        options.apiKey = Array.isArray(value)
+          ? this.tokenFunction(value)
+          : value?.replace('{api_key}', this.emulator.apiKey);
       } else if (['request_timeout', 'connect_timeout', 'deadline'].includes(name)) {
         options[`${camel(name)}Ms`] = ms(value);
       } else if (name === 'polling') {
@@ -109,6 +111,16 @@ export class Run {
       }
     }
     return options;
+  }
+
+  /** A function that yields these tokens in turn, and from then on the last one. */
+  tokenFunction(tokens) {
+    const remaining = [...tokens];
+    return () => {
+      const token = remaining.length > 1 ? remaining.shift() : remaining[0];
+      if (token === null) throw new Error('there is no token');
+      return token.replace('{api_key}', this.emulator.apiKey);
+    };
   }
 
   content(content) {

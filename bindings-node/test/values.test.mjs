@@ -196,7 +196,11 @@ test('an apiKey function is called before each request', async (context) => {
         failing.responses.retrieve('gen_1'),
         (error) => error.kind === 'authentication' && error.cause === reason,
       );
-      await assert.rejects(failing.responses.wait('gen_1'), (error) => error.cause === reason);
+      // A wait asks the function again until its deadline.
+      await assert.rejects(
+        failing.responses.wait('gen_1', { deadlineMs: 20 }),
+        (error) => error.kind === 'wait_timeout' && error.cause.cause === reason,
+      );
     }
   }
   const wrong = new Pipevideo(options(emulator, { apiKey: () => 7 }));

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,24 @@ class Run:
         if options["base_url"] == "refused":
             options["base_url"] = refused()
         options["base_url"] = options["base_url"].replace("{base_url}", self.emulator.base_url)
-        if options["api_key"] is not None:
-            options["api_key"] = options["api_key"].replace("{api_key}", self.emulator.api_key)
+        key = options["api_key"]
+        if isinstance(key, list):
+            options["api_key"] = self.token_function(key)
+        elif key is not None:
+            options["api_key"] = key.replace("{api_key}", self.emulator.api_key)
         return options
+
+    def token_function(self, tokens: list[str | None]) -> Callable[[], str]:
+        """A function that yields these tokens in turn, and from then on the last one."""
+        remaining = list(tokens)
+
+        def token() -> str:
+            token = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+            if token is None:
+                raise LookupError("there is no token")
+            return token.replace("{api_key}", self.emulator.api_key)
+
+        return token
 
     def content(self, content: Any) -> bytes:
         if content == "video":

@@ -147,6 +147,11 @@ def test_an_exception_in_the_key_function_is_the_cause(emulator: Emulator) -> No
     with pytest.raises(pipevideo.AuthenticationError) as caught:
         Pipevideo(**options(emulator, api_key=lambda: 7)).usage.retrieve()
     assert isinstance(caught.value.__cause__, TypeError)
+    # A wait asks the function again until its deadline.
+    with pytest.raises(pipevideo.WaitTimeoutError) as ended:
+        Pipevideo(**options(emulator, api_key=key)).responses.wait("gen_1", deadline=0.05)
+    assert isinstance(ended.value.__cause__, pipevideo.AuthenticationError)
+    assert isinstance(ended.value.__cause__.__cause__, LookupError)
     assert emulator.requests() == []
 
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Delivery, Error, ErrorKind};
+use crate::error::{Delivery, Error, ErrorKind, RetryAfter};
 
 /// What a request does, which decides whether sending it twice could do harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,13 @@ pub(crate) enum Consequence {
     Uncertain,
 }
 
-/// The longest time that a call waits for a rate limit to pass: two windows of the service, so that
-/// one full window and the calls that wait for the next both fit.
+/// The longest pause that is accepted from the service's own `data.retry_after`: two of its windows,
+/// so that one full window and the calls that wait for the next both fit. A call that is asked to
+/// wait for longer fails instead.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// The longest pause that a wait and the budget accept from a `Retry-After` header: the service's
+/// window. Any proxy on the way may send the header, with an hour for its own maintenance.
+const MAX_HEADER_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The pause before the first repetition, with full jitter. Most transient failures are gone within
 /// a few hundred milliseconds.
 const BASE_BACKOFF: Duration = Duration::from_millis(250);
@@ -39,20 +43,36 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// slot every 0.6 s. A call doubles it with each 429 in a row.
 pub(crate) const DEFAULT_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What follows when a request has failed for the `failures`th time. `entropy` is drawn evenly from
-/// 0 to 1. How many repetitions there may be is the caller's decision.
-pub(crate) fn after_failure(
-    operation: Operation,
-    error: &Error,
-    failures: u32,
-    entropy: f64,
-) -> Consequence {
-    match verdict(operation, error) {
-        Verdict::Transient => pause(operation, error, failures, entropy)
-            .map_or(Consequence::Fail, Consequence::RepeatAfter),
-        Verdict::Permanent => Consequence::Fail,
-        Verdict::Uncertain => Consequence::Uncertain,
+/// The failures in a row of one call, or of the polls of one generation.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    count: u32,
+    /// The status of the last one, if it had a response.
+    status: Option<u16>,
+}
+
+impl Failures {
+    /// Adds a failure, and returns what follows from it. `entropy` is drawn evenly from 0 to 1. How
+    /// many repetitions there may be is the caller's decision.
+    pub(crate) fn add(&mut self, operation: Operation, error: &Error, entropy: f64) -> Consequence {
+        let is_repeated = self.status == error.status();
+        self.count = self.count.saturating_add(1);
+        self.status = error.status();
+        match verdict(operation, error) {
+            Verdict::Doubtful if is_repeated => Consequence::Fail,
+            Verdict::Transient | Verdict::Doubtful => pause(operation, error, self.count, entropy)
+                .map_or(Consequence::Fail, Consequence::RepeatAfter),
+            Verdict::Permanent => Consequence::Fail,
+            Verdict::Uncertain => Consequence::Uncertain,
+        }
     }
+}
+
+/// How long a wait and the budget pause for what a response asks for. A wait has its deadline, and
+/// the budget is shared by all calls of the key: neither stops for a day because one response says so.
+pub(crate) fn capped(asked: RetryAfter) -> Option<Duration> {
+    let header = asked.header.map(|pause| pause.min(MAX_HEADER_RETRY_AFTER));
+    header.max(asked.body.map(|pause| pause.min(MAX_RETRY_AFTER)))
 }
 
 impl Error {
@@ -81,19 +101,31 @@ pub(crate) fn backoff(failures: u32, entropy: f64) -> Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Transient,
+    /// One response alone may be wrong. Two in a row with the same status are believed.
+    Doubtful,
     Permanent,
     Uncertain,
 }
 
 /// The table.
 fn verdict(operation: Operation, error: &Error) -> Verdict {
-    use ErrorKind::{ApiStatus, Connection, Decode, RateLimited, Server, Timeout};
+    use ErrorKind::{
+        ApiStatus, Authentication, Connection, Decode, Internal, RateLimited, Server, Timeout,
+    };
     use Operation::{Create, Poll, Read};
     match (operation, error.kind()) {
+        // A mistake of this library, which the next poll would make again.
+        (_, Internal) => Verdict::Permanent,
         // It names a generation, which may have been made in spite of the status.
-        (Create, RateLimited | ApiStatus) if error.generation_id().is_some() => Verdict::Uncertain,
+        (Create, RateLimited | ApiStatus | Authentication) if error.generation_id().is_some() => {
+            Verdict::Uncertain
+        }
+        (Poll, _) => poll_verdict(error),
         // The service says that it did not process the request.
         (_, RateLimited) => Verdict::Transient,
+        // Nor did it process this one: its token may have expired on the way, and the token function
+        // is asked for another. A fixed key stays what it is.
+        _ if error.status() == Some(401) && error.has_renewable_token() => Verdict::Doubtful,
         (Create, Connection | Timeout) if error.delivery() == Delivery::NotSent => {
             Verdict::Transient
         }
@@ -102,13 +134,29 @@ fn verdict(operation: Operation, error: &Error) -> Verdict {
         // These are how a server redirects after it has processed a POST; 307 and 308 ask to send it
         // again elsewhere, so it was not processed.
         (Create, ApiStatus) if matches!(error.status(), Some(301..=303)) => Verdict::Uncertain,
-        (Read | Poll, Connection | Timeout | Server) => Verdict::Transient,
-        // A proxy that is in the way for a moment returns HTML with status 200. A wait outlives it;
-        // the caller of a read learns at once that the base URL may be wrong.
-        (Poll, Decode) => Verdict::Transient,
+        (Read, Connection | Timeout | Server) => Verdict::Transient,
         // Request Timeout and Too Early come from proxies, and are gone the next moment.
-        (Read | Poll, ApiStatus) if matches!(error.status(), Some(408 | 425)) => Verdict::Transient,
+        (Read, ApiStatus) if matches!(error.status(), Some(408 | 425)) => Verdict::Transient,
         _ => Verdict::Permanent,
+    }
+}
+
+/// The part of the table about polls. The generation is paid for and a wait has its deadline, so only
+/// what lasts ends a wait.
+fn poll_verdict(error: &Error) -> Verdict {
+    match error.status() {
+        // The key is refused. Every poll after it would be refused as well.
+        Some(403) => Verdict::Permanent,
+        Some(401) if !error.has_renewable_token() => Verdict::Permanent,
+        // A token may expire on the way. A replica may not know yet what another process has just
+        // created, or answer from before the last deployment. Polls of a generation are all the same
+        // request, so the next one decides.
+        Some(400 | 401 | 404 | 410 | 422) => Verdict::Doubtful,
+        // Whatever else is received says nothing lasting about the generation: a proxy's login page,
+        // its 402 or 451, a redirect without a target. Without a response, the connection failed, or
+        // the token function did: one that raises, panics or returns an empty token may do better
+        // the next time.
+        _ => Verdict::Transient,
     }
 }
 
@@ -116,8 +164,7 @@ fn verdict(operation: Operation, error: &Error) -> Verdict {
 fn pause(operation: Operation, error: &Error, failures: u32, entropy: f64) -> Option<Duration> {
     let backoff = backoff(failures, entropy);
     if operation == Operation::Poll {
-        // A wait has its deadline, and the budget knows of a 429 already.
-        return Some(error.retry_after().unwrap_or_default().saturating_add(backoff));
+        return Some(capped(error.asked_pause()).unwrap_or_default().saturating_add(backoff));
     }
     let default = if error.kind() == ErrorKind::RateLimited {
         doubled(DEFAULT_RATE_LIMIT_PAUSE, failures.min(MAX_DOUBLINGS))
@@ -137,102 +184,4 @@ fn doubled(pause: Duration, failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(kind: ErrorKind, delivery: Delivery) -> Error {
-        Error::new(kind, "").with_delivery(delivery)
-    }
-
-    /// The whole table, written out a second time as sets: every kind, delivery and operation.
-    #[test]
-    fn every_kind_delivery_and_operation() {
-        use ErrorKind::*;
-        for kind in ErrorKind::ALL.iter().copied() {
-            for delivery in [Delivery::NotSent, Delivery::Unknown, Delivery::Answered] {
-                let error = error(kind, delivery);
-                let not_sent = delivery == Delivery::NotSent;
-                let lost = matches!(kind, Connection | Timeout);
-                let create = if kind == RateLimited || (lost && not_sent) {
-                    Verdict::Transient
-                } else if lost || matches!(kind, Server | Decode) {
-                    Verdict::Uncertain
-                } else {
-                    Verdict::Permanent
-                };
-                let transient = |is| if is { Verdict::Transient } else { Verdict::Permanent };
-                let read = transient(lost || matches!(kind, Server | RateLimited));
-                let poll = transient(read == Verdict::Transient || kind == Decode);
-                assert_eq!(verdict(Operation::Create, &error), create, "{kind} {delivery:?}");
-                assert_eq!(verdict(Operation::Read, &error), read, "{kind} {delivery:?}");
-                assert_eq!(verdict(Operation::Poll, &error), poll, "{kind} {delivery:?}");
-                for (operation, verdict) in
-                    [(Operation::Create, create), (Operation::Read, read), (Operation::Poll, poll)]
-                {
-                    let consequence = after_failure(operation, &error, 1, 0.0);
-                    let expected = match verdict {
-                        Verdict::Transient => matches!(consequence, Consequence::RepeatAfter(_)),
-                        Verdict::Permanent => consequence == Consequence::Fail,
-                        Verdict::Uncertain => consequence == Consequence::Uncertain,
-                    };
-                    assert!(expected, "{kind} {delivery:?} {operation:?}: {consequence:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn momentary_statuses_are_transient_for_calls_that_change_nothing() {
-        for status in [408, 425] {
-            let error = error(ErrorKind::ApiStatus, Delivery::Answered).with_status(status);
-            assert_eq!(verdict(Operation::Create, &error), Verdict::Permanent);
-            assert_eq!(verdict(Operation::Read, &error), Verdict::Transient);
-            assert_eq!(verdict(Operation::Poll, &error), Verdict::Transient);
-        }
-    }
-
-    #[test]
-    fn a_create_that_is_redirected_may_have_been_processed() {
-        for status in [301, 302, 303] {
-            let error = error(ErrorKind::ApiStatus, Delivery::Answered).with_status(status);
-            assert_eq!(verdict(Operation::Create, &error), Verdict::Uncertain);
-            assert_eq!(verdict(Operation::Read, &error), Verdict::Permanent);
-        }
-    }
-
-    #[test]
-    fn a_create_with_an_id_in_its_response_may_have_been_processed() {
-        for kind in [ErrorKind::RateLimited, ErrorKind::ApiStatus] {
-            let error = error(kind, Delivery::Answered).with_generation_id("gen_1");
-            assert_eq!(verdict(Operation::Create, &error), Verdict::Uncertain);
-        }
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_bound() {
-        let lost = error(ErrorKind::Connection, Delivery::Unknown);
-        let pause =
-            |failures, entropy| match after_failure(Operation::Read, &lost, failures, entropy) {
-                Consequence::RepeatAfter(pause) => pause.as_millis(),
-                other => panic!("{other:?}"),
-            };
-        assert_eq!(
-            [1, 2, 3, 6, 10, 1000].map(|n| pause(n, 1.0)),
-            [250, 500, 1000, 8000, 8000, 8000]
-        );
-        assert_eq!(pause(1, 0.0), 0);
-    }
-
-    #[test]
-    fn the_time_that_the_service_names_is_respected_up_to_two_minutes() {
-        let after = |retry_after: Option<u64>, failures| {
-            let error = error(ErrorKind::RateLimited, Delivery::Answered)
-                .with_retry_after(retry_after.map(Duration::from_secs));
-            after_failure(Operation::Create, &error, failures, 0.0)
-        };
-        let repeat = |seconds| Consequence::RepeatAfter(Duration::from_secs(seconds));
-        assert_eq!(after(Some(42), 1), repeat(42));
-        assert_eq!(after(Some(121), 1), Consequence::Fail);
-        assert_eq!([1, 2, 6, 9].map(|n| after(None, n)), [1, 2, 32, 32].map(repeat));
-    }
-}
+mod tests;

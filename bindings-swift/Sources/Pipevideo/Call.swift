@@ -45,14 +45,16 @@ private var mistake: PipevideoError {
 
 extension Failure {
     /// The error that the caller receives. An error of the app's token function is passed on as it is,
-    /// unless that would lose the id of a generation that the call has created.
+    /// unless that would lose the id of a generation that the call has created, or the deadline of a
+    /// wait that went on without a token.
     fileprivate func thrownError(creates: Bool = false) -> any Error {
         switch self {
         case .Cancelled:
             return CancellationError()
         case .Failed(let details, let thrown):
             let cause = (thrown as? ThrownError)?.error
-            if let cause, !creates || details.generationId == nil { return cause }
+            let isOwnError = details.kind == "authentication"
+            if let cause, isOwnError, !creates || details.generationId == nil { return cause }
             return PipevideoError(details, cause: cause)
         }
     }

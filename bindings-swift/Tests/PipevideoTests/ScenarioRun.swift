@@ -168,6 +168,16 @@ final class ScenarioRun {
         guard options.isEmpty else {
             throw TestFailure("this runner does not support the options \(options.keys)")
         }
+        if case .array(let tokens) = apiKey {
+            let function = Tokens(
+                tokens.map {
+                    $0.stringValue?.replacingOccurrences(of: "{api_key}", with: emulator.apiKey)
+                })
+            return try PipevideoClient(
+                baseURL: configuration.baseURL ?? emulator.baseURL,
+                token: { try await function.next() }, configuration: configuration
+            )
+        }
         return try PipevideoClient(
             apiKey: apiKey.stringValue?.replacingOccurrences(
                 of: "{api_key}", with: emulator.apiKey),
@@ -367,5 +377,20 @@ private struct Delivery {
             headers[timestamp] = String(present)
         }
         return headers
+    }
+}
+
+/// Yields these tokens in turn, and from then on the last one. It fails where there is none.
+private actor Tokens {
+    private var remaining: [String?]
+
+    init(_ tokens: [String?]) {
+        remaining = tokens
+    }
+
+    func next() throws -> String {
+        let token = remaining.count > 1 ? remaining.removeFirst() : remaining[0]
+        guard let token else { throw TestFailure("there is no token") }
+        return token
     }
 }

@@ -47,10 +47,6 @@ import Testing
         let responses = client.responses
         let file = FileManager.default.temporaryDirectory.appending(path: "never.mp4")
         await #expect(throws: NoSession(user: 7)) { try await responses.retrieve("gen_1") }
-        await #expect(throws: NoSession(user: 7)) { try await responses.wait(for: "gen_1") }
-        await #expect(throws: NoSession(user: 7)) {
-            for try await _ in responses.updates(for: "gen_1") {}
-        }
         await #expect(throws: NoSession(user: 7)) {
             try await responses.download("gen_1", to: file)
         }
@@ -63,9 +59,23 @@ import Testing
         await #expect(throws: CancellationError.self) {
             try await client.responses.create(model: kimi, input: "A cat")
         }
-        await #expect(throws: CancellationError.self) {
-            try await client.responses.wait(for: "gen_1")
+    }
+
+    /// A wait asks the function again until its deadline.
+    @Test func thrownErrorIsTheCauseOfAWaitsEnd() async throws {
+        let client = try PipevideoClient(
+            baseURL: "http://127.0.0.1:1", token: { throw NoSession(user: 7) })
+        let waited = await failure {
+            try await client.responses.wait(for: "gen_1", deadline: .milliseconds(50))
         }
+        #expect(waited?.kind == .waitTimeout && waited?.generationID == "gen_1")
+        #expect(waited?.cause as? NoSession == NoSession(user: 7))
+        let watched = await failure {
+            let updates = client.responses.updates(for: "gen_1", deadline: .milliseconds(50))
+            for try await update in updates { return update }
+            return "no update"
+        }
+        #expect(watched?.cause as? NoSession == NoSession(user: 7))
     }
 
     @Test func functionIsCancelledWhenTheCallEnds() async throws {
@@ -111,9 +121,10 @@ import Testing
             configuration: emulator.configuration()
         )
         let error = await failure {
-            try await client.generate(model: kimi, input: "A cat")
+            try await client.generate(
+                model: kimi, input: "A cat", deadline: .milliseconds(200))
         }
-        #expect(error?.kind == .authentication && error?.isRetryable == false)
+        #expect(error?.kind == .waitTimeout && error?.isRetryable == false)
         #expect(error?.cause as? NoSession == NoSession(user: 7))
         let id = try #require(error?.generationID)
         #expect(try await emulator.client().responses.wait(for: id).status == .completed)

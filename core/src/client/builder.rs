@@ -204,8 +204,9 @@ impl ClientBuilder {
 
     /// Sets a function that is called before each request for the token to send, in place of a key.
     ///
-    /// If it fails, the call ends with [`ErrorKind::Authentication`], and the function's error is the
-    /// source. Clients with a function share their request budget only with their own clones, since
+    /// After a 401 it is called once more, and the request is sent again with the other token. If it
+    /// fails, a wait calls it again until its deadline. Any other call ends with
+    /// [`ErrorKind::Authentication`], and the function's error is the source. Clients with a function share their request budget only with their own clones, since
     /// tokens do not show which key they belong to.
     ///
     /// ```

@@ -18,7 +18,7 @@ use super::{ClientInner, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
-use crate::retry::{self, Consequence, Operation};
+use crate::retry::{self, Consequence, Failures, Operation};
 use crate::wire::{self, Request, Response, VideoHosts};
 
 impl ClientInner {
@@ -88,9 +88,11 @@ impl ClientInner {
         );
         async {
             let mut attempts = 0;
+            let mut failures = Failures::default();
             loop {
                 // A permit for each attempt: the service counts every request against the limit.
-                let permit = self.until_closed(closing::not_sent, self.permit(request));
+                let permit =
+                    self.until_closed(closing::not_sent, async { Ok(self.permit(request).await) });
                 let permit = permit.await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
                     consequence: Consequence::Fail,
@@ -109,7 +111,7 @@ impl ClientInner {
                     submission.on_failed();
                 }
                 let entropy = clock::entropy();
-                match retry::after_failure(operation, &error, attempts, entropy) {
+                match failures.add(operation, &error, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
                         info!(kind = %error.kind(), ?pause, "the call is sent again");
                         // A closed client sends nothing: the next permit is denied.
@@ -124,8 +126,8 @@ impl ClientInner {
     }
 
     /// Acquires the permit of a call. A request without a key counts against no limit.
-    async fn permit(&self, request: &Request) -> Result<Option<Permit>, Error> {
-        if request.authorized { self.state.limiter.acquire().await.map(Some) } else { Ok(None) }
+    async fn permit(&self, request: &Request) -> Option<Permit> {
+        if request.authorized { Some(self.state.limiter.acquire().await) } else { None }
     }
 
     /// Sends a request once, and reports to the budget how it went.
@@ -160,9 +162,10 @@ impl ClientInner {
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
         {
-            permit.on_rate_limited(error.retry_after());
+            permit.on_rate_limited(retry::capped(error.asked_pause()));
         }
-        result
+        let has_token = request.authorized && self.key.is_function();
+        result.map_err(|error| error.with_renewable_token(has_token))
     }
 
     /// Makes one exchange within the request timeout. Returns the response and the key that was sent.

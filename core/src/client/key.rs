@@ -87,6 +87,11 @@ impl Key {
         }
     }
 
+    /// Whether another token can be had after one that was not accepted.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self, Self::Function(_))
+    }
+
     /// What clients with the same key have in common.
     pub(crate) fn identity(&self) -> KeyIdentity {
         static FUNCTIONS: AtomicU64 = AtomicU64::new(0);

@@ -8,10 +8,8 @@ use tokio::sync::Notify;
 
 use super::clock;
 use super::lock::lock;
-use crate::error::{Error, ErrorKind};
 use crate::polling::budget::{Budget, Class, RateLimit};
 use crate::polling::queue::{Queue, TicketId, Turn};
-use crate::retry::MAX_RETRY_AFTER;
 
 /// Lets requests through as the budget allows: direct calls in their order, and before polls.
 ///
@@ -59,11 +57,7 @@ impl Limiter {
     }
 
     /// Waits until a direct call may be sent.
-    ///
-    /// # Errors
-    /// [`ErrorKind::RateLimited`] if the service has stopped the key for longer than
-    /// [`MAX_RETRY_AFTER`].
-    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Permit, Error> {
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
         // The common case takes the lock once: there is room, and no other call waits for it.
         let now = clock::now();
         let number = self.update(now, |state| {
@@ -71,7 +65,7 @@ impl Limiter {
             granted.then(|| state.lease(now, Class::Direct))
         });
         if let Some(number) = number {
-            return Ok(Permit::new(self, number, now));
+            return Permit::new(self, number, now);
         }
         let ticket = Ticket { limiter: self, id: lock(&self.state).queue.push() };
         loop {
@@ -79,12 +73,8 @@ impl Limiter {
             let changed = self.changed();
             let now = clock::now();
             let at = match ticket.turn(now) {
-                Turn::Granted => return Ok(self.permit(now, Class::Direct)),
-                // Better an error now than a call that seems to hang for hours.
-                Turn::Frozen(at) if at.saturating_sub(now) > MAX_RETRY_AFTER => {
-                    return Err(frozen(at.saturating_sub(now)));
-                }
-                Turn::Frozen(at) | Turn::Waiting(at) => at,
+                Turn::Granted => return self.permit(now, Class::Direct),
+                Turn::Waiting(at) => at,
             };
             tokio::select! {
                 () = clock::sleep_until(at) => {}
@@ -179,15 +169,6 @@ impl Drop for Ticket<'_> {
         // One call less waits, so polls may have room.
         self.limiter.changed.notify_waiters();
     }
-}
-
-fn frozen(pause: Duration) -> Error {
-    let message = format!(
-        "the rate limit of this key is exceeded, and the service refuses requests for another {} s. \
-         Try again then; other processes may share the key.",
-        pause.as_secs()
-    );
-    Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
 }
 
 /// The right to send one request. Dropping it gives it back to the budget.

@@ -103,13 +103,14 @@ impl Responses<'_> {
     /// Waits until a generation has completed.
     ///
     /// Waits for the same id share their polls, and all waits share the rate limit of their key. A
-    /// transient failure (no connection, a timeout, 429, 5xx, an unreadable response) never ends a
-    /// wait. Dropping the future ends the wait, never the generation.
+    /// transient failure (no connection, a timeout, 429, 5xx, an unreadable response, a token function
+    /// that fails) never ends a wait. Dropping the future ends the wait, never the generation.
     ///
     /// # Errors
     /// [`ErrorKind::GenerationFailed`] if the generation failed, [`ErrorKind::WaitTimeout`] at the
-    /// deadline, [`ErrorKind::Connection`] if the client is [closed](Client::close), and
-    /// `authentication`, `permission_denied` or `not_found` if the service says so.
+    /// deadline, [`ErrorKind::Connection`] if the client is [closed](Client::close),
+    /// `authentication` or `permission_denied` if the key is refused, and `not_found` if two polls in a
+    /// row found no such generation.
     ///
     /// ```no_run
     /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {

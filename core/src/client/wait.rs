@@ -130,8 +130,8 @@ fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
 ///
 /// # Errors
 /// An error is the last item of the stream: `wait_timeout` at the deadline,
-/// `authentication`, `permission_denied` or `not_found` if the service says so,
-/// `connection` if the client is [closed](Client::close), and
+/// `authentication` or `permission_denied` if the key is refused, `not_found` if two polls in a row
+/// found no such generation, `connection` if the client is [closed](Client::close), and
 /// `invalid_request` for a text that is not a generation id.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Watch {

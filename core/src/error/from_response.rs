@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
-use super::{Error, ErrorKind, Redactor};
+use super::{Error, ErrorKind, Redactor, RetryAfter};
 use crate::model::mentions_credits;
 
 /// The error of a response with a status that is not a success.
@@ -165,13 +165,13 @@ fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
 /// milliseconds for seconds. How long a call waits is decided in `retry`.
 const MAX_REPORTED_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long the service asks to wait: the longer one of `data.retry_after` in the body (seconds)
-/// and the `Retry-After` header (seconds or an HTTP date).
+/// How long a response asks to wait: by `data.retry_after` in the body (seconds), and by the
+/// `Retry-After` header (seconds or an HTTP date).
 pub(crate) fn retry_after(
     headers: &HeaderMap,
     body: Option<&Value>,
     now: SystemTime,
-) -> Option<Duration> {
+) -> RetryAfter {
     let seconds = |seconds: f64| {
         let capped = seconds.min(MAX_REPORTED_PAUSE.as_secs_f64());
         Duration::try_from_secs_f64(capped).ok().filter(|_| seconds.is_finite())
@@ -187,11 +187,12 @@ pub(crate) fn retry_after(
             Ok(number) => seconds(number),
             Err(_) => {
                 let date = httpdate::parse_http_date(text).ok()?;
-                Some(date.duration_since(now).unwrap_or_default())
+                let pause = date.duration_since(now).unwrap_or_default();
+                Some(pause.min(MAX_REPORTED_PAUSE))
             }
         }
     });
-    in_body.max(in_header).map(|pause| pause.min(MAX_REPORTED_PAUSE))
+    RetryAfter { header: in_header, body: in_body }
 }
 
 #[cfg(test)]
@@ -360,7 +361,7 @@ mod tests {
             if let Some(text) = header {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap());
             }
-            retry_after(&headers, Some(&body), now).map(|pause| pause.as_secs_f64())
+            retry_after(&headers, Some(&body), now).longest().map(|pause| pause.as_secs_f64())
         };
         assert_eq!(pause(None, json!({"data": {"retry_after": 42}})), Some(42.0));
         assert_eq!(pause(Some("7"), json!({})), Some(7.0));

@@ -4,6 +4,7 @@
 mod from_response;
 mod kind;
 mod redact;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 mod webhook_reason;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) use from_response::{from_status, retry_after, undecodable};
 pub use kind::ErrorKind;
 pub(crate) use redact::Redactor;
+pub(crate) use retry_after::RetryAfter;
 pub use webhook_reason::WebhookReason;
 
 use crate::model::{FailureCategory, Generation, shown};
@@ -50,9 +52,11 @@ struct ErrorFields {
     code: Option<String>,
     request_id: Option<String>,
     generation_id: Option<String>,
-    retry_after: Option<Duration>,
+    retry_after: RetryAfter,
     attempts: u32,
     delivery: Delivery,
+    /// Whether the request had a token, which the token function may replace by another.
+    has_renewable_token: bool,
     /// Whether the same call, made again, could pay for a second generation or is certain to fail.
     never_repeat: bool,
     model: Option<String>,
@@ -90,7 +94,8 @@ impl Error {
             code: None,
             request_id: None,
             generation_id: None,
-            retry_after: None,
+            retry_after: RetryAfter::default(),
+            has_renewable_token: false,
             attempts: 0,
             delivery: Delivery::NotSent,
             never_repeat: false,
@@ -173,7 +178,16 @@ impl Error {
 
     /// How long the service asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after.longest()
+    }
+
+    /// How long the service asks to wait, by where it says so.
+    pub(crate) fn asked_pause(&self) -> RetryAfter {
         self.0.retry_after
+    }
+
+    pub(crate) fn has_renewable_token(&self) -> bool {
+        self.0.has_renewable_token
     }
 
     /// How many requests the call made; 0 if it was rejected before sending, and for the end of a
@@ -258,8 +272,13 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+    pub(crate) fn with_retry_after(mut self, pause: RetryAfter) -> Self {
         self.0.retry_after = pause;
+        self
+    }
+
+    pub(crate) fn with_renewable_token(mut self, renewable: bool) -> Self {
+        self.0.has_renewable_token = renewable;
         self
     }
 

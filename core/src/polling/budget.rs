@@ -52,8 +52,6 @@ pub(crate) enum Denial {
     Until(Duration),
     /// Not before something changes: a response arrives, or a call with priority is sent.
     UntilChange,
-    /// The service responded 429: not before this time.
-    Frozen(Duration),
 }
 
 /// The requests of one key: those in flight, and those of the last window.
@@ -113,7 +111,7 @@ impl Budget {
     pub(crate) fn acquire(&mut self, now: Duration, class: Class) -> Result<(), Denial> {
         // Also without a limit of our own: the service has the last word.
         if now < self.frozen_until {
-            return Err(Denial::Frozen(self.frozen_until));
+            return Err(Denial::Until(self.frozen_until));
         }
         if let Some(limit) = self.limit {
             self.evict_expired(now, limit);
@@ -250,7 +248,7 @@ impl Budget {
         let used = self.direct + self.polls + self.waiting;
         match self.room((used + polls).saturating_sub(1), cap, limit, |_| true) {
             Ok(()) => now.max(self.frozen_until),
-            Err(Denial::Until(at) | Denial::Frozen(at)) => at.max(self.frozen_until),
+            Err(Denial::Until(at)) => at.max(self.frozen_until),
             Err(Denial::UntilChange) => Duration::MAX,
         }
     }
@@ -360,7 +358,7 @@ mod tests {
         b.acquire(S, Class::Direct).unwrap();
         b.release(S * 2, Class::Direct);
         b.on_rate_limited(S * 2, S, Some(S * 42));
-        assert_eq!(b.acquire(S * 43, Class::Direct), Err(Denial::Frozen(S * 44)));
+        assert_eq!(b.acquire(S * 43, Class::Direct), Err(Denial::Until(S * 44)));
         assert_eq!(b.left(S * 44), Some(49), "half of it, and one is used");
         b.on_rate_limited(S * 3, S * 2, None);
         assert_eq!(b.left(S * 44), Some(49), "sent before the cut: nothing new");
@@ -383,7 +381,7 @@ mod tests {
                     }
                 }
                 b.on_rate_limited(S, S, Some(Duration::MAX));
-                assert_eq!(b.acquire(S, Class::Direct), Err(Denial::Frozen(Duration::MAX)));
+                assert_eq!(b.acquire(S, Class::Direct), Err(Denial::Until(Duration::MAX)));
             }
         }
         let mut one = budget(1, 60);
@@ -400,7 +398,7 @@ mod tests {
         assert_eq!(b.left(S), None);
         assert_eq!(b.acquire(S, Class::Poll), Ok(()));
         b.on_rate_limited(S, S, Some(S));
-        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::Frozen(S * 2)));
+        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::Until(S * 2)));
         assert_eq!(b.acquire(S * 2, Class::Poll), Ok(()));
     }
 

@@ -208,7 +208,7 @@ impl Planner {
         }
         match budget.acquire(now, Class::Poll) {
             Ok(()) => {}
-            Err(Denial::Until(at) | Denial::Frozen(at)) => return Err(Next::DeniedUntil(at)),
+            Err(Denial::Until(at)) => return Err(Next::DeniedUntil(at)),
             Err(Denial::UntilChange) => return Err(Next::WhenChanged),
         }
         let best = if spared.is_none() && by_worth { self.most_unseen(now, records) } else { None };

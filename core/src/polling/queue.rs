@@ -29,8 +29,6 @@ pub(crate) struct Queue {
 pub(crate) enum Turn {
     /// It may be sent. The budget has been charged.
     Granted,
-    /// The service has stopped the key until this time.
-    Frozen(Duration),
     /// It waits. Call again at this time, or when the budget changes.
     Waiting(Duration),
 }
@@ -67,10 +65,7 @@ impl Queue {
             self.has_granted &= !self.granted.is_empty();
             return Turn::Granted;
         }
-        match denial {
-            Some(Denial::Frozen(at)) => Turn::Frozen(at),
-            _ => Turn::Waiting(self.next_event(denial)),
-        }
+        Turn::Waiting(self.next_event(denial))
     }
 
     /// Removes a call that no longer waits, or returns its grant if it has one.
@@ -114,7 +109,7 @@ impl Queue {
     /// When something changes for the calls that wait, if nothing else happens.
     pub(crate) fn next_event(&self, denial: Option<Denial>) -> Duration {
         let room_at = match denial {
-            Some(Denial::Until(at) | Denial::Frozen(at)) => at,
+            Some(Denial::Until(at)) => at,
             Some(Denial::UntilChange) | None => Duration::MAX,
         };
         self.granted.values().copied().fold(room_at, Duration::min)
@@ -165,14 +160,6 @@ mod tests {
         assert_eq!(queue.turn(S, second, &mut budget), Turn::Granted);
     }
 
-    #[test]
-    fn a_stopped_key_is_reported_with_its_time() {
-        let (mut queue, mut budget) = (Queue::default(), budget(1));
-        budget.on_rate_limited(S, S, Some(S * 500));
-        let ticket = queue.push();
-        assert_eq!(queue.turn(S, ticket, &mut budget), Turn::Frozen(S * 501));
-    }
-
     proptest! {
         /// However calls come, go and stop being polled, the ones that are polled get their room, and
         /// none is lost.
@@ -203,7 +190,7 @@ mod tests {
                         budget.release(now, Class::Direct);
                         false
                     }
-                    Turn::Waiting(at) | Turn::Frozen(at) => {
+                    Turn::Waiting(at) => {
                         next = next.min(at);
                         true
                     }

@@ -100,7 +100,7 @@ impl Policy for InTurn {
                 self.paced_until = now + window / polls as u32;
                 Next::Poll(id.clone())
             }
-            Err(Denial::Until(at) | Denial::Frozen(at)) => Next::DeniedUntil(at),
+            Err(Denial::Until(at)) => Next::DeniedUntil(at),
             Err(Denial::UntilChange) => Next::WhenChanged,
         }
     }
@@ -138,7 +138,7 @@ fn run(policy: &mut dyn Policy, load: &Load) -> Outcome {
                     ends.insert(id.clone(), (now, now + load.takes[index]));
                     policy.add(now, id);
                 }
-                Err(Denial::Until(at) | Denial::Frozen(at)) => {
+                Err(Denial::Until(at)) => {
                     wake = wake.min(at);
                     break;
                 }

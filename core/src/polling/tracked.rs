@@ -91,7 +91,7 @@ impl<H> Tracked<H> {
         relies_on_webhooks: bool,
     ) -> Self {
         Self {
-            state: WaitState::new(created_at),
+            state: WaitState::new(),
             // Nearly all generations have one wait; a growing Vec would start with room for four.
             waits: Vec::with_capacity(1),
             route: String::new(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::model::{Generation, Status};
-use crate::retry::{self, Consequence, Operation};
+use crate::retry::{Consequence, Failures, Operation};
 
 /// A generation as last described by the service, with the JSON of that response.
 #[derive(Clone)]
@@ -46,38 +46,21 @@ pub(crate) struct WaitState {
     /// hold ten thousand of them.
     last: Option<Bytes>,
     rank: Rank,
-    /// Whether a poll has found the generation. From then on a 404 is not an early one.
-    found: bool,
-    /// Until when a 404 may mean that the service is not yet consistent with a create.
-    grace_until: Duration,
-    /// How many polls in a row have failed.
-    failures: u32,
+    /// The failures since the last poll that returned a snapshot.
+    failures: Failures,
     /// How the last poll failed, if it did.
     last_error: Option<Error>,
 }
 
-/// How long after a create a 404 may mean that the generation is not yet visible everywhere. The
-/// service promises nothing; replicas of web services usually agree within a second.
-const GRACE: Duration = Duration::from_secs(5);
-
 impl WaitState {
-    /// The state of a generation that was created at `created_at`, if this process created it.
-    pub(crate) fn new(created_at: Option<Duration>) -> Self {
-        Self {
-            last: None,
-            rank: Rank::Queued,
-            found: false,
-            grace_until: created_at.map_or(Duration::ZERO, |at| at.saturating_add(GRACE)),
-            failures: 0,
-            last_error: None,
-        }
+    pub(crate) fn new() -> Self {
+        Self { last: None, rank: Rank::Queued, failures: Failures::default(), last_error: None }
     }
 
     /// A poll returned a snapshot.
     pub(crate) fn on_poll_succeeded(&mut self) {
-        self.failures = 0;
+        self.failures = Failures::default();
         self.last_error = None;
-        self.found = true;
     }
 
     /// Compares a snapshot with the last one, and replaces that unless the new one is stale.
@@ -95,7 +78,7 @@ impl WaitState {
         Novelty::Newer
     }
 
-    /// A poll failed: when the next one may be sent, or `None` if the failure is permanent.
+    /// A poll failed: when the next one may be sent, or `None` if the failure ends the waits.
     /// `entropy` is drawn evenly from 0 to 1.
     pub(crate) fn on_poll_failed(
         &mut self,
@@ -103,13 +86,9 @@ impl WaitState {
         error: &Error,
         entropy: f64,
     ) -> Option<Duration> {
-        self.failures = self.failures.saturating_add(1);
-        let early_404 =
-            error.kind() == ErrorKind::NotFound && !self.found && now < self.grace_until;
-        let pause = match retry::after_failure(Operation::Poll, error, self.failures, entropy) {
-            Consequence::RepeatAfter(pause) => pause,
-            _ if early_404 => retry::backoff(self.failures, entropy),
-            _ => return None,
+        let Consequence::RepeatAfter(pause) = self.failures.add(Operation::Poll, error, entropy)
+        else {
+            return None;
         };
         self.last_error = Some(error.clone());
         Some(now.saturating_add(pause))

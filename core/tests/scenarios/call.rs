@@ -1,7 +1,9 @@
 //! Translates the calls and results of scenarios to and from this library.
 
 use std::collections::HashMap;
+use std::future::{Ready, ready};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -9,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
     AccountUsage, App, Client, Detail, Download, EngineCatalog, Error, ErrorKind, Generation,
-    GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, Update,
+    GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, TokenError,
+    Update,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -53,6 +56,18 @@ impl Results {
     }
 }
 
+/// A token function that yields these tokens in turn, and from then on the last one. It fails where
+/// there is none.
+fn token_function(
+    tokens: Vec<Option<String>>,
+) -> impl Fn() -> Ready<Result<String, TokenError>> + Send + Sync {
+    let calls = AtomicUsize::new(0);
+    move || {
+        let call = calls.fetch_add(1, Ordering::Relaxed).min(tokens.len() - 1);
+        ready(tokens[call].clone().ok_or_else(|| "there is no token".into()))
+    }
+}
+
 /// The client that a scenario asks for.
 pub(crate) fn client(
     own: &Map<String, Value>,
@@ -68,6 +83,10 @@ pub(crate) fn client(
             }
             ("api_key", Value::Null) => builder,
             ("api_key", Value::String(key)) => builder.api_key(key.replace("{api_key}", api_key)),
+            ("api_key", Value::Array(tokens)) => {
+                let token = |token: &Value| Some(token.as_str()?.replace("{api_key}", api_key));
+                builder.token(token_function(tokens.iter().map(token).collect()))
+            }
             ("allow_insecure", value) => builder.allow_insecure(value.as_bool().unwrap()),
             ("request_timeout", value) => builder.request_timeout(seconds(value)),
             ("connect_timeout", value) => builder.connect_timeout(seconds(value)),

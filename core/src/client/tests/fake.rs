@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use http::{HeaderMap, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::client::clock;
@@ -18,6 +19,8 @@ use crate::error::Delivery;
 pub(super) enum Reply {
     /// This status and body, at once.
     Respond(u16, String),
+    /// As `Respond`, with this `Retry-After`.
+    RetryAfter(u16, &'static str, String),
     /// No connection.
     Refused,
     /// A connection that breaks after the request was sent.
@@ -119,6 +122,12 @@ impl Transport for Fake {
             let bytes = |body: Vec<u8>| stream::iter([Ok(Bytes::from(body))]);
             match reply {
                 Reply::Respond(status, body) => Ok(respond(status, bytes(body.into()).boxed())),
+                Reply::RetryAfter(status, after, body) => {
+                    let response = respond(status, bytes(body.into()).boxed());
+                    let after = HeaderValue::from_static(after);
+                    let headers = HeaderMap::from_iter([(RETRY_AFTER, after)]);
+                    Ok(HttpResponse { headers, ..response })
+                }
                 Reply::Late(latency, status, body) => {
                     clock::sleep(latency).await;
                     Ok(respond(status, bytes(body.into()).boxed()))

@@ -99,43 +99,6 @@ async fn a_dropped_create_frees_its_request() {
     assert_eq!(client.budget_left(), Some(99), "the service may have counted it");
 }
 
-fn with_token<F, Fut>(fake: &Fake, token: F) -> Client
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<String, crate::TokenError>> + Send + 'static,
-{
-    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
-    Client::builder().token(token).max_retries(1).build_with(base, fake.transport()).unwrap()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_function_that_hangs_times_out_and_nothing_is_sent() {
-    let fake = Fake::new(|_, _| shows("queued"));
-    let client = with_token(&fake, std::future::pending);
-    let error = client.responses().create(request()).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.delivery(), error.attempts()),
-        (ErrorKind::Timeout, Delivery::NotSent, 2)
-    );
-    assert_eq!(fake.count("POST"), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_function_without_a_token_fails_the_call_and_nothing_is_sent() {
-    let fake = Fake::new(|_, _| shows("queued"));
-    let empty = with_token(&fake, || async { Ok(String::new()) });
-    let failing = with_token(&fake, || async { Err("no network".into()) });
-    for (client, kind) in [(empty, ErrorKind::Configuration), (failing, ErrorKind::Authentication)]
-    {
-        let error = client.responses().create(request()).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.delivery(), error.attempts()),
-            (kind, Delivery::NotSent, 0)
-        );
-    }
-    assert_eq!(fake.count("POST"), 0);
-}
-
 #[tokio::test(start_paused = true)]
 async fn calls_can_be_made_concurrently() {
     let fake = Fake::new(|_, _| shows("queued"));
@@ -144,14 +107,6 @@ async fn calls_can_be_made_concurrently() {
     let create = client.responses().create(request());
     let (retrieved, created) = tokio::join!(calls, create);
     assert!(created.is_ok() && retrieved.iter().all(Result::is_ok));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_function_that_panics_ends_the_wait() {
-    let fake = Fake::new(|_, _| shows("queued"));
-    let client = with_token(&fake, || async { panic!("a mistake of the caller") });
-    let error = client.responses().wait("gen_1").await.unwrap_err();
-    assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Authentication, Some("gen_1")));
 }
 
 #[tokio::test(start_paused = true)]

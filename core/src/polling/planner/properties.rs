@@ -162,7 +162,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 send(Class::Direct, *index, &mut log);
                 false
             }
-            Turn::Waiting(at) | Turn::Frozen(at) => {
+            Turn::Waiting(at) => {
                 wake = wake.min(at);
                 true
             }

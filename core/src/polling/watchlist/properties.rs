@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::budget::{Class, RateLimit};
 use super::super::fixture::id;
 use super::*;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, RetryAfter};
 
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -24,11 +24,19 @@ enum Response {
     /// As it was at this rank, if it has come that far: a replica that lags behind.
     Earlier(usize),
     UnknownStatus(u32),
-    NotFound,
-    Transient(Option<u64>),
-    RateLimited(u64),
-    Permanent,
+    /// No response, or an unreadable one, or none since the token function failed.
+    Failure(ErrorKind),
+    /// This status, perhaps with seconds to wait.
+    Status(u16, Option<u64>),
 }
+
+/// What never ends a wait, however often it comes.
+const TRANSIENT: &[u16] = &[
+    201, 302, 304, 402, 405, 406, 407, 408, 409, 418, 421, 423, 425, 429, 451, 499, 500, 503, 600,
+];
+/// What ends a wait when it comes twice in a row.
+const DOUBTFUL: &[u16] = &[400, 404, 410, 422];
+const PERMANENT: &[u16] = &[401, 403];
 
 #[derive(Clone, Debug)]
 struct World {
@@ -50,12 +58,17 @@ fn world() -> impl Strategy<Value = World> {
         6 => Just(Response::Current),
         3 => (0..3usize).prop_map(Response::Earlier),
         2 => (0..3u32).prop_map(Response::UnknownStatus),
-        1 => Just(Response::NotFound),
-        3 => prop::option::of(0..20u64).prop_map(Response::Transient),
-        1 => (0..20u64).prop_map(Response::RateLimited),
+        2 => prop::sample::select(ErrorKind::ALL)
+            .prop_filter("a mistake of this library", |kind| *kind != ErrorKind::Internal)
+            .prop_map(Response::Failure),
+        3 => (prop::sample::select(TRANSIENT), prop::option::of(0..4000u64))
+            .prop_map(|(status, pause)| Response::Status(status, pause.map(|pause| pause / 100))),
+        1 => prop::sample::select(DOUBTFUL).prop_map(|status| Response::Status(status, None)),
     ];
     // Permanent failures are rare, or no sequence would get far.
-    let response = prop_oneof![60 => response, 1 => Just(Response::Permanent)];
+    let permanent =
+        prop::sample::select(PERMANENT).prop_map(|status| Response::Status(status, None));
+    let response = prop_oneof![60 => response, 1 => permanent];
     (
         prop::collection::vec((0..60_000u64, 0..90_000u64, any::<bool>()), GENERATIONS),
         prop::collection::vec(
@@ -119,6 +132,8 @@ struct Log {
     waits: BTreeMap<WaitId, Received>,
     /// When each poll of a generation was sent, and when it returned or was aborted.
     polls: Vec<(usize, Duration, Duration)>,
+    /// When each poll of a generation has returned, and the status if it failed with one.
+    results: Vec<(usize, Duration, Option<u16>)>,
     in_flight: Vec<InFlightPoll>,
 }
 
@@ -164,9 +179,12 @@ fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
             budget.release(now, Class::Poll);
             log.polls.push((poll.generation, poll.sent, now));
             let (response, _, entropy) = &world.responses[poll.nth % world.responses.len()];
-            if let Response::RateLimited(pause) = response {
-                budget.on_rate_limited(now, poll.sent, Some(Duration::from_secs(*pause)));
+            if let Response::Status(429, pause) = response {
+                budget.on_rate_limited(now, poll.sent, pause.map(Duration::from_secs));
             }
+            let status =
+                if let Response::Status(status, _) = response { Some(*status) } else { None };
+            log.results.push((poll.generation, now, status));
             for _ in 0..=usize::from(doubled) {
                 let result = respond(world, poll.generation, response, now);
                 let wall = SystemTime::UNIX_EPOCH + now;
@@ -285,21 +303,20 @@ fn respond(
         Response::Current => Ok(world.snapshot(generation, rank)),
         Response::Earlier(earlier) => Ok(world.snapshot(generation, rank.min(*earlier))),
         Response::UnknownStatus(version) => Ok(snapshot(generation, "polishing", *version)),
-        Response::NotFound => Err(error(ErrorKind::NotFound)),
-        Response::Transient(pause) => {
-            Err(error(ErrorKind::Server).with_retry_after(pause.map(Duration::from_secs)))
+        Response::Failure(kind) => Err(error(*kind)),
+        Response::Status(status, pause) => {
+            let header = pause.map(Duration::from_secs);
+            let asked = RetryAfter { header, body: None };
+            Err(error(ErrorKind::ApiStatus).with_status(*status).with_retry_after(asked))
         }
-        Response::RateLimited(pause) => {
-            Err(error(ErrorKind::RateLimited).with_retry_after(Some(Duration::from_secs(*pause))))
-        }
-        Response::Permanent => Err(error(ErrorKind::Authentication)),
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
-    /// Every wait ends exactly once, within its deadline and the grace, and shows only steps forward.
+    /// Every wait ends exactly once, within its deadline and the grace, and shows only steps forward. No
+    /// failure ends it but a refused key, and a status that lasts.
     #[test]
     fn every_wait_ends_once_and_in_time_and_never_shows_a_step_back(world in world()) {
         let log = run(&world, false)?;
@@ -317,6 +334,20 @@ proptest! {
                     prop_assert_eq!(world.rank_at(generation, *at), 2, "the generation has not ended");
                 } else {
                     prop_assert!(*at >= deadline || !text.starts_with("wait_timeout"));
+                    let results = log.results.iter().filter(|(of, when, _)| *of == generation && when <= at);
+                    let statuses: Vec<_> = results.map(|(.., status)| *status).collect();
+                    let lasts = |status: &Option<u16>| match status {
+                        Some(status) if DOUBTFUL.contains(status) => {
+                            statuses.ends_with(&[Some(*status), Some(*status)])
+                        }
+                        Some(status) => PERMANENT.contains(status),
+                        None => false,
+                    };
+                    let refused = statuses.last().is_some_and(lasts);
+                    prop_assert!(
+                        text.starts_with("wait_timeout") || refused,
+                        "{received:?} after {statuses:?}"
+                    );
                 }
             }
             let mut rank = 0;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::fixture::id;
 use super::*;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, RetryAfter};
 
 const S: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(100);
@@ -26,6 +26,14 @@ fn snapshot(status: &str, version: u32) -> Snapshot {
 
 fn error(kind: ErrorKind) -> Error {
     Error::new(kind, "")
+}
+
+fn status(kind: ErrorKind, status: u16) -> Error {
+    error(kind).with_status(status)
+}
+
+fn header(pause: Duration) -> RetryAfter {
+    RetryAfter { header: Some(pause), body: None }
 }
 
 impl Rig {
@@ -123,7 +131,7 @@ enum Event {
 }
 
 fn apply(rig: &mut Rig, event: Event, now: Duration) {
-    let unavailable = error(ErrorKind::Server).with_retry_after(Some(S * 7));
+    let unavailable = error(ErrorKind::Server).with_retry_after(header(S * 7));
     match event {
         Event::Webhook => rig.webhook(),
         Event::Newer => rig.result(now, Ok(snapshot("in_progress", 6))),
@@ -133,7 +141,7 @@ fn apply(rig: &mut Rig, event: Event, now: Duration) {
         Event::Completed => rig.result(now, Ok(snapshot("completed", 6))),
         Event::Failed => rig.result(now, Ok(snapshot("failed", 6))),
         Event::Transient => rig.result(now, Err(unavailable)),
-        Event::Permanent => rig.result(now, Err(error(ErrorKind::Authentication))),
+        Event::Permanent => rig.result(now, Err(status(ErrorKind::Authentication, 401))),
     }
 }
 
@@ -319,49 +327,51 @@ fn transient_failures_never_end_a_wait_and_their_pauses_grow() {
 }
 
 #[test]
-fn permanent_failures_end_a_wait() {
+fn a_refused_key_ends_a_wait_and_a_doubtful_status_when_it_is_repeated() {
     use ErrorKind::{ApiStatus, Authentication, BadRequest, NotFound, PermissionDenied};
-    for kind in [Authentication, PermissionDenied, NotFound, BadRequest, ApiStatus] {
+    for (kind, code) in [(Authentication, 401), (PermissionDenied, 403)] {
         let mut rig = Rig::in_flight(S);
-        rig.result(S, Err(error(kind).with_status(418)));
+        rig.result(S, Err(status(kind, code)));
         assert_eq!(rig.run(S).0, [format!("a ends: {kind}")]);
+    }
+    let token = || status(Authentication, 401).with_renewable_token(true);
+    for doubtful in [
+        token(),
+        status(NotFound, 404),
+        status(BadRequest, 400),
+        status(ApiStatus, 410),
+        status(ApiStatus, 422),
+    ] {
+        let mut rig = Rig::in_flight(S);
+        rig.result(S, Err(doubtful.clone()));
+        assert_eq!(rig.run(S), (vec![], S * 4), "{doubtful:?}");
+        assert_eq!(rig.run(S * 4).0, ["poll"]);
+        rig.result(S * 4, Err(doubtful.clone()));
+        assert_eq!(rig.run(S * 4).0, [format!("a ends: {}", doubtful.kind())]);
+    }
+}
+
+/// Between two of them, a poll has shown the generation.
+#[test]
+fn a_doubtful_status_now_and_then_never_ends_a_wait() {
+    let mut rig = Rig::waiting();
+    for nth in 1..10 {
+        let now = S * 6 * nth;
+        assert_eq!(rig.run(now).0, ["poll"]);
+        rig.result(now, Err(status(ErrorKind::NotFound, 404)));
+        assert_eq!(rig.run(now + S * 3).0, ["poll"]);
+        rig.result(now + S * 3, Ok(snapshot("in_progress", 5)));
+        assert_eq!(rig.run(now + S * 3).0, [""; 0]);
     }
 }
 
 #[test]
-fn a_404_right_after_a_create_is_not_believed() {
-    let missing = || Err(error(ErrorKind::NotFound));
-    let created = |deadline| {
-        let mut rig = Rig::new();
-        rig.watch_with(S, |watch| {
-            watch.created_at = Some(S);
-            watch.created = Some(snapshot("queued", 0));
-            watch.deadline = deadline;
-        });
-        assert_eq!(rig.run(S), (vec!["a: queued".to_owned()], deadline.min(S * 4)));
-        rig.webhook();
-        assert_eq!(rig.run(S * 2).0, ["poll"]);
-        rig
-    };
-    let mut rig = created(DEADLINE);
-    rig.result(S * 2, missing());
-    assert_eq!(rig.run(S * 5).0, ["poll"]);
-    rig.result(S * 6, missing());
-    assert_eq!(rig.run(S * 6).0, ["a ends: not_found"], "five seconds are over");
-
-    let mut rig = created(DEADLINE);
-    rig.result(S * 2, Ok(snapshot("queued", 0)));
-    assert_eq!(rig.run(S * 5).0, ["poll"]);
-    rig.result(S * 5, missing());
-    assert_eq!(rig.run(S * 5).0, ["a ends: not_found"], "it was there before");
-
-    let mut rig = created(S * 2);
-    rig.result(S * 2, missing());
-    assert_eq!(
-        rig.run(S * 2).0,
-        ["a ends: wait_timeout"],
-        "the grace does not outlast the deadline"
-    );
+fn a_404_does_not_outlast_the_deadline() {
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| watch.deadline = S);
+    assert_eq!(rig.run(S).0, ["poll"]);
+    rig.result(S, Err(status(ErrorKind::NotFound, 404)));
+    assert_eq!(rig.run(S).0, ["a ends: wait_timeout"]);
 }
 
 #[test]
@@ -408,8 +418,8 @@ fn a_deadline_may_be_never() {
     let mut rig = Rig::new();
     rig.watch_with(S, |watch| watch.deadline = Duration::MAX);
     rig.run(S);
-    rig.result(S, Err(error(ErrorKind::Server).with_retry_after(Some(Duration::MAX))));
-    assert_eq!(rig.run(Duration::MAX - S), (vec![], Duration::MAX));
+    rig.result(S, Err(error(ErrorKind::Server).with_retry_after(header(Duration::MAX))));
+    assert_eq!(rig.run(S * 61), (vec![], S * 61 + Duration::from_millis(250)));
 }
 
 #[test]
