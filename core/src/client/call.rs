@@ -89,10 +89,12 @@ impl ClientInner {
         async {
             let mut attempts = 0;
             let mut failures = Failures::default();
+            let mut was_refused = false;
             loop {
                 // A permit for each attempt: the service counts every request against the limit.
-                let permit =
-                    self.until_closed(closing::not_sent, async { Ok(self.permit(request).await) });
+                let permit = self.until_closed(closing::not_sent, async {
+                    Ok(self.permit(request, was_refused).await)
+                });
                 let permit = permit.await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
                     consequence: Consequence::Fail,
@@ -110,6 +112,7 @@ impl ClientInner {
                 if let Some(submission) = submission {
                     submission.on_failed();
                 }
+                was_refused |= error.kind() == ErrorKind::RateLimited;
                 let entropy = clock::entropy();
                 match failures.add(operation, &error, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
@@ -125,9 +128,13 @@ impl ClientInner {
         .await
     }
 
-    /// Acquires the permit of a call. A request without a key counts against no limit.
-    async fn permit(&self, request: &Request) -> Option<Permit> {
-        if request.authorized { Some(self.state.limiter.acquire().await) } else { None }
+    /// Acquires the permit of a call, of which an earlier attempt may have got a 429. A request without
+    /// a key counts against no limit.
+    async fn permit(&self, request: &Request, was_refused: bool) -> Option<Permit> {
+        if !request.authorized {
+            return None;
+        }
+        Some(self.state.limiter.acquire().await.of_call(was_refused))
     }
 
     /// Sends a request once, and reports to the budget how it went.

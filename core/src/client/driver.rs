@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::field::Empty;
 use tracing::{Instrument, debug_span};
 
 use super::client_state::ClientState;
 use super::lock::lock;
-use super::subscription::{Command, DriverId, Event, Waiter};
+use super::subscription::{Command, DriverId, Event, Inputs, Waiter};
 use super::{ClientInner, clock};
 use crate::barrier;
 use crate::error::Error;
 use crate::model::GenerationId;
+use crate::polling::budget::PlannerNumber;
 use crate::polling::tracked::PollId;
 use crate::polling::wait_state::Snapshot;
 use crate::polling::watchlist::{Action, Watchlist};
 
 pub(crate) struct Driver {
     state: Arc<ClientState>,
-    commands: mpsc::UnboundedReceiver<Command>,
+    inputs: Inputs,
     watchlist: Watchlist<Waiter>,
     polls: JoinSet<PollResult>,
     in_flight: HashMap<PollId, AbortHandle>,
@@ -34,16 +34,17 @@ impl Driver {
     /// Starts the task. It ends when it has nothing left to do.
     pub(crate) fn spawn(
         state: Arc<ClientState>,
-        commands: mpsc::UnboundedReceiver<Command>,
+        inputs: Inputs,
         id: DriverId,
+        number: PlannerNumber,
         typical: Duration,
         panicked: Arc<OnceLock<Error>>,
     ) {
         let forecast = state.forecast(typical);
         let mut driver = Self {
             state,
-            commands,
-            watchlist: Watchlist::new(forecast),
+            inputs,
+            watchlist: Watchlist::new(number, forecast),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
         };
@@ -68,11 +69,12 @@ impl Driver {
                 .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
             self.execute();
             let forecast = self.watchlist.forecast();
-            if self.watchlist.is_empty() && state.end_driver(&self.commands, &id, forecast) {
+            if self.watchlist.is_empty() && state.end_driver(&self.inputs.commands, &id, forecast) {
                 return;
             }
             tokio::select! {
-                Some(command) = self.commands.recv() => self.handle_command(command),
+                Some(command) = self.inputs.commands.recv() => self.handle_command(command),
+                Some(id) = self.inputs.webhooks.recv() => self.watchlist.handle_webhook(&id),
                 Some(polled) = self.polls.join_next() => self.handle_poll_result(polled),
                 () = budget_changed, if timeout.on_budget_change => {}
                 () = clock::sleep_until(timeout.at.min(next_grant)) => {}
@@ -82,8 +84,11 @@ impl Driver {
 
     /// Handles what has arrived by now: a response must not lose against its wait's deadline.
     fn handle_all(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
+        while let Ok(command) = self.inputs.commands.try_recv() {
             self.handle_command(command);
+        }
+        while let Ok(id) = self.inputs.webhooks.try_recv() {
+            self.watchlist.handle_webhook(&id);
         }
         while let Some(polled) = self.polls.try_join_next() {
             self.handle_poll_result(polled);
@@ -92,7 +97,7 @@ impl Driver {
 
     fn handle_command(&mut self, command: Command) {
         // Read here and not by the caller: a webhook that arrives in between is either in the inbox
-        // by now, or its command comes after this one.
+        // by now, or is received after this command.
         let ended = match &command {
             Command::Watch(watch) => lock(&self.state.inbox)
                 .has_ended(watch.id.as_str(), clock::now())

@@ -17,13 +17,15 @@ use crate::polling::queue::{Queue, TicketId, Turn};
 /// has a ticket, and the room that it is granted is withdrawn if its future is not polled.
 pub(crate) struct Limiter {
     state: Mutex<State>,
-    /// Notified when a request got its response, or a call has left the queue.
+    /// Notified when a request got its response, or a call has left the queue: polls may have room.
     changed: Notify,
 }
 
 struct State {
     budget: Budget,
     queue: Queue,
+    /// How the calls in the queue are woken.
+    wakers: BTreeMap<TicketId, Arc<Notify>>,
     /// The requests in flight, by the number of their permit.
     leases: BTreeMap<u64, Lease>,
     next_permit: u64,
@@ -45,6 +47,7 @@ impl Limiter {
         let state = State {
             budget: Budget::new(rate_limit),
             queue: Queue::default(),
+            wakers: BTreeMap::new(),
             leases: BTreeMap::new(),
             next_permit: 0,
         };
@@ -65,12 +68,10 @@ impl Limiter {
             granted.then(|| state.lease(now, Class::Direct))
         });
         if let Some(number) = number {
-            return Permit::new(self, number, now);
+            return Permit::new(self, number, Class::Direct, now);
         }
-        let ticket = Ticket { limiter: self, id: lock(&self.state).queue.push() };
+        let ticket = Ticket::new(self);
         loop {
-            // Registered before the turn is asked for, so that no change in between is missed.
-            let changed = self.changed();
             let now = clock::now();
             let at = match ticket.turn(now) {
                 Turn::Granted => return self.permit(now, Class::Direct),
@@ -78,7 +79,8 @@ impl Limiter {
             };
             tokio::select! {
                 () = clock::sleep_until(at) => {}
-                () = changed => {}
+                // It keeps one notification, so none between the two lines is missed.
+                () = ticket.woken.notified() => {}
             }
         }
     }
@@ -95,18 +97,16 @@ impl Limiter {
         })
     }
 
-    /// Changes the state, and wakes the calls that wait if it grants room to one of them. No lock is
-    /// held while they are woken.
+    /// Changes the state, and wakes the calls to which that grants room. No lock is held while they are
+    /// woken.
     fn update<T>(&self, now: Duration, change: impl FnOnce(&mut State) -> T) -> T {
-        let (result, has_granted) = {
+        let (result, woken) = {
             let mut state = lock(&self.state);
             state.expire_leases(now);
             let result = change(&mut state);
-            (result, state.queue.take_has_granted())
+            (result, state.take_woken())
         };
-        if has_granted {
-            self.changed.notify_waiters();
-        }
+        woken.iter().for_each(|call| call.notify_one());
         result
     }
 
@@ -123,11 +123,16 @@ impl Limiter {
 
     fn permit(self: &Arc<Self>, now: Duration, class: Class) -> Permit {
         let number = self.update(now, |state| state.lease(now, class));
-        Permit::new(self, number, now)
+        Permit::new(self, number, class, now)
     }
 }
 
 impl State {
+    fn take_woken(&mut self) -> Vec<Arc<Notify>> {
+        let woken = self.queue.take_woken();
+        woken.iter().filter_map(|ticket| self.wakers.get(ticket).cloned()).collect()
+    }
+
     /// Records a request in flight, for which the budget was charged. Returns its number.
     fn lease(&mut self, now: Duration, class: Class) -> u64 {
         let number = self.next_permit;
@@ -151,9 +156,18 @@ impl State {
 struct Ticket<'a> {
     limiter: &'a Limiter,
     id: TicketId,
+    woken: Arc<Notify>,
 }
 
-impl Ticket<'_> {
+impl<'a> Ticket<'a> {
+    fn new(limiter: &'a Limiter) -> Self {
+        let woken = Arc::new(Notify::new());
+        let mut state = lock(&limiter.state);
+        let id = state.queue.push();
+        state.wakers.insert(id, woken.clone());
+        Self { limiter, id, woken }
+    }
+
     fn turn(&self, now: Duration) -> Turn {
         self.limiter.update(now, |state| match state.queue.turn(now, self.id, &mut state.budget) {
             Turn::Waiting(at) => Turn::Waiting(at.min(state.next_expiry())),
@@ -165,9 +179,14 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let now = clock::now();
-        self.limiter.update(now, |state| state.queue.leave(now, self.id, &mut state.budget));
-        // One call less waits, so polls may have room.
-        self.limiter.changed.notify_waiters();
+        let has_left = self.limiter.update(now, |state| {
+            state.wakers.remove(&self.id);
+            state.queue.leave(now, self.id, &mut state.budget)
+        });
+        if has_left {
+            // One call less waits, so polls may have room.
+            self.limiter.changed.notify_waiters();
+        }
     }
 }
 
@@ -175,13 +194,22 @@ impl Drop for Ticket<'_> {
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
     number: u64,
+    class: Class,
     acquired_at: Duration,
     sent: bool,
+    was_refused: bool,
 }
 
 impl Permit {
-    fn new(limiter: &Arc<Limiter>, number: u64, acquired_at: Duration) -> Self {
-        Self { limiter: limiter.clone(), number, acquired_at, sent: false }
+    fn new(limiter: &Arc<Limiter>, number: u64, class: Class, acquired_at: Duration) -> Self {
+        Self {
+            limiter: limiter.clone(),
+            number,
+            class,
+            acquired_at,
+            sent: false,
+            was_refused: false,
+        }
     }
 
     /// The request is about to be sent. From now on it counts, however it ends: the service may have
@@ -195,10 +223,22 @@ impl Permit {
         self.sent = false;
     }
 
+    /// Says whether the service has refused the same call before.
+    pub(crate) fn of_call(mut self, was_refused: bool) -> Self {
+        self.was_refused = was_refused;
+        self
+    }
+
     /// The service responded 429.
     pub(crate) fn on_rate_limited(self, pause: Option<Duration>) {
         let (now, sent) = (clock::now(), self.acquired_at);
-        self.limiter.update(now, |state| state.budget.on_rate_limited(now, sent, pause));
+        self.limiter.update(now, |state| {
+            if self.was_refused {
+                state.budget.on_refused_again(now, self.class, pause);
+            } else {
+                state.budget.on_rate_limited(now, sent, self.class, pause);
+            }
+        });
     }
 }
 

@@ -29,9 +29,15 @@ pub(crate) struct Drivers {
 #[derive(Clone)]
 struct RunningDriver {
     commands: mpsc::UnboundedSender<Command>,
+    /// The generations that webhooks report.
+    webhooks: mpsc::Sender<GenerationId>,
     /// Set if the driver has panicked.
     panicked: Arc<OnceLock<Error>>,
 }
+
+/// How many webhooks may await a driver. Those of a runtime that nothing drives would pile up
+/// otherwise; what is lost is found by the next poll.
+const MAX_WEBHOOKS: usize = 1000;
 
 /// What the waits of one driver have in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -58,6 +64,12 @@ pub(crate) struct Waiter {
 
 /// What is sent to a driver.
 pub(crate) type Command = watchlist::Command<Waiter>;
+
+/// What a driver receives.
+pub(crate) struct Inputs {
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) webhooks: mpsc::Receiver<GenerationId>,
+}
 
 /// What a wait asks for.
 pub(crate) struct WaitOptions {
@@ -108,6 +120,13 @@ impl Drivers {
         lock(&self.running).is_empty()
     }
 
+    /// How many webhooks await the drivers.
+    #[cfg(test)]
+    pub(crate) fn pending_webhooks(&self) -> usize {
+        let pending = |driver: &RunningDriver| MAX_WEBHOOKS - driver.webhooks.capacity();
+        lock(&self.running).values().map(pending).sum()
+    }
+
     /// Removes a driver that has nothing left to do. Returns false if a command has just arrived,
     /// and the driver has to go on.
     pub(crate) fn remove(
@@ -124,7 +143,7 @@ impl Drivers {
     pub(crate) fn wake(&self, id: &GenerationId) {
         for driver in lock(&self.running).values() {
             // A driver that is gone has no waits to wake.
-            let _ = driver.commands.send(Command::Webhook(id.clone()));
+            let _ = driver.webhooks.try_send(id.clone());
         }
     }
 
@@ -176,13 +195,16 @@ impl Drivers {
                 Err(mpsc::error::SendError(unsent)) => command = unsent,
             }
         }
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let driver = RunningDriver { commands, panicked: Arc::default() };
+        let (commands, received) = mpsc::unbounded_channel();
+        let (webhooks, reported) = mpsc::channel(MAX_WEBHOOKS);
+        let inputs = Inputs { commands: received, webhooks: reported };
+        let driver = RunningDriver { commands, webhooks, panicked: Arc::default() };
         if driver.commands.send(command).is_ok() {
             all.insert(key.clone(), driver.clone());
         }
         let (typical, panicked) = (client.config.polling.typical, driver.panicked.clone());
-        Driver::spawn(client.state.clone(), receiver, key, typical, panicked);
+        // The number of its first wait is one that no other driver has.
+        Driver::spawn(client.state.clone(), inputs, key, wait, typical, panicked);
         Ok(Subscription { events, driver, id, wait })
     }
 }

@@ -1,9 +1,9 @@
 //! The request budget of one key: when the next request may be sent, and what a 429 changes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::retry::DEFAULT_RATE_LIMIT_PAUSE;
+use super::throttle::Throttle;
 
 /// How many requests a key may make in a window.
 ///
@@ -69,11 +69,19 @@ pub(crate) struct Budget {
     waiting: usize,
     /// Until when direct calls leave polls their guaranteed share, since a poll was denied.
     polls_guaranteed_until: Duration,
-    frozen_until: Duration,
-    /// The share of the limit that the last 429 left, and when that was.
-    share: f64,
-    cut_at: Duration,
+    /// The direct calls since the last poll, as far as they count for the next one.
+    calls_since_poll: usize,
+    /// What refused polls have left of the limit. A poll is as cheap as a request can be, so the key
+    /// itself is refused.
+    of_key: Throttle,
+    /// What refused direct calls have left of it: the service may refuse creates alone.
+    of_calls: Throttle,
+    /// The demand of each planner for polls, and when it last asked for its rate.
+    demands: BTreeMap<PlannerNumber, (f64, Duration)>,
 }
+
+/// Distinguishes the planners of one key: each runtime and each way to the service has its own.
+pub(crate) type PlannerNumber = u64;
 
 /// The share of the limit that polls leave to direct calls. A tenth is six seconds of the window:
 /// a create that comes while polls use all they may waits no longer than that.
@@ -87,9 +95,8 @@ const SPARE: f64 = 2.0 / 3.0;
 /// The planner counts on at least one in this many of the polls' slots, even in a burst of direct
 /// calls: bursts are short, and a plan without polls would starve the waits.
 const MIN_POLL_SHARE: usize = 4;
-/// The share of the limit that is restored in every window after a 429, slow enough to notice another
-/// process with the same key.
-const REGAINED: f64 = 0.1;
+/// Where a fifth of the limit is less than one request, every fifth request is guaranteed to polls.
+const CALLS_PER_POLL: usize = 4;
 
 impl Budget {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
@@ -100,9 +107,10 @@ impl Budget {
             polls: 0,
             waiting: 0,
             polls_guaranteed_until: Duration::ZERO,
-            frozen_until: Duration::ZERO,
-            share: 1.0,
-            cut_at: Duration::ZERO,
+            calls_since_poll: 0,
+            of_key: Throttle::new(),
+            of_calls: Throttle::new(),
+            demands: BTreeMap::new(),
         }
     }
 
@@ -110,8 +118,9 @@ impl Budget {
     /// [`release`](Self::release) or [`release_unsent`](Self::release_unsent).
     pub(crate) fn acquire(&mut self, now: Duration, class: Class) -> Result<(), Denial> {
         // Also without a limit of our own: the service has the last word.
-        if now < self.frozen_until {
-            return Err(Denial::Until(self.frozen_until));
+        let frozen_until = self.frozen_until(class);
+        if now < frozen_until {
+            return Err(Denial::Until(frozen_until));
         }
         if let Some(limit) = self.limit {
             self.evict_expired(now, limit);
@@ -129,50 +138,88 @@ impl Budget {
             }
         }
         *self.count(class) += 1;
+        self.calls_since_poll = match class {
+            // No more than that of a second poll, or polls could make up for an hour without waits.
+            Class::Direct => (self.calls_since_poll + 1).min(2 * CALLS_PER_POLL - 1),
+            Class::Poll => self.calls_since_poll.saturating_sub(CALLS_PER_POLL),
+        };
         Ok(())
     }
 
-    fn direct_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
-        let allowance = self.allowance(now);
-        let kept = if now < self.polls_guaranteed_until {
-            guaranteed_to_polls(allowance).saturating_sub(self.polls)
-        } else {
-            0
-        };
-        let room = self.room(self.direct + self.polls, allowance - kept, limit, |_| true);
-        // What is kept for polls is free again when their guarantee ends.
-        match room {
-            Err(Denial::Until(at)) if kept > 0 => {
-                Err(Denial::Until(at.min(self.polls_guaranteed_until)))
-            }
-            Err(Denial::UntilChange) if kept > 0 => Err(Denial::Until(self.polls_guaranteed_until)),
-            room => room,
+    fn frozen_until(&self, class: Class) -> Duration {
+        let of_key = self.of_key.frozen_until();
+        match class {
+            Class::Direct => of_key.max(self.of_calls.frozen_until()),
+            Class::Poll => of_key,
         }
     }
 
+    fn direct_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
+        let own = self.of_calls.allowance(now, limit);
+        let is_direct = |class| class == Class::Direct;
+        // What is in flight counts until a window after its response, and what is kept for polls is free
+        // again when their guarantee ends. So a call that waits needs no other event than its time.
+        let latest = now.saturating_add(limit.per);
+        let not_after = |at: Duration| {
+            move |denial| match denial {
+                Denial::Until(until) => Denial::Until(until.min(at)),
+                Denial::UntilChange => Denial::Until(latest.min(at)),
+            }
+        };
+        let room = self.room(self.direct, own, (now, limit, &self.of_calls), is_direct);
+        room.map_err(not_after(Duration::MAX))?;
+        let allowance = self.of_key.allowance(now, limit);
+        let kept = if now < self.polls_guaranteed_until {
+            self.guaranteed_to_polls(allowance).saturating_sub(self.polls)
+        } else {
+            0
+        };
+        let used = self.direct + self.polls;
+        let room = self.room(used, allowance - kept, (now, limit, &self.of_key), |_| true);
+        let kept_until = if kept > 0 { self.polls_guaranteed_until } else { Duration::MAX };
+        room.map_err(not_after(kept_until))
+    }
+
     fn poll_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
-        let allowance = self.allowance(now);
-        // Beyond their guaranteed share, polls leave a slot to each call that waits.
-        let waiting = if self.polls < guaranteed_to_polls(allowance) { 0 } else { self.waiting };
-        let cap = allowance.saturating_sub(waiting);
-        self.room(self.direct + self.polls, cap, limit, |_| true)?;
-        self.room(self.polls, for_polls(allowance), limit, |class| class == Class::Poll)
+        let allowance = self.of_key.allowance(now, limit);
+        // Beyond their guaranteed share, polls leave a slot to each call that waits for one.
+        let is_guaranteed = self.polls < self.guaranteed_to_polls(allowance);
+        let waiting = if is_guaranteed { 0 } else { self.waiting_for_slots(now, limit) };
+        let (cap, by) = (allowance.saturating_sub(waiting), (now, limit, &self.of_key));
+        self.room(self.direct + self.polls, cap, by, |_| true)?;
+        self.room(self.polls, for_polls(allowance), by, |class| class == Class::Poll)
+    }
+
+    /// The waiting calls that a free slot would let through. While the service refuses calls, polls
+    /// need not leave slots to them.
+    fn waiting_for_slots(&self, now: Duration, limit: RateLimit) -> usize {
+        if now < self.of_calls.frozen_until() {
+            return 0;
+        }
+        self.waiting.min(self.of_calls.allowance(now, limit).saturating_sub(self.direct))
+    }
+
+    /// The part of an allowance that polls get in any case.
+    fn guaranteed_to_polls(&self, allowance: usize) -> usize {
+        let is_due = self.calls_since_poll >= CALLS_PER_POLL;
+        ((allowance as f64 * GUARANTEED_TO_POLLS) as usize).max(usize::from(is_due))
     }
 
     /// Whether less than `cap` is used; if not, when enough of the requests that count will have
-    /// left the window.
+    /// left the window, or the allowance will have grown enough.
     fn room(
         &self,
         used: usize,
         cap: usize,
-        limit: RateLimit,
+        (now, limit, by): (Duration, RateLimit, &Throttle),
         counts: impl Fn(Class) -> bool,
     ) -> Result<(), Denial> {
         let Some(excess) = used.checked_sub(cap) else { return Ok(()) };
         let leaving = self.released.iter().filter(|(_, class)| counts(*class)).nth(excess);
-        Err(leaving.map_or(Denial::UntilChange, |(released, _)| {
-            Denial::Until(released.saturating_add(limit.per))
-        }))
+        let left_at = leaving.map(|(released, _)| released.saturating_add(limit.per));
+        let grown_at = by.grows_at(now, excess + 1, limit);
+        let at = left_at.into_iter().chain(grown_at).min();
+        Err(at.map_or(Denial::UntilChange, Denial::Until))
     }
 
     fn count(&mut self, class: Class) -> &mut usize {
@@ -194,23 +241,40 @@ impl Budget {
     /// A request was never sent. It does not count.
     pub(crate) fn release_unsent(&mut self, class: Class) {
         *self.count(class) -= 1;
+        if class == Class::Direct {
+            self.calls_since_poll = self.calls_since_poll.saturating_sub(1);
+        }
     }
 
-    /// The service responded 429 to a request that was sent at `sent`. The key stops for as long as
-    /// the response says and continues at half the rate, which grows back slowly: other processes
-    /// may share the key.
+    /// The service responded 429 to a request that was sent at `sent`. Requests stop for as long as the
+    /// response says, and continue at half the rate. A refused direct call leaves polls as they are
+    /// until one of them is refused as well.
     pub(crate) fn on_rate_limited(
         &mut self,
         now: Duration,
         sent: Duration,
+        class: Class,
         pause: Option<Duration>,
     ) {
-        self.frozen_until =
-            self.frozen_until.max(now.saturating_add(pause.unwrap_or(DEFAULT_RATE_LIMIT_PAUSE)));
-        // Requests that were sent before the last cut met the same full window.
-        if sent >= self.cut_at {
-            self.share = self.share_at(now) / 2.0;
-            self.cut_at = self.frozen_until;
+        let limit = self.limit;
+        self.throttle(class).on_rate_limited(now, sent, pause, limit);
+    }
+
+    /// The service responded 429 once more to a call that it has refused before. That is one refusal:
+    /// requests stop again, and the rate stays.
+    pub(crate) fn on_refused_again(
+        &mut self,
+        now: Duration,
+        class: Class,
+        pause: Option<Duration>,
+    ) {
+        self.throttle(class).freeze(now, pause);
+    }
+
+    fn throttle(&mut self, class: Class) -> &mut Throttle {
+        match class {
+            Class::Direct => &mut self.of_calls,
+            Class::Poll => &mut self.of_key,
         }
     }
 
@@ -219,24 +283,39 @@ impl Budget {
         self.waiting = calls;
     }
 
-    /// How many more requests may be sent now; `None` without a limit.
+    /// How many more direct calls may be sent now; `None` without a limit.
     pub(crate) fn left(&mut self, now: Duration) -> Option<usize> {
         let limit = self.limit?;
         self.evict_expired(now, limit);
+        if now < self.frozen_until(Class::Direct) {
+            return Some(0);
+        }
         let used = self.direct + self.polls;
-        Some(if now < self.frozen_until { 0 } else { self.allowance(now).saturating_sub(used) })
+        let of_key = self.of_key.allowance(now, limit).saturating_sub(used);
+        let of_calls = self.of_calls.allowance(now, limit).saturating_sub(self.direct);
+        Some(of_key.min(of_calls))
     }
 
-    /// How many polls a window has room for beside the direct calls of the last one, and its
-    /// length; `None` without a limit.
-    pub(crate) fn poll_rate(&mut self, now: Duration) -> Option<(usize, Duration)> {
+    /// How many polls of a planner a window has room for beside the direct calls of the last one, and
+    /// the window's length; `None` without a limit. The planners of a key share the room by demand.
+    pub(crate) fn poll_rate(
+        &mut self,
+        now: Duration,
+        planner: PlannerNumber,
+        demand: f64,
+    ) -> Option<(usize, Duration)> {
         let limit = self.limit?;
         self.evict_expired(now, limit);
-        let allowance = self.allowance(now);
+        let allowance = self.of_key.allowance(now, limit);
         let polls = for_polls(allowance);
         // Direct calls come in bursts: what they leave of one window says little about the next.
         let room = allowance.saturating_sub(self.direct).clamp(polls / MIN_POLL_SHARE, polls);
-        Some((room.max(1), limit.per))
+        self.demands.insert(planner, (demand, now));
+        // A planner that has not asked for a window is on a runtime that nothing drives.
+        self.demands.retain(|_, (_, asked)| now.saturating_sub(*asked) <= limit.per);
+        let total: f64 = self.demands.values().map(|(demand, _)| demand).sum();
+        let share = if total > 0.0 { demand / total } else { 1.0 };
+        Some((((room as f64 * share) as usize).max(1), limit.per))
     }
 
     /// When the window has room for this many more polls, whatever they are worth, if nothing else is
@@ -244,11 +323,13 @@ impl Budget {
     pub(crate) fn spare_at(&mut self, now: Duration, polls: usize) -> Duration {
         let Some(limit) = self.limit else { return now };
         self.evict_expired(now, limit);
-        let cap = (self.allowance(now) as f64 * SPARE) as usize;
-        let used = self.direct + self.polls + self.waiting;
-        match self.room((used + polls).saturating_sub(1), cap, limit, |_| true) {
-            Ok(()) => now.max(self.frozen_until),
-            Err(Denial::Until(at)) => at.max(self.frozen_until),
+        let cap = (self.of_key.allowance(now, limit) as f64 * SPARE) as usize;
+        let used = self.direct + self.polls + self.waiting_for_slots(now, limit);
+        let frozen_until = self.of_key.frozen_until();
+        let by = (now, limit, &self.of_key);
+        match self.room((used + polls).saturating_sub(1), cap, by, |_| true) {
+            Ok(()) => now.max(frozen_until),
+            Err(Denial::Until(at)) => at.max(frozen_until),
             Err(Denial::UntilChange) => Duration::MAX,
         }
     }
@@ -262,19 +343,6 @@ impl Budget {
             *self.count(class) -= 1;
         }
     }
-
-    fn allowance(&self, now: Duration) -> usize {
-        let requests = self.limit.map_or(0, |limit| limit.requests);
-        // At least one, or nothing would ever find out that the limit has risen again.
-        ((f64::from(requests) * self.share_at(now)) as usize).max(1)
-    }
-
-    fn share_at(&self, now: Duration) -> f64 {
-        // A window of zero is a caller's mistake that must not divide by zero.
-        let window = self.limit.map_or(1.0, |limit| limit.per.as_secs_f64()).max(1e-3);
-        let since = now.saturating_sub(self.cut_at).as_secs_f64();
-        (self.share + REGAINED * since / window).min(1.0)
-    }
 }
 
 /// The part of an allowance that polls may use.
@@ -283,177 +351,5 @@ fn for_polls(allowance: usize) -> usize {
     allowance.saturating_sub(reserve).max(1)
 }
 
-/// The part of an allowance that polls get in any case. An allowance of less than five has none: a
-/// single request must remain possible for a call.
-fn guaranteed_to_polls(allowance: usize) -> usize {
-    (allowance as f64 * GUARANTEED_TO_POLLS) as usize
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    fn budget(requests: u32, seconds: u32) -> Budget {
-        Budget::new(Some(RateLimit { requests, per: S * seconds }))
-    }
-
-    #[test]
-    fn a_slot_is_free_a_window_after_its_response() {
-        let mut b = budget(2, 60);
-        assert_eq!(b.acquire(S, Class::Direct), Ok(()));
-        assert_eq!(b.acquire(S, Class::Direct), Ok(()));
-        assert_eq!(b.acquire(S * 2, Class::Direct), Err(Denial::UntilChange));
-        b.release(S * 3, Class::Direct);
-        assert_eq!(b.acquire(S * 4, Class::Direct), Err(Denial::Until(S * 63)));
-        assert_eq!(b.acquire(S * 63, Class::Direct), Ok(()));
-    }
-
-    #[test]
-    fn polls_leave_a_reserve_and_yield_to_waiting_calls() {
-        let mut b = budget(100, 60);
-        for _ in 0..90 {
-            assert_eq!(b.acquire(S, Class::Poll), Ok(()));
-            b.release(S, Class::Poll);
-        }
-        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::Until(S * 61)));
-        assert_eq!(b.acquire(S, Class::Direct), Ok(()));
-        b.release_unsent(Class::Direct);
-        assert_eq!(b.left(S), Some(10));
-
-        let mut b = budget(10, 60);
-        b.acquire(S, Class::Direct).unwrap();
-        b.set_waiting(1);
-        for _ in 0..8 {
-            assert_eq!(b.acquire(S, Class::Poll), Ok(()));
-        }
-        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::UntilChange));
-        b.set_waiting(0);
-        assert_eq!(b.acquire(S, Class::Poll), Ok(()));
-        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::UntilChange));
-    }
-
-    #[test]
-    fn reads_leave_polls_a_fifth_once_a_poll_was_denied() {
-        let mut b = budget(10, 60);
-        for _ in 0..10 {
-            assert_eq!(b.acquire(S, Class::Direct), Ok(()));
-            b.release(S, Class::Direct);
-        }
-        b.set_waiting(40);
-        assert_eq!(b.acquire(S * 2, Class::Poll), Err(Denial::Until(S * 61)));
-        let mut granted = (0, 0);
-        for _ in 0..40 {
-            granted.0 += usize::from(b.acquire(S * 61, Class::Direct).is_ok());
-            granted.1 += usize::from(b.acquire(S * 61, Class::Poll).is_ok());
-        }
-        assert_eq!(granted, (8, 2));
-    }
-
-    #[test]
-    fn a_429_freezes_then_halves_then_recovers() {
-        let mut b = budget(100, 60);
-        b.acquire(S, Class::Direct).unwrap();
-        b.release(S * 2, Class::Direct);
-        b.on_rate_limited(S * 2, S, Some(S * 42));
-        assert_eq!(b.acquire(S * 43, Class::Direct), Err(Denial::Until(S * 44)));
-        assert_eq!(b.left(S * 44), Some(49), "half of it, and one is used");
-        b.on_rate_limited(S * 3, S * 2, None);
-        assert_eq!(b.left(S * 44), Some(49), "sent before the cut: nothing new");
-        assert_eq!(b.left(S * 104), Some(60));
-        assert_eq!(b.left(S * 1000), Some(100));
-    }
-
-    #[test]
-    fn extreme_limits_and_pauses_do_not_panic() {
-        for requests in [1, 2, u32::MAX] {
-            for per in [Duration::from_nanos(1), S, Duration::MAX] {
-                let mut b = Budget::new(Some(RateLimit { requests, per }));
-                for class in [Class::Poll, Class::Direct] {
-                    for now in [Duration::ZERO, S, Duration::MAX / 2] {
-                        if b.acquire(now, class).is_ok() {
-                            b.release(now, class);
-                        }
-                        assert!(b.left(now).unwrap() <= requests as usize);
-                        assert!(b.poll_rate(now).unwrap().0 >= 1);
-                    }
-                }
-                b.on_rate_limited(S, S, Some(Duration::MAX));
-                assert_eq!(b.acquire(S, Class::Direct), Err(Denial::Until(Duration::MAX)));
-            }
-        }
-        let mut one = budget(1, 60);
-        assert_eq!(one.acquire(S, Class::Poll), Ok(()), "a limit of one is not all reserve");
-        one.release(S, Class::Poll);
-        one.set_waiting(1);
-        assert!(one.acquire(S * 61, Class::Poll).is_err(), "but a waiting call goes first");
-        assert_eq!(one.acquire(S * 61, Class::Direct), Ok(()));
-    }
-
-    #[test]
-    fn no_limit_still_respects_a_429() {
-        let mut b = Budget::new(None);
-        assert_eq!(b.left(S), None);
-        assert_eq!(b.acquire(S, Class::Poll), Ok(()));
-        b.on_rate_limited(S, S, Some(S));
-        assert_eq!(b.acquire(S, Class::Poll), Err(Denial::Until(S * 2)));
-        assert_eq!(b.acquire(S * 2, Class::Poll), Ok(()));
-    }
-
-    proptest! {
-        /// Wherever between sending and response the service counts a request, none of its windows
-        /// holds more than the limit.
-        #[test]
-        fn no_window_holds_more_than_the_limit(
-            requests in 1u32..20,
-            steps in prop::collection::vec((0u64..4000, 0u64..3000, 0.0f64..1.0, any::<bool>()), 1..300),
-        ) {
-            let per = S * 10;
-            let mut b = Budget::new(Some(RateLimit { requests, per }));
-            let mut now = Duration::ZERO;
-            let mut open: Vec<(Duration, Class)> = Vec::new();
-            let mut counted = Vec::new();
-            for (pause, latency, place, direct) in steps {
-                now += Duration::from_millis(pause);
-                open.sort_by_key(|(end, _)| *end);
-                while open.first().is_some_and(|(end, _)| *end <= now) {
-                    let (end, class) = open.remove(0);
-                    b.release(end, class);
-                }
-                let class = if direct { Class::Direct } else { Class::Poll };
-                if b.acquire(now, class).is_ok() {
-                    let latency = Duration::from_millis(latency);
-                    counted.push(now + latency.mul_f64(place));
-                    open.push((now + latency, class));
-                }
-            }
-            counted.sort();
-            for first in &counted {
-                let within = counted.iter().filter(|at| *at >= first && **at < *first + per).count();
-                prop_assert!(within <= requests as usize);
-            }
-        }
-
-        /// A request that is denied until a time is granted at that time, if nothing else happens.
-        #[test]
-        fn a_denial_names_the_time_of_the_next_grant(requests in 1u32..20, taken in 1u32..20) {
-            let mut b = budget(requests, 60);
-            for i in 0..taken.min(requests) {
-                b.acquire(S * i, Class::Direct).unwrap();
-                b.release(S * i, Class::Direct);
-            }
-            for class in [Class::Direct, Class::Poll] {
-                match b.acquire(S * 20, class) {
-                    Err(Denial::Until(at)) => {
-                        prop_assert!(b.acquire(at - Duration::from_nanos(1), class).is_err());
-                        prop_assert_eq!(b.acquire(at, class), Ok(()));
-                    }
-                    other => prop_assert_eq!(other, Ok(())),
-                }
-                b.release_unsent(class);
-            }
-        }
-    }
-}
+mod tests;

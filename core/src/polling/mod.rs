@@ -13,6 +13,7 @@ pub(crate) mod planner;
 pub(crate) mod queue;
 #[cfg(test)]
 mod simulation;
+mod throttle;
 pub(crate) mod tracked;
 pub(crate) mod wait_state;
 pub(crate) mod watchlist;

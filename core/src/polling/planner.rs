@@ -3,10 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::Polling;
-use super::budget::{Budget, Class, Denial};
+use super::budget::{Budget, Class, Denial, PlannerNumber};
 use super::forecast::{Forecast, Shape};
-use super::tracked::{QueueKeys, Records, Tracked};
+use super::tracked::{QueueKeys, Records, Tracked, WaitPolling};
 use crate::model::GenerationId;
 
 /// What to do next.
@@ -32,6 +31,7 @@ pub(crate) enum Next {
 ///
 /// The records are the watchlist's. The planner adds two queues of their ids.
 pub(crate) struct Planner {
+    number: PlannerNumber,
     pub(super) forecast: Forecast,
     /// The ids of generations without a poll in flight, by when they are due. Urgent ones are due at
     /// zero, in the order in which they became urgent.
@@ -72,8 +72,10 @@ const ROUNDS: f64 = 4.0;
 const HALVINGS: usize = 8;
 
 impl Planner {
-    pub(crate) fn new(forecast: Forecast) -> Self {
+    /// A planner with nothing to poll. The number distinguishes it among those of its key.
+    pub(crate) fn new(number: PlannerNumber, forecast: Forecast) -> Self {
         Self {
+            number,
             forecast,
             due: BTreeSet::new(),
             next_urgent: 0,
@@ -89,42 +91,61 @@ impl Planner {
     }
 
     /// A record was added.
-    pub(super) fn on_added<H>(&mut self, id: &GenerationId, record: &Tracked<H>) {
+    pub(super) fn on_added(&mut self, id: &GenerationId, record: &Tracked) {
         self.demand += record.demand();
         self.changed.insert(id.clone());
     }
 
     /// A record was removed.
-    pub(super) fn on_removed<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+    pub(super) fn on_removed(&mut self, id: &GenerationId, record: &mut Tracked) {
         self.leave_queues(id, record);
         self.changed.remove(id);
         self.demand -= record.demand();
     }
 
-    /// One more wait polls this generation, perhaps more often than those before it, or without
-    /// webhooks: all its waits get the shortest intervals that one of them asks for.
-    pub(super) fn merge_polling<H>(
+    /// One more wait is interested in this generation, perhaps in more frequent polls than the others.
+    pub(super) fn on_wait_added(
+        &mut self,
+        now: Duration,
+        id: &GenerationId,
+        record: &mut Tracked,
+        polling: WaitPolling,
+    ) {
+        self.update_polling(id, record, |record| record.add_wait(polling));
+        // What the others have seen is as good as a poll of its own, if it is recent.
+        let interval = polling.intervals.max_interval.max(polling.intervals.min_interval);
+        let is_recent = record.seen_at.is_some_and(|at| now.saturating_sub(at) <= interval);
+        if !is_recent && record.poll.is_none() {
+            record.urgent = true;
+            self.changed.insert(id.clone());
+        }
+    }
+
+    /// A wait has ended. Without it, the generation may need less polls.
+    pub(super) fn on_wait_removed(
         &mut self,
         id: &GenerationId,
-        record: &mut Tracked<H>,
-        polling: Polling,
-        relies_on_webhooks: bool,
+        record: &mut Tracked,
+        polling: WaitPolling,
     ) {
-        // One wait without webhooks is enough to need polls.
-        self.demand -= record.demand();
-        record.relies_on_webhooks &= relies_on_webhooks;
-        record.polling = Polling {
-            min_interval: record.polling.min_interval.min(polling.min_interval),
-            max_interval: record.polling.max_interval.min(polling.max_interval),
-            safety_interval: record.polling.safety_interval.min(polling.safety_interval),
-            typical: record.polling.typical,
-        };
-        self.demand += record.demand();
-        self.changed.insert(id.clone());
+        self.update_polling(id, record, |record| record.remove_wait(polling));
+    }
+
+    fn update_polling(
+        &mut self,
+        id: &GenerationId,
+        record: &mut Tracked,
+        change: impl FnOnce(&mut Tracked) -> bool,
+    ) {
+        let before = record.demand();
+        if change(record) {
+            self.demand += record.demand() - before;
+            self.changed.insert(id.clone());
+        }
     }
 
     /// Makes a poll due at once, whatever it is worth; if one is in flight, when it has returned.
-    pub(super) fn poll_now<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+    pub(super) fn poll_now(&mut self, id: &GenerationId, record: &mut Tracked) {
         // A webhook or a deadline is better evidence than the backoff after a failed poll.
         record.urgent = true;
         record.not_before = Duration::ZERO;
@@ -132,23 +153,24 @@ impl Planner {
     }
 
     /// A poll has returned a snapshot.
-    pub(super) fn on_seen<H>(&mut self, now: Duration, id: &GenerationId, record: &mut Tracked<H>) {
+    pub(super) fn on_seen(&mut self, now: Duration, id: &GenerationId, record: &mut Tracked) {
         record.seen(now);
         self.changed.insert(id.clone());
     }
 
     /// A poll has failed. The next one is sent no sooner than this.
-    pub(super) fn on_poll_failed<H>(
+    pub(super) fn on_poll_failed(
         &mut self,
         now: Duration,
         id: &GenerationId,
-        record: &mut Tracked<H>,
+        record: &mut Tracked,
         not_before: Duration,
     ) {
-        record.not_before = not_before.max(now.saturating_add(record.polling.min_interval));
+        record.not_before =
+            not_before.max(now.saturating_add(record.polling.intervals.min_interval));
         // The poll was made for a webhook or as the safety poll: the next safety interval is too
         // late to make up for it.
-        record.urgent |= record.relies_on_webhooks;
+        record.urgent |= record.polling.relies_on_webhooks;
         self.changed.insert(id.clone());
     }
 
@@ -158,13 +180,17 @@ impl Planner {
     }
 
     /// What to do now.
-    pub(super) fn next<H>(
+    pub(super) fn next(
         &mut self,
         now: Duration,
-        records: &mut Records<H>,
+        records: &mut Records,
         budget: &mut Budget,
     ) -> Next {
-        let poll_rate = budget.poll_rate(now);
+        if records.is_empty() {
+            // Sums of floating-point numbers drift.
+            self.demand = 0.0;
+        }
+        let poll_rate = budget.poll_rate(now, self.number, self.demand);
         self.schedule(records, poll_rate);
         let id = match self.choose(now, records, budget) {
             Ok(id) => id,
@@ -185,10 +211,10 @@ impl Planner {
     }
 
     /// Chooses the generation to poll and charges the budget, or returns when to call again.
-    fn choose<H>(
+    fn choose(
         &self,
         now: Duration,
-        records: &Records<H>,
+        records: &Records,
         budget: &mut Budget,
     ) -> Result<GenerationId, Next> {
         let Some(((first, _), id)) = self.due.first() else { return Err(Next::WhenChanged) };
@@ -216,7 +242,7 @@ impl Planner {
     }
 
     /// Of the generations that are due, the one with the poll that is worth most.
-    fn most_unseen<H>(&self, now: Duration, records: &Records<H>) -> Option<GenerationId> {
+    fn most_unseen(&self, now: Duration, records: &Records) -> Option<GenerationId> {
         let due = self.due.iter().take_while(|((due, _), _)| *due <= now);
         let unseen = due.filter_map(|(_, id)| {
             #[cfg(test)]
@@ -228,7 +254,7 @@ impl Planner {
     }
 
     /// Computes the queue keys of the records that have changed; of all records, if the load has.
-    fn schedule<H>(&mut self, records: &mut Records<H>, poll_rate: Option<(usize, Duration)>) {
+    fn schedule(&mut self, records: &mut Records, poll_rate: Option<(usize, Duration)>) {
         let load = self.load_under(poll_rate);
         let crowded = load > 1.0;
         // Due times depend on the load, but recomputing all of them at each change of it would make
@@ -263,7 +289,7 @@ impl Planner {
         }
     }
 
-    fn leave_queues<H>(&mut self, id: &GenerationId, record: &mut Tracked<H>) {
+    fn leave_queues(&mut self, id: &GenerationId, record: &mut Tracked) {
         if let Some(keys) = record.queue_keys.take() {
             self.due.remove(&(keys.due, id.clone()));
             self.overdue.remove(&(keys.overdue, id.clone()));
@@ -278,18 +304,18 @@ impl Planner {
 }
 
 /// When a poll of this generation is worth a request.
-fn due_at<H>(record: &Tracked<H>, shape: Shape, load: f64) -> Duration {
-    if record.relies_on_webhooks {
+fn due_at(record: &Tracked, shape: Shape, load: f64) -> Duration {
+    if record.polling.relies_on_webhooks {
         return record.overdue_at();
     }
     let crowded = load > 1.0;
     let seen_at = record.last_seen();
-    let min_interval = record.polling.min_interval;
+    let min_interval = record.polling.intervals.min_interval;
     let longest = if crowded {
         let rounds = ROUNDS.min(load * load);
         Duration::try_from_secs_f64(rounds * load / record.demand()).unwrap_or(Duration::MAX)
     } else {
-        record.polling.max_interval
+        record.polling.intervals.max_interval
     };
     let earliest = seen_at.saturating_add(min_interval);
     let latest = seen_at.saturating_add(longest.max(min_interval));

@@ -20,8 +20,8 @@ pub(crate) struct Queue {
     waiting: BTreeSet<TicketId>,
     /// The calls that have room and have not claimed it, with the time at which it is withdrawn.
     granted: BTreeMap<TicketId, Duration>,
-    /// Whether room was granted since the calls that wait were last woken.
-    has_granted: bool,
+    /// The calls that have to be woken.
+    woken: Vec<TicketId>,
 }
 
 /// The position of one call.
@@ -29,7 +29,7 @@ pub(crate) struct Queue {
 pub(crate) enum Turn {
     /// It may be sent. The budget has been charged.
     Granted,
-    /// It waits. Call again at this time, or when the budget changes.
+    /// It waits. Call again at this time, or when it is among the [`woken`](Queue::take_woken).
     Waiting(Duration),
 }
 
@@ -37,6 +37,9 @@ pub(crate) enum Turn {
 /// and within some milliseconds on a busy machine; one that takes longer only loses its place for
 /// a moment.
 const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
+/// How many of the next calls are woken with each grant, to see to it that it is claimed: any of them
+/// may be a call that is not polled.
+const WITNESSES: usize = 8;
 
 impl Queue {
     /// Charges the budget for a call that need not wait: there is room, and no other call waits.
@@ -61,20 +64,33 @@ impl Queue {
         self.waiting.insert(ticket);
         let denial = self.serve(now, budget);
         if self.granted.remove(&ticket).is_some() {
-            // Only grants to others have to be announced.
-            self.has_granted &= !self.granted.is_empty();
             return Turn::Granted;
         }
-        Turn::Waiting(self.next_event(denial))
+        let next = self.next_event(denial);
+        Turn::Waiting(next.saturating_add(CLAIM_TIMEOUT.saturating_mul(self.calls_before(ticket))))
     }
 
-    /// Removes a call that no longer waits, or returns its grant if it has one.
-    pub(crate) fn leave(&mut self, now: Duration, ticket: TicketId, budget: &mut Budget) {
-        self.waiting.remove(&ticket);
-        if self.granted.remove(&ticket).is_some() {
+    /// At most how many calls wait before this one. Each sees to the room that there is a little later
+    /// than the one before it: the first would do, but it may be a call that is not polled, and if all
+    /// did so at once, n calls would take n² steps.
+    fn calls_before(&self, ticket: TicketId) -> u32 {
+        let first = self.waiting.first().map_or(ticket, |first| *first);
+        let numbers = ticket.saturating_sub(first).min(self.waiting.len() as u64);
+        u32::try_from(numbers).unwrap_or(u32::MAX)
+    }
+
+    /// Removes a call that no longer waits, or returns its grant if it has one. Returns whether it has
+    /// left room to others.
+    pub(crate) fn leave(&mut self, now: Duration, ticket: TicketId, budget: &mut Budget) -> bool {
+        let is_granted = self.granted.remove(&ticket).is_some();
+        if is_granted {
             budget.release_unsent(Class::Direct);
         }
-        self.serve(now, budget);
+        let has_left = self.waiting.remove(&ticket) || is_granted;
+        if has_left {
+            self.serve(now, budget);
+        }
+        has_left
     }
 
     /// Withdraws grants that were not claimed in time, and grants the room that there is. Returns why
@@ -87,7 +103,7 @@ impl Queue {
             }
             in_time
         });
-        let mut denial = None;
+        let (mut denial, mut has_granted) = (None, false);
         while let Some(ticket) = self.waiting.first().copied() {
             if let Err(denied) = budget.acquire(now, Class::Direct) {
                 denial = Some(denied);
@@ -95,15 +111,19 @@ impl Queue {
             }
             self.waiting.remove(&ticket);
             self.granted.insert(ticket, now.saturating_add(CLAIM_TIMEOUT));
-            self.has_granted = true;
+            self.woken.push(ticket);
+            has_granted = true;
+        }
+        if has_granted {
+            self.woken.extend(self.waiting.iter().take(WITNESSES));
         }
         budget.set_waiting(self.waiting.len());
         denial
     }
 
-    /// Whether room was granted since the last call of this.
-    pub(crate) fn take_has_granted(&mut self) -> bool {
-        std::mem::take(&mut self.has_granted)
+    /// Takes the calls that have to be woken: those that were granted room, and some of the next.
+    pub(crate) fn take_woken(&mut self) -> Vec<TicketId> {
+        std::mem::take(&mut self.woken)
     }
 
     /// When something changes for the calls that wait, if nothing else happens.
@@ -160,6 +180,66 @@ mod tests {
         assert_eq!(queue.turn(S, second, &mut budget), Turn::Granted);
     }
 
+    /// Each call waits for its timer, or until it is woken. Some are never polled again. Returns how
+    /// often calls asked for their turn, and how long the last of those that are polled waited.
+    fn steps(calls: u64, limit: RateLimit, dead: impl Fn(TicketId) -> bool) -> (usize, Duration) {
+        let (mut queue, mut budget) = (Queue::default(), Budget::new(Some(limit)));
+        let mut timers: BTreeSet<(Duration, TicketId)> =
+            (0..calls).map(|_| (S, queue.push())).collect();
+        let mut timer_of: BTreeMap<TicketId, Duration> =
+            timers.iter().map(|(at, ticket)| (*ticket, *at)).collect();
+        let (mut steps, mut now) = (0, S);
+        while let Some((at, ticket)) = timers.pop_first() {
+            now = now.max(at);
+            if dead(ticket) {
+                continue;
+            }
+            steps += 1;
+            match queue.turn(now, ticket, &mut budget) {
+                Turn::Granted => {
+                    timer_of.remove(&ticket);
+                    budget.release(now, Class::Direct);
+                    queue.leave(now, ticket, &mut budget);
+                }
+                Turn::Waiting(until) => {
+                    assert!(until > now);
+                    timers.insert((until, ticket));
+                    timer_of.insert(ticket, until);
+                }
+            }
+            for woken in queue.take_woken() {
+                if let Some(timer) = timer_of.get_mut(&woken) {
+                    timers.remove(&(*timer, woken));
+                    *timer = now;
+                    timers.insert((now, woken));
+                }
+            }
+        }
+        let left = timer_of.keys().filter(|ticket| !dead(**ticket)).count();
+        assert_eq!(left, 0, "calls that are polled are left over");
+        (steps, now - S)
+    }
+
+    #[test]
+    fn n_calls_take_about_n_steps() {
+        for calls in [500, 4000] {
+            let (steps, took) = steps(calls, RateLimit::new(100, S), |_| false);
+            assert!(steps < 25 * calls as usize, "{steps} for {calls}");
+            assert_eq!(took, S * (calls as u32 / 100 - 1), "and no slot is lost");
+        }
+    }
+
+    #[test]
+    fn calls_that_are_not_polled_cost_the_others_some_moments() {
+        let limit = RateLimit::new(10, S);
+        let alive = steps(50, limit, |_| false).1;
+        // The first eight, as in a `buffer_unordered(8)`, and every second one.
+        for dead in [|ticket| ticket < 8, |ticket| ticket % 2 == 0] {
+            let took = steps(50, limit, dead).1;
+            assert!(took <= alive + S, "{took:?} and not {alive:?}");
+        }
+    }
+
     proptest! {
         /// However calls come, go and stop being polled, the ones that are polled get their room, and
         /// none is lost.
@@ -176,7 +256,7 @@ mod tests {
                 let ticket = queue.push();
                 match kind {
                     0 => {}
-                    1 => queue.leave(now, ticket, &mut budget),
+                    1 => assert!(queue.leave(now, ticket, &mut budget)),
                     _ => polled.push(ticket),
                 }
             }

@@ -94,7 +94,7 @@ impl Policy for InTurn {
         if self.paced && self.paced_until > now {
             return Next::At(self.paced_until);
         }
-        let (polls, window) = budget.poll_rate(now).unwrap();
+        let (polls, window) = budget.poll_rate(now, 0, 1.0).unwrap();
         match budget.acquire(now, Class::Poll) {
             Ok(()) => {
                 self.paced_until = now + window / polls as u32;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::Polling;
 use super::forecast::Shape;
 use super::wait_state::WaitState;
-use crate::model::{Generation, GenerationId, Via};
+use crate::model::{Generation, GenerationId, Update, Via};
 
 /// Identifies a wait among those of a watchlist.
 pub(crate) type WaitId = u64;
@@ -15,19 +15,17 @@ pub(crate) type PollId = u64;
 
 /// The records of all tracked generations, by id. They are boxed since a map has up to twice the
 /// slots that it needs.
-pub(crate) type Records<H> = HashMap<GenerationId, Box<Tracked<H>>>;
+pub(crate) type Records = HashMap<GenerationId, Box<Tracked>>;
 
 /// A generation that at least one wait is interested in.
-///
-/// `H` is the I/O half's handle of a wait: nothing here uses it.
-pub(crate) struct Tracked<H> {
+pub(crate) struct Tracked {
     pub(super) state: WaitState,
-    pub(super) waits: Vec<Wait<H>>,
     /// What durations are learned by.
     pub(super) route: String,
-    pub(super) polling: Polling,
-    /// Whether webhooks report the end, so that polls are only a safety net.
-    pub(super) relies_on_webhooks: bool,
+    /// How it is polled: as often as the most demanding of its waits asks for.
+    pub(super) polling: WaitPolling,
+    /// What its waits ask for, and how many of them ask for the same. Nearly always it is one entry.
+    pollings: Vec<(WaitPolling, usize)>,
     /// When it was created; when it was first tracked, as long as that is not known.
     pub(super) created_at: Duration,
     pub(super) creation_known: bool,
@@ -40,6 +38,8 @@ pub(crate) struct Tracked<H> {
     /// Its place among the urgent ones.
     pub(super) urgent_number: Option<u64>,
     pub(super) poll: Option<InFlight>,
+    /// How many polls were sent.
+    pub(super) polls: u32,
     /// What has made the next poll due.
     pub(super) next_via: Via,
     /// Its keys in the planner's queues, while it is in them.
@@ -60,19 +60,42 @@ pub(super) struct QueueKeys {
     pub(super) overdue: Duration,
 }
 
-/// One wait for the end of a generation.
+/// How one wait asks for its generation to be polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaitPolling {
+    pub(super) intervals: Polling,
+    /// Whether webhooks report the end, so that polls are only a safety net.
+    pub(super) relies_on_webhooks: bool,
+}
+
+impl WaitPolling {
+    /// The shortest intervals that one of the two asks for. One without webhooks is enough to need
+    /// polls.
+    fn merge(self, other: Self) -> Self {
+        let (a, b) = (self.intervals, other.intervals);
+        Self {
+            intervals: Polling {
+                min_interval: a.min_interval.min(b.min_interval),
+                max_interval: a.max_interval.min(b.max_interval),
+                safety_interval: a.safety_interval.min(b.safety_interval),
+                typical: a.typical,
+            },
+            relies_on_webhooks: self.relies_on_webhooks && other.relies_on_webhooks,
+        }
+    }
+}
+
+/// One wait for the end of a generation. `H` is the I/O half's handle of it: nothing here uses it.
 pub(crate) struct Wait<H> {
-    pub(super) id: WaitId,
     pub(super) handle: H,
+    pub(super) polling: WaitPolling,
     pub(super) deadline: Duration,
     /// When it ends in any case: its deadline, or some time later while its final poll is in flight.
     pub(super) ends_at: Duration,
     /// Whether it wants updates, or only the end.
     pub(super) updates: bool,
-    /// Whether it has been shown a snapshot.
-    pub(super) shown: bool,
-    /// The polls since it began.
-    pub(super) polls: u32,
+    /// How many polls the generation had before it began.
+    pub(super) polls_before: u32,
 }
 
 /// The interval, in seconds, below which demand is not counted: a tenth of it, as tests set, would
@@ -82,21 +105,15 @@ const MIN_DEMAND_INTERVAL: f64 = 1.0;
 /// service's clock or its `created_at` is wrong, or it was stuck.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-impl<H> Tracked<H> {
-    /// The record of a generation that is tracked from now on.
-    pub(super) fn new(
-        now: Duration,
-        created_at: Option<Duration>,
-        polling: Polling,
-        relies_on_webhooks: bool,
-    ) -> Self {
+impl Tracked {
+    /// The record of a generation that is tracked from now on, for one wait.
+    pub(super) fn new(now: Duration, created_at: Option<Duration>, polling: WaitPolling) -> Self {
         Self {
             state: WaitState::new(),
-            // Nearly all generations have one wait; a growing Vec would start with room for four.
-            waits: Vec::with_capacity(1),
             route: String::new(),
             polling,
-            relies_on_webhooks,
+            // A growing Vec would start with room for four.
+            pollings: vec![(polling, 1)],
             created_at: created_at.unwrap_or(now),
             creation_known: created_at.is_some(),
             seen_at: created_at,
@@ -105,9 +122,44 @@ impl<H> Tracked<H> {
             urgent: created_at.is_none(),
             urgent_number: None,
             poll: None,
+            polls: 0,
             next_via: Via::Poll,
             queue_keys: None,
         }
+    }
+
+    /// One more wait. Returns whether that changes how the generation is polled.
+    pub(super) fn add_wait(&mut self, polling: WaitPolling) -> bool {
+        if let Some((_, waits)) = self.pollings.iter_mut().find(|(other, _)| *other == polling) {
+            *waits += 1;
+            return false;
+        }
+        self.pollings.push((polling, 1));
+        self.merge_polling()
+    }
+
+    /// A wait has ended. Returns whether that changes how the generation is polled.
+    pub(super) fn remove_wait(&mut self, polling: WaitPolling) -> bool {
+        let Some(at) = self.pollings.iter().position(|(other, _)| *other == polling) else {
+            return false;
+        };
+        self.pollings[at].1 -= 1;
+        if self.pollings[at].1 > 0 {
+            return false;
+        }
+        self.pollings.swap_remove(at);
+        self.merge_polling()
+    }
+
+    pub(super) fn has_waits(&self) -> bool {
+        !self.pollings.is_empty()
+    }
+
+    fn merge_polling(&mut self) -> bool {
+        let merged = self.pollings.iter().map(|(polling, _)| *polling).reduce(WaitPolling::merge);
+        let before = self.polling;
+        self.polling = merged.unwrap_or(before);
+        self.polling != before
     }
 
     /// A poll or a create has shown the generation's state.
@@ -156,14 +208,24 @@ impl<H> Tracked<H> {
 
     /// The longest time between two polls, with budget to spare.
     pub(super) fn max_interval(&self) -> Duration {
-        let interval = if self.relies_on_webhooks {
-            self.polling.safety_interval
-        } else {
-            self.polling.max_interval
-        };
+        let WaitPolling { intervals, relies_on_webhooks } = self.polling;
+        let interval =
+            if relies_on_webhooks { intervals.safety_interval } else { intervals.max_interval };
         // A caller who raises the minimum above the others, or sets one of them to 0, means the
         // minimum.
-        interval.max(self.polling.min_interval)
+        interval.max(intervals.min_interval)
+    }
+
+    /// What its waits are shown.
+    pub(super) fn update(
+        &self,
+        now: Duration,
+        generation: Generation,
+        expected: Duration,
+        via: Via,
+    ) -> Box<Update> {
+        let elapsed = now.saturating_sub(self.created_at);
+        Box::new(Update { generation, elapsed, expected, via })
     }
 
     /// When its longest interval elapses.

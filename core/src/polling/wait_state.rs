@@ -22,16 +22,6 @@ impl Snapshot {
     }
 }
 
-/// How a snapshot compares with the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Novelty {
-    Newer,
-    /// It says the same, perhaps in other words.
-    Same,
-    /// It is older than the last one: a replica of the service lags behind.
-    Stale,
-}
-
 /// `queued < in_progress < final`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -63,19 +53,16 @@ impl WaitState {
         self.last_error = None;
     }
 
-    /// Compares a snapshot with the last one, and replaces that unless the new one is stale.
-    pub(crate) fn compare_and_store(&mut self, snapshot: &Snapshot) -> Novelty {
+    /// Keeps a snapshot that says something new, and returns whether it does.
+    pub(crate) fn store_if_newer(&mut self, snapshot: &Snapshot) -> bool {
         let rank = rank(&snapshot.generation.status, self.rank);
         // Statuses only move forward, so a lower one comes from a replica that lags behind.
-        if rank < self.rank {
-            return Novelty::Stale;
-        }
-        if rank == self.rank && self.is_last(snapshot) {
-            return Novelty::Same;
+        if rank < self.rank || (rank == self.rank && self.is_last(snapshot)) {
+            return false;
         }
         self.rank = rank;
         self.last = Some(snapshot.json.clone());
-        Novelty::Newer
+        true
     }
 
     /// A poll failed: when the next one may be sent, or `None` if the failure ends the waits.
@@ -99,7 +86,8 @@ impl WaitState {
         Error::deadline(id, self.last().map(Arc::new), polls, self.last_error.clone())
     }
 
-    fn last(&self) -> Option<Generation> {
+    /// The newest snapshot.
+    pub(crate) fn last(&self) -> Option<Generation> {
         crate::json::read(self.last.as_ref()?).ok()
     }
 

@@ -1,15 +1,17 @@
 //! The generations that are polled, the waits for them, and what their polls lead to.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Polling;
-use super::budget::Budget;
+use super::budget::{Budget, PlannerNumber};
 use super::forecast::Forecast;
 use super::planner::{Next, Planner};
-use super::tracked::{InFlight, PollId, Records, Tracked, Wait, WaitId};
-use super::wait_state::{Novelty, Snapshot, WaitState};
+use super::tracked::{InFlight, PollId, Records, Tracked, Wait, WaitId, WaitPolling};
+use super::wait_state::Snapshot;
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Update, Via};
 
@@ -20,7 +22,10 @@ use crate::model::{Generation, GenerationId, Update, Via};
 /// [`handle_timeout`](Self::handle_timeout) is called after each event, and again at the time that
 /// it returns. `H` is the caller's handle of a wait; it comes back in the actions.
 pub(crate) struct Watchlist<H> {
-    pub(super) records: Records<H>,
+    pub(super) records: Records,
+    /// The waits for the generation of each record, which has at least one. In one map, so that one of
+    /// many waits for a generation is found and removed quickly.
+    waits: BTreeMap<(GenerationId, WaitId), Wait<H>>,
     pub(super) planner: Planner,
     /// When waits end unless their generation does so before.
     deadlines: BTreeSet<(Duration, GenerationId, WaitId)>,
@@ -37,8 +42,6 @@ pub(crate) enum Command<H> {
         id: GenerationId,
         wait: WaitId,
     },
-    /// A verified webhook says that this generation has ended.
-    Webhook(GenerationId),
     /// Ends the waits for which the function returns an error.
     End(fn(&H) -> Option<Error>),
 }
@@ -79,20 +82,6 @@ pub(crate) struct Timeout {
     pub(crate) on_budget_change: bool,
 }
 
-/// What becomes of a wait.
-enum Fate {
-    Stay,
-    /// It is dropped without an action: its caller has left.
-    Leave,
-    End(Result<Arc<Generation>, Error>),
-}
-
-impl<H> Wait<H> {
-    fn expire(&self, state: &WaitState, id: &GenerationId) -> Fate {
-        Fate::End(Err(state.deadline_error(id.as_str(), self.polls)))
-    }
-}
-
 /// The maximum number of polls in flight: over HTTP/1.1 each takes a connection of its own, and
 /// servers commonly limit those of one client to about a hundred.
 const MAX_IN_FLIGHT: usize = 50;
@@ -101,11 +90,12 @@ const MAX_IN_FLIGHT: usize = 50;
 const FINAL_POLL_GRACE: Duration = Duration::from_secs(2);
 
 impl<H: Clone> Watchlist<H> {
-    /// An empty list, with what is known about durations.
-    pub(crate) fn new(forecast: Forecast) -> Self {
+    /// An empty list, with its number among those of its key, and what is known about durations.
+    pub(crate) fn new(number: PlannerNumber, forecast: Forecast) -> Self {
         Self {
             records: Records::new(),
-            planner: Planner::new(forecast),
+            waits: BTreeMap::new(),
+            planner: Planner::new(number, forecast),
             deadlines: BTreeSet::new(),
             in_flight: 0,
             next_poll: 0,
@@ -132,13 +122,7 @@ impl<H: Clone> Watchlist<H> {
     pub(crate) fn handle_command(&mut self, now: Duration, wall: SystemTime, command: Command<H>) {
         match command {
             Command::Watch(watch) => self.watch(now, wall, *watch),
-            Command::Leave { id, wait } => {
-                self.decide(
-                    &id,
-                    |_, other| if other.id == wait { Fate::Leave } else { Fate::Stay },
-                );
-            }
-            Command::Webhook(id) => self.handle_webhook(&id),
+            Command::Leave { id, wait } => self.remove_wait(&id, wait),
             Command::End(error) => self.end_with(error),
         }
     }
@@ -204,28 +188,35 @@ impl<H: Clone> Watchlist<H> {
     }
 
     fn watch(&mut self, now: Duration, wall: SystemTime, watch: Watch<H>) {
-        let Watch { id, wait, handle, deadline, polling, relies_on_webhooks, .. } = watch;
-        if let Some(record) = self.records.get_mut(&id) {
-            self.planner.merge_polling(&id, record, polling, relies_on_webhooks);
-        } else {
-            let mut record =
-                Box::new(Tracked::new(now, watch.created_at, polling, relies_on_webhooks));
+        let Watch { id, wait, deadline, updates, .. } = watch;
+        let polling =
+            WaitPolling { intervals: watch.polling, relies_on_webhooks: watch.relies_on_webhooks };
+        let (record, is_first) = match self.records.entry(id.clone()) {
+            Entry::Occupied(record) => (record.into_mut(), false),
+            Entry::Vacant(vacant) => {
+                let record = Tracked::new(now, watch.created_at, polling);
+                (vacant.insert(Box::new(record)), true)
+            }
+        };
+        if is_first {
             if let Some(created) = &watch.created {
                 record.describe(&created.generation, now, wall);
             }
-            self.planner.on_added(&id, &record);
-            self.records.insert(id.clone(), record);
+            self.planner.on_added(&id, record);
+        } else {
+            self.planner.on_wait_added(now, &id, record, polling);
+            // What the others have seen is news to this one.
+            if updates && let Some(last) = record.state.last() {
+                let expected = self.planner.expected(&record.route);
+                let update = record.update(now, last, expected, Via::Poll);
+                let handle = watch.handle.clone();
+                self.actions.push(Action::Update { handle, update });
+            }
         }
-        let Some(record) = self.records.get_mut(&id) else { return };
-        record.waits.push(Wait {
-            id: wait,
-            handle,
-            deadline,
-            ends_at: deadline,
-            updates: watch.updates,
-            shown: false,
-            polls: 0,
-        });
+        let polls_before = record.polls;
+        let (handle, ends_at) = (watch.handle, deadline);
+        let state = Wait { handle, polling, deadline, ends_at, updates, polls_before };
+        self.waits.insert((id.clone(), wait), state);
         self.deadlines.insert((deadline, id.clone(), wait));
         if let Some(created) = watch.created {
             self.show(now, &id, &created, Via::Poll);
@@ -239,10 +230,10 @@ impl<H: Clone> Watchlist<H> {
                 next => return next,
             };
             // The planner returns ids of records, and a record has waits, or it is removed.
+            let Some((_, wait)) = self.waits.range(all_of(&id)).next() else { continue };
             let Some(record) = self.records.get_mut(&id) else { continue };
-            let Some(wait) = record.waits.first() else { continue };
             let handle = wait.handle.clone();
-            record.waits.iter_mut().for_each(|wait| wait.polls = wait.polls.saturating_add(1));
+            record.polls = record.polls.saturating_add(1);
             let via = std::mem::replace(&mut record.next_via, Via::Poll);
             let poll = self.next_poll;
             record.poll = Some(InFlight { id: poll, via });
@@ -277,28 +268,19 @@ impl<H: Clone> Watchlist<H> {
         self.expire(now, id);
     }
 
-    /// Shows a snapshot to the waits that it is new to, and ends them if it is final.
+    /// Shows a snapshot to the waits if it is new, and ends them if it is final.
     fn show(&mut self, now: Duration, id: &GenerationId, snapshot: &Snapshot, via: Via) {
         let Some(record) = self.records.get_mut(id) else { return };
         let generation = &snapshot.generation;
-        let elapsed = now.saturating_sub(record.created_at);
-        let expected = self.planner.expected(&record.route);
-        let novelty = record.state.compare_and_store(snapshot);
-        for wait in &mut record.waits {
-            // A wait that joined later has not seen what the others have.
-            let is_new = novelty == Novelty::Newer || (novelty == Novelty::Same && !wait.shown);
-            if !is_new {
-                continue;
-            }
-            wait.shown = true;
-            if wait.updates {
-                let generation = Generation::clone(generation);
-                let update = Box::new(Update { generation, elapsed, expected, via });
+        if record.state.store_if_newer(snapshot) {
+            let expected = self.planner.expected(&record.route);
+            for (_, wait) in self.waits.range(all_of(id)).filter(|(_, wait)| wait.updates) {
+                let update = record.update(now, Generation::clone(generation), expected, via);
                 self.actions.push(Action::Update { handle: wait.handle.clone(), update });
             }
         }
         if generation.is_final() {
-            self.end_all(id, Ok(generation.clone()));
+            self.end_all(id, &Ok(generation.clone()));
         }
     }
 
@@ -309,7 +291,7 @@ impl<H: Clone> Watchlist<H> {
                 self.planner.on_poll_failed(now, id, record, not_before);
                 self.expire(now, id);
             }
-            None => self.end_all(id, Err(error.clone())),
+            None => self.end_all(id, &Err(error.clone())),
         }
     }
 
@@ -326,65 +308,65 @@ impl<H: Clone> Watchlist<H> {
     /// At its deadline a wait stays for the response to its final poll. Without room for one, or if
     /// the response does not come in time, it ends.
     fn extend_or_expire(&mut self, now: Duration, id: &GenerationId, wait: WaitId, has_room: bool) {
-        let Some(record) = self.records.get_mut(id) else { return };
+        let Some(record) = self.records.get(id) else { return };
         let polled = record.poll.is_some();
-        let Some(found) = record.waits.iter_mut().find(|other| other.id == wait) else { return };
+        let Some(found) = self.waits.get_mut(&(id.clone(), wait)) else { return };
         if (polled || has_room) && found.ends_at == found.deadline {
             // From now and not from the deadline: after a stall of the runtime the final poll gets as
             // long as any other.
             found.ends_at = now.saturating_add(FINAL_POLL_GRACE).max(found.deadline);
             self.deadlines.insert((found.ends_at, id.clone(), wait));
         } else {
-            self.decide(
-                id,
-                |state, other| {
-                    if other.id == wait { other.expire(state, id) } else { Fate::Stay }
-                },
-            );
+            self.end_at_deadline(id, wait);
         }
     }
 
     /// Ends the waits for which the poll that has just returned was the final one.
     fn expire(&mut self, now: Duration, id: &GenerationId) {
-        self.decide(
-            id,
-            |state, wait| {
-                if wait.deadline <= now { wait.expire(state, id) } else { Fate::Stay }
-            },
-        );
-    }
-
-    fn end_with(&mut self, error: fn(&H) -> Option<Error>) {
-        let ids: Vec<_> = self.records.keys().cloned().collect();
-        for id in &ids {
-            self.decide(id, |_, wait| match error(&wait.handle) {
-                Some(error) => Fate::End(Err(error.with_generation_id(id.as_str()))),
-                None => Fate::Stay,
-            });
+        let waits = self.waits.range(all_of(id)).filter(|(_, wait)| wait.deadline <= now);
+        for wait in waits.map(|((_, wait), _)| *wait).collect::<Vec<_>>() {
+            self.end_at_deadline(id, wait);
         }
     }
 
-    fn end_all(&mut self, id: &GenerationId, end: Result<Arc<Generation>, Error>) {
-        self.decide(id, |_, _| Fate::End(end.clone()));
+    fn end_at_deadline(&mut self, id: &GenerationId, wait: WaitId) {
+        let Some(record) = self.records.get(id) else { return };
+        let Some(found) = self.waits.get(&(id.clone(), wait)) else { return };
+        let polls = record.polls.saturating_sub(found.polls_before);
+        let error = record.state.deadline_error(id.as_str(), polls);
+        self.end(id, wait, Err(error));
     }
 
-    /// Keeps, drops or ends each wait for a generation. One without waits is no longer tracked.
-    fn decide(&mut self, id: &GenerationId, fate: impl Fn(&WaitState, &Wait<H>) -> Fate) {
+    fn end_with(&mut self, error: fn(&H) -> Option<Error>) {
+        let waits = self.waits.iter();
+        let ends = waits.filter_map(|(key, wait)| Some((key.clone(), error(&wait.handle)?)));
+        for ((id, wait), error) in ends.collect::<Vec<_>>() {
+            self.end(&id, wait, Err(error.with_generation_id(id.as_str())));
+        }
+    }
+
+    fn end_all(&mut self, id: &GenerationId, end: &Result<Arc<Generation>, Error>) {
+        let waits: Vec<_> = self.waits.range(all_of(id)).map(|((_, wait), _)| *wait).collect();
+        for wait in waits {
+            self.end(id, wait, end.clone());
+        }
+    }
+
+    fn end(&mut self, id: &GenerationId, wait: WaitId, end: Result<Arc<Generation>, Error>) {
+        // The action goes before that of the poll which no wait needs any more.
+        let Some(found) = self.waits.get(&(id.clone(), wait)) else { return };
+        self.actions.push(Action::End { handle: found.handle.clone(), end });
+        self.remove_wait(id, wait);
+    }
+
+    /// Removes a wait. A generation without waits is no longer tracked.
+    fn remove_wait(&mut self, id: &GenerationId, wait: WaitId) {
+        let Some(found) = self.waits.remove(&(id.clone(), wait)) else { return };
+        // A wait that ends early must leave no entry behind: its deadline may be in a year.
+        self.deadlines.remove(&(found.ends_at, id.clone(), wait));
         let Some(record) = self.records.get_mut(id) else { return };
-        let state = &record.state;
-        record.waits.retain(|wait| {
-            match fate(state, wait) {
-                Fate::Stay => return true,
-                Fate::Leave => {}
-                Fate::End(end) => {
-                    self.actions.push(Action::End { handle: wait.handle.clone(), end });
-                }
-            }
-            // A wait that ends early must leave no entry behind: its deadline may be in a year.
-            self.deadlines.remove(&(wait.ends_at, id.clone(), wait.id));
-            false
-        });
-        if record.waits.is_empty() {
+        self.planner.on_wait_removed(id, record, found.polling);
+        if !record.has_waits() {
             self.planner.on_removed(id, record);
             if let Some(poll) = record.poll.take() {
                 self.in_flight -= 1;
@@ -393,6 +375,11 @@ impl<H: Clone> Watchlist<H> {
             self.records.remove(id);
         }
     }
+}
+
+/// The keys of all waits for a generation.
+fn all_of(id: &GenerationId) -> RangeInclusive<(GenerationId, WaitId)> {
+    (id.clone(), WaitId::MIN)..=(id.clone(), WaitId::MAX)
 }
 
 #[cfg(test)]

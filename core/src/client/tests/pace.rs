@@ -93,6 +93,42 @@ async fn after_a_429_nothing_goes_out_before_its_time() {
     assert!(times[1..].iter().all(|at| *at >= S * 42), "{times:?}");
 }
 
+/// Five 429s of one create once halved the budget five times, and a wait for a generation that had
+/// already ended then took 56 s.
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_refused_does_not_slow_waits_down() {
+    let fake = Fake::new(|name, before| match name {
+        "POST /v1/responses" => Reply::RetryAfter(429, "5", String::new()),
+        _ => shows(if before % 10 < 9 { "in_progress" } else { "completed" }),
+    });
+    let client = build(&fake, Client::builder().polling(every(3)));
+    let refused = tokio::spawn({
+        let client = client.clone();
+        async move { client.responses().create(request()).await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    for _ in 0..3 {
+        assert!(client.responses().wait("gen_1").await.unwrap().is_final());
+    }
+    let polls: Vec<u64> = seconds(fake.times("GET"));
+    let expected: Vec<u64> =
+        (0..3).flat_map(|wait| (0..10).map(move |n| wait * 27 + n * 3)).collect();
+    assert_eq!(polls, expected, "each three seconds");
+    let error = refused.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, 5));
+    assert!(client.budget_left() >= Some(50 - 5), "one refusal: {:?}", client.budget_left());
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousands_of_calls_wait_in_order_and_lose_no_slot() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let client = build(&fake, Client::builder().rate_limit(crate::RateLimit::new(100, S)));
+    let calls = (0..4000).map(|_| client.responses().retrieve("gen_1"));
+    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    let times = seconds(fake.times("GET"));
+    assert!((0..40).all(|second| times.iter().filter(|at| **at == second).count() == 100));
+}
+
 /// The creates of the stream are not polled while the loop's body waits for its own call.
 #[tokio::test(start_paused = true)]
 async fn calls_that_are_not_polled_do_not_hold_others_up() {

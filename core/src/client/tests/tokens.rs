@@ -96,8 +96,11 @@ async fn a_wait_whose_token_function_always_fails_ends_at_its_deadline_and_says_
 #[tokio::test(start_paused = true)]
 async fn one_401_asks_for_another_token_and_a_second_one_is_believed() {
     for denied in [1, 2] {
-        let fake = Fake::new(move |_, before| match before {
+        let fake = Fake::new(move |name, before| match name {
             _ if before < denied => Reply::Respond(401, String::new()),
+            "GET /v1/responses/gen_2" => {
+                Reply::Respond(200, r#"{"id":"gen_2","status":"completed"}"#.to_owned())
+            }
             _ => shows("completed"),
         });
         let calls = std::sync::Arc::new(AtomicUsize::new(0));

@@ -195,3 +195,24 @@ fn a_trailing_comma_in_the_environment_is_not_a_secret() {
     let client = Client::builder().environment(variables).build().unwrap();
     assert!(client.inner.webhook.is_some());
 }
+
+#[test]
+fn webhooks_for_a_runtime_that_nothing_drives_do_not_pile_up() {
+    let fake = Fake::new(|_, before| shows(["in_progress", "completed"][before.min(1)]));
+    let client = relying(&fake);
+    let paused = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    let idle = paused();
+    let wait = idle.spawn(client.responses().wait("gen_1").into_future());
+    idle.block_on(async { tokio::time::sleep(S).await });
+    paused().block_on(async {
+        for nth in 0..100_000 {
+            client.webhooks().wake(&format!("gen_{nth}"));
+        }
+    });
+    assert_eq!(client.inner.state.drivers.pending_webhooks(), 1000);
+    assert!(idle.block_on(wait).unwrap().unwrap().is_final());
+    assert_eq!(client.inner.state.drivers.pending_webhooks(), 0);
+}

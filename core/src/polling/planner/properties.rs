@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::Polling;
 use super::super::budget::RateLimit;
 use super::super::fixture::Plan;
 use super::super::queue::{Queue, TicketId, Turn};
@@ -66,9 +67,9 @@ struct Log {
     polls: BTreeMap<usize, Vec<(Duration, Duration)>>,
     /// How long each create waited for room.
     waited: Vec<Duration>,
-    /// The times in which nothing may be sent: from a 429 on, for as long as it says.
-    frozen: Vec<(Duration, Duration)>,
-    sent: Vec<Duration>,
+    /// The 429s: what was refused, when, and until when nothing may be sent.
+    refused: Vec<(Class, Duration, Duration)>,
+    sent: Vec<(Class, Duration)>,
     polls_sent: usize,
     max_in_flight: usize,
 }
@@ -107,8 +108,8 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
             let (_, request) = in_flight.remove(0);
             budget.release(now, request.class);
             if let Outcome::RateLimited(seconds) = request.outcome {
-                budget.on_rate_limited(now, request.sent, Some(S * seconds as u32));
-                log.frozen.push((now, now + S * seconds as u32));
+                budget.on_rate_limited(now, request.sent, request.class, Some(S * seconds as u32));
+                log.refused.push((request.class, now, now + S * seconds as u32));
             }
             let id = format!("gen_{}", request.index);
             match (request.class, request.outcome) {
@@ -145,7 +146,7 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                 }
             }
             log.counted.push(now + ms(latency).mul_f64(point));
-            log.sent.push(now);
+            log.sent.push((class, now));
             in_flight.push((now + ms(latency), Request { class, index, sent: now, outcome }));
             log.max_in_flight = log.max_in_flight.max(in_flight.len());
         };
@@ -174,10 +175,12 @@ fn run(world: &World) -> Result<Log, TestCaseError> {
                     let index = id.as_str().trim_start_matches("gen_").parse().unwrap();
                     send(Class::Poll, index, &mut log);
                     log.polls_sent += 1;
-                    // Polls go before a create that waits only within their guaranteed share.
+                    // Polls go before a create that waits only within their guaranteed share, and
+                    // while creates are refused.
                     let guaranteed = world.requests as usize / 5;
+                    let refused = log.refused.iter().any(|(class, ..)| *class == Class::Direct);
                     prop_assert!(
-                        waiting.is_empty() || log.polls_that_count(now) <= guaranteed,
+                        waiting.is_empty() || refused || log.polls_that_count(now) <= guaranteed,
                         "a poll is sent before a create that waits"
                     );
                 }
@@ -256,6 +259,7 @@ proptest! {
         prop_assert!(*longest <= S * 5, "a create waited {longest:?}");
     }
 
+    /// A refused poll stops everything. A refused create stops creates alone.
     #[test]
     fn after_a_429_nothing_is_sent_before_its_time(
         world in world(creates(1..40, 100_000), prop_oneof![
@@ -264,8 +268,10 @@ proptest! {
         ]),
     ) {
         let log = run(&world)?;
-        for (from, until) in &log.frozen {
-            let too_early = log.sent.iter().find(|at| *from < **at && *at < until);
+        for (refused, from, until) in &log.refused {
+            let too_early = log.sent.iter().find(|(class, at)| {
+                (*refused == Class::Poll || *class == Class::Direct) && from < at && at < until
+            });
             prop_assert_eq!(too_early, None, "frozen from {:?} until {:?}", from, until);
         }
         prop_assert!(most_in_a_window(&log.counted) <= world.requests as usize);

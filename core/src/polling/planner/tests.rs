@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use std::collections::HashMap;
 
+use super::super::Polling;
 use super::super::budget::RateLimit;
-use super::super::fixture::{Plan, id};
+use super::super::fixture::{Plan, id, polled};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -134,17 +135,91 @@ fn a_generation_of_unknown_state_is_polled_at_once() {
     assert_eq!(plan.next(S * 9, &mut budget), Next::At(S * 11));
 }
 
+fn with_webhooks(intervals: Polling) -> WaitPolling {
+    WaitPolling { intervals, relies_on_webhooks: true }
+}
+
 #[test]
-fn a_wait_that_joins_gets_the_intervals_that_it_asks_for() {
+fn a_generation_is_polled_as_often_as_the_most_demanding_of_its_waits_asks_for() {
     let (mut plan, mut budget) = (Plan::new(S * 90), unlimited());
-    plan.add("gen_1", Tracked::new(S, Some(S), polling(30, 30), true));
+    plan.add("gen_1", Tracked::new(S, Some(S), with_webhooks(polling(30, 30))));
     assert_eq!(plan.next(S, &mut budget), Next::At(S * 61), "webhooks report the end");
-    plan.merge("gen_1", polling(2, 5), true);
+    plan.add_wait(S, "gen_1", with_webhooks(polling(2, 5)));
     assert_eq!(plan.next(S, &mut budget), Next::At(S * 61));
-    plan.merge("gen_1", polling(2, 5), false);
-    assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "this wait has no webhooks");
-    plan.merge("gen_1", polling(30, 30), true);
+    for _ in 0..2 {
+        plan.add_wait(S, "gen_1", polled(polling(2, 5)));
+        assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "this wait has no webhooks");
+    }
+    plan.add_wait(S, "gen_1", with_webhooks(polling(30, 30)));
     assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "the shorter intervals stay");
+    // And the other way round.
+    plan.remove_wait("gen_1", polled(polling(2, 5)));
+    assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "there is another such wait");
+    plan.remove_wait("gen_1", polled(polling(2, 5)));
+    assert_eq!(plan.next(S, &mut budget), Next::At(S * 61), "webhooks report the end again");
+    plan.remove_wait("gen_1", with_webhooks(polling(2, 5)));
+    assert_eq!(plan.records[&id("gen_1")].polling, with_webhooks(polling(30, 30)));
+    assert!((plan.planner.demand - 1.0 / 60.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_wait_that_is_added_later_is_polled_for_at_once_unless_the_last_poll_is_recent() {
+    let mut budget = unlimited();
+    for (now, next) in [(S * 6, Next::At(S * 61)), (S * 7, Next::Poll(id("gen_1")))] {
+        let mut plan = Plan::new(S * 90);
+        plan.add("gen_1", Tracked::new(S, Some(S), with_webhooks(polling(2, 5))));
+        plan.add_wait(now, "gen_1", with_webhooks(polling(2, 5)));
+        assert_eq!(plan.next(now, &mut budget), next);
+    }
+    // It does not shorten the pause after a failure.
+    let mut plan = Plan::new(S * 90);
+    plan.add_unknown("gen_1", S, polling(2, 5));
+    assert_eq!(plan.next(S, &mut budget), Next::Poll(id("gen_1")));
+    plan.failed(S * 2, "gen_1", S * 9);
+    plan.add_wait(S * 3, "gen_1", polled(polling(2, 5)));
+    assert_eq!(plan.next(S * 3, &mut budget), Next::At(S * 9));
+}
+
+/// The planners of several runtimes, or of clients with different proxies, share the polls of a key.
+#[test]
+fn planners_of_one_key_share_its_polls_by_what_they_have_to_poll() {
+    let mut budget = Budget::new(Some(RateLimit::default()));
+    let plan_of = |number, count| {
+        let mut plan = Plan::new(S * 90);
+        plan.planner = Planner::new(number, Forecast::new(S * 90));
+        for nth in 0..count {
+            plan.add_created(&format!("gen_{nth}"), Duration::ZERO, polling(2, 5));
+        }
+        plan
+    };
+    let mut plans = [plan_of(1, 90), plan_of(2, 10)];
+    let (mut now, mut polls) = (S, [0, 0]);
+    while now < S * 601 {
+        let mut next = Duration::MAX;
+        for (plan, polls) in plans.iter_mut().zip(&mut polls) {
+            loop {
+                match plan.next(now, &mut budget) {
+                    Next::Poll(id) => {
+                        *polls += 1;
+                        budget.release(now, Class::Poll);
+                        plan.seen(now, id.as_str(), None);
+                    }
+                    Next::At(at) | Next::DeniedUntil(at) => {
+                        next = next.min(at);
+                        break;
+                    }
+                    Next::WhenChanged => panic!("all are waiting"),
+                }
+            }
+        }
+        now = next;
+    }
+    let (many, few) = (polls[0], polls[1]);
+    assert!((800..=910).contains(&(many + few)), "all are used: {polls:?}");
+    assert!((70..=110).contains(&few), "a tenth of them: {polls:?}");
+    // One that does not ask any more, since nothing drives its runtime, leaves its share.
+    let alone = now + S * 61;
+    assert_eq!(budget.poll_rate(alone, 2, 1.0), Some((90, S * 60)));
 }
 
 #[test]
@@ -174,7 +249,7 @@ fn a_failure_delays_the_next_poll_unless_one_is_requested() {
 #[test]
 fn urgent_polls_are_sent_in_the_order_in_which_they_became_urgent() {
     let (mut plan, mut frozen) = (Plan::new(S * 90), unlimited());
-    frozen.on_rate_limited(S, S, Some(S));
+    frozen.on_rate_limited(S, S, Class::Poll, Some(S));
     for name in ["gen_3", "gen_1", "gen_2"] {
         plan.add_unknown(name, S, polling(2, 5));
         assert_eq!(plan.next(S, &mut frozen), Next::DeniedUntil(S * 2));
@@ -377,7 +452,7 @@ fn run(
                     _ => plan.seen(now, &name, Some(now)),
                 }
             }
-            Op::RateLimited => budget.on_rate_limited(now, now, None),
+            Op::RateLimited => budget.on_rate_limited(now, now, Class::Poll, None),
             Op::Next(pause) => {
                 now += Duration::from_millis(pause);
                 match plan.next(now, budget) {

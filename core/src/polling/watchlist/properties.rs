@@ -150,7 +150,7 @@ struct InFlightPoll {
 /// poll result twice.
 fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
     let ms = Duration::from_millis;
-    let mut list: Watchlist<WaitId> = Watchlist::new(Forecast::new(Duration::from_secs(90)));
+    let mut list: Watchlist<WaitId> = Watchlist::new(0, Forecast::new(Duration::from_secs(90)));
     let limit = world.limit.map(|requests| RateLimit::new(requests, Duration::from_secs(30)));
     let mut budget = Budget::new(limit);
     let mut log = Log::default();
@@ -180,7 +180,7 @@ fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
             log.polls.push((poll.generation, poll.sent, now));
             let (response, _, entropy) = &world.responses[poll.nth % world.responses.len()];
             if let Response::Status(429, pause) = response {
-                budget.on_rate_limited(now, poll.sent, pause.map(Duration::from_secs));
+                budget.on_rate_limited(now, poll.sent, Class::Poll, pause.map(Duration::from_secs));
             }
             let status =
                 if let Response::Status(status, _) = response { Some(*status) } else { None };
@@ -285,7 +285,7 @@ fn apply(
         }
         Input::Webhook(generation) => {
             for _ in 0..=usize::from(doubled) {
-                list.handle_command(now, wall, Command::Webhook(name(generation)));
+                list.handle_webhook(&name(generation));
             }
         }
     }

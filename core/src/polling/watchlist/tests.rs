@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::budget::Class;
 use super::super::fixture::id;
 use super::*;
 use crate::error::{ErrorKind, RetryAfter};
@@ -38,7 +39,7 @@ fn header(pause: Duration) -> RetryAfter {
 
 impl Rig {
     fn new() -> Self {
-        Self { list: Watchlist::new(Forecast::new(S * 90)), budget: Budget::new(None), poll: 0 }
+        Self { list: Watchlist::new(0, Forecast::new(S * 90)), budget: Budget::new(None), poll: 0 }
     }
 
     fn watch_with(&mut self, now: Duration, change: impl FnOnce(&mut Watch<&'static str>)) {
@@ -216,9 +217,9 @@ fn nothing_follows_from_events_about_a_generation_that_is_no_longer_tracked() {
 fn a_wait_that_joins_shares_the_poll_in_flight_and_its_result() {
     let mut rig = Rig::in_flight(S * 50);
     rig.watch(S * 50, 2, "b");
-    assert_eq!(rig.run(S * 50).0, [""; 0]);
+    assert_eq!(rig.run(S * 50).0, ["b: in_progress"], "what is known is new to this wait");
     apply(&mut rig, Event::Equal, S * 51);
-    assert_eq!(rig.run(S * 51).0, ["b: in_progress"], "new to the one that has joined");
+    assert_eq!(rig.run(S * 51).0, [""; 0]);
     rig.webhook();
     rig.run(S * 52);
     apply(&mut rig, Event::Completed, S * 53);
@@ -227,12 +228,70 @@ fn a_wait_that_joins_shares_the_poll_in_flight_and_its_result() {
 }
 
 #[test]
+fn a_wait_that_is_added_later_is_shown_the_newest_snapshot_at_once() {
+    let mut rig = Rig::waiting();
+    rig.watch(S, 2, "b");
+    assert_eq!(rig.run(S), (vec!["b: in_progress".to_owned()], S * 3), "the last poll is recent");
+    rig.watch_with(S, |watch| (watch.wait, watch.handle, watch.updates) = (3, "c", false));
+    assert_eq!(rig.run(S).0, [""; 0], "this one wants no updates");
+
+    // Where polls are rare, the state is shown and polled for.
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| watch.relies_on_webhooks = true);
+    assert_eq!(rig.run(S).0, ["poll"]);
+    rig.result(S, Ok(snapshot("in_progress", 5)));
+    assert_eq!(rig.run(S).0, ["a: in_progress"]);
+    rig.watch_with(S * 30, |watch| {
+        (watch.wait, watch.handle, watch.relies_on_webhooks) = (2, "b", true);
+    });
+    assert_eq!(rig.run(S * 30).0, ["b: in_progress", "poll"]);
+}
+
+/// A wait of another runtime may be stricter, and may end first.
+#[test]
+fn what_a_wait_asks_for_ends_with_it() {
+    let mut rig = Rig::new();
+    rig.watch_with(S, |watch| (watch.relies_on_webhooks, watch.created_at) = (true, Some(S)));
+    assert_eq!(rig.run(S).1, S * 61);
+    rig.watch_with(S, |watch| (watch.wait, watch.handle) = (2, "b"));
+    assert_eq!(rig.run(S).1, S * 4);
+    rig.list.handle_command(S, WALL, Command::Leave { id: id("gen_1"), wait: 2 });
+    assert_eq!(rig.run(S).1, S * 61);
+}
+
+/// That took n² steps when each end passed over all waits of the generation.
+#[test]
+fn many_waits_for_one_generation_begin_and_end_one_by_one() {
+    const MANY: u64 = 20_000;
+    let mut rig = Rig::new();
+    for wait in 0..MANY {
+        rig.watch_with(S, |watch| {
+            watch.wait = wait;
+            watch.deadline = S * 100 + Duration::from_nanos(wait);
+            watch.updates = false;
+        });
+    }
+    assert_eq!(rig.run(S).0, ["poll"]);
+    for wait in (0..MANY).step_by(2) {
+        rig.list.handle_command(S, WALL, Command::Leave { id: id("gen_1"), wait });
+    }
+    let mut ended = 0;
+    // Each deadline, and two seconds later the end of its grace.
+    for nth in (0..MANY).chain(2_000_000_000..2_000_000_000 + MANY) {
+        let now = S * 100 + Duration::from_nanos(nth);
+        ended += rig.run(now).0.iter().filter(|action| action.ends_with("wait_timeout")).count();
+    }
+    assert_eq!(ended as u64, MANY / 2);
+    assert!(rig.list.is_empty() && rig.list.waits.is_empty() && rig.list.deadlines.is_empty());
+}
+
+#[test]
 fn leaving_aborts_a_poll_that_no_other_wait_needs() {
     let mut rig = Rig::in_flight(S * 50);
     rig.watch(S * 50, 2, "b");
     let leave = |wait| Command::Leave { id: id("gen_1"), wait };
     rig.list.handle_command(S * 50, WALL, leave(1));
-    assert_eq!(rig.run(S * 50).0, [""; 0], "the other wait still needs the poll");
+    assert_eq!(rig.run(S * 50).0, ["b: in_progress"], "the other wait still needs the poll");
     rig.list.handle_command(S * 50, WALL, leave(2));
     assert_eq!(rig.run(S * 50), (vec!["abort".to_owned()], Duration::MAX));
     assert!(rig.list.is_empty());
@@ -251,6 +310,7 @@ fn at_the_deadline_there_is_one_final_poll_with_two_seconds_for_its_response() {
     let mut rig = Rig::waiting();
     rig.watch_with(Duration::ZERO, |watch| {
         (watch.wait, watch.handle, watch.deadline) = (2, "b", S);
+        watch.updates = false;
     });
     // No poll is due at 1 s except for the deadline.
     assert_eq!(rig.run(S), (vec!["poll".to_owned()], S * 3));
@@ -268,7 +328,7 @@ fn at_the_deadline_there_is_one_final_poll_with_two_seconds_for_its_response() {
 #[test]
 fn a_deadline_without_budget_ends_the_wait_at_once() {
     let mut rig = Rig::waiting();
-    rig.budget.on_rate_limited(S, S, Some(S * 500));
+    rig.budget.on_rate_limited(S, S, Class::Poll, Some(S * 500));
     let (actions, timeout) = rig.run(S * 3);
     assert_eq!((actions.len(), timeout), (0, DEADLINE));
     assert_eq!(rig.run(DEADLINE).0, ["a ends: wait_timeout"]);
@@ -472,7 +532,7 @@ fn after_a_stall_a_wait_still_gets_its_final_poll() {
 #[test]
 fn a_final_poll_waits_for_room_within_the_grace() {
     let mut rig = Rig::waiting();
-    rig.budget.on_rate_limited(DEADLINE, DEADLINE, Some(S));
+    rig.budget.on_rate_limited(DEADLINE, DEADLINE, Class::Poll, Some(S));
     assert_eq!(rig.run(DEADLINE), (vec![], DEADLINE + S));
     assert_eq!(rig.run(DEADLINE + S).0, ["poll"]);
     rig.result(DEADLINE + S, Ok(snapshot("completed", 6)));
@@ -481,7 +541,7 @@ fn a_final_poll_waits_for_room_within_the_grace() {
 
 #[test]
 fn no_more_than_fifty_polls_are_in_flight() {
-    let mut list = Watchlist::new(Forecast::new(S * 90));
+    let mut list = Watchlist::new(0, Forecast::new(S * 90));
     for nth in 0..60 {
         let watch = Watch {
             id: id(&format!("gen_{nth}")),
