@@ -209,7 +209,7 @@ impl ClientInner {
             hosts: VideoHosts::ANY,
         };
         if let Some(submission) = submission {
-            submission.on_send();
+            submission.on_send()?;
         }
         let began = clock::now();
         let mut response = match clock::within(timeout, self.transport.send(request)).await {

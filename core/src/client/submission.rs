@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::clock;
 use super::lock::lock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// What is known about a create, also after its future was dropped.
 ///
@@ -43,6 +43,7 @@ struct State {
     model: String,
     sent_at: Option<SystemTime>,
     id: Option<String>,
+    cancelled: bool,
 }
 
 impl Submission {
@@ -65,14 +66,31 @@ impl Submission {
         Some(Error::cancelled_create(&state.model, state.sent_at?, state.id.as_deref()))
     }
 
+    /// As [`uncertain`](Self::uncertain), for a future that is dropped next: from now on its request is
+    /// not sent. Needed where another thread may be polling the future at this moment.
+    pub fn cancel(&self) -> Option<Error> {
+        lock(&self.0).cancelled = true;
+        self.uncertain()
+    }
+
     /// A create begins: nothing was sent yet.
     pub(super) fn on_begin(&self, model: &str) {
-        *lock(&self.0) = State { model: model.to_owned(), ..State::default() };
+        let mut state = lock(&self.0);
+        *state = State { model: model.to_owned(), cancelled: state.cancelled, ..State::default() };
     }
 
     /// The request is about to be sent.
-    pub(super) fn on_send(&self) {
-        lock(&self.0).sent_at = Some(clock::wall());
+    ///
+    /// # Errors
+    /// The create was cancelled, so it must not be sent.
+    pub(super) fn on_send(&self) -> Result<(), Error> {
+        let mut state = lock(&self.0);
+        if state.cancelled {
+            let message = "the create was cancelled before it was sent. Create it again.";
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        state.sent_at = Some(clock::wall());
+        Ok(())
     }
 
     /// The request was not processed, or its error is about to be returned.

@@ -172,7 +172,15 @@ async fn a_create_that_certainly_made_nothing_is_not_uncertain_when_cancelled() 
     assert_eq!(fake.count("POST"), 1);
     assert!(submission.uncertain().is_none());
 
+    // Cancelled while its future is still polled, by another thread.
+    let fake = Fake::new(|_, _| shows("queued"));
+    let submission = Submission::new();
+    assert!(submission.cancel().is_none());
+    assert!(client(&fake).responses().create_with(request(), &submission).await.is_err());
+    assert_eq!(fake.count("POST"), 0);
+
     // Failed: the error has said it all.
+    let submission = Submission::new();
     let fake = Fake::new(|_, _| Reply::Lost);
     let error = client(&fake).responses().create_with(request(), &submission).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
