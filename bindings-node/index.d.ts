@@ -105,8 +105,9 @@ export interface GenerationRequest {
 /** The options of every call. */
 export interface CallOptions {
   /**
-   * Aborts the call: its promise is rejected at once with the signal's reason, and its HTTP request is stopped. The
-   * generation is not stopped.
+   * Aborts the call: its promise is rejected at once with the signal's reason, and its HTTP request is stopped. A create
+   * that may have been sent by then is rejected with an `AbortError` (or `TimeoutError`) of which the `cause` is a
+   * `SubmissionUncertainError`, with the `generationId` if it is known. The generation is not stopped.
    */
   signal?: AbortSignal | null | undefined;
   /** The timeout of each HTTP request, in place of the client's `requestTimeoutMs`. */

@@ -4,6 +4,8 @@
 // numbers and events. This file connects the two.
 
 const { AsyncResource } = require('node:async_hooks');
+// Not the global one, which fake timers replace.
+const { setImmediate } = require('node:timers');
 const native = require('./native.js');
 const { make } = require('./errors.js');
 const { InvalidRequestError, callable, milliseconds, object, size, unknownOption, wrong } = require('./check.js');
@@ -18,9 +20,10 @@ const pending = new Map();
  * listeners on one signal Node warns of a memory leak. */
 const bySignal = new WeakMap();
 let lastNumber = 0;
-let isRef = false;
+let isOpen = false;
+let isResting = false;
 
-const bridge = new native.Bridge(handleEvents);
+const bridge = new native.Bridge();
 
 /** Handles a batch of events. Each takes four elements: its call's number, its kind, a text, and the wire
  * JSON. */
@@ -43,10 +46,11 @@ function handleEvents(events) {
     call.outcome = kind === DONE ? call.read(events[i + 2], events[i + 3]) : new Failure(events[i + 2]);
     settleIfDone(call);
   }
-  unrefIfIdle();
+  rest();
 }
 
 function notify(call, text, raw) {
+  if (call.aborted) return;
   try {
     const returned = call.options.callback(call.readNotification(text, raw));
     if (typeof returned?.then === 'function') awaitCallback(call, returned);
@@ -86,7 +90,7 @@ function listen(signal, call) {
   if (listening === undefined) {
     const calls = new Set();
     const onAbort = () => {
-      for (const aborted of [...calls]) cancel(aborted, reasonOf(signal));
+      for (const aborted of [...calls]) abort(aborted, reasonOf(signal));
     };
     listening = { calls, onAbort };
     bySignal.set(signal, listening);
@@ -109,26 +113,55 @@ function end(call, settleWith) {
   if (pending.delete(call.number)) bridge.cancel(call.number);
   markSettled(call);
   settleWith(call);
-  unrefIfIdle();
+  rest();
 }
 
 function cancel(call, reason) {
   end(call, ({ reject }) => reject(reason));
 }
 
-/** Lets the process end when no call is in progress. A callback's promise keeps the process alive only as far
- * as any other promise does. */
-function unrefIfIdle() {
-  if (isRef && pending.size === 0) {
-    isRef = false;
-    bridge.unref();
+/** Ends a call because its signal was aborted. */
+function abort(call, reason) {
+  if (call.settled) return;
+  const uncertain = pending.has(call.number) ? bridge.cancel(call.number) : '';
+  if (uncertain === null) {
+    // It has failed by itself, and what is known of its create is in the error that is on its way.
+    call.aborted = true;
+    return;
   }
+  pending.delete(call.number);
+  cancel(call, uncertain === '' ? reason : abortError(reason, make(uncertain, abort)));
+}
+
+/** The error of an aborted create that may have been sent. The signal's reason cannot say so: it belongs to the
+ * caller, and to all calls with the signal. */
+function abortError(reason, cause) {
+  const isDefault = ['AbortError', 'TimeoutError'].includes(reason?.name);
+  if (!isDefault) cause.cause = reason;
+  const { name, message } = isDefault ? reason : defaultReason();
+  return new DOMException(message, { name, cause });
+}
+
+/** Closes the bridge when no call is in progress, so that the process can end. A callback's promise keeps the
+ * process alive only as far as any other promise does. */
+function rest() {
+  if (pending.size > 0 || isResting) return;
+  isResting = true;
+  // Not at once: calls that are made one after the other would open and close it each time.
+  setImmediate(() => {
+    isResting = false;
+    if (pending.size > 0) return;
+    isOpen = false;
+    bridge.rest();
+  });
 }
 
 function reasonOf(signal) {
-  return signal.reason === undefined
-    ? new DOMException('This operation was aborted', 'AbortError')
-    : signal.reason;
+  return signal.reason === undefined ? defaultReason() : signal.reason;
+}
+
+function defaultReason() {
+  return new DOMException('This operation was aborted', 'AbortError');
 }
 
 const NO_NATIVE_OPTIONS = Object.freeze({});
@@ -199,6 +232,8 @@ function run(options, read, begin, readNotification) {
     outcome: undefined,
     runningCallbacks: 0,
     settled: false,
+    // Its signal was aborted when its outcome was already on its way.
+    aborted: false,
   };
   const promise = new Promise((resolve, reject) => {
     call.resolve = resolve;
@@ -207,11 +242,11 @@ function run(options, read, begin, readNotification) {
   begin(call.number, options.native, call);
   pending.set(call.number, call);
   if (signal !== undefined) listen(signal, call);
-  if (!isRef) {
-    isRef = true;
-    bridge.ref();
+  if (!isOpen) {
+    isOpen = true;
+    bridge.open(handleEvents);
   }
   return promise;
 }
 
-module.exports = { bridge, callOptions, end, run, settle };
+module.exports = { bridge, callOptions, end, rest, run, settle };

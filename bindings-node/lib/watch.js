@@ -1,6 +1,6 @@
 'use strict';
 
-const { end, run, settle } = require('./calls.js');
+const { end, rest, run, settle } = require('./calls.js');
 const values = require('./values.js');
 
 /** The updates of a generation, as an async iterator. Leaving the loop stops the polling, not the generation. */
@@ -50,6 +50,7 @@ class Updates {
     // Calls of `next` that have not settled resolve as the end of the iteration, and their request is stopped.
     const done = { done: true, value: undefined };
     for (const call of this.#pending) end(call, ({ resolve }) => resolve(done));
+    rest();
   }
 
   [Symbol.asyncIterator]() {

@@ -1,12 +1,16 @@
-//! Passes results to event loops: each Node environment has a queue, and one thread-safe function
-//! that empties it.
+//! Passes results to event loops: each copy of `lib/` has a queue, and a thread-safe function that
+//! empties it. A Node environment has one copy, unless its module registry is reset, as Jest does for
+//! each file.
 //!
 //! The process has one runtime, which all environments (the main thread's and those of worker
 //! threads) share. Its thread never runs JavaScript: it puts events into the queues and calls each
-//! function once before it parks, so that many results cost one wake-up. The function does not keep
-//! the process alive; calls in progress do, by `ref` and `unref`.
+//! function once before it parks, so that many results cost one wake-up. The function is open while
+//! calls are in progress, and keeps the process and its copy of `lib/` alive as long. Left open, it
+//! would keep the copies of all of Jest's files: with it Node keeps the asynchronous context in which it
+//! was made.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bindings_common::{BackgroundRuntime, catch, catch_async, lock, lost};
@@ -14,8 +18,9 @@ use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, abortable};
 use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Result, Status, sys};
+use napi::{CleanupEnvHook, Env, Result, Status, sys};
 use napi_derive::napi;
+use pipevideo::Submission;
 
 use crate::errors::{self, Failure};
 use crate::values::Value;
@@ -35,7 +40,7 @@ static CHANGED: Mutex<Vec<Arc<Channel>>> = Mutex::new(Vec::new());
 
 /// What JavaScript receives: for each event its call, its kind, a text, and the wire's JSON.
 type Events = Vec<Either4<u32, String, Buffer, ()>>;
-type Wake = ThreadsafeFunction<(), (), FnArgs<(Events,)>, Status, false, true>;
+type Wake = ThreadsafeFunction<(), (), FnArgs<(Events,)>, Status, false, false>;
 
 /// The kinds of events, for `lib/calls.js`.
 #[napi]
@@ -70,12 +75,48 @@ impl Event {
 }
 
 /// The runtime's end of a bridge.
+#[derive(Default)]
 pub(crate) struct Channel {
     events: Mutex<Vec<(u32, Event)>>,
-    /// `None` before it is set up, and after the environment has ended.
+    /// `None` while no call is in progress, and after the environment has ended.
     wake: Mutex<Option<Wake>>,
-    /// The calls in progress, by number.
-    calls: Mutex<HashMap<u32, AbortHandle>>,
+    /// The calls in progress, and those of which JavaScript may not have handled the last event yet.
+    calls: Mutex<HashMap<u32, CallState>>,
+    /// The calls whose last events were taken last.
+    taken: Mutex<Vec<u32>>,
+    /// How many streams of updates are open. Their polls may need a token although no call is in
+    /// progress.
+    streams: AtomicUsize,
+}
+
+/// Counts a stream of updates as open until it is dropped.
+pub(crate) struct OpenStream(Arc<Channel>);
+
+impl OpenStream {
+    pub(crate) fn new(channel: &Arc<Channel>) -> Self {
+        channel.streams.fetch_add(1, Ordering::Relaxed);
+        Self(channel.clone())
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call, as far as cancelling it is concerned.
+struct CallState {
+    abort: AbortHandle,
+    /// What is known of its create, if it makes one.
+    submission: Option<Submission>,
+    outcome: Option<Outcome>,
+}
+
+#[derive(PartialEq)]
+enum Outcome {
+    Done,
+    Failed,
 }
 
 impl Channel {
@@ -101,6 +142,7 @@ impl Channel {
 
     fn take_events(&self) -> Events {
         let taken = std::mem::take(&mut *lock(&self.events));
+        self.forget_handled(&taken);
         let mut events = Vec::with_capacity(taken.len().saturating_mul(4));
         for (call, event) in taken {
             let (kind, value) = event.into_parts();
@@ -116,14 +158,27 @@ impl Channel {
         events
     }
 
-    /// Starts a call. Its events have its number; the last one is `Failed` or `Done`.
+    /// Forgets the calls whose last events JavaScript has handled: those of the batch before this one.
+    fn forget_handled(&self, events: &[(u32, Event)]) {
+        let is_last = |event: &Event| matches!(event, Event::Done(_) | Event::Failed(_));
+        let ending = events.iter().filter(|(_, event)| is_last(event)).map(|(call, _)| *call);
+        let handled = std::mem::replace(&mut *lock(&self.taken), ending.collect());
+        let mut calls = lock(&self.calls);
+        for call in handled {
+            calls.remove(&call);
+        }
+    }
+
+    /// Starts a call. Its events have its number; the last one is `Failed` or `Done`. `submission`
+    /// shows what is known of the create that it makes.
     pub(crate) fn begin(
         self: &Arc<Self>,
         call: u32,
+        submission: Option<Submission>,
         work: impl Future<Output = std::result::Result<Value, Failure>> + Send + 'static,
     ) -> Result<()> {
         let (work, abort) = abortable(catch_async(work));
-        lock(&self.calls).insert(call, abort);
+        lock(&self.calls).insert(call, CallState { abort, submission, outcome: None });
         let guard = EndGuard(self.clone(), call);
         RUNTIME.spawn(async move {
             if let Ok(result) = work.await {
@@ -140,7 +195,7 @@ impl Channel {
     fn close(&self) {
         let wake = lock(&self.wake).take();
         drop(wake);
-        lock(&self.calls).drain().for_each(|(_, call)| call.abort());
+        lock(&self.calls).drain().for_each(|(_, call)| call.abort.abort());
         lock(&self.events).clear();
     }
 }
@@ -150,10 +205,15 @@ struct EndGuard(Arc<Channel>, u32);
 
 impl EndGuard {
     fn end(&self, event: Event) {
+        let mut calls = lock(&self.0.calls);
         // A call that was cancelled has been removed, and nothing waits for its outcome.
-        if lock(&self.0.calls).remove(&self.1).is_some() {
-            self.0.push(self.1, event);
-        }
+        let Some(call) = calls.get_mut(&self.1).filter(|call| call.outcome.is_none()) else {
+            return;
+        };
+        let failed = matches!(event, Event::Failed(_));
+        call.outcome = Some(if failed { Outcome::Failed } else { Outcome::Done });
+        drop(calls);
+        self.0.push(self.1, event);
     }
 }
 
@@ -169,80 +229,104 @@ fn wake_changed() {
     changed.iter().for_each(|channel| channel.wake());
 }
 
-/// The event loop's end of a bridge; each environment has one.
+/// The event loop's end of a bridge.
 #[napi]
-pub struct Bridge(Arc<Channel>);
+pub struct Bridge {
+    channel: Arc<Channel>,
+    /// Stops all calls before the environment ends.
+    hook: Option<CleanupEnvHook<()>>,
+}
 
 #[barrier]
 #[napi]
 impl Bridge {
-    /// Makes a bridge that passes its events to this function.
     #[napi(constructor)]
-    pub fn new(env: Env, take: Function<'_, FnArgs<(Events,)>, ()>) -> Result<Self> {
-        let channel = Arc::new(Channel {
-            events: Mutex::default(),
-            wake: Mutex::default(),
-            calls: Mutex::default(),
-        });
-        let queue = channel.clone();
-        let wake = take
-            .build_threadsafe_function::<()>()
-            .weak::<true>()
-            .callee_handled::<false>()
-            .build_callback(move |_| {
-                let events = catch(|| queue.take_events()).unwrap_or_default();
-                Ok(FnArgs::from((events,)))
-            })?;
-        *lock(&channel.wake) = Some(wake);
+    pub fn new() -> Self {
+        Self { channel: Arc::default(), hook: None }
+    }
+
+    /// Passes events to this function from now on, and keeps the process alive.
+    #[napi]
+    pub fn open(&mut self, env: Env, take: Function<'_, FnArgs<(Events,)>, ()>) -> Result<()> {
+        let mut wake = lock(&self.channel.wake);
+        if let Some(wake) = &*wake {
+            set_reference(env, wake, sys::napi_ref_threadsafe_function);
+            return Ok(());
+        }
+        let queue = self.channel.clone();
+        *wake = Some(
+            take.build_threadsafe_function::<()>()
+                .weak::<false>()
+                .callee_handled::<false>()
+                .build_callback(move |_| {
+                    let events = catch(|| queue.take_events()).unwrap_or_default();
+                    Ok(FnArgs::from((events,)))
+                })?,
+        );
+        drop(wake);
         // Hooks run in reverse order: this one before the one that closes the thread-safe function,
         // which must not be called any more then.
-        let closing = channel.clone();
-        env.add_env_cleanup_hook((), move |()| drop(catch(|| closing.close())))?;
-        Ok(Self(channel))
+        let closing = self.channel.clone();
+        self.hook = Some(env.add_env_cleanup_hook((), move |()| drop(catch(|| closing.close())))?);
+        // The first call has begun already, and its events may have come.
+        if !lock(&self.channel.events).is_empty() {
+            self.channel.wake();
+        }
+        Ok(())
     }
 
-    /// Keeps the process alive while a call is in progress.
-    #[napi(js_name = "ref")]
-    pub fn reference(&self, env: Env) {
-        self.set_reference(env, sys::napi_ref_threadsafe_function);
-    }
-
-    /// Lets the process end when no call is in progress.
-    #[napi(js_name = "unref")]
-    pub fn unreference(&self, env: Env) {
-        self.set_reference(env, sys::napi_unref_threadsafe_function);
+    /// Called when no call is in progress: lets the process end, and the function be collected. As long
+    /// as a stream of updates is open, the function is kept, since polls may need a token.
+    #[napi]
+    pub fn rest(&mut self, env: Env) -> Result<()> {
+        let mut wake = lock(&self.channel.wake);
+        if self.channel.streams.load(Ordering::Relaxed) > 0 {
+            if let Some(wake) = &*wake {
+                set_reference(env, wake, sys::napi_unref_threadsafe_function);
+            }
+            return Ok(());
+        }
+        // If it is closed already, the environment has ended, and its hooks have run.
+        let Some(wake) = wake.take() else { return Ok(()) };
+        drop(wake);
+        self.hook.take().map_or(Ok(()), |hook| env.remove_env_cleanup_hook(hook))
     }
 
     /// Panics, for the tests of the barrier: at once, or in the call of this number.
     #[napi(js_name = "_panic")]
     pub fn panic(&self, call: Option<u32>) -> Result<()> {
         let Some(call) = call else { panic!("a secret prompt") };
-        self.0.begin(call, async { panic!("a secret prompt") })
+        self.channel.begin(call, None, async { panic!("a secret prompt") })
     }
 
-    /// Stops a call, and with it its request. After this only events that are on their way arrive.
+    /// Stops a call, and with it its request. Returns the error of its create as JSON if that may have
+    /// been sent, else an empty text; or null if the call has failed by itself, and its last event is
+    /// on its way.
     #[napi]
-    pub fn cancel(&self, call: u32) {
-        if let Some(call) = lock(&self.0.calls).remove(&call) {
-            call.abort();
+    pub fn cancel(&self, call: u32) -> Option<String> {
+        let CallState { abort, submission, outcome } = lock(&self.channel.calls).remove(&call)?;
+        if outcome == Some(Outcome::Failed) {
+            return None;
         }
+        abort.abort();
+        let uncertain = submission.and_then(|submission| submission.cancel());
+        Some(uncertain.map_or_else(String::new, |error| errors::to_json(&error)))
+    }
+}
+
+impl Bridge {
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
     }
 }
 
 type SetReference = unsafe fn(sys::napi_env, sys::napi_threadsafe_function) -> sys::napi_status;
 
-impl Bridge {
-    pub(crate) fn channel(&self) -> &Arc<Channel> {
-        &self.0
-    }
-
-    fn set_reference(&self, env: Env, set: SetReference) {
-        if let Some(wake) = &*lock(&self.0.wake) {
-            // napi-rs offers no call for it.
-            // SAFETY: this is the environment's own thread, since `env` was passed in, and the
-            // function is open as long as it is in `wake`.
-            #[allow(unsafe_code)]
-            let _ = unsafe { set(env.raw(), wake.raw()) };
-        }
-    }
+/// Keeps the process alive by the thread-safe function, or lets it end.
+fn set_reference(env: Env, wake: &Wake, set: SetReference) {
+    // napi-rs offers no call for it.
+    // SAFETY: this is the environment's own thread, since `env` was passed in, and the function is open
+    // as long as it is in a channel.
+    #[allow(unsafe_code)]
+    let _ = unsafe { set(env.raw(), wake.raw()) };
 }

@@ -7,7 +7,7 @@ use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use pipevideo::{Client, DownloadSource, Generation};
+use pipevideo::{Client, DownloadSource, Generation, Submission};
 
 use crate::bridge::{Bridge, Channel, Event};
 use crate::errors::{self, Failure};
@@ -62,6 +62,7 @@ impl NativeClient {
         &self,
         call: u32,
         options: &CallOptions,
+        submission: Option<Submission>,
         work: impl FnOnce(Client) -> F + Send + 'static,
     ) -> Result<()>
     where
@@ -71,10 +72,10 @@ impl NativeClient {
             (client, None) => client,
             (client, Some(ms)) => match client.with_request_timeout(duration(ms)) {
                 Ok(client) => client,
-                Err(error) => return self.channel.begin(call, async { Err(error.into()) }),
+                Err(error) => return self.channel.begin(call, None, async { Err(error.into()) }),
             },
         };
-        self.channel.begin(call, work(client))
+        self.channel.begin(call, submission, work(client))
     }
 
     fn client(&self) -> Result<Client> {
@@ -117,9 +118,10 @@ impl NativeClient {
         media: Vec<Either<String, Uint8Array>>,
     ) -> Result<()> {
         let media = request::sources(media);
-        self.call(call, &options, |client| async move {
+        let submission = Submission::new();
+        self.call(call, &options, Some(submission.clone()), |client| async move {
             let request = request::read(request, media).await?;
-            Ok(values::generation(&client.responses().create(request).await?))
+            Ok(values::generation(&client.responses().create_with(request, &submission).await?))
         })
     }
 
@@ -133,9 +135,10 @@ impl NativeClient {
     ) -> Result<()> {
         let media = request::sources(media);
         let (deadline, notify) = (options.deadline(), self.notifier(call, &options));
-        self.call(call, &options, move |client| async move {
+        let submission = Submission::new();
+        self.call(call, &options, Some(submission.clone()), move |client| async move {
             let request = request::read(request, media).await?;
-            let mut generate = client.generate(request);
+            let mut generate = client.generate(request).submission(&submission);
             if let Some(deadline) = deadline {
                 generate = generate.deadline(deadline);
             }
@@ -148,7 +151,7 @@ impl NativeClient {
 
     #[napi]
     pub fn retrieve(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
-        self.call(call, &options, |client| async move {
+        self.call(call, &options, None, |client| async move {
             Ok(values::generation(&client.responses().retrieve(id).await?))
         })
     }
@@ -156,7 +159,7 @@ impl NativeClient {
     #[napi]
     pub fn wait(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
         let (deadline, notify) = (options.deadline(), self.notifier(call, &options));
-        self.call(call, &options, move |client| {
+        self.call(call, &options, None, move |client| {
             let mut wait = client.responses().wait(id);
             if let Some(deadline) = deadline {
                 wait = wait.deadline(deadline);
@@ -196,7 +199,7 @@ impl NativeClient {
     ) -> Result<()> {
         let notify = self.notifier(call, &options);
         let max_bytes = options.max_bytes;
-        self.call(call, &options, move |client| async move {
+        self.call(call, &options, None, move |client| async move {
             let read = generation.and_then(|text| serde_json::from_str::<Generation>(&text).ok());
             let source = read.map_or_else(|| DownloadSource::from(id), DownloadSource::from);
             let mut download = client.responses().download(source, path);
@@ -221,7 +224,7 @@ impl NativeClient {
         sent_at: f64,
     ) -> Result<()> {
         let sent_at = time(sent_at);
-        self.call(call, &options, move |client| async move {
+        self.call(call, &options, None, move |client| async move {
             let found = client.responses().reconcile_since(&model, sent_at).await?;
             Ok(values::candidates(&found))
         })
@@ -229,14 +232,14 @@ impl NativeClient {
 
     #[napi]
     pub fn engines(&self, call: u32, options: CallOptions) -> Result<()> {
-        self.call(call, &options, |client| async move {
+        self.call(call, &options, None, |client| async move {
             Ok(values::engines(&client.engines().list().await?))
         })
     }
 
     #[napi]
     pub fn usage(&self, call: u32, options: CallOptions) -> Result<()> {
-        self.call(call, &options, |client| async move {
+        self.call(call, &options, None, |client| async move {
             Ok(values::usage(&client.usage().retrieve().await?))
         })
     }

@@ -7,10 +7,10 @@ use napi::Result;
 use napi_derive::napi;
 use tokio::sync::Mutex;
 
-use crate::bridge::Channel;
+use crate::bridge::{Channel, OpenStream};
 use crate::values::{self, Value};
 
-type Stream = Arc<Mutex<Option<pipevideo::Watch>>>;
+type Stream = Arc<Mutex<Option<(pipevideo::Watch, OpenStream)>>>;
 
 /// The native half of `Updates`. Dropping it stops the polling, but not the generation.
 #[napi]
@@ -21,7 +21,8 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(watch: pipevideo::Watch, channel: Arc<Channel>) -> Self {
-        Self { stream: Some(Arc::new(Mutex::new(Some(watch)))), channel }
+        let stream = Mutex::new(Some((watch, OpenStream::new(&channel))));
+        Self { stream: Some(Arc::new(stream)), channel }
     }
 }
 
@@ -32,10 +33,10 @@ impl Watch {
     #[napi]
     pub fn next(&self, call: u32) -> Result<()> {
         let stream = self.stream.clone();
-        self.channel.begin(call, async move {
+        self.channel.begin(call, None, async move {
             let Some(stream) = stream else { return Ok(Value::none()) };
             let mut stream = stream.lock().await;
-            let Some(watch) = stream.as_mut() else { return Ok(Value::none()) };
+            let Some((watch, _)) = stream.as_mut() else { return Ok(Value::none()) };
             let next = watch.next().await;
             if !matches!(next, Some(Ok(_))) {
                 *stream = None;

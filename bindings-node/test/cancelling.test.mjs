@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { Pipevideo } from 'pipevideo';
+import { Pipevideo, SubmissionUncertainError } from 'pipevideo';
 import { MODEL, folder, options, polls, started, until } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
@@ -61,11 +61,98 @@ test('an abort during a request rejects the call at once and drops the request',
     await until(() => emulator.requests().length > 0);
     const begun = performance.now();
     controller.abort();
-    await assert.rejects(promise, (error) => error === controller.signal.reason, name);
+    const { reason } = controller.signal;
+    // A create may have been sent, which its error says.
+    const creates = name === 'create' || name === 'generate';
+    await assert.rejects(
+      promise,
+      (error) => (creates ? error.cause.kind === 'submission_uncertain' : error === reason),
+      name,
+    );
     assert.ok(performance.now() - begun < 1000, name);
     assert.equal(owner, 1, 'the caller’s onabort is left alone');
     assert.equal(getEventListeners(controller.signal, 'abort').length, 1, 'only onabort is left');
     assert.equal(emulator.requests().length, 1, name);
+  }
+});
+
+/** Aborts a call and returns its error. */
+async function aborted(start, condition, reason) {
+  const controller = new AbortController();
+  const promise = start({ signal: controller.signal });
+  promise.catch(() => {});
+  assert.ok(await until(condition));
+  controller.abort(reason);
+  return promise.then(assert.fail, (error) => error);
+}
+
+test('an aborted create that may have been sent has a SubmissionUncertainError as its cause', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  emulator.fault({ match: { method: 'POST' }, delay_ms: 600_000, times: null });
+  const create = (given) => client.responses.create(request, given);
+  const arrived = () => emulator.requests().length > 0;
+  const error = await aborted(create, arrived);
+  assert.ok(error instanceof DOMException);
+  assert.deepEqual([error.name, error.message], ['AbortError', 'This operation was aborted']);
+  const { cause } = error;
+  assert.ok(cause instanceof SubmissionUncertainError);
+  assert.deepEqual([cause.model, cause.generationId, cause.retryable], [MODEL, null, false]);
+  // The emulator has made it, and it is found by the error.
+  const [candidate] = await client.responses.reconcile(cause);
+  assert.match(candidate.id, /^gen_/);
+
+  emulator.clearRequests();
+  const reason = new Error('changed my mind');
+  const other = await aborted(create, arrived, reason);
+  assert.deepEqual([other.name, other.cause.kind], ['AbortError', 'submission_uncertain']);
+  assert.equal(other.cause.cause, reason);
+  assert.equal(reason.cause, undefined, 'the caller’s reason is left alone');
+
+  emulator.clearRequests();
+  // The reason of AbortSignal.timeout().
+  const timedOut = await aborted(create, arrived, new DOMException('too slow', 'TimeoutError'));
+  assert.deepEqual([timedOut.name, timedOut.message], ['TimeoutError', 'too slow']);
+  assert.equal(timedOut.cause.kind, 'submission_uncertain');
+});
+
+test('an aborted generate has the id of what it has created', async (context) => {
+  const emulator = await started(context, { polls: ['in_progress'] });
+  const client = new Pipevideo(options(emulator));
+  const waiting = () => emulator.requests().some(({ method }) => method === 'GET');
+  const { name, cause } = await aborted((given) => client.generate(request, given), waiting);
+  assert.deepEqual([name, cause.kind], ['AbortError', 'submission_uncertain']);
+  assert.ok(emulator.requests().some(({ path }) => path.endsWith(cause.generationId)));
+});
+
+test('an abort in the callback that receives the id loses nothing', async (context) => {
+  const emulator = await started(context, { polls: ['completed'] });
+  const client = new Pipevideo(options(emulator));
+  for (const status of ['queued', 'completed']) {
+    const controller = new AbortController();
+    let id;
+    const onUpdate = ({ generation }) => {
+      id = generation.id;
+      if (generation.status === status) controller.abort();
+    };
+    const generate = client.generate(request, { signal: controller.signal, onUpdate });
+    await assert.rejects(generate, ({ cause }) => cause.generationId === id);
+  }
+});
+
+test('an aborted create that was certainly not sent has no cause', async (context) => {
+  const emulator = await started(context);
+  // No token, so that no request is sent.
+  let asked = false;
+  const apiKey = () => new Promise(() => (asked = true));
+  const client = new Pipevideo(options(emulator, { apiKey }));
+  for (const call of ['create', 'generate']) {
+    asked = false;
+    const error = await aborted(
+      (given) => calls(client)[call](given),
+      () => asked,
+    );
+    assert.deepEqual([error.name, error.cause], ['AbortError', undefined], call);
   }
 });
 

@@ -86,6 +86,48 @@ test('an emulator of which only the URL was kept keeps running', async () => {
   assert.deepEqual(await script(GC + body, {}), succeeded('0\n'));
 });
 
+test('copies of the modules are collected, as Jest makes one for each file', async (context) => {
+  const emulator = await started(context, { polls: ['completed'] });
+  const body = `
+    const { createRequire } = await import('node:module');
+    const { AsyncLocalStorage } = await import('node:async_hooks');
+    let collected = 0;
+    const registry = new FinalizationRegistry(() => { collected += 1; });
+    async function useCopy() {
+      const require = createRequire(${JSON.stringify(import.meta.url)});
+      for (const path of Object.keys(require.cache)) if (!path.endsWith('.node')) delete require.cache[path];
+      const { Pipevideo } = require('../index.js');
+      registry.register(Pipevideo);
+      const client = new Pipevideo(options);
+      // Jest runs each test in an asynchronous context, which refers to the test.
+      await new AsyncLocalStorage().run(client, async () => {
+        const { id } = await client.responses.create({ model: '${MODEL}', input: 'A cat' });
+        for await (const update of client.responses.watch(id)) break;
+      });
+    }
+    for (let i = 0; i < 20; i += 1) await useCopy();
+    // The last copy may still be on the stack.
+    while (collected < 15) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+    console.log('collected');`;
+  assert.deepEqual(await script(GC + body, options(emulator)), succeeded('collected\n'));
+});
+
+test('no handle is left open when no call is in progress', async (context) => {
+  const emulator = await started(context);
+  const body = `
+    const { createHook } = await import('node:async_hooks');
+    const open = new Map();
+    const init = (id, type) => { if (/threadsafe|napi/i.test(type)) open.set(id, type); };
+    createHook({ init, destroy: (id) => open.delete(id) }).enable();
+    const client = new Pipevideo(options);
+    const retrieve = client.usage.retrieve();
+    console.log(open.size);
+    await retrieve;
+    while (open.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    console.log('closed');`;
+  assert.deepEqual(await script(body, options(emulator)), succeeded('1\nclosed\n'));
+});
+
 test('process.exit and uncaught errors end a process during waits', async (context) => {
   const emulator = await started(context, { polls: ['queued'] });
   const body = (end) => `
