@@ -35,4 +35,5 @@ export default [
     files: ['**/*.js', '**/*.cjs'],
     languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable' } },
   },
+  { files: ['examples/node/webhook-next/**/*.js'], languageOptions: { sourceType: 'module' } },
 ];

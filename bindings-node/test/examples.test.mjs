@@ -206,8 +206,8 @@ describe('webhook receivers', () => {
     });
     globalThis.pipevideoClient = client;
     const routes = {
-      '/webhooks': await import('../../examples/node/webhook-next/webhooks-route.mjs'),
-      '/videos': await import('../../examples/node/webhook-next/videos-route.mjs'),
+      '/webhooks': await import('../../examples/node/webhook-next/app/webhooks/route.js'),
+      '/videos': await import('../../examples/node/webhook-next/app/videos/route.js'),
     };
     const printed = { stdout: '', stderr: '' };
     context.mock.method(console, 'log', (line) => (printed.stdout += `${line}\n`));

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { nodeFileTrace } from '@vercel/nft';
 
 const HERE = fileURLToPath(new URL('..', import.meta.url));
 const PLATFORMS = readdirSync(join(HERE, 'npm'));
@@ -127,6 +128,15 @@ describe('packages', () => {
       );
       assert.equal(own.main, `pipevideo.${name}.node`);
     }
+  });
+
+  test('are found whole by the tool with which Next.js and others copy what a program needs', async () => {
+    const entry = join(project, 'node_modules/pipevideo/index.mjs');
+    const { fileList } = await nodeFileTrace([entry], { base: project });
+    const found = [...fileList].filter((file) => !file.endsWith('package.json'));
+    const library = `pipevideo-${built}/pipevideo.${built}.node`;
+    assert.ok(found.includes(`node_modules/${library}`), found.join());
+    assert.equal(found.filter((file) => file.endsWith('.node')).length, 1);
   });
 
   test('work by import and by require', () => {

@@ -1,10 +1,10 @@
-// app/webhooks/route.mjs: a Next.js route handler that receives a webhook when each video is ready.
+// A Next.js route handler that receives a webhook when each video is ready.
 //
-// pipevideo is a native module. It needs the Node.js runtime (not the edge runtime), and Next.js must not bundle it:
-// set `serverExternalPackages: ['pipevideo']` in next.config.
+// pipevideo is a native module. It needs the Node.js runtime (not the edge runtime), and Next.js must not bundle it,
+// as next.config.mjs says.
 
 import { WebhookVerificationError } from 'pipevideo';
-import { client } from './client.mjs';
+import { client } from '../../lib/client.js';
 
 export const runtime = 'nodejs';
 
@@ -13,7 +13,7 @@ export async function POST(request) {
   const body = await request.arrayBuffer();
   let event;
   try {
-    event = client.webhooks.unwrap(body, request.headers);
+    event = client().webhooks.unwrap(body, request.headers);
   } catch (error) {
     if (!(error instanceof WebhookVerificationError)) throw error;
     console.error(`rejected: ${error.message}`);
