@@ -28,7 +28,7 @@ impl VideoHosts {
     /// Why a URL is refused, if it is.
     pub(crate) fn refuse(self, url: &Url) -> Option<&'static str> {
         if self.https_only && url.scheme() != "https" {
-            Some("plain http, although the service is on https")
+            Some("on plain http, although the service is on https")
         } else if self.public_only && is_private(url) {
             Some("on a private network, although the service is not")
         } else {

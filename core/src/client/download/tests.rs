@@ -170,6 +170,29 @@ async fn neither_file_is_opened_through_a_link() {
     }
 }
 
+/// Some file systems, such as gcsfuse, store a file when it is closed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_part_is_closed_before_it_is_moved() {
+    use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = half(folder.path()).await;
+    writer.write(b"aaaa").await.unwrap();
+    let events = init(CreateFlags::NONBLOCK).unwrap();
+    let watched = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_FROM;
+    add_watch(&events, folder.path(), watched).unwrap();
+    writer.finish().await.unwrap();
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut reader = Reader::new(events, &mut buffer);
+    let mut seen = Vec::new();
+    while let Ok(event) = reader.next() {
+        if event.file_name().is_some_and(|name| name.to_bytes() == b"out.mp4.part") {
+            seen.push(event.events());
+        }
+    }
+    assert_eq!(seen, [ReadFlags::CLOSE_WRITE, ReadFlags::MOVED_FROM]);
+}
+
 #[cfg(unix)]
 #[test]
 fn only_a_missing_operation_of_the_file_system_is_tolerated() {
