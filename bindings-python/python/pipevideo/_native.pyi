@@ -43,7 +43,10 @@ class Emulator:
     def set_webhook(self, /, endpoint: dict[str, Any]) -> None: ...
     def settle(self, /, id: str, settlement: dict[str, Any]) -> None: ...
     def stop(self, /) -> None:
-        """Stops the servers; when it returns their ports are free."""
+        """
+        Stops the servers, and ends the waits of this process for their generations; when it returns
+        the ports are free.
+        """
     @property
     def video(self, /) -> bytes: ...
     @property
@@ -360,7 +363,6 @@ def _before_fork() -> None:
 
 def _panic(at_once: bool) -> Pending[None]:
     """Panics, for the tests of the barrier: at once, or in the call that it returns."""
-
 
 def image(image: Media, detail: Detail | None = None) -> Part:
     """
