@@ -8,6 +8,7 @@ mod money;
 mod network;
 mod pace;
 mod panics;
+mod secrets;
 mod tokens;
 mod waits;
 mod webhooks;
