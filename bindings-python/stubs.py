@@ -22,8 +22,9 @@ IMPORTS = {
     "._types": ["Body", "Detail", "FailureCategory", "Headers", "Instant", "Media", "Path", "Pending",
                 "Seconds", "Via"],
     "._values": ["AccountUsage", "EngineCatalog", "Progress", "RecentRequest"],
-    "collections.abc": ["Callable", "Iterator", "Mapping", "Sequence"],
+    "collections.abc": ["Awaitable", "Callable", "Iterator", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],
+    "types": ["TracebackType"],
 }
 
 

@@ -275,7 +275,10 @@ impl NativeClient {
         headers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, WebhookEvent>> {
         let client = self.client(py)?;
-        webhook::unwrap(body, headers, |body, headers| client.webhooks().unwrap(body, headers))
+        let now = webhook::current_time(py)?;
+        webhook::unwrap(body, headers, |body, headers| {
+            client.webhooks().unwrap_at(body, headers, now)
+        })
     }
 
     #[pyo3(signature = (generation_id: "str"))]

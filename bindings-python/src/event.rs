@@ -3,11 +3,12 @@
 use std::time::SystemTime;
 
 use bindings_macros::barrier;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyType};
 use serde_json::Value;
 
+use crate::errors;
 use crate::json::{self, Object};
 use crate::pickle::{Reduced, hash};
 use crate::pydantic;
@@ -15,7 +16,9 @@ use crate::raise::raise;
 
 /// The event of a genuine delivery: a generation has ended.
 ///
-/// Deliveries arrive more than once and in any order; distinguish them by `id`.
+/// Deliveries arrive more than once and in any order; distinguish them by `id`. Call `acknowledge` when
+/// the event is handled, or handle it in a `with` block (or `async with`), which acknowledges it when it
+/// ends without an exception.
 #[pyclass(frozen, eq, module = "pipevideo")]
 #[derive(PartialEq)]
 pub(crate) struct WebhookEvent {
@@ -29,6 +32,11 @@ type Arguments<'py> = (Bound<'py, PyBytes>, String, SystemTime, bool);
 impl WebhookEvent {
     pub(crate) fn new(event: pipevideo::WebhookEvent, body: Vec<u8>) -> Self {
         Self { event, body }
+    }
+
+    /// Ends a `with` block, which raised this exception or none.
+    fn exit(&self, exc_type: &Bound<'_, PyAny>) -> PyResult<()> {
+        if exc_type.is_none() { self.acknowledge(exc_type.py()) } else { Ok(()) }
     }
 }
 
@@ -93,8 +101,8 @@ impl WebhookEvent {
         self.event.error_message.as_deref()
     }
 
-    /// Whether the client received this delivery before, in which case it changed nothing this time.
-    /// Always False without a client.
+    /// Whether an earlier delivery of this event was acknowledged before this one was unwrapped. A
+    /// duplicate wakes no waits.
     #[getter]
     fn duplicate(&self) -> bool {
         self.event.duplicate
@@ -104,6 +112,54 @@ impl WebhookEvent {
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Object<'_, 'py>> {
         json::object(py, &self.event.extra)
+    }
+
+    /// Records that the event is handled: later deliveries of it are duplicates.
+    ///
+    /// Call it after the work and not before, so that the delivery that follows a failure is handled. It
+    /// may be called more than once. Clients with one key share the record, which holds the last 10,000
+    /// events of this process. Raises `InvalidRequestError` for an unpickled event, which has no record.
+    #[pyo3(signature = () -> "None")]
+    fn acknowledge(&self, py: Python<'_>) -> PyResult<()> {
+        if self.event.acknowledge() {
+            return Ok(());
+        }
+        let message = "this event cannot be acknowledged, because it was unpickled: whether an event is \
+                       handled is recorded where it was received. Acknowledge the event that unwrap \
+                       returned.";
+        Err(errors::invalid(py, message))
+    }
+
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    /// Acknowledges the event, unless the block raised an exception.
+    #[pyo3(signature = (exc_type: "type[BaseException] | None", _exc: "BaseException | None", _traceback: "TracebackType | None") -> "None")]
+    fn __exit__(
+        &self,
+        exc_type: &Bound<'_, PyAny>,
+        _exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.exit(exc_type)
+    }
+
+    #[pyo3(signature = () -> "Awaitable[WebhookEvent]")]
+    fn __aenter__(this: Py<Self>) -> Ready {
+        Ready(this.into_any())
+    }
+
+    /// Acknowledges the event, unless the block raised an exception or was cancelled.
+    #[pyo3(signature = (exc_type: "type[BaseException] | None", _exc: "BaseException | None", _traceback: "TracebackType | None") -> "Awaitable[None]")]
+    fn __aexit__(
+        &self,
+        exc_type: &Bound<'_, PyAny>,
+        _exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<Ready> {
+        self.exit(exc_type)?;
+        Ok(Ready(exc_type.py().None()))
     }
 
     /// The body's JSON.
@@ -160,5 +216,20 @@ impl WebhookEvent {
 
     fn __deepcopy__(this: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
         this
+    }
+}
+
+/// An awaitable with its result, since a Rust method cannot be `async`.
+#[pyclass(frozen, module = "pipevideo")]
+pub(crate) struct Ready(Py<PyAny>);
+
+#[pymethods]
+impl Ready {
+    fn __await__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<()> {
+        Err(PyStopIteration::new_err((self.0.clone_ref(py),)))
     }
 }

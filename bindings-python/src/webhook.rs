@@ -15,7 +15,8 @@ use crate::errors;
 use crate::event::WebhookEvent;
 use crate::raise::raise;
 
-/// Verifies deliveries without a client.
+/// Verifies deliveries without a client. Make one and keep it: it recognizes repeated deliveries by the
+/// events that were acknowledged.
 ///
 /// `secrets` is one `whsec_...` secret or several. After a rotation the service signs with the old
 /// secret for another day.
@@ -36,8 +37,8 @@ impl Webhook {
     ///
     /// `body` must be the raw bytes as they were received: a body that was parsed and serialized again
     /// does not verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment.
-    /// Respond with 2xx at once, and with 400 on `WebhookVerificationError`. `now` replaces the current
-    /// time in tests: an aware datetime, or Unix seconds.
+    /// Respond with 2xx once the event is handled, and with 400 on `WebhookVerificationError`. `now`
+    /// replaces the current time, `time.time()`: an aware datetime, or Unix seconds.
     #[pyo3(signature = (body: "Body", headers: "Headers", *, now: "Instant | None" = None))]
     fn unwrap<'py>(
         &self,
@@ -45,11 +46,11 @@ impl Webhook {
         headers: &Bound<'py, PyAny>,
         now: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, WebhookEvent>> {
-        let now = now.map(|now| instant(now, "now")).transpose()?;
-        unwrap(body, headers, |body, headers| match now {
-            Some(now) => self.0.unwrap_at(body, headers, now),
-            None => self.0.unwrap(body, headers),
-        })
+        let now = match now {
+            Some(now) => instant(now, "now")?,
+            None => current_time(body.py())?,
+        };
+        unwrap(body, headers, |body, headers| self.0.unwrap_at(body, headers, now))
     }
 
     /// Signs a body as the service does, for tests, and returns the headers. `timestamp` is an aware
@@ -73,6 +74,12 @@ impl Webhook {
     fn __repr__(&self) -> &'static str {
         "Webhook(...)"
     }
+}
+
+/// Returns the current time by Python's own clock, which tests replace (freezegun, time-machine).
+pub(crate) fn current_time(py: Python<'_>) -> PyResult<SystemTime> {
+    let time = intern!(py, "time");
+    instant(&py.import(time)?.call_method0(time)?, "time.time()")
 }
 
 /// Reads a time: an aware datetime, or Unix seconds.

@@ -18,17 +18,26 @@ LIMIT = 10.0
 class Receiver:
     """The events and errors of the deliveries so far, in order."""
 
-    def __init__(self, client: Pipevideo | AsyncPipevideo) -> None:
+    def __init__(self, client: Pipevideo | AsyncPipevideo, handler_failures: int = 0) -> None:
         self.client = client
+        self.handler_failures = handler_failures
         self.url = ""
         self.received: list[WebhookEvent | PipevideoError] = []
 
     def receive(self, body: bytes, headers: Any) -> int:
         try:
-            self.received.append(self.client.webhooks.unwrap(body, headers))
+            event = self.client.webhooks.unwrap(body, headers)
         except PipevideoError as error:
             self.received.append(error)
             return 400
+        try:
+            with event:
+                if len(self.received) < self.handler_failures:
+                    raise RuntimeError("the handler fails")
+        except RuntimeError:
+            return 500
+        finally:
+            self.received.append(event)
         return 204
 
     def wait_for(self, count: int) -> list[WebhookEvent | PipevideoError]:
@@ -38,9 +47,9 @@ class Receiver:
 
 
 @contextmanager
-def threaded(client: Pipevideo) -> Iterator[Receiver]:
+def threaded(client: Pipevideo, handler_failures: int = 0) -> Iterator[Receiver]:
     """Runs a receiver on a thread."""
-    receiver = Receiver(client)
+    receiver = Receiver(client, handler_failures)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -63,9 +72,11 @@ def threaded(client: Pipevideo) -> Iterator[Receiver]:
 
 
 @asynccontextmanager
-async def on_the_loop(client: AsyncPipevideo) -> AsyncIterator[Receiver]:
+async def on_the_loop(
+    client: AsyncPipevideo, handler_failures: int = 0
+) -> AsyncIterator[Receiver]:
     """Runs a receiver on the running event loop. Its headers are pairs of bytes, as in ASGI."""
-    receiver = Receiver(client)
+    receiver = Receiver(client, handler_failures)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -19,7 +19,7 @@ SURFACE = json.loads((ROOT / "surface.json").read_text())
 EXCUSED: dict[str, str] = SURFACE["excuses"]["python"]
 MEMBERS = {
     "about", "emulator", "generations", "faults", "files", "client", "first", "call", "outcome",
-    "requests", "files_after", "events", "delivery_faults",
+    "requests", "files_after", "events", "handler_failures", "delivery_faults",
 }  # fmt: skip
 
 
@@ -99,7 +99,7 @@ class Run:
     def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(given)
         for name, value in given.items():
-            if name in ("generation", "error"):
+            if name in ("generation", "error", "event"):
                 assert value.startswith("@")
                 arguments[name] = self.results[value[1:]]
             elif name == "path":
@@ -139,6 +139,8 @@ class Run:
         operation = call["operation"]
         arguments = self.arguments(call["args"])
         *path, name = operation.split(".")
+        if path == ["event"]:
+            return getattr(arguments["event"], name)()
         if path == ["webhook"]:
             return getattr(pipevideo.Webhook(arguments.pop("secrets")), name)(**arguments)
         if path == ["webhooks"]:

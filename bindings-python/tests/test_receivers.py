@@ -7,6 +7,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +29,13 @@ def sending() -> Iterator[Emulator]:
 
 
 @contextmanager
-def serving(emulator: Emulator, *command: str, **environment: str) -> Iterator[Any]:
+def serving(
+    emulator: Emulator, *command: str, folder: Path | None = None, **environment: str
+) -> Iterator[Any]:
     """Runs a server to which the emulator sends webhooks. Yields its address, and a function that waits
     for so many lines of output, stops the server, and returns all of its output."""
     with start(
-        emulator, *command, PIPEVIDEO_WEBHOOK_SECRET=SECRET, **environment
+        emulator, *command, folder=folder, PIPEVIDEO_WEBHOOK_SECRET=SECRET, **environment
     ) as server:
         assert server.stdout is not None
         stdout = server.stdout
@@ -62,10 +65,10 @@ def statuses(emulator: Emulator, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
-def test_a_server_receives_webhooks(sending: Emulator, framework: str) -> None:
+def test_a_server_receives_webhooks(sending: Emulator, framework: str, tmp_path: Path) -> None:
     sending.delivery_fault(wrong_signature=True)
     sending.delivery_fault(twice=True)
-    with serving(sending, f"webhook_{framework}.py", "0") as (url, printed):
+    with serving(sending, f"webhook_{framework}.py", "0", folder=tmp_path) as (url, printed):
         with urllib.request.urlopen(f"{url}/videos", b"A cat", timeout=20) as answer:
             shown = answer.read().decode()
         # The forged delivery is rejected. The one that is sent twice is accepted twice, and is acted
@@ -83,6 +86,24 @@ def test_a_server_receives_webhooks(sending: Emulator, framework: str) -> None:
         assert finished.startswith(f"{id} is ready: {ready}")
     assert errors.count("rejected: the signature matches none of the configured secrets.") == 1
     assert [request["method"] for request in sending.requests()] == ["POST", "GET"]
+    assert (tmp_path / "finished.txt").read_text() == f"{id} completed\n"
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
+def test_a_server_handles_an_event_whose_first_handler_failed(
+    sending: Emulator, framework: str, tmp_path: Path
+) -> None:
+    # The handler cannot write its file, so that it raises until the folder is removed.
+    (tmp_path / "finished.txt").mkdir()
+    with serving(sending, f"webhook_{framework}.py", "0", folder=tmp_path):
+        id = sending.add_generation(polls=["queued"])
+        sending.settle(id)
+        until(lambda: len(sending.deliveries()) >= 1)
+        (tmp_path / "finished.txt").rmdir()
+        until(lambda: sending.deliveries()[-1]["answered"] == 204)
+        answered = [delivery["answered"] for delivery in sending.deliveries()]
+        assert answered == [500] * (len(answered) - 1) + [204] and len(answered) > 1
+    assert (tmp_path / "finished.txt").read_text() == f"{id} completed\n"
 
 
 def test_several_processes_over_redis(sending: Emulator) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import django.conf
 import django.http
+import freezegun
 import pytest
 import standardwebhooks
 import starlette.datastructures
@@ -17,7 +20,7 @@ import werkzeug.datastructures
 from django.test import RequestFactory
 
 import receivers
-from pipevideo import Pipevideo, Webhook
+from pipevideo import Pipevideo, Webhook, WebhookVerificationError
 from pipevideo.testing import Emulator
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -68,7 +71,7 @@ def test_peers_verify_the_emulators_deliveries(peer: tuple[str, Any]) -> None:
 
     def verify(body: bytes, headers: Any) -> Any:
         library(SECRET).verify(body, {name.lower(): value for name, value in headers.items()})
-        return json.loads(body)
+        return nullcontext(json.loads(body))
 
     theirs: Any = SimpleNamespace(webhooks=SimpleNamespace(unwrap=verify))
     options = {"webhook_secrets": [OTHER, SECRET], "webhook_family": family}
@@ -78,7 +81,23 @@ def test_peers_verify_the_emulators_deliveries(peer: tuple[str, Any]) -> None:
         id = client.responses.create(model="moonshotai/kimi-k2.5", input="A cat").id
         emulator.settle(id)
         (event,) = receiver.wait_for(1)
-        assert event["generationId"] == id and event["status"] == "completed"  # type: ignore[index]
+        body: dict[str, Any] = event.enter_result  # type: ignore[union-attr]
+        assert body["generationId"] == id and body["status"] == "completed"
+
+
+def test_the_time_of_a_verification_is_that_of_freezegun() -> None:
+    client = Pipevideo(api_key="pv_example", webhook_secrets=[SECRET])
+    for receiver in (Webhook(SECRET), client.webhooks):
+        with freezegun.freeze_time("2031-05-06") as frozen:
+            headers = Webhook(SECRET).sign(BODY, id="msg_1", timestamp=time.time())
+            assert receiver.unwrap(BODY, headers).timestamp == now()
+            frozen.tick(301)
+            with pytest.raises(WebhookVerificationError) as caught:
+                receiver.unwrap(BODY, headers)
+            assert caught.value.reason == "too_old"
+        with pytest.raises(WebhookVerificationError) as caught:
+            receiver.unwrap(BODY, headers)
+        assert caught.value.reason == "too_new"
 
 
 def frameworks(headers: dict[str, str]) -> dict[str, Any]:

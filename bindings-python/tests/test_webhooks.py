@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import email.message
 import io
@@ -93,6 +94,88 @@ def test_an_event_is_frozen_hashable_and_picklable() -> None:
     )
     with pytest.raises(AttributeError):
         event.id = "another"
+
+
+def test_a_later_delivery_of_an_acknowledged_event_is_a_duplicate(emulator: Emulator) -> None:
+    webhook = Webhook(SECRET)
+    headers = another_delivery(webhook)
+    clients = [Pipevideo(**options(emulator), webhook_secrets=[SECRET]) for _ in range(2)]
+    for receiver, another in ((webhook, webhook), (clients[0].webhooks, clients[1].webhooks)):
+        first = receiver.unwrap(body("gen_1"), headers)
+        # The first handler failed, or is still running.
+        second = receiver.unwrap(body("gen_1"), headers)
+        assert not first.duplicate and not second.duplicate
+        copy.copy(first).acknowledge()
+        second.acknowledge()
+        assert not first.duplicate
+        assert receiver.unwrap(body("gen_1"), headers).duplicate
+        assert another.unwrap(body("gen_1"), headers).duplicate
+    assert not Webhook(SECRET).unwrap(body("gen_1"), headers).duplicate
+
+
+def test_a_with_block_acknowledges_unless_it_raises() -> None:
+    webhook = Webhook(SECRET)
+    headers = another_delivery(webhook)
+
+    def duplicate() -> bool:
+        return webhook.unwrap(body("gen_1"), headers).duplicate
+
+    for raised in (ValueError(), KeyboardInterrupt()):
+        with pytest.raises(type(raised)):
+            with webhook.unwrap(body("gen_1"), headers):
+                raise raised
+        assert not duplicate()
+    with webhook.unwrap(body("gen_1"), headers) as event:
+        assert event.id == "msg_2" and not duplicate()
+    assert duplicate()
+
+
+def test_an_async_with_block_acknowledges_unless_it_raises_or_is_cancelled() -> None:
+    webhook = Webhook(SECRET)
+    headers = another_delivery(webhook)
+
+    def duplicate() -> bool:
+        return webhook.unwrap(body("gen_1"), headers).duplicate
+
+    async def handle(seconds: float) -> pipevideo.WebhookEvent:
+        async with webhook.unwrap(body("gen_1"), headers) as event:
+            assert not duplicate()
+            await asyncio.sleep(seconds)
+        return event
+
+    async def main() -> None:
+        handler = asyncio.create_task(handle(3600))
+        await asyncio.sleep(0)
+        handler.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await handler
+        assert not duplicate()
+        async with contextlib.AsyncExitStack() as stack:
+            assert not (await stack.enter_async_context(webhook.unwrap(body("gen_1"), headers))).duplicate
+        assert duplicate()
+
+    asyncio.run(main())
+    headers.update(webhook.sign(body("gen_1"), id="msg_3", timestamp=time.time()))
+    assert asyncio.run(handle(0)).id == "msg_3" and duplicate()
+
+
+def test_an_unpickled_event_cannot_be_acknowledged() -> None:
+    webhook = Webhook(SECRET)
+    event = webhook.unwrap(body("gen_1"), another_delivery(webhook))
+    with pytest.raises(pipevideo.InvalidRequestError, match="unpickled"):
+        pickle.loads(pickle.dumps(event)).acknowledge()
+
+
+def test_the_time_of_a_verification_is_that_of_time_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Pipevideo(api_key="pv_example", webhook_secrets=[SECRET])
+    for receiver in (Webhook(SECRET), client.webhooks):
+        headers = Webhook(SECRET).sign(body("gen_1"), id="msg_1", timestamp=1_700_000_000)
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda: 1_700_000_300.0)
+            assert receiver.unwrap(body("gen_1"), headers).id == "msg_1"
+        with pytest.raises(WebhookVerificationError) as caught:
+            receiver.unwrap(body("gen_1"), headers)
+        assert reason(caught) == "too_old"
 
 
 def another_delivery(webhook: Webhook) -> dict[str, str]:
@@ -207,7 +290,8 @@ def test_a_webhook_makes_a_blocking_wait_poll(emulator: Emulator, queued: str) -
     def settle() -> None:
         until(lambda: polls(emulator, queued) == 1)
         emulator.settle(queued)
-        assert not deliver(client, queued).duplicate
+        with deliver(client, queued) as event:
+            assert not event.duplicate
         assert deliver(client, queued).duplicate
 
     thread = threading.Thread(target=settle)

@@ -89,8 +89,10 @@ mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod json;
+mod lock;
 mod model;
 mod polling;
+mod recent_ids;
 mod retry;
 #[cfg(test)]
 mod test_snapshots;

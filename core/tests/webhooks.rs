@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use pipevideo::{ErrorKind, Status, Webhook, WebhookReason};
+use pipevideo::{ErrorKind, Status, Webhook, WebhookEvent, WebhookReason};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -115,6 +115,32 @@ fn an_event_is_read_with_all_its_fields() {
     let event = webhook.unwrap_at(unknown, webhook.sign(unknown, "m", at(1000)), at(1000)).unwrap();
     assert_eq!((event.event_type.as_str(), event.generation_id), ("key.revoked", None));
     assert_eq!(event.extra["generationId"], 7);
+}
+
+#[test]
+fn an_acknowledged_event_is_a_duplicate_from_then_on() {
+    let webhook = Webhook::new(SECRETS).unwrap();
+    let unwrap = |webhook: &Webhook, id| {
+        webhook.unwrap_at(BODY, webhook.sign(BODY, id, at(1000)), at(1000)).unwrap()
+    };
+    // Its handler fails, or is still running when the delivery is repeated.
+    let first = unwrap(&webhook, "msg_1");
+    let second = unwrap(&webhook, "msg_1");
+    assert!(!first.duplicate && !second.duplicate);
+    assert_eq!(first, second);
+
+    assert!(first.clone().acknowledge() && second.acknowledge());
+    assert!(!first.duplicate, "it says what was known when the delivery was unwrapped");
+    assert!(unwrap(&webhook, "msg_1").duplicate);
+    assert!(unwrap(&webhook.clone(), "msg_1").duplicate, "clones share what is acknowledged");
+    assert!(!unwrap(&webhook, "msg_2").duplicate);
+    assert!(!unwrap(&Webhook::new(SECRETS).unwrap(), "msg_1").duplicate);
+}
+
+#[test]
+fn an_event_that_was_only_read_cannot_be_acknowledged() {
+    let event = WebhookEvent::read(BODY.as_bytes(), "msg_1", at(1000)).unwrap();
+    assert!(!event.acknowledge());
 }
 
 #[test]

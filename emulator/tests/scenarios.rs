@@ -75,6 +75,8 @@ struct Scenario {
     requests: Option<Requests>,
     events: Option<Vec<Outcome>>,
     #[serde(default)]
+    handler_failures: usize,
+    #[serde(default)]
     files_after: BTreeMap<String, Option<File>>,
 }
 
@@ -220,6 +222,8 @@ impl Scenario {
         }
         let has_receiver = self.events.is_some();
         assert!(has_receiver || self.delivery_faults.is_empty(), "delivery_faults need events");
+        let failures = self.handler_failures;
+        assert!(has_receiver || failures == 0, "handler_failures need events");
     }
 }
 

@@ -35,7 +35,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-from pipevideo import Pipevideo, PipevideoError, WebhookVerificationError
+from pipevideo import Pipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 # The part of a project's settings.py that this server needs.
 settings.configure(
@@ -50,6 +50,13 @@ client = Pipevideo()
 workers = ThreadPoolExecutor(max_workers=32)
 
 
+def handle(event: WebhookEvent) -> None:
+    """The work for an event. This one records the generation, and raises if that fails."""
+    with open("finished.txt", "a") as file:
+        print(event.generation_id, event.status, file=file)
+    print(f"received the webhook of {event.generation_id}", flush=True)
+
+
 @csrf_exempt  # The service has no CSRF token. The signature proves that it is the sender.
 @require_POST
 def webhook(request: HttpRequest) -> HttpResponse:
@@ -59,10 +66,12 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except WebhookVerificationError as error:
         print(f"rejected: {error}", file=sys.stderr)
         return HttpResponse(status=400)
-    # `unwrap` has made the waits poll. The service expects a response within 15 seconds, so do slow
-    # work elsewhere; and it may send a delivery again, so do nothing twice for a duplicate.
-    if not event.duplicate:
-        print(f"received the webhook of {event.generation_id}", flush=True)
+    # `unwrap` has made the waits poll. The block acknowledges the event if it raises nothing. If it
+    # raises, the response is a 500 and the service sends the event again, which is then no duplicate.
+    # The service expects a response within 15 seconds, so do slow work elsewhere.
+    with event:
+        if not event.duplicate:
+            handle(event)
     return HttpResponse(status=204)
 
 

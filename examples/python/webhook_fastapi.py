@@ -32,7 +32,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
-from pipevideo import AsyncPipevideo, PipevideoError, WebhookVerificationError
+from pipevideo import AsyncPipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 
 @asynccontextmanager
@@ -45,6 +45,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
+def handle(event: WebhookEvent) -> None:
+    """The work for an event. This one records the generation, and raises if that fails."""
+    with open("finished.txt", "a") as file:
+        print(event.generation_id, event.status, file=file)
+    print(f"received the webhook of {event.generation_id}", flush=True)
+
+
 @app.post("/webhooks")
 async def webhook(request: Request) -> Response:
     client: AsyncPipevideo = request.app.state.client
@@ -55,10 +62,12 @@ async def webhook(request: Request) -> Response:
     except WebhookVerificationError as error:
         print(f"rejected: {error}", file=sys.stderr)
         return Response(status_code=400)
-    # `unwrap` has made the waits poll. The service expects a response within 15 seconds, so do slow
-    # work elsewhere; and it may send a delivery again, so do nothing twice for a duplicate.
-    if not event.duplicate:
-        print(f"received the webhook of {event.generation_id}", flush=True)
+    # `unwrap` has made the waits poll. The block acknowledges the event if it raises nothing. If it
+    # raises, the response is a 500 and the service sends the event again, which is then no duplicate.
+    # The service expects a response within 15 seconds, so do slow work elsewhere.
+    with event:
+        if not event.duplicate:
+            handle(event)
     return Response(status_code=204)
 
 

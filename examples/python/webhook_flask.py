@@ -31,13 +31,20 @@ from concurrent.futures import ThreadPoolExecutor
 import waitress
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
-from pipevideo import Pipevideo, PipevideoError, WebhookVerificationError
+from pipevideo import Pipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 app = Flask(__name__)
 # One client for all: a webhook that it verifies makes the waits of the workers poll.
 client = Pipevideo()
 # Waits block a thread each, so they have threads of their own and the server's stay free.
 workers = ThreadPoolExecutor(max_workers=32)
+
+
+def handle(event: WebhookEvent) -> None:
+    """The work for an event. This one records the generation, and raises if that fails."""
+    with open("finished.txt", "a") as file:
+        print(event.generation_id, event.status, file=file)
+    print(f"received the webhook of {event.generation_id}", flush=True)
 
 
 @app.post("/webhooks")
@@ -48,10 +55,12 @@ def webhook() -> ResponseReturnValue:
     except WebhookVerificationError as error:
         print(f"rejected: {error}", file=sys.stderr)
         return "", 400
-    # `unwrap` has made the waits poll. The service expects a response within 15 seconds, so do slow
-    # work elsewhere; and it may send a delivery again, so do nothing twice for a duplicate.
-    if not event.duplicate:
-        print(f"received the webhook of {event.generation_id}", flush=True)
+    # `unwrap` has made the waits poll. The block acknowledges the event if it raises nothing. If it
+    # raises, the response is a 500 and the service sends the event again, which is then no duplicate.
+    # The service expects a response within 15 seconds, so do slow work elsewhere.
+    with event:
+        if not event.duplicate:
+            handle(event)
     return "", 204
 
 

@@ -57,10 +57,11 @@ def receive(port: int) -> None:
         except WebhookVerificationError as error:
             print(f"rejected: {error}", file=sys.stderr)
             return Response(status_code=400)
-        if event.generation_id is not None:
-            # If Redis cannot be reached, the response is a 500 and the service delivers again. To
-            # publish an event twice costs a poll and does no harm.
-            await connection.publish(CHANNEL, event.generation_id)
+        # If Redis cannot be reached, the block raises and does not acknowledge the event. The response
+        # is a 500, and the service sends the event again.
+        async with event:
+            if event.generation_id is not None and not event.duplicate:
+                await connection.publish(CHANNEL, event.generation_id)
         return Response(status_code=204)
 
     with socket.create_server(("127.0.0.1", port)) as listener:

@@ -20,10 +20,18 @@ class Webhooks:
 
         `body` is the raw body, `headers` are those of any framework: see `Webhook.unwrap`. The call
         does not block, so it may be made on an event loop. An event never ends a wait by itself: the
-        poll decides. A delivery that this client received before has `duplicate` set.
+        poll decides.
+
+        Acknowledge the event when it is handled: with `event.acknowledge()`, or by handling it in a
+        `with` block, which does so if it raises nothing. A later delivery of it has `duplicate` set;
+        that of an event whose handler failed has not.
+
+            with client.webhooks.unwrap(body, headers) as event:
+                if not event.duplicate:
+                    save(event)
 
         Raises `WebhookVerificationError` for a delivery that is not genuine or not readable. Respond
-        to it with status 400, and with 2xx to everything else.
+        to it with status 400.
         """
         return self._native.unwrap_webhook(body, headers)
 

@@ -399,6 +399,7 @@ impl ClientBuilder {
                 .collect(),
         };
         let state = ClientState::of(identity);
+        let webhook = webhook.map(|webhook| webhook.sharing(&state.acknowledged));
         Ok(Client {
             inner: Arc::new(ClientInner {
                 config: self.config,

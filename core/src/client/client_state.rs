@@ -10,18 +10,20 @@ use super::inbox::Inbox;
 use super::key::KeyIdentity;
 use super::limiter::Limiter;
 use super::lock::lock;
-use super::recent_ids::RecentIds;
 use super::subscription::{Command, DriverId, Drivers};
 use crate::polling::budget::RateLimit;
 use crate::polling::forecast::Forecast;
+use crate::recent_ids::RecentIds;
+use crate::webhook::Acknowledged;
 use crate::wire::BaseUrl;
 
 /// The state that all clients with the same key, base URL and rate limit share.
 pub(crate) struct ClientState {
     pub(crate) limiter: Arc<Limiter>,
     /// The generations that this process has created, and when.
-    pub(crate) created: Mutex<RecentIds>,
+    pub(crate) created: Mutex<RecentIds<Duration>>,
     pub(crate) inbox: Mutex<Inbox>,
+    pub(crate) acknowledged: Arc<Acknowledged>,
     pub(crate) drivers: Drivers,
     /// What the last driver that ended has learned: waits often come one after another.
     forecast: Mutex<Option<Forecast>>,
@@ -52,6 +54,7 @@ impl ClientState {
                 limiter: Arc::new(Limiter::new(rate_limit)),
                 created: Mutex::default(),
                 inbox: Mutex::default(),
+                acknowledged: Arc::default(),
                 drivers: Drivers::default(),
                 forecast: Mutex::default(),
             });

@@ -12,8 +12,6 @@ mod generate;
 mod inbox;
 mod key;
 mod limiter;
-mod lock;
-mod recent_ids;
 mod reqwest;
 mod responses;
 mod submission;
@@ -51,6 +49,7 @@ pub use wait::{Wait, Watch};
 pub use webhooks::Webhooks;
 
 use crate::error::Error;
+use crate::lock;
 use crate::model::GenerationRequest;
 use crate::webhook::Webhook;
 

@@ -1,5 +1,7 @@
 //! Webhooks at the current time, and the waits that they wake.
 
+use std::time::SystemTime;
+
 use super::lock::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
@@ -45,8 +47,9 @@ impl Webhooks<'_> {
     /// generation, which poll it at once.
     ///
     /// An event never ends a wait by itself: the response to the poll does. An event that arrives
-    /// before its wait has begun is kept for the client's deadline. A repeated delivery is marked as
-    /// [`duplicate`](WebhookEvent::duplicate) and wakes nothing.
+    /// before its wait has begun is kept for the client's deadline. [Acknowledge](WebhookEvent::acknowledge)
+    /// the event once it has been handled: a later delivery of it is then marked as
+    /// [`duplicate`](WebhookEvent::duplicate), and wakes nothing.
     ///
     /// # Errors
     /// [`ErrorKind::WebhookVerification`] as in [`Webhook::unwrap`];
@@ -55,26 +58,40 @@ impl Webhooks<'_> {
     /// ```no_run
     /// # fn example(client: pipevideo::Client, headers: pipevideo::HeaderMap, body: &[u8]) -> u16 {
     /// // In a handler of any web framework, with the raw bytes of the body:
-    /// match client.webhooks().unwrap(body, &headers) {
-    ///     Ok(_event) => 204,
-    ///     Err(_) => 400,
+    /// let Ok(event) = client.webhooks().unwrap(body, &headers) else { return 400 };
+    /// if !event.duplicate && save(&event).is_err() {
+    ///     return 500; // The service delivers the event again, and that is no duplicate.
     /// }
+    /// event.acknowledge();
+    /// 204
     /// # }
+    /// # fn save(_event: &pipevideo::WebhookEvent) -> std::io::Result<()> { Ok(()) }
     /// ```
     pub fn unwrap<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         body: impl AsRef<[u8]>,
         headers: impl IntoIterator<Item = (N, V)>,
     ) -> Result<WebhookEvent, Error> {
-        let inner = &self.client.inner;
-        let Some(webhook) = &inner.webhook else {
+        self.unwrap_at(body, headers, clock::wall())
+    }
+
+    /// Does what [`unwrap`](Self::unwrap) does, with the delivery verified at the given time.
+    ///
+    /// # Errors
+    /// Those of [`unwrap`](Self::unwrap).
+    pub fn unwrap_at<N: AsRef<str>, V: AsRef<[u8]>>(
+        &self,
+        body: impl AsRef<[u8]>,
+        headers: impl IntoIterator<Item = (N, V)>,
+        now: SystemTime,
+    ) -> Result<WebhookEvent, Error> {
+        let Some(webhook) = &self.client.inner.webhook else {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "the client has no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         };
-        let mut event = webhook.unwrap(body, headers)?;
-        event.duplicate = !lock(&inner.state.inbox).deliveries.insert(&event.id, clock::now());
+        let event = webhook.unwrap_at(body, headers, now)?;
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
         }
@@ -100,7 +117,7 @@ impl Webhooks<'_> {
     pub fn wake(&self, generation_id: &str) {
         let inner = &self.client.inner;
         let until = clock::now().saturating_add(inner.config.deadline);
-        lock(&inner.state.inbox).ended.insert(generation_id, until);
+        lock(&inner.state.inbox).insert(generation_id, until);
         // A text that cannot be an id has no waits.
         if let Ok(id) = GenerationId::parse(generation_id) {
             inner.state.drivers.wake(&id);

@@ -1,9 +1,11 @@
 //! The event in a webhook delivery.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::acknowledged::Acknowledged;
 use super::verify::rejected;
 use crate::error::{Error, WebhookReason};
 use crate::model::{Status, shown};
@@ -12,8 +14,9 @@ use crate::model::{Status, shown};
 ///
 /// Events of types that this library does not know are read as well. The service may deliver an
 /// event more than once and in any order; all deliveries of an event have the same
-/// [`id`](Self::id).
-#[derive(Clone, PartialEq)]
+/// [`id`](Self::id). [Acknowledge](Self::acknowledge) an event when it has been handled, so that
+/// later deliveries of it are [duplicates](Self::duplicate).
+#[derive(Clone)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[non_exhaustive]
 pub struct WebhookEvent {
@@ -31,11 +34,41 @@ pub struct WebhookEvent {
     pub output_video_url: Option<String>,
     /// Why the generation failed, if it did. It may quote the prompt.
     pub error_message: Option<String>,
-    /// Whether this client has received the event before; this time it woke no wait. Always false if
-    /// the delivery was verified without a client.
+    /// Whether an earlier delivery of the event was [acknowledged](Self::acknowledge) before this one
+    /// was unwrapped. A duplicate wakes no wait.
     pub duplicate: bool,
     /// The fields that this library does not know or could not read.
     pub extra: Map<String, Value>,
+    /// Where the event is acknowledged; `None` if it was only read.
+    pub(super) acknowledged: Option<Arc<Acknowledged>>,
+}
+
+/// Compares what was delivered, not where it is acknowledged.
+impl PartialEq for WebhookEvent {
+    fn eq(&self, other: &Self) -> bool {
+        // A new field is an error here until it is compared or left out.
+        let Self {
+            id,
+            timestamp,
+            event_type,
+            generation_id,
+            status,
+            output_video_url,
+            error_message,
+            duplicate,
+            extra,
+            acknowledged: _,
+        } = self;
+        *id == other.id
+            && *timestamp == other.timestamp
+            && *event_type == other.event_type
+            && *generation_id == other.generation_id
+            && *status == other.status
+            && *output_video_url == other.output_video_url
+            && *error_message == other.error_message
+            && *duplicate == other.duplicate
+            && *extra == other.extra
+    }
 }
 
 shown::debug!(WebhookEvent {
@@ -43,7 +76,41 @@ shown::debug!(WebhookEvent {
 } hidden { error_message, extra } urls { output_video_url });
 
 impl WebhookEvent {
+    /// Records that the event has been handled: later deliveries of it are
+    /// [duplicates](Self::duplicate).
+    ///
+    /// Call it when the handler has succeeded, and not before: the service repeats a delivery whose
+    /// handler fails, and the repeated one should be handled. Any clone may be acknowledged, any
+    /// number of times. The clients of a process that share a key, a base URL and a rate limit share
+    /// the record, and so do the clones of a [`Webhook`](crate::Webhook). It holds the last 10,000
+    /// events and ends with the process.
+    ///
+    /// Returns false, and does nothing, if the event was made by [`read`](Self::read).
+    ///
+    /// ```
+    /// # use pipevideo::Webhook;
+    /// # use std::time::SystemTime;
+    /// # let (webhook, now) = (Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])?, SystemTime::UNIX_EPOCH);
+    /// # let body = br#"{"eventType":"video.generation.completed"}"#;
+    /// # let headers = webhook.sign(body, "msg_1", now);
+    /// let event = webhook.unwrap_at(body, headers.clone(), now)?;
+    /// if !event.duplicate {
+    ///     // Handle the event. If that fails, return here without acknowledging it.
+    /// }
+    /// event.acknowledge();
+    /// assert!(webhook.unwrap_at(body, headers, now)?.duplicate);
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    pub fn acknowledge(&self) -> bool {
+        let Some(acknowledged) = &self.acknowledged else { return false };
+        acknowledged.insert(&self.id);
+        true
+    }
+
     /// Reads the body of a delivery that has been verified already, such as one from a queue.
+    ///
+    /// The event cannot be [acknowledged](Self::acknowledge): that is up to the process that received
+    /// it, once it is in the queue.
     ///
     /// # Errors
     /// [`ErrorKind::WebhookVerification`](crate::ErrorKind::WebhookVerification) if the body is not an
@@ -72,6 +139,7 @@ impl WebhookEvent {
             error_message: None,
             duplicate: false,
             extra: Map::new(),
+            acknowledged: None,
         };
         for (name, value) in fields {
             let known = match name.as_str() {

@@ -1,12 +1,15 @@
 //! Webhooks: the service reports that a generation has ended.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
+mod acknowledged;
 mod event;
 mod verify;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use acknowledged::Acknowledged;
 pub use event::WebhookEvent;
 use verify::Secret;
 
@@ -16,6 +19,9 @@ use crate::error::{Error, ErrorKind};
 ///
 /// Pass every secret that is in use: after a rotation the service signs with both the old and the
 /// new one for a day.
+///
+/// Make one and keep it: it and its clones recognize repeated deliveries by the events that were
+/// [acknowledged](WebhookEvent::acknowledge).
 ///
 /// ```
 /// use pipevideo::Webhook;
@@ -33,6 +39,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone)]
 pub struct Webhook {
     secrets: Vec<Secret>,
+    acknowledged: Arc<Acknowledged>,
 }
 
 impl Webhook {
@@ -53,7 +60,13 @@ impl Webhook {
                 "no webhook secret is configured. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         }
-        Ok(Self { secrets })
+        Ok(Self { secrets, acknowledged: Arc::default() })
+    }
+
+    /// The same verifier with the record of a client's state.
+    #[cfg(feature = "client")]
+    pub(crate) fn sharing(self, acknowledged: &Arc<Acknowledged>) -> Self {
+        Self { acknowledged: acknowledged.clone(), ..self }
     }
 
     /// Verifies a delivery at the given time and reads its event.
@@ -79,7 +92,10 @@ impl Webhook {
     ) -> Result<WebhookEvent, Error> {
         let body = body.as_ref();
         let signed = verify::verify(&self.secrets, body, headers, now)?;
-        WebhookEvent::read(body, signed.id, signed.timestamp)
+        let mut event = WebhookEvent::read(body, signed.id, signed.timestamp)?;
+        event.duplicate = self.acknowledged.contains(&event.id);
+        event.acknowledged = Some(self.acknowledged.clone());
+        Ok(event)
     }
 
     /// Signs a body as the service does and returns the three headers, for tests.

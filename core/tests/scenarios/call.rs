@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use pipevideo::{
     AccountUsage, App, Client, Detail, Download, EngineCatalog, Error, ErrorKind, Generation,
     GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, TokenError,
-    Update,
+    Update, WebhookEvent,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -32,12 +32,14 @@ pub(crate) enum Returned {
     Generation(Box<Generation>),
     Value(Value),
     Updates(Vec<Update>),
+    Event(Box<WebhookEvent>),
 }
 
 /// The results of the named calls, and the webhook secrets of the client.
 #[derive(Default)]
 pub(crate) struct Results {
     generations: HashMap<String, Generation>,
+    events: HashMap<String, WebhookEvent>,
     errors: HashMap<String, Error>,
     pub(crate) webhook_secrets: Value,
 }
@@ -47,6 +49,9 @@ impl Results {
         match result {
             Ok(Returned::Generation(generation)) => {
                 self.generations.insert(name, *generation);
+            }
+            Ok(Returned::Event(event)) => {
+                self.events.insert(name, *event);
             }
             Err(error) => {
                 self.errors.insert(name, error);
@@ -162,6 +167,7 @@ impl Call {
         let deadline = self.args.get("deadline").map(seconds);
         let responses = client.responses();
         let generation = |generation| Returned::Generation(Box::new(generation));
+        let event = |event| Returned::Event(Box::new(event));
         match self.operation.as_str() {
             "responses.create" => responses.create(self.request(folder)?).await.map(generation),
             "responses.retrieve" => responses.retrieve(id()).await.map(generation),
@@ -196,11 +202,14 @@ impl Call {
                 Ok(Returned::Value(shown.collect()))
             }
             "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
-            "webhook.unwrap" => webhooks::unwrap(&self.args).map(Returned::Value),
+            "webhook.unwrap" => webhooks::unwrap(&self.args).map(event),
             "webhook.sign" => webhooks::sign(&self.args).map(Returned::Value),
             "webhooks.unwrap" => {
-                webhooks::unwrap_by_client(client, &results.webhook_secrets, &self.args)
-                    .map(Returned::Value)
+                webhooks::unwrap_by_client(client, &results.webhook_secrets, &self.args).map(event)
+            }
+            "event.acknowledge" => {
+                assert!(results.events[named("event").unwrap()].acknowledge());
+                Ok(Returned::Value(Value::Null))
             }
             "usage.retrieve" => client.usage().retrieve().await.map(|u| Returned::Value(usage(&u))),
             other => panic!("this runner does not know the operation {other}"),
@@ -265,6 +274,7 @@ pub(crate) fn shown(result: &Result<Returned, Error>) -> Result<Value, Value> {
         Ok(Returned::Generation(generation)) => Ok(shown_generation(generation)),
         Ok(Returned::Value(value)) => Ok(value.clone()),
         Ok(Returned::Updates(updates)) => Ok(updates.iter().map(shown_update).collect()),
+        Ok(Returned::Event(event)) => Ok(webhooks::shown(event)),
         Err(error) => Err(shown_error(error)),
     }
 }

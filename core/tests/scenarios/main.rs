@@ -49,6 +49,8 @@ struct Scenario {
     requests: Option<Value>,
     events: Option<Vec<Value>>,
     #[serde(default)]
+    handler_failures: usize,
+    #[serde(default)]
     files_after: Map<String, Value>,
 }
 
@@ -142,7 +144,7 @@ async fn run(scenario: Scenario) -> Result<(), String> {
             let mut results = Results::default();
             results.webhook_secrets = scenario.client.get("webhook_secrets").cloned().into();
             if scenario.events.is_some() {
-                let started = Receiver::start(client.clone()).await;
+                let started = Receiver::start(client.clone(), scenario.handler_failures).await;
                 let endpoint = WebhookEndpoint::to(&started.url);
                 emulator.set_webhook(endpoint).map_err(|e| e.to_string())?;
                 receiver = Some(started);

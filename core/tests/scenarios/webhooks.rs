@@ -26,16 +26,18 @@ pub(crate) struct Receiver {
 
 struct Taken {
     client: Client,
+    /// How many of the first deliveries the handler fails to handle.
+    handler_failures: usize,
     events: Mutex<Vec<Result<Value, Value>>>,
     count: watch::Sender<usize>,
 }
 
 impl Receiver {
-    pub(crate) async fn start(client: Client) -> Self {
+    pub(crate) async fn start(client: Client, handler_failures: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks", listener.local_addr().unwrap());
         let count = watch::Sender::new(0);
-        let taken = Arc::new(Taken { client, events: Mutex::default(), count });
+        let taken = Arc::new(Taken { client, handler_failures, events: Mutex::default(), count });
         let serving = taken.clone();
         let server = tokio::spawn(async move {
             loop {
@@ -74,9 +76,17 @@ impl Taken {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let event = self.client.webhooks().unwrap(&body, &head.headers);
-        let status = if event.is_ok() { 204 } else { 400 };
-        let shown = event.map(|event| shown(&event)).map_err(|e| super::call::shown_error(&e));
-        self.events.lock().unwrap().push(shown);
+        let mut events = self.events.lock().unwrap();
+        let status = match &event {
+            Ok(_) if events.len() < self.handler_failures => 500,
+            Ok(event) => {
+                event.acknowledge();
+                204
+            }
+            Err(_) => 400,
+        };
+        events.push(event.map(|event| shown(&event)).map_err(|e| super::call::shown_error(&e)));
+        drop(events);
         self.count.send_modify(|count| *count += 1);
         Ok(Response::builder().status(status).body(Full::default()).unwrap())
     }
@@ -110,12 +120,12 @@ fn secrets(value: &Value) -> Vec<&str> {
 }
 
 /// `webhook.unwrap`, at the time of the scenario.
-pub(crate) fn unwrap(args: &Map<String, Value>) -> Result<Value, Error> {
+pub(crate) fn unwrap(args: &Map<String, Value>) -> Result<WebhookEvent, Error> {
     let webhook = Webhook::new(secrets(&args["secrets"]))?;
     let headers = args["headers"].as_object().unwrap().iter();
     let headers = headers.map(|(name, value)| (name, value.as_str().unwrap()));
     let body = args["body"].as_str().unwrap();
-    webhook.unwrap_at(body, headers, time_of(&args["now"])).map(|event| shown(&event))
+    webhook.unwrap_at(body, headers, time_of(&args["now"]))
 }
 
 /// `webhooks.unwrap`, which uses the current time: the delivery is moved to it.
@@ -123,10 +133,10 @@ pub(crate) fn unwrap_by_client(
     client: &Client,
     own: &Value,
     args: &Map<String, Value>,
-) -> Result<Value, Error> {
+) -> Result<WebhookEvent, Error> {
     let headers = moved(args, &secrets(own));
     let body = args["body"].as_str().unwrap();
-    client.webhooks().unwrap(body, headers).map(|event| shown(&event))
+    client.webhooks().unwrap(body, headers)
 }
 
 /// The headers as if `now` were the current time: the timestamp is moved, and a signature that was

@@ -7,7 +7,7 @@ use super::fake::{Fake, Reply, shows};
 use super::*;
 use crate::client::clock;
 use crate::error::ErrorKind;
-use crate::webhook::Webhook;
+use crate::webhook::{Webhook, WebhookEvent};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -15,13 +15,13 @@ fn relying(fake: &Fake) -> Client {
     build(fake, Client::builder().webhook_secrets([SECRET]))
 }
 
-/// Delivers a webhook that reports the end of a generation. Returns whether it is a duplicate.
-fn deliver(client: &Client, delivery: &str, generation: &str, status: &str) -> bool {
+/// Delivers a webhook that reports the end of a generation.
+fn deliver(client: &Client, delivery: &str, generation: &str, status: &str) -> WebhookEvent {
     let body = format!(
         r#"{{"eventType":"video.generation.completed","generationId":"{generation}","status":"{status}"}}"#
     );
     let headers = Webhook::new([SECRET]).unwrap().sign(&body, delivery, clock::wall());
-    client.webhooks().unwrap(&body, headers).unwrap().duplicate
+    client.webhooks().unwrap(&body, headers).unwrap()
 }
 
 fn times(fake: &Fake) -> Vec<u64> {
@@ -34,7 +34,7 @@ async fn an_event_makes_a_poll_due_at_once() {
     let client = relying(&fake);
     let updates = tokio::spawn(client.responses().watch("gen_1").try_collect::<Vec<_>>());
     tokio::time::sleep(S * 25).await;
-    assert!(!deliver(&client, "msg_1", "gen_1", "completed"));
+    assert!(!deliver(&client, "msg_1", "gen_1", "completed").duplicate);
     let updates = updates.await.unwrap().unwrap();
     assert_eq!(times(&fake), [0, 25]);
     let via: Vec<_> = updates.iter().map(|update| update.via.as_str()).collect();
@@ -108,7 +108,7 @@ async fn an_event_that_the_service_contradicts_ends_no_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_changes_nothing() {
+async fn a_delivery_of_an_acknowledged_event_changes_nothing() {
     let fake = Fake::new(|_, _| shows("in_progress"));
     let client = relying(&fake);
     let wait = tokio::spawn(client.responses().wait("gen_1").deadline(S * 50).into_future());
@@ -116,10 +116,44 @@ async fn a_duplicate_changes_nothing() {
         [(10, "msg_1", false), (10, "msg_1", true), (10, "msg_2", false)]
     {
         tokio::time::sleep(S * pause).await;
-        assert_eq!(deliver(&client, delivery, "gen_1", "completed"), duplicate);
+        let event = deliver(&client, delivery, "gen_1", "completed");
+        assert_eq!(event.duplicate, duplicate);
+        event.acknowledge();
     }
     assert_eq!(wait.await.unwrap().unwrap_err().kind(), ErrorKind::WaitTimeout);
     assert_eq!(times(&fake), [0, 10, 30, 50]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_was_not_acknowledged_is_no_duplicate_and_wakes_again() {
+    let fake = Fake::new(|_, _| shows("in_progress"));
+    let client = relying(&fake);
+    let wait = tokio::spawn(client.responses().wait("gen_1").deadline(S * 50).into_future());
+    for _ in 0..2 {
+        tokio::time::sleep(S * 10).await;
+        assert!(!deliver(&client, "msg_1", "gen_1", "completed").duplicate);
+    }
+    wait.await.unwrap().unwrap_err();
+    assert_eq!(times(&fake), [0, 10, 20, 50]);
+}
+
+#[tokio::test]
+async fn clients_of_one_key_share_what_is_acknowledged() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let build = |key: &str| {
+        let builder = Client::builder().webhook_secrets([SECRET]).api_key(key);
+        let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+        builder.build_with(base, fake.transport()).unwrap()
+    };
+    let [one, same, other] = ["pv_acknowledges", "pv_acknowledges", "pv_other"].map(build);
+    let is_duplicate = |client: &Client| deliver(client, "msg_1", "gen_1", "completed").duplicate;
+    let event = deliver(&one, "msg_1", "gen_1", "completed");
+    assert!(!is_duplicate(&same), "it is still being handled");
+    assert!(event.acknowledge());
+    assert!(is_duplicate(&one) && is_duplicate(&same) && is_duplicate(&one.clone()));
+    assert!(!is_duplicate(&other));
+    drop((one, same));
+    assert!(event.acknowledge(), "an event may outlive its client");
 }
 
 #[tokio::test(start_paused = true)]
