@@ -260,7 +260,13 @@ export interface Webhooks {
    * once.
    *
    * Pass the raw body: in Express `express.raw({ type: () => true, limit: '1mb' })` and `req.body ?? ''`, in
-   * Next.js `await request.arrayBuffer()`. Respond with 2xx at once, or with 400 to a `WebhookVerificationError`.
+   * Next.js `await request.arrayBuffer()`. Respond with 400 to a `WebhookVerificationError`. Otherwise handle the event,
+   * acknowledge it, and respond with 2xx within 15 seconds:
+   *
+   * @example
+   * const event = client.webhooks.unwrap(body, headers);
+   * if (!event.duplicate) await save(event); // If it throws, the service delivers the event again.
+   * event.acknowledge();
    */
   unwrap(body: RawBody, headers: HeadersLike): WebhookEvent;
 
@@ -311,7 +317,10 @@ export class Pipevideo implements AsyncDisposable {
 
 export default Pipevideo;
 
-/** Verifies webhook deliveries without a client. */
+/**
+ * Verifies webhook deliveries without a client. Make one and keep it: it recognizes repeated deliveries by the events
+ * that were acknowledged.
+ */
 export class Webhook {
   /** Takes the signing secrets, each `whsec_…`. Throws a `ConfigurationError` for an invalid one. */
   constructor(secrets: string | readonly string[]);

@@ -183,7 +183,7 @@ class Webhooks {
   }
 
   unwrap(body, headers) {
-    return unwrap(body, headers, (bytes, pairs) => this.#open().unwrap(bytes, pairs));
+    return unwrap(body, headers, (...given) => this.#open().unwrap(...given));
   }
 
   wake(generationId) {

@@ -191,8 +191,24 @@ export interface WebhookEvent {
   readonly outputVideoUrl: string | null;
   /** Why the generation failed, if it did. It may quote the prompt. */
   readonly errorMessage: string | null;
-  /** Whether the client has already received this delivery. A duplicate has no effect on waits. */
+  /**
+   * Whether an earlier delivery of this event was acknowledged before this one was unwrapped. A duplicate has no
+   * effect on waits.
+   */
   readonly duplicate: boolean;
   /** The JSON of the body. */
   readonly raw: Readonly<Record<string, Json>>;
+
+  /**
+   * Records that the event has been handled: later deliveries of it are duplicates.
+   *
+   * Call it when the handler has succeeded, and not before: the service repeats a delivery whose handler fails, and the
+   * repeated one is to be handled. It can be called more than once. Clients with the same key share the record, which
+   * holds the last 10,000 events of this process.
+   *
+   * The property is not enumerable. Copies by JSON, spread syntax or `structuredClone` lack it: acknowledge the event
+   * that `unwrap` returned. There is no `[Symbol.dispose]`, because `using` does not know whether its block threw: it
+   * would acknowledge an event whose handler failed.
+   */
+  readonly acknowledge: () => void;
 }

@@ -101,9 +101,11 @@ function candidates(text) {
   return recentRequests(JSON.parse(text)).recentRequests;
 }
 
-function event(text, body) {
+/** Makes an event. `acknowledge` is not enumerable: JSON, spreading and `structuredClone` see a plain object. */
+function event(text, body, acknowledge) {
   const view = JSON.parse(text);
   view.timestamp = date(view.timestamp);
+  Object.defineProperty(view, 'acknowledge', { value: acknowledge, configurable: true, writable: true });
   return withRaw(view, Buffer.from(body).toString());
 }
 

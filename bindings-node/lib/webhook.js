@@ -8,13 +8,14 @@ const values = require('./values.js');
 const { InvalidRequestError, make } = require('./errors.js');
 const { secrets: secretsOf } = require('./options.js');
 
-/** Returns the event of a delivery, or throws why it is not genuine. `verify` takes the body's bytes and the
- * headers as alternating names and values; it returns the event as JSON, or an error as an array of one. */
+/** Returns the event of a delivery, or throws why it is not genuine. `verify` takes the body's bytes, the headers as
+ * alternating names and values, and the time; it returns the native event, or an error as JSON. */
 function unwrap(body, headers, verify) {
   const bytes = check.rawBody(body);
-  const text = verify(bytes, check.headerPairs('headers', headers));
-  if (!text.startsWith('[')) return values.event(text, bytes);
-  throw make(text.slice(1, -1), unwrap);
+  // The time is JavaScript's own, so that tests with fake timers can set it.
+  const unwrapped = verify(bytes, check.headerPairs('headers', headers), Date.now());
+  if (typeof unwrapped === 'string') throw make(unwrapped, unwrap);
+  return values.event(unwrapped.json(), bytes, () => unwrapped.acknowledge());
 }
 
 /** The latest time that a `Date` can hold, by ECMA-262. */
@@ -48,7 +49,7 @@ class Webhook {
   }
 
   unwrap(body, headers) {
-    return unwrap(body, headers, (bytes, pairs) => this.#verifier.unwrap(bytes, pairs));
+    return unwrap(body, headers, (...given) => this.#verifier.unwrap(...given));
   }
 
   sign(body, options = {}) {

@@ -15,7 +15,7 @@ use crate::options;
 use crate::request;
 use crate::values::{self, Value, duration, time};
 use crate::watch::Watch;
-use crate::webhook;
+use crate::webhook::{self, UnwrappedEvent};
 
 /// The native half of `Pipevideo`. `lib/` has checked the types of all arguments.
 #[napi]
@@ -244,11 +244,16 @@ impl NativeClient {
         })
     }
 
-    /// Returns the event as JSON, or the error as JSON in an array of one.
+    /// Returns the event, or the error as JSON; `now` is in milliseconds since 1970.
     #[napi]
-    pub fn unwrap(&self, body: &[u8], headers: Vec<String>) -> Result<String> {
-        let client = self.client()?;
-        Ok(webhook::unwrapped(client.webhooks().unwrap(body, webhook::pairs(&headers))))
+    pub fn unwrap(
+        &self,
+        body: &[u8],
+        headers: Vec<String>,
+        now: f64,
+    ) -> Result<Either<UnwrappedEvent, String>> {
+        let (client, headers) = (self.client()?, webhook::pairs(&headers));
+        Ok(webhook::unwrapped(client.webhooks().unwrap_at(body, headers, values::time(now))))
     }
 
     #[napi]

@@ -24,10 +24,15 @@ pub(crate) fn verifier(secrets: Vec<String>) -> Either<Verifier, String> {
 #[barrier]
 #[napi]
 impl Verifier {
-    /// Returns the event as JSON, or the error as JSON in an array of one.
+    /// Returns the event, or the error as JSON; `now` is in milliseconds since 1970.
     #[napi]
-    pub fn unwrap(&self, body: &[u8], headers: Vec<String>) -> String {
-        unwrapped(self.0.unwrap(body, pairs(&headers)))
+    pub fn unwrap(
+        &self,
+        body: &[u8],
+        headers: Vec<String>,
+        now: f64,
+    ) -> Either<UnwrappedEvent, String> {
+        unwrapped(self.0.unwrap_at(body, pairs(&headers), values::time(now)))
     }
 
     /// Returns the names and values of the headers in turn; `timestamp` is in milliseconds since 1970.
@@ -38,10 +43,29 @@ impl Verifier {
     }
 }
 
-pub(crate) fn unwrapped(result: Result<WebhookEvent, Error>) -> String {
+/// An event that can be acknowledged.
+#[napi]
+pub struct UnwrappedEvent(WebhookEvent);
+
+#[barrier]
+#[napi]
+impl UnwrappedEvent {
+    /// Returns the event as JSON.
+    #[napi]
+    pub fn json(&self) -> String {
+        values::event(&self.0)
+    }
+
+    #[napi]
+    pub fn acknowledge(&self) {
+        self.0.acknowledge();
+    }
+}
+
+pub(crate) fn unwrapped(result: Result<WebhookEvent, Error>) -> Either<UnwrappedEvent, String> {
     match result {
-        Ok(event) => values::event(&event),
-        Err(error) => format!("[{}]", errors::to_json(&error)),
+        Ok(event) => Either::A(UnwrappedEvent(event)),
+        Err(error) => Either::B(errors::to_json(&error)),
     }
 }
 

@@ -31,8 +31,8 @@ export function run(emulator, cwd, name, ...given) {
 }
 
 /** Starts an example that is a server, and stops it when the test ends. */
-export async function serve(context, emulator, more, name, ...given) {
-  const { child, output, ended } = start(emulator, undefined, more, name, ...given);
+export async function serve(context, emulator, cwd, more, name, ...given) {
+  const { child, output, ended } = start(emulator, cwd, more, name, ...given);
   context.after(async () => {
     child.kill();
     await ended;

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Readable } from 'node:stream';
@@ -148,6 +149,24 @@ async function checkDeliveries(emulator, url, output) {
   assert.equal(output().stderr.match(/^rejected: .*signature/gm)?.length, 1, output().stderr);
 }
 
+/** Checks that an event is handled by a repeated delivery if the first handler failed. It fails while the file that it
+ * writes is a directory. */
+async function checkFailingHandler(emulator, cwd) {
+  const file = join(cwd, 'finished.txt');
+  await rm(file);
+  await mkdir(file);
+  const before = emulator.deliveries().length;
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  emulator.settle(id);
+  await until(() => emulator.deliveries().length > before);
+  await rmdir(file);
+  await until(() => emulator.deliveries().at(-1).answered === 204);
+  const statuses = emulator.deliveries().map(({ answered }) => answered);
+  assert.ok(statuses.length > before + 1);
+  assert.ok(statuses.slice(before, -1).every((status) => status === 500), String(statuses));
+  assert.equal(await readFile(file, 'utf8'), `${id} completed\n`);
+}
+
 /** Checks that requests that are not deliveries get a 400 without any internal detail. */
 async function checkStrangeRequests(url) {
   const json = 'application/json';
@@ -183,14 +202,17 @@ describe('webhook receivers', () => {
   for (const framework of ['express', 'fastify']) {
     test(framework, async (context) => {
       const emulator = await emulatorWithWebhooks(context);
+      const cwd = await folder(context);
       const server = await serve(
         context,
         emulator,
+        cwd,
         { PIPEVIDEO_WEBHOOK_SECRET: SECRET },
         `webhook-${framework}.mjs`,
         '0',
       );
       await checkDeliveries(emulator, server.url, server.output);
+      await checkFailingHandler(emulator, cwd);
       await checkStrangeRequests(server.url);
       await checkLargeDelivery(server.url);
     });
@@ -205,6 +227,10 @@ describe('webhook receivers', () => {
       webhookSecrets: SECRET,
     });
     globalThis.pipevideoClient = client;
+    const before = process.cwd();
+    context.after(() => process.chdir(before));
+    const cwd = await folder(context);
+    process.chdir(cwd);
     const routes = {
       '/webhooks': await import('../../examples/node/webhook-next/app/webhooks/route.js'),
       '/videos': await import('../../examples/node/webhook-next/app/videos/route.js'),
@@ -217,13 +243,15 @@ describe('webhook receivers', () => {
       const body = Readable.toWeb(incoming);
       const { method, headers, url } = incoming;
       const request = new Request(`http://localhost${url}`, { method, headers, body, duplex: 'half' });
-      const response = await routes[url].POST(request);
+      const failed = () => new Response(null, { status: 500 });
+      const response = await routes[url].POST(request).catch(failed);
       outgoing.writeHead(response.status).end(await response.text());
     }).listen(0, '127.0.0.1');
     context.after(() => server.close());
     await once(server, 'listening');
     const url = `http://127.0.0.1:${server.address().port}`;
     await checkDeliveries(emulator, url, () => printed);
+    await checkFailingHandler(emulator, cwd);
     await checkStrangeRequests(url);
     await checkLargeDelivery(url);
 
@@ -237,12 +265,43 @@ describe('webhook receivers', () => {
   const url = process.env.PIPEVIDEO_TEST_REDIS_URL;
   const skip =
     url === undefined && 'PIPEVIDEO_TEST_REDIS_URL is not set; cargo xtask test node starts a Redis server';
+  test('an event that Redis did not take is published by a later delivery', { skip }, async (context) => {
+    const { createClient } = createRequire(join(EXAMPLES, 'package.json'))('redis');
+    const emulator = await emulatorWithWebhooks(context);
+    const server = await createClient({ url }).connect();
+    const subscription = await server.duplicate().connect();
+    context.after(async () => {
+      await server.sendCommand(['ACL', 'DELUSER', 'receiver']);
+      server.destroy();
+      subscription.destroy();
+    });
+    // The receiver may not publish at first.
+    const user = ['ACL', 'SETUSER', 'receiver', 'on', '>secret', '+@all'];
+    await server.sendCommand([...user, 'resetchannels']);
+    const published = [];
+    await subscription.subscribe('pipevideo:ended', (id) => published.push(id));
+
+    const REDIS_URL = url.replace('://', '://receiver:secret@');
+    const environment = { PIPEVIDEO_WEBHOOK_SECRET: SECRET, REDIS_URL };
+    const receiver = await serve(context, emulator, undefined, environment, 'webhook-redis.mjs', 'receive', '0');
+    emulator.setWebhook(`${receiver.url}/webhooks`);
+    const id = emulator.addGeneration({ polls: ['queued'] });
+    emulator.settle(id);
+    await until(() => emulator.deliveries().length >= 1);
+    await server.sendCommand([...user, 'allchannels']);
+    await until(() => emulator.deliveries().at(-1).answered === 204);
+    const statuses = emulator.deliveries().map(({ answered }) => answered);
+    assert.ok(statuses.length > 1 && statuses.slice(0, -1).every((status) => status === 500), String(statuses));
+    await until(() => published.length > 0);
+    assert.deepEqual(published, [id]);
+  });
+
   test('several processes over Redis', { skip }, async (context) => {
     const emulator = await emulatorWithWebhooks(context);
     const environment = { PIPEVIDEO_WEBHOOK_SECRET: SECRET, REDIS_URL: url };
     emulator.deliveryFault({ wrong_signature: true });
     emulator.deliveryFault({ twice: true });
-    const receiver = await serve(context, emulator, environment, 'webhook-redis.mjs', 'receive', '0');
+    const receiver = await serve(context, emulator, undefined, environment, 'webhook-redis.mjs', 'receive', '0');
     emulator.setWebhook(`${receiver.url}/webhooks`);
     const generate = (n) =>
       start(emulator, undefined, environment, 'webhook-redis.mjs', 'generate', `Cat ${n}`).ended;

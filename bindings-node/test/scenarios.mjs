@@ -27,6 +27,7 @@ const MEMBERS = new Set([
   'outcome',
   'requests',
   'events',
+  'handler_failures',
   'files_after',
 ]);
 
@@ -182,6 +183,8 @@ export class Run {
         return client.engines.list();
       case 'usage.retrieve':
         return client.usage.retrieve();
+      case 'event.acknowledge':
+        return named(rest.event).acknowledge();
       case 'webhook.sign':
         return new Webhook(rest.secrets).sign(rest.body, { id, timestamp: rest.timestamp });
       case 'webhook.unwrap':
@@ -245,14 +248,17 @@ export class Receiver {
   events = [];
   #server;
 
-  static async start(client) {
+  static async start(client, handlerFailures = 0) {
     const receiver = new Receiver();
     receiver.#server = createHttpServer(async (request, response) => {
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
       let status = 204;
       try {
-        receiver.events.push(client.webhooks.unwrap(Buffer.concat(chunks), request.headers));
+        const event = client.webhooks.unwrap(Buffer.concat(chunks), request.headers);
+        if (receiver.events.length < handlerFailures) status = 500;
+        else event.acknowledge();
+        receiver.events.push(event);
       } catch (error) {
         receiver.events.push(error);
         status = 400;

@@ -47,7 +47,7 @@ async function play(scenario, files) {
       return matcher.outcome(scenario.outcome, error);
     }
     if (scenario.events !== undefined) {
-      receiver = await Receiver.start(client);
+      receiver = await Receiver.start(client, scenario.handler_failures);
       run.emulator.setWebhook(receiver.url);
     }
     for (const first of scenario.first ?? []) {
@@ -95,8 +95,9 @@ test('every error kind has a class', () => {
 test('every operation and option exists or is excused', async () => {
   const client = new pipevideo.Pipevideo({ apiKey: 'pv_example' });
   const webhook = new pipevideo.Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+  const event = webhook.unwrap('{"eventType":"e"}', webhook.sign('{"eventType":"e"}'));
   for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
-    const target = { webhook, generate: client.generate.bind(client), ...client };
+    const target = { event, webhook, generate: client.generate.bind(client), ...client };
     target.responses = client.responses;
     const found = operation.split('.').reduce((object, name) => object?.[name], target);
     assert.equal(typeof found, 'function', operation);

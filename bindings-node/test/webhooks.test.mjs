@@ -46,6 +46,62 @@ test('a timestamp far in the future is rejected as any other', () => {
   }
 });
 
+test('an event whose earlier delivery was acknowledged is a duplicate', () => {
+  const webhook = new Webhook(SECRET);
+  const client = () => new Pipevideo({ apiKey: 'pv_acknowledges', webhookSecrets: SECRET });
+  const signed = webhook.sign(BODY);
+  const closed = client();
+  for (const [receiver, another] of [
+    [webhook, webhook],
+    [closed.webhooks, client().webhooks],
+  ]) {
+    const first = receiver.unwrap(BODY, signed);
+    // The first handler failed, or is still running.
+    const second = receiver.unwrap(BODY, signed);
+    assert.deepEqual([first.duplicate, second.duplicate], [false, false]);
+    if (receiver === closed.webhooks) closed.close();
+    const { acknowledge } = first;
+    acknowledge();
+    second.acknowledge();
+    assert.equal(first.duplicate, false);
+    assert.equal(another.unwrap(BODY, signed).duplicate, true);
+  }
+  assert.equal(new Webhook(SECRET).unwrap(BODY, signed).duplicate, false);
+});
+
+test('an event is a plain object to everything that copies it', () => {
+  const webhook = new Webhook(SECRET);
+  const event = webhook.unwrap(BODY, webhook.sign(BODY));
+  const names = [
+    'id',
+    'timestamp',
+    'type',
+    'generationId',
+    'status',
+    'outputVideoUrl',
+    'errorMessage',
+    'duplicate',
+    'raw',
+  ];
+  for (const copy of [event, { ...event }, structuredClone(event), JSON.parse(JSON.stringify(event))]) {
+    assert.deepEqual(Object.keys(copy).sort(), [...names].sort());
+  }
+  assert.equal(Object.getPrototypeOf(event), Object.prototype);
+});
+
+test('the time of a verification is that of fake timers', (context) => {
+  const client = new Pipevideo({ apiKey: 'pv_x', webhookSecrets: SECRET });
+  for (const receiver of [new Webhook(SECRET), client.webhooks]) {
+    context.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2031, 4, 6) });
+    const signed = new Webhook(SECRET).sign(BODY);
+    assert.deepEqual(receiver.unwrap(BODY, signed).timestamp, new Date(Date.UTC(2031, 4, 6)));
+    context.mock.timers.tick(301_000);
+    assert.throws(() => receiver.unwrap(BODY, signed), { reason: 'too_old' });
+    context.mock.timers.reset();
+    assert.throws(() => receiver.unwrap(BODY, signed), { reason: 'too_new' });
+  }
+});
+
 test('a body can be text or any kind of bytes', () => {
   const webhook = new Webhook(SECRET);
   const signed = webhook.sign(BODY);

@@ -223,6 +223,7 @@ impl WebhookEvent {
 #[pyclass(frozen, module = "pipevideo")]
 pub(crate) struct Ready(Py<PyAny>);
 
+#[barrier]
 #[pymethods]
 impl Ready {
     fn __await__(this: Py<Self>) -> Py<Self> {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from conftest import until
 from examples import start
@@ -109,13 +110,13 @@ def test_a_server_handles_an_event_whose_first_handler_failed(
 def test_several_processes_over_redis(sending: Emulator) -> None:
     if "PIPEVIDEO_TEST_REDIS_URL" not in os.environ:
         pytest.skip("PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test python starts one")
-    redis = {"REDIS_URL": os.environ["PIPEVIDEO_TEST_REDIS_URL"]}
+    shared = {"REDIS_URL": os.environ["PIPEVIDEO_TEST_REDIS_URL"]}
     secret = {"PIPEVIDEO_WEBHOOK_SECRET": SECRET}
     sending.delivery_fault(wrong_signature=True)
     sending.delivery_fault(twice=True)
-    with serving(sending, "webhook_redis.py", "receive", "0", **redis) as (_, printed):
+    with serving(sending, "webhook_redis.py", "receive", "0", **shared) as (_, printed):
         waiting = [
-            start(sending, "webhook_redis.py", "generate", f"Cat {n}", **redis, **secret)
+            start(sending, "webhook_redis.py", "generate", f"Cat {n}", **shared, **secret)
             for n in range(3)
         ]
         ended = [process.communicate(timeout=60) for process in waiting]
@@ -127,3 +128,29 @@ def test_several_processes_over_redis(sending: Emulator) -> None:
     # Each process polled once, when it was woken: the safety interval is a minute.
     methods = [request["method"] for request in sending.requests()]
     assert (methods.count("POST"), methods.count("GET")) == (3, 3)
+
+
+def test_an_event_that_redis_did_not_take_is_published_by_a_later_delivery(
+    sending: Emulator,
+) -> None:
+    if "PIPEVIDEO_TEST_REDIS_URL" not in os.environ:
+        pytest.skip("PIPEVIDEO_TEST_REDIS_URL names no server: cargo xtask test python starts one")
+    url = os.environ["PIPEVIDEO_TEST_REDIS_URL"]
+    with redis.Redis.from_url(url) as server, server.pubsub() as subscription:
+        # The receiver may not publish at first.
+        server.execute_command("ACL SETUSER receiver on >secret +@all resetchannels")
+        subscription.subscribe("pipevideo:ended")
+        shared = {"REDIS_URL": url.replace("://", "://receiver:secret@")}
+        with serving(sending, "webhook_redis.py", "receive", "0", **shared):
+            id = sending.add_generation(polls=["queued"])
+            sending.settle(id)
+            until(lambda: len(sending.deliveries()) >= 1)
+            server.execute_command("ACL SETUSER receiver allchannels")
+            until(lambda: sending.deliveries()[-1]["answered"] == 204)
+            answered = [delivery["answered"] for delivery in sending.deliveries()]
+        assert answered == [500] * (len(answered) - 1) + [204] and len(answered) > 1
+        message = None
+        while message is None:
+            message = subscription.get_message(ignore_subscribe_messages=True, timeout=10)
+        assert message["data"] == id.encode()
+        server.execute_command("ACL DELUSER receiver")

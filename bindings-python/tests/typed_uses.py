@@ -39,6 +39,19 @@ def blocking(client: Pipevideo) -> None:
     assert_type(client.usage.retrieve().totals.total_requests, "int | None")
 
 
+def webhooks(client: Pipevideo, body: bytes, headers: dict[str, str]) -> str:
+    with client.webhooks.unwrap(body, headers) as event:
+        assert_type(event, pipevideo.WebhookEvent)
+    event.acknowledge()
+    return event.id
+
+
+async def webhooks_on_a_loop(client: AsyncPipevideo, body: bytes) -> str:
+    async with client.webhooks.unwrap(body, []) as event:
+        assert_type(event, pipevideo.WebhookEvent)
+    return event.id
+
+
 def parts(client: Pipevideo) -> None:
     text = {"type": "input_text", "text": "A cat"}
     client.responses.create(model="m", input=[pipevideo.text("A cat"), text])

@@ -19,6 +19,7 @@
 //
 //     curl http://127.0.0.1:8000/videos -H "content-type: text/plain" -d "A cat walking on a beach"
 
+import { appendFile } from 'node:fs/promises';
 import express from 'express';
 import { Pipevideo, WebhookVerificationError } from 'pipevideo';
 
@@ -26,9 +27,15 @@ import { Pipevideo, WebhookVerificationError } from 'pipevideo';
 const client = new Pipevideo();
 const app = express();
 
+/** The work for an event. This one records the generation, and throws if that fails. */
+async function handle(event) {
+  await appendFile('finished.txt', `${event.generationId} ${event.status}\n`);
+  console.log(`received the event of ${event.generationId}`);
+}
+
 // The signature covers the raw body. Use express.raw on this route, before any express.json(), and for every
 // content type.
-app.post('/webhooks', express.raw({ type: () => true, limit: '1mb' }), (request, response) => {
+app.post('/webhooks', express.raw({ type: () => true, limit: '1mb' }), async (request, response) => {
   let event;
   try {
     // Express leaves `body` undefined for a request without one.
@@ -39,10 +46,11 @@ app.post('/webhooks', express.raw({ type: () => true, limit: '1mb' }), (request,
     response.sendStatus(400);
     return;
   }
-  // Respond at once: the service repeats a delivery that gets no response within 15 s. Do slow work elsewhere, and
-  // skip duplicates.
+  // If the handler throws, the response is a 500 and the service sends the event again, which is then no duplicate.
+  // The service expects a response within 15 s, so do slow work elsewhere.
+  if (!event.duplicate) await handle(event);
+  event.acknowledge();
   response.sendStatus(204);
-  if (!event.duplicate) console.log(`received the event of ${event.generationId}`);
 });
 
 app.use(express.json());

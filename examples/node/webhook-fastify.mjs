@@ -19,12 +19,19 @@
 //
 //     curl http://127.0.0.1:8000/videos -H "content-type: text/plain" -d "A cat walking on a beach"
 
+import { appendFile } from 'node:fs/promises';
 import Fastify from 'fastify';
 import { Pipevideo, WebhookVerificationError } from 'pipevideo';
 
 // Both routes use one client, so that a webhook received by the one wakes the waits of the other.
 const client = new Pipevideo();
 const app = Fastify();
+
+/** The work for an event. This one records the generation, and throws if that fails. */
+async function handle(event) {
+  await appendFile('finished.txt', `${event.generationId} ${event.status}\n`);
+  console.log(`received the event of ${event.generationId}`);
+}
 
 app.register(async (scope) => {
   // The signature covers the raw body. In this scope bodies stay raw; elsewhere Fastify still parses JSON.
@@ -47,9 +54,10 @@ app.register(async (scope) => {
       console.error(`rejected: ${error.message}`);
       return reply.code(400).send();
     }
-    // Respond at once: the service repeats a delivery that gets no response within 15 s. Do slow work elsewhere, and
-    // skip duplicates.
-    if (!event.duplicate) console.log(`received the event of ${event.generationId}`);
+    // If the handler throws, the response is a 500 and the service sends the event again, which is then no duplicate.
+    // The service expects a response within 15 s, so do slow work elsewhere.
+    if (!event.duplicate) await handle(event);
+    event.acknowledge();
     return reply.code(204).send();
   });
 });

@@ -44,8 +44,9 @@ async function receive(port) {
       console.error(`rejected: ${error.message}`);
       return 400;
     }
-    // If publishing fails, the response is a 500 and the service repeats the delivery. Publishing twice is harmless.
-    if (event.generationId !== null) await redis.publish(CHANNEL, event.generationId);
+    // If publishing fails, the response is a 500 and the service sends the event again, which is then no duplicate.
+    if (event.generationId !== null && !event.duplicate) await redis.publish(CHANNEL, event.generationId);
+    event.acknowledge();
     return 204;
   }
 

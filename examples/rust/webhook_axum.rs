@@ -25,6 +25,8 @@
 //! With the real service the server needs your key and the webhook secret of your dashboard.
 
 use std::error::Error;
+use std::fs::File;
+use std::io::Write;
 use std::net::Ipv4Addr;
 
 use axum::Router;
@@ -33,7 +35,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use clap::Parser;
-use pipevideo::{Client, GenerationRequest};
+use pipevideo::{Client, GenerationRequest, WebhookEvent};
 use tokio::net::TcpListener;
 
 /// Makes a video from each prompt that is posted.
@@ -61,20 +63,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Handles a delivery. It takes `Bytes`, since the signature covers the raw body: JSON that was parsed
 /// and written again does not verify.
 async fn webhook(State(client): State<Client>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    match client.webhooks().unwrap(&body, &headers) {
-        // The waits are awake. The service expects a response within 15 s, so longer work belongs
-        // elsewhere, and a repeated delivery must not be handled twice.
-        Ok(event) => {
-            if !event.duplicate {
-                println!("received the event of {}", event.generation_id.unwrap_or_default());
-            }
-            StatusCode::NO_CONTENT
-        }
+    let event = match client.webhooks().unwrap(&body, &headers) {
+        Ok(event) => event,
         Err(error) => {
             eprintln!("rejected: {error}");
-            StatusCode::BAD_REQUEST
+            return StatusCode::BAD_REQUEST;
         }
+    };
+    // The waits are awake. The service expects a response within 15 s, so longer work belongs
+    // elsewhere.
+    if !event.duplicate
+        && let Err(error) = handle(&event)
+    {
+        eprintln!("failed: {error}");
+        // Not acknowledged: the service sends the event again, and that delivery is no duplicate.
+        return StatusCode::INTERNAL_SERVER_ERROR;
     }
+    event.acknowledge();
+    StatusCode::NO_CONTENT
+}
+
+/// The work for an event. This one records the generation.
+fn handle(event: &WebhookEvent) -> std::io::Result<()> {
+    let id = event.generation_id.as_deref().unwrap_or_default();
+    let status = event.status.as_ref().map_or("", |status| status.as_str());
+    let mut file = File::options().create(true).append(true).open("finished.txt")?;
+    writeln!(file, "{id} {status}")?;
+    println!("received the event of {id}");
+    Ok(())
 }
 
 /// Responds with the URL of the video once it is ready. With webhooks, the wait takes about two

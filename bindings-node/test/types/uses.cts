@@ -71,6 +71,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
   const balance: number | null = (await client.usage.retrieve()).creditBalance;
   const event: WebhookEvent = client.webhooks.unwrap(await new Request('http://a').text(), headers);
   client.webhooks.wake(event.generationId ?? '');
+  event.acknowledge();
   const signed = new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw').sign('{}', {
     id: 'msg_1',
     timestamp: new Date(),

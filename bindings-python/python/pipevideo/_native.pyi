@@ -2,8 +2,9 @@
 
 from ._types import Body, Detail, FailureCategory, Headers, Instant, Media, Path, Pending, Seconds, Via
 from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path as PathResult
+from types import TracebackType
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, final
@@ -265,7 +266,8 @@ class Watch:
 @final
 class Webhook:
     """
-    Verifies deliveries without a client.
+    Verifies deliveries without a client. Make one and keep it: it recognizes repeated deliveries by the
+    events that were acknowledged.
 
     `secrets` is one `whsec_...` secret or several. After a rotation the service signs with the old
     secret for another day.
@@ -283,8 +285,8 @@ class Webhook:
 
         `body` must be the raw bytes as they were received: a body that was parsed and serialized again
         does not verify. `headers` are those of any framework: a mapping, pairs, or a WSGI environment.
-        Respond with 2xx at once, and with 400 on `WebhookVerificationError`. `now` replaces the current
-        time in tests: an aware datetime, or Unix seconds.
+        Respond with 2xx once the event is handled, and with 400 on `WebhookVerificationError`. `now`
+        replaces the current time, `time.time()`: an aware datetime, or Unix seconds.
         """
 
 @final
@@ -292,11 +294,19 @@ class WebhookEvent:
     """
     The event of a genuine delivery: a generation has ended.
 
-    Deliveries arrive more than once and in any order; distinguish them by `id`.
+    Deliveries arrive more than once and in any order; distinguish them by `id`. Call `acknowledge` when
+    the event is handled, or handle it in a `with` block (or `async with`), which acknowledges it when it
+    ends without an exception.
     """
+    def __aenter__(self, /) -> Awaitable[WebhookEvent]: ...
+    def __aexit__(self, /, exc_type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None) -> Awaitable[None]:
+        """Acknowledges the event, unless the block raised an exception or was cancelled."""
     def __copy__(self, /) -> WebhookEvent: ...
     def __deepcopy__(self, /, _memo: Any) -> WebhookEvent: ...
+    def __enter__(self, /) -> WebhookEvent: ...
     def __eq__(self, value: object, /) -> bool: ...
+    def __exit__(self, /, exc_type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None) -> None:
+        """Acknowledges the event, unless the block raised an exception."""
     @classmethod
     def __get_pydantic_core_schema__(cls, /, _source: Any, _handler: Any) -> Any:
         """How pydantic validates and serializes it."""
@@ -310,11 +320,19 @@ class WebhookEvent:
     @staticmethod
     def _restore(body: bytes, id: str, timestamp: datetime, duplicate: bool) -> WebhookEvent:
         """Called by pickle."""
+    def acknowledge(self, /) -> None:
+        """
+        Records that the event is handled: later deliveries of it are duplicates.
+
+        Call it after the work and not before, so that the delivery that follows a failure is handled. It
+        may be called more than once. Clients with one key share the record, which holds the last 10,000
+        events of this process. Raises `InvalidRequestError` for an unpickled event, which has no record.
+        """
     @property
     def duplicate(self, /) -> bool:
         """
-        Whether the client received this delivery before, in which case it changed nothing this time.
-        Always False without a client.
+        Whether an earlier delivery of this event was acknowledged before this one was unwrapped. A
+        duplicate wakes no waits.
         """
     @property
     def error_message(self, /) -> str | None:

@@ -9,8 +9,15 @@ public struct Webhooks: Sendable {
     /// generation poll at once.
     ///
     /// An event does not end a wait by itself: the wait ends by what the poll then returns. Respond to
-    /// the delivery with a 2xx status at once, and with 400 if this throws an error of kind
-    /// `webhook_verification`.
+    /// the delivery with 400 if this throws an error of kind `webhook_verification`. Otherwise handle
+    /// the event, acknowledge it, and respond with a 2xx status within 15 seconds:
+    ///
+    /// ```swift
+    /// let event = try client.webhooks.unwrap(body, headers: headers)
+    /// // If this throws, the service delivers the event again, and that is no duplicate.
+    /// if !event.isDuplicate { try save(event) }
+    /// try event.acknowledge()
+    /// ```
     ///
     /// - Parameters:
     ///   - body: The raw bytes of the body: `Data`, `[UInt8]`, or a view of a `ByteBuffer`. A body
@@ -50,7 +57,8 @@ public struct Webhooks: Sendable {
 
 /// Verifies webhook deliveries without a client.
 ///
-/// Pass every secret that may be in use: after a rotation, the old secret still signs for a day.
+/// Pass every secret that may be in use: after a rotation, the old secret still signs for a day. Make
+/// one and keep it: it recognizes repeated deliveries by the events that were acknowledged.
 ///
 /// ```swift
 /// let webhook = try Webhook(secrets: ["whsec_…"])
@@ -110,8 +118,8 @@ public struct Webhook: Sendable {
 
 /// The event of a verified delivery: a generation has ended.
 ///
-/// Deliveries may arrive several times and in any order; the ``id`` tells them apart. An event of an
-/// unknown type is returned too.
+/// Deliveries may arrive several times and in any order; the ``id`` tells them apart. ``acknowledge()``
+/// an event when it has been handled. An event of an unknown type is returned too.
 public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
     /// The delivery's id, the same for each attempt to deliver it.
     public let id: String
@@ -127,11 +135,17 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
     public let outputVideoURL: URL?
     /// Why the generation failed, if it did. The text may quote the prompt.
     public let errorMessage: String?
-    /// Whether the client has verified this delivery before. A duplicate wakes no waits. Always false
-    /// for an event that was verified without a client.
+    /// Whether an earlier delivery of the event was acknowledged before this one was verified. A
+    /// duplicate wakes no waits.
     public let isDuplicate: Bool
     /// All fields that have no property here, or that had an unexpected type.
     public let extra: [String: JSONValue]
+    private var record = AcknowledgementRecord()
+
+    private enum CodingKeys: CodingKey {
+        case id, timestamp, type, generationID, status, outputVideoURL, errorMessage, isDuplicate
+        case extra
+    }
 
     init(_ core: PipevideoFFI.WebhookEvent) {
         id = core.id
@@ -143,7 +157,37 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
         errorMessage = core.errorMessage
         isDuplicate = core.duplicate
         extra = JSONValue.members(core.extra)
+        record = AcknowledgementRecord(acknowledged: core.acknowledged)
     }
+
+    /// Records that the event has been handled: later deliveries of it are duplicates.
+    ///
+    /// Call it when the handler has succeeded, and not before: the service repeats a delivery whose
+    /// handler fails, and the repeated one is to be handled. It may be called more than once. Clients
+    /// with one key share the record, which holds the last 10,000 events of this process.
+    ///
+    /// - Throws: ``PipevideoError`` of kind `invalid_request` if the event was decoded, and so has no
+    ///   record. Acknowledge the event that was verified.
+    public func acknowledge() throws {
+        guard let acknowledged = record.acknowledged else {
+            throw PipevideoError(
+                .invalidRequest,
+                "this event cannot be acknowledged, because it was decoded: whether an event is "
+                    + "handled is recorded where it was received. Acknowledge the event that unwrap "
+                    + "returned."
+            )
+        }
+        acknowledged.insert(id: id)
+    }
+}
+
+/// Where an event is acknowledged, which makes no difference to its value.
+private struct AcknowledgementRecord: Hashable {
+    var acknowledged: Acknowledged?
+
+    static func == (_: Self, _: Self) -> Bool { true }
+
+    func hash(into _: inout Hasher) {}
 }
 
 // Left out: the signed URL, and what may quote the prompt.

@@ -6,6 +6,8 @@ final class Collected<Element: Sendable>: @unchecked Sendable {
     private var elements: [Element] = []
     private var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
 
+    var count: Int { lock.withLock { elements.count } }
+
     func add(_ element: Element) {
         let ready = lock.withLock {
             elements.append(element)

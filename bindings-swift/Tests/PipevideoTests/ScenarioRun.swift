@@ -5,7 +5,7 @@ import Pipevideo
 final class ScenarioRun {
     private static let members: Set<String> = [
         "about", "emulator", "generations", "faults", "delivery_faults", "files", "client", "first",
-        "call", "outcome", "requests", "events", "files_after",
+        "call", "outcome", "requests", "events", "handler_failures", "files_after",
     ]
 
     private let scenario: JSONValue
@@ -14,6 +14,7 @@ final class ScenarioRun {
     private let video: Data
     private var matcher = Matcher()
     private var generations: [String: Generation] = [:]
+    private var webhookEvents: [String: WebhookEvent] = [:]
     private var errors: [String: PipevideoError] = [:]
 
     static func run(_ scenario: JSONValue) async throws {
@@ -67,11 +68,15 @@ final class ScenarioRun {
         let events = Collected<Outcome>()
         var receiver: Receiver?
         if scenario["events"] != nil {
+            let handlerFailures = scenario["handler_failures"]?.intValue ?? 0
             let started = try Receiver { body, headers in
                 do {
                     let event = try client.webhooks.unwrap(body, headers: headers)
+                    // One delivery is handled at a time, so the count is that of earlier ones.
+                    let fails = events.count < handlerFailures
+                    if !fails { try event.acknowledge() }
                     events.add(.value(json(of: event)))
-                    return 204
+                    return fails ? 500 : 204
                 } catch {
                     events.add(Outcome(error))
                     return 400
@@ -195,6 +200,9 @@ final class ScenarioRun {
             case let generation as Generation:
                 generations[name] = generation
                 return .value(json(of: generation))
+            case let event as WebhookEvent:
+                webhookEvents[name] = event
+                return .value(json(of: event))
             case let value as JSONValue:
                 return .value(value)
             default:
@@ -250,12 +258,18 @@ final class ScenarioRun {
         case "webhooks.unwrap":
             let secrets = scenario["client"]?["webhook_secrets"] ?? []
             let headers = try Delivery(args).headersMovedToPresent(secrets: secrets)
-            return json(of: try client.webhooks.unwrap(Delivery(args).body, headers: headers))
+            return try client.webhooks.unwrap(Delivery(args).body, headers: headers)
         case "webhook.unwrap":
             let webhook = try Webhook(secrets: strings(args["secrets"]))
             let delivery = Delivery(args)
             let now = args["now"]?.doubleValue.map(Date.init(timeIntervalSince1970:))
-            return json(of: try webhook.unwrap(delivery.body, headers: delivery.headers, now: now))
+            return try webhook.unwrap(delivery.body, headers: delivery.headers, now: now)
+        case "event.acknowledge":
+            guard let event = reference("event").flatMap({ webhookEvents[$0] }) else {
+                throw TestFailure("no call of the scenario has this event")
+            }
+            try event.acknowledge()
+            return JSONValue.null
         case "webhook.sign":
             let webhook = try Webhook(secrets: strings(args["secrets"]))
             let signed = webhook.sign(

@@ -103,6 +103,39 @@ import Testing
         #expect(error?.reason == .missingHeader)
     }
 
+    @Test func laterDeliveryOfAnAcknowledgedEventIsADuplicate() throws {
+        let webhook = try Webhook(secrets: [Self.secret])
+        let clients = try (0..<2).map { _ in
+            try PipevideoClient(
+                apiKey: "pv_acknowledges", configuration: .init(webhookSecrets: [Self.secret]))
+        }
+        let signed = webhook.sign(Self.body, id: "msg_1")
+        for unwrap in [
+            { _ in try webhook.unwrap(Self.body, headers: signed) },
+            { try clients[$0].webhooks.unwrap(Self.body, headers: signed) },
+        ] as [(Int) throws -> WebhookEvent] {
+            let first = try unwrap(0)
+            // The first handler failed, or is still running.
+            let second = try unwrap(0)
+            #expect(!first.isDuplicate && !second.isDuplicate && first == second)
+            try first.acknowledge()
+            try second.acknowledge()
+            #expect(!first.isDuplicate)
+            #expect(try unwrap(0).isDuplicate)
+            #expect(try unwrap(1).isDuplicate)
+        }
+        let other = try Webhook(secrets: [Self.secret])
+        #expect(try !other.unwrap(Self.body, headers: signed).isDuplicate)
+    }
+
+    @Test func decodedEventCannotBeAcknowledged() throws {
+        let webhook = try Webhook(secrets: [Self.secret])
+        let event = try webhook.unwrap(Self.body, headers: webhook.sign(Self.body))
+        let decoded = try JSONDecoder().decode(
+            WebhookEvent.self, from: JSONEncoder().encode(event))
+        #expect(failure { try decoded.acknowledge() }?.kind == .invalidRequest)
+    }
+
     @Test func printingAnEventShowsNoSecret() throws {
         let webhook = try Webhook(secrets: [Self.secret])
         let body = Data(

@@ -13,8 +13,8 @@ impl Webhook {
     ///
     /// `body` must be the raw bytes of the request: JSON that was parsed and written again does not
     /// verify. `headers` are all headers of the request, in any order and case: a
-    /// [`HeaderMap`](http::HeaderMap), or pairs of names and values. Respond to the service with 2xx
-    /// at once, and with 400 if this fails.
+    /// [`HeaderMap`](http::HeaderMap), or pairs of names and values. Respond to the service with 400
+    /// if this fails.
     ///
     /// # Errors
     /// [`ErrorKind::WebhookVerification`]; [`Error::reason`] says why.
@@ -79,6 +79,18 @@ impl Webhooks<'_> {
     ///
     /// # Errors
     /// Those of [`unwrap`](Self::unwrap).
+    ///
+    /// ```no_run
+    /// # fn example(client: pipevideo::Client, headers: pipevideo::HeaderMap, body: &[u8]) -> pipevideo::Result<()> {
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// // A delivery that was recorded for a test:
+    /// let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_614_265_330);
+    /// let event = client.webhooks().unwrap_at(body, &headers, then)?;
+    /// # let _ = event;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unwrap_at<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         body: impl AsRef<[u8]>,

@@ -4,13 +4,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pipevideo_emulator::{Emulator, Fault, Options, WebhookEndpoint};
+use pipevideo_emulator::{Emulator, Fault, NewGeneration, Options, Settlement, WebhookEndpoint};
 use serde_json::{Value, json};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
@@ -312,21 +312,59 @@ impl Drop for Server {
     }
 }
 
-#[tokio::test]
-async fn webhook_axum_receives_events() {
-    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    // A generation takes 300 ms, and a rejected delivery is repeated after 5 ms.
-    let emulator = emulator(json!({
-        "median_seconds": 300, "sigma": 0, "speed": 1000, "webhook_secrets": [secret],
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// An emulator with webhooks. A generation takes 300 ms, and a rejected delivery is repeated after
+/// 5 ms.
+async fn sending() -> Emulator {
+    emulator(json!({
+        "median_seconds": 300, "sigma": 0, "speed": 1000, "webhook_secrets": [SECRET],
     }))
-    .await;
-    let mut example = Example::new("webhook_axum", "webhook_axum").at(&emulator);
-    example.command.env("PIPEVIDEO_WEBHOOK_SECRET", secret).args(["--port", "0"]);
+    .await
+}
+
+/// Starts the axum server. Returns it, the lines that it prints from now on, and its address.
+fn serve(
+    mut example: Example,
+    emulator: &Emulator,
+) -> (Server, Lines<BufReader<ChildStdout>>, String) {
+    example.command.env("PIPEVIDEO_WEBHOOK_SECRET", SECRET).args(["--port", "0"]);
     let mut server = Server(example.command.spawn().unwrap());
     let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
     let line = lines.next().unwrap().unwrap();
     let url = line.strip_prefix("listening on ").unwrap().to_owned();
     emulator.set_webhook(WebhookEndpoint::to(&format!("{url}/webhooks"))).unwrap();
+    (server, lines, url)
+}
+
+#[tokio::test]
+async fn webhook_axum_handles_an_event_whose_first_handler_failed() {
+    let emulator = sending().await;
+    let example = Example::new("webhook_axum", "webhook_axum_fails").at(&emulator);
+    // The handler cannot write its file until the directory is removed.
+    let finished = example.directory.join("finished.txt");
+    fs::create_dir(&finished).unwrap();
+    let _server = serve(example, &emulator);
+    let new: NewGeneration = serde_json::from_value(json!({"polls": ["queued"]})).unwrap();
+    let id = emulator.add_generation(new).unwrap();
+    emulator.settle(&id, Settlement::completed()).unwrap();
+    emulator.wait_for_deliveries(1).await;
+    fs::remove_dir(&finished).unwrap();
+
+    let answered =
+        || emulator.deliveries().iter().filter_map(|sent| sent.answered).collect::<Vec<_>>();
+    until(|| answered().last() != Some(&204)).await;
+    let answered = answered();
+    let failures = &answered[..answered.len() - 1];
+    assert!(!failures.is_empty() && failures.iter().all(|status| *status == 500), "{answered:?}");
+    assert_eq!(fs::read_to_string(&finished).unwrap(), format!("{id} completed\n"));
+}
+
+#[tokio::test]
+async fn webhook_axum_receives_events() {
+    let emulator = sending().await;
+    let example = Example::new("webhook_axum", "webhook_axum").at(&emulator);
+    let (server, lines, url) = serve(example, &emulator);
     emulator.delivery_fault(serde_json::from_value(json!({"wrong_signature": true})).unwrap());
     emulator.delivery_fault(serde_json::from_value(json!({"twice": true})).unwrap());
 

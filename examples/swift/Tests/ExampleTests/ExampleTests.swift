@@ -83,6 +83,7 @@ import WebhookFunction
         try await emulator.settle(id, ["status": "completed"])
 
         let (events, continuation) = AsyncStream.makeStream(of: WebhookEvent.self)
+        let failing = WebhookFunction(client: client) { _ in throw CocoaError(.fileWriteUnknown) }
         let function = WebhookFunction(client: client) { continuation.yield($0) }
         let body = Data(
             #"{"eventType":"video.generation.completed","generationId":"\#(id)","status":"completed"}"#
@@ -90,6 +91,8 @@ import WebhookFunction
         )
         let signed = try Webhook(secrets: [secret]).sign(body, id: "msg_1")
         let headers = signed.map { ($0.key, $0.value) }
+        // The event whose handler failed is handled when it is delivered again.
+        #expect(throws: CocoaError.self) { try failing.handle(body: body, headers: headers) }
         #expect(try function.handle(body: body, headers: headers) == 204)
         // The service delivers again if it received no response.
         #expect(try function.handle(body: body, headers: headers) == 204)
