@@ -243,6 +243,21 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_CLONE_ACKNOWLEDGED
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_CLONE_ACKNOWLEDGED
+uint64_t uniffi_pipevideo_fn_clone_acknowledged(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_FREE_ACKNOWLEDGED
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_FREE_ACKNOWLEDGED
+void uniffi_pipevideo_fn_free_acknowledged(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_METHOD_ACKNOWLEDGED_INSERT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_FN_METHOD_ACKNOWLEDGED_INSERT
+void uniffi_pipevideo_fn_method_acknowledged_insert(uint64_t ptr, RustBuffer id, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_RUSTBUFFER_ALLOC
 #define UNIFFI_FFIDEF_FFI_PIPEVIDEO_RUSTBUFFER_ALLOC
 RustBuffer ffi_pipevideo_rustbuffer_alloc(uint64_t size, RustCallStatus *_Nonnull out_status
@@ -501,6 +516,12 @@ void ffi_pipevideo_rust_future_free_void(uint64_t handle
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_RUST_FUTURE_COMPLETE_VOID
 #define UNIFFI_FFIDEF_FFI_PIPEVIDEO_RUST_FUTURE_COMPLETE_VOID
 void ffi_pipevideo_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_CHECKSUM_METHOD_ACKNOWLEDGED_INSERT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_CHECKSUM_METHOD_ACKNOWLEDGED_INSERT
+uint16_t uniffi_pipevideo_checksum_method_acknowledged_insert(void
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_PIPEVIDEO_UNIFFI_CONTRACT_VERSION

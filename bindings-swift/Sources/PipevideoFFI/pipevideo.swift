@@ -620,6 +620,137 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
 }
 
 
+
+
+/**
+ * The ids of the events that were acknowledged most recently. All clients that share their state
+ * share one, and so do the clones of a [`Webhook`](super::Webhook).
+ */
+public protocol AcknowledgedProtocol: AnyObject, Sendable {
+
+    /**
+     * Records the id of an event that was handled.
+     */
+    func insert(id: String)
+
+}
+/**
+ * The ids of the events that were acknowledged most recently. All clients that share their state
+ * share one, and so do the clones of a [`Webhook`](super::Webhook).
+ */
+open class Acknowledged: AcknowledgedProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_fn_clone_acknowledged(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_fn_free_acknowledged(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Records the id of an event that was handled.
+     */
+open func insert(id: String)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_fn_method_acknowledged_insert(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(id),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAcknowledged: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Acknowledged
+
+    public static func lift(_ handle: UInt64) throws -> Acknowledged {
+        return Acknowledged(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Acknowledged) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Acknowledged {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Acknowledged, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAcknowledged_lift(_ handle: UInt64) throws -> Acknowledged {
+    return try FfiConverterTypeAcknowledged.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAcknowledged_lower(_ value: Acknowledged) -> UInt64 {
+    return FfiConverterTypeAcknowledged.lower(value)
+}
+
+
+
+
 /**
  * The account's usage: the balance, totals, usage by day, and the recent requests.
  *
@@ -2126,9 +2257,11 @@ public func FfiConverterTypeUsageTotals_lower(_ value: UsageTotals) -> RustBuffe
  *
  * Events of types that this library does not know are read as well. The service may deliver an
  * event more than once and in any order; all deliveries of an event have the same
- * [`id`](Self::id). `Debug` shows neither the query of the URL nor what may quote the prompt.
+ * [`id`](Self::id). [Acknowledge](Self::acknowledge) an event when it has been handled, so that
+ * later deliveries of it are [duplicates](Self::duplicate). `Debug` shows neither the query of the
+ * URL nor what may quote the prompt.
  */
-public struct WebhookEvent: Equatable, Hashable {
+public struct WebhookEvent {
     /**
      * The id of the event, the same in each delivery of it.
      */
@@ -2158,14 +2291,18 @@ public struct WebhookEvent: Equatable, Hashable {
      */
     public let errorMessage: String?
     /**
-     * Whether this client has received the event before; this time it woke no wait. Always false if
-     * the delivery was verified without a client.
+     * Whether an earlier delivery of the event was [acknowledged](Self::acknowledge) before this one
+     * was unwrapped. A duplicate wakes no wait.
      */
     public let duplicate: Bool
     /**
      * The fields that this library does not know or could not read.
      */
     public let extra: JsonObject
+    /**
+     * Where the event is acknowledged; `None` if it was only read.
+     */
+    public let acknowledged: Acknowledged?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2192,12 +2329,15 @@ public struct WebhookEvent: Equatable, Hashable {
          * Why the generation failed, if it did. It may quote the prompt.
          */errorMessage: String?,
         /**
-         * Whether this client has received the event before; this time it woke no wait. Always false if
-         * the delivery was verified without a client.
+         * Whether an earlier delivery of the event was [acknowledged](Self::acknowledge) before this one
+         * was unwrapped. A duplicate wakes no wait.
          */duplicate: Bool,
         /**
          * The fields that this library does not know or could not read.
-         */extra: JsonObject) {
+         */extra: JsonObject,
+        /**
+         * Where the event is acknowledged; `None` if it was only read.
+         */acknowledged: Acknowledged?) {
         self.id = id
         self.timestamp = timestamp
         self.eventType = eventType
@@ -2207,6 +2347,7 @@ public struct WebhookEvent: Equatable, Hashable {
         self.errorMessage = errorMessage
         self.duplicate = duplicate
         self.extra = extra
+        self.acknowledged = acknowledged
     }
 
 
@@ -2233,7 +2374,8 @@ public struct FfiConverterTypeWebhookEvent: FfiConverterRustBuffer {
                 outputVideoUrl: FfiConverterOptionString.read(from: &buf),
                 errorMessage: FfiConverterOptionString.read(from: &buf),
                 duplicate: FfiConverterBool.read(from: &buf),
-                extra: FfiConverterTypeJsonObject.read(from: &buf)
+                extra: FfiConverterTypeJsonObject.read(from: &buf),
+                acknowledged: FfiConverterOptionTypeAcknowledged.read(from: &buf)
         )
     }
 
@@ -2247,6 +2389,7 @@ public struct FfiConverterTypeWebhookEvent: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.errorMessage, into: &buf)
         FfiConverterBool.write(value.duplicate, into: &buf)
         FfiConverterTypeJsonObject.write(value.extra, into: &buf)
+        FfiConverterOptionTypeAcknowledged.write(value.acknowledged, into: &buf)
     }
 }
 
@@ -2423,6 +2566,30 @@ fileprivate struct FfiConverterOptionTimestamp: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTimestamp.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeAcknowledged: FfiConverterRustBuffer {
+    typealias SwiftType = Acknowledged?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeAcknowledged.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeAcknowledged.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -2977,6 +3144,9 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_pipevideo_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
+    }
+    if (uniffi_pipevideo_checksum_method_acknowledged_insert() != 12770) {
+        return InitializationResult.apiChecksumMismatch
     }
 
     return InitializationResult.ok
