@@ -1,5 +1,8 @@
 //! What each event leads to in each state, and the rules about deadlines.
 
+mod failures;
+mod sharing;
+
 use serde_json::json;
 
 use super::super::budget::Class;
@@ -214,98 +217,6 @@ fn nothing_follows_from_events_about_a_generation_that_is_no_longer_tracked() {
 }
 
 #[test]
-fn a_wait_that_joins_shares_the_poll_in_flight_and_its_result() {
-    let mut rig = Rig::in_flight(S * 50);
-    rig.watch(S * 50, 2, "b");
-    assert_eq!(rig.run(S * 50).0, ["b: in_progress"], "what is known is new to this wait");
-    apply(&mut rig, Event::Equal, S * 51);
-    assert_eq!(rig.run(S * 51).0, [""; 0]);
-    rig.webhook();
-    rig.run(S * 52);
-    apply(&mut rig, Event::Completed, S * 53);
-    let all = ["a: completed", "b: completed", "a ends: completed", "b ends: completed"];
-    assert_eq!(rig.run(S * 53).0, all);
-}
-
-#[test]
-fn a_wait_that_is_added_later_is_shown_the_newest_snapshot_at_once() {
-    let mut rig = Rig::waiting();
-    rig.watch(S, 2, "b");
-    assert_eq!(rig.run(S), (vec!["b: in_progress".to_owned()], S * 3), "the last poll is recent");
-    rig.watch_with(S, |watch| (watch.wait, watch.handle, watch.updates) = (3, "c", false));
-    assert_eq!(rig.run(S).0, [""; 0], "this one wants no updates");
-
-    // Where polls are rare, the state is shown and polled for.
-    let mut rig = Rig::new();
-    rig.watch_with(S, |watch| watch.relies_on_webhooks = true);
-    assert_eq!(rig.run(S).0, ["poll"]);
-    rig.result(S, Ok(snapshot("in_progress", 5)));
-    assert_eq!(rig.run(S).0, ["a: in_progress"]);
-    rig.watch_with(S * 30, |watch| {
-        (watch.wait, watch.handle, watch.relies_on_webhooks) = (2, "b", true);
-    });
-    assert_eq!(rig.run(S * 30).0, ["b: in_progress", "poll"]);
-}
-
-/// A wait of another runtime may be stricter, and may end first.
-#[test]
-fn what_a_wait_asks_for_ends_with_it() {
-    let mut rig = Rig::new();
-    rig.watch_with(S, |watch| (watch.relies_on_webhooks, watch.created_at) = (true, Some(S)));
-    assert_eq!(rig.run(S).1, S * 61);
-    rig.watch_with(S, |watch| (watch.wait, watch.handle) = (2, "b"));
-    assert_eq!(rig.run(S).1, S * 4);
-    rig.list.handle_command(S, WALL, Command::Leave { id: id("gen_1"), wait: 2 });
-    assert_eq!(rig.run(S).1, S * 61);
-}
-
-/// That took n² steps when each end passed over all waits of the generation.
-#[test]
-fn many_waits_for_one_generation_begin_and_end_one_by_one() {
-    const MANY: u64 = 20_000;
-    let mut rig = Rig::new();
-    for wait in 0..MANY {
-        rig.watch_with(S, |watch| {
-            watch.wait = wait;
-            watch.deadline = S * 100 + Duration::from_nanos(wait);
-            watch.updates = false;
-        });
-    }
-    assert_eq!(rig.run(S).0, ["poll"]);
-    for wait in (0..MANY).step_by(2) {
-        rig.list.handle_command(S, WALL, Command::Leave { id: id("gen_1"), wait });
-    }
-    let mut ended = 0;
-    // Each deadline, and two seconds later the end of its grace.
-    for nth in (0..MANY).chain(2_000_000_000..2_000_000_000 + MANY) {
-        let now = S * 100 + Duration::from_nanos(nth);
-        ended += rig.run(now).0.iter().filter(|action| action.ends_with("wait_timeout")).count();
-    }
-    assert_eq!(ended as u64, MANY / 2);
-    assert!(rig.list.is_empty() && rig.list.waits.is_empty() && rig.list.deadlines.is_empty());
-}
-
-#[test]
-fn leaving_aborts_a_poll_that_no_other_wait_needs() {
-    let mut rig = Rig::in_flight(S * 50);
-    rig.watch(S * 50, 2, "b");
-    let leave = |wait| Command::Leave { id: id("gen_1"), wait };
-    rig.list.handle_command(S * 50, WALL, leave(1));
-    assert_eq!(rig.run(S * 50).0, ["b: in_progress"], "the other wait still needs the poll");
-    rig.list.handle_command(S * 50, WALL, leave(2));
-    assert_eq!(rig.run(S * 50), (vec!["abort".to_owned()], Duration::MAX));
-    assert!(rig.list.is_empty());
-
-    // The generation is tracked anew; the result of the aborted poll comes late.
-    let aborted = rig.poll;
-    rig.watch(S * 51, 3, "c");
-    assert_eq!(rig.run(S * 51).0, ["poll"]);
-    let completed = Ok(snapshot("completed", 1));
-    rig.list.handle_poll_result(S * 51, WALL, &id("gen_1"), aborted, completed, 0.0);
-    assert_eq!(rig.run(S * 51).0, [""; 0]);
-}
-
-#[test]
 fn at_the_deadline_there_is_one_final_poll_with_two_seconds_for_its_response() {
     let mut rig = Rig::waiting();
     rig.watch_with(Duration::ZERO, |watch| {
@@ -332,106 +243,6 @@ fn a_deadline_without_budget_ends_the_wait_at_once() {
     let (actions, timeout) = rig.run(S * 3);
     assert_eq!((actions.len(), timeout), (0, DEADLINE));
     assert_eq!(rig.run(DEADLINE).0, ["a ends: wait_timeout"]);
-}
-
-#[test]
-fn the_deadline_error_has_the_last_snapshot_the_polls_and_the_last_failure() {
-    let mut rig = Rig::waiting();
-    rig.webhook();
-    rig.run(S * 50);
-    rig.result(S * 50, Ok(snapshot("in_progress", 8)));
-    rig.run(S * 50);
-    rig.list.handle_timeout(DEADLINE, &mut rig.budget);
-    let Some(Action::Poll { poll, .. }) = rig.list.take_actions().pop() else { panic!() };
-    let late = Err(error(ErrorKind::Timeout));
-    rig.list.handle_poll_result(DEADLINE, WALL, &id("gen_1"), poll, late, 0.5);
-    let Some(Action::End { end: Err(error), .. }) = rig.list.take_actions().pop() else { panic!() };
-    assert_eq!((error.kind(), error.polls()), (ErrorKind::WaitTimeout, Some(3)));
-    assert_eq!(error.generation(), Some(&*snapshot("in_progress", 8).generation));
-    assert_eq!(error.generation_id(), Some("gen_1"));
-    assert!(std::error::Error::source(&error).is_some());
-}
-
-#[test]
-fn transient_failures_never_end_a_wait_and_their_pauses_grow() {
-    use ErrorKind::{ApiStatus, Connection, Decode, RateLimited, Server, Timeout};
-    let mut rig = Rig::new();
-    rig.watch_with(Duration::ZERO, |watch| {
-        watch.deadline = Duration::MAX;
-        watch.polling =
-            Polling::default().min_interval(Duration::ZERO).max_interval(Duration::ZERO);
-    });
-    let mut pause = |now: Duration, error: Error| {
-        assert_eq!(rig.run(now).0, ["poll"]);
-        rig.result(now, Err(error));
-        let (actions, at) = rig.run(now);
-        assert_eq!(actions, [""; 0]);
-        (at - now).as_millis()
-    };
-    let mut now = S;
-    let mut pauses = Vec::new();
-    for kind in [Server, Server, Server, Server, Timeout, Connection, Decode, RateLimited] {
-        pauses.push(pause(now, error(kind)));
-        now += S * 10;
-    }
-    assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
-    assert_eq!(pause(now, error(ApiStatus).with_status(425)), 8000);
-
-    now += S * 10;
-    rig.run(now);
-    rig.result(now, Ok(snapshot("in_progress", 6)));
-    assert_eq!(rig.run(now).0, ["a: in_progress", "poll"]);
-    rig.result(now, Err(error(Server)));
-    let paused = rig.run(now).1 - now;
-    assert_eq!(paused.as_millis(), 250, "a response makes up for the failures before it");
-}
-
-#[test]
-fn a_refused_key_ends_a_wait_and_a_doubtful_status_when_it_is_repeated() {
-    use ErrorKind::{ApiStatus, Authentication, BadRequest, NotFound, PermissionDenied};
-    for (kind, code) in [(Authentication, 401), (PermissionDenied, 403)] {
-        let mut rig = Rig::in_flight(S);
-        rig.result(S, Err(status(kind, code)));
-        assert_eq!(rig.run(S).0, [format!("a ends: {kind}")]);
-    }
-    let token = || status(Authentication, 401).with_renewable_token(true);
-    for doubtful in [
-        token(),
-        status(NotFound, 404),
-        status(BadRequest, 400),
-        status(ApiStatus, 410),
-        status(ApiStatus, 422),
-    ] {
-        let mut rig = Rig::in_flight(S);
-        rig.result(S, Err(doubtful.clone()));
-        assert_eq!(rig.run(S), (vec![], S * 4), "{doubtful:?}");
-        assert_eq!(rig.run(S * 4).0, ["poll"]);
-        rig.result(S * 4, Err(doubtful.clone()));
-        assert_eq!(rig.run(S * 4).0, [format!("a ends: {}", doubtful.kind())]);
-    }
-}
-
-/// Between two of them, a poll has shown the generation.
-#[test]
-fn a_doubtful_status_now_and_then_never_ends_a_wait() {
-    let mut rig = Rig::waiting();
-    for nth in 1..10 {
-        let now = S * 6 * nth;
-        assert_eq!(rig.run(now).0, ["poll"]);
-        rig.result(now, Err(status(ErrorKind::NotFound, 404)));
-        assert_eq!(rig.run(now + S * 3).0, ["poll"]);
-        rig.result(now + S * 3, Ok(snapshot("in_progress", 5)));
-        assert_eq!(rig.run(now + S * 3).0, [""; 0]);
-    }
-}
-
-#[test]
-fn a_404_does_not_outlast_the_deadline() {
-    let mut rig = Rig::new();
-    rig.watch_with(S, |watch| watch.deadline = S);
-    assert_eq!(rig.run(S).0, ["poll"]);
-    rig.result(S, Err(status(ErrorKind::NotFound, 404)));
-    assert_eq!(rig.run(S).0, ["a ends: wait_timeout"]);
 }
 
 #[test]
