@@ -38,7 +38,6 @@ pub(crate) struct HttpResponse {
 }
 
 /// A failure to send a request or to read the response.
-#[derive(Debug)]
 pub(crate) struct TransportError {
     pub(crate) what: &'static str,
     pub(crate) delivery: Delivery,
@@ -58,8 +57,33 @@ impl fmt::Display for TransportError {
 }
 
 impl std::error::Error for TransportError {
+    /// Of the causes only an error of the system, which is a number. The texts of the others may quote
+    /// a URL, or what a server has sent.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+        let mut next =
+            self.source.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
+        while let Some(cause) = next {
+            let io = cause.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|error| error.raw_os_error().is_some()) {
+                return Some(cause);
+            }
+            // The source of an I/O error is not the error in it, but the source of that.
+            next = match io.and_then(std::io::Error::get_ref) {
+                Some(wrapped) => Some(wrapped),
+                None => cause.source(),
+            };
+        }
+        None
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("what", &self.what)
+            .field("delivery", &self.delivery)
+            .field("source", &std::error::Error::source(self))
+            .finish()
     }
 }
 

@@ -144,15 +144,17 @@ fn excerpt(body: &[u8], redactor: &Redactor<'_>) -> Option<String> {
     redactor.service_message(&String::from_utf8_lossy(body))
 }
 
+/// The top-level media types (IANA) that a service or a proxy may respond with.
+const TOP_LEVEL_TYPES: [&str; 6] = ["application", "audio", "image", "multipart", "text", "video"];
+
 /// The type and subtype of a content type, if they are words.
 fn media_type<'t>(content_type: &'t str, redactor: &Redactor<'_>) -> Option<&'t str> {
     let essence = content_type.split(';').next()?.trim();
     let (kind, subtype) = essence.split_once('/')?;
     // Of the characters that words do not have, a subtype may have a plus, as in `image/svg+xml`.
-    let are_identifiers = redactor.identifier(kind).is_some()
+    let are_identifiers = TOP_LEVEL_TYPES.iter().any(|known| kind.eq_ignore_ascii_case(known))
         && subtype.split('+').all(|part| redactor.identifier(part).is_some());
-    // A key may have these characters between its parts.
-    (are_identifiers && !redactor.has_key(essence)).then_some(essence)
+    are_identifiers.then_some(essence)
 }
 
 fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {

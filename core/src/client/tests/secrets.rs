@@ -1,5 +1,6 @@
 //! No error shows a secret, whatever the service and the network respond.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -175,6 +176,23 @@ async fn errors(client: &Client) -> Vec<Error> {
         errors.push(responses.reconcile(&uncertain).await.err());
     }
     errors.into_iter().flatten().collect()
+}
+
+#[test]
+fn of_the_causes_of_a_broken_connection_only_the_systems_number_is_shown() {
+    let refused = io::Error::from_raw_os_error(111);
+    for (cause, number) in [
+        (io::Error::other("SECRET"), None),
+        (io::Error::other(io::Error::other("SECRET")), None),
+        (io::Error::other(refused), Some(111)),
+    ] {
+        let (what, delivery) = ("the connection broke", Delivery::Unknown);
+        let error = TransportError { what, delivery, source: Some(Box::new(cause)) };
+        let source = std::error::Error::source(&error);
+        let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.and_then(io::Error::raw_os_error), number);
+        assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
+    }
 }
 
 proptest! {
