@@ -128,13 +128,20 @@ def test_pyinstaller_finds_all_modules(tmp_path: Path) -> None:
     script = tmp_path / "frozen.py"
     script.write_text(
         """
-import asyncio, sys
+import asyncio, logging, sys
 import pipevideo
 from pipevideo.testing import Emulator
 
+async def token():
+    return key
+
 async def main():
+    global key
     with Emulator(rate_limit=None, polls=["completed"]) as emulator:
         options = {"base_url": emulator.base_url, "api_key": emulator.api_key, "rate_limit": None}
+        key = emulator.api_key
+        blocking = pipevideo.Pipevideo(**{**options, "api_key": token})
+        assert (await asyncio.to_thread(blocking.engines.list)).engines
         client = pipevideo.AsyncPipevideo(**options)
         generation = await client.generate(model="moonshotai/kimi-k2.5", input="A cat")
         await client.responses.download(generation, sys.argv[1], on_progress=lambda progress: None)
@@ -145,6 +152,7 @@ async def main():
         except pipevideo.NotFoundError:
             print(generation.status)
 
+logging.basicConfig(level=logging.DEBUG)
 asyncio.run(main())
 """
     )
@@ -153,7 +161,7 @@ asyncio.run(main())
     subprocess.run([sys.executable, *command], check=True, cwd=tmp_path, timeout=600)
     program = tmp_path / "dist/frozen/frozen"
     ended = subprocess.run([program, tmp_path / "cat.mp4"], capture_output=True, text=True, timeout=60)
-    assert ended.stdout == "completed\n", ended.stderr
+    assert ended.stdout == "completed\n" and "DEBUG:pipevideo:" in ended.stderr, ended.stderr
     assert (tmp_path / "cat.mp4").exists()
 
 

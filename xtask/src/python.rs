@@ -72,8 +72,18 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
     steps.run("tools", &format!("{pip} anyio pytest trio uvloop"));
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
-    let tests =
-        ["arguments", "asyncio", "blocking", "fork", "logging", "scenarios", "values", "webhooks"];
+    let tests = [
+        "arguments",
+        "asyncio",
+        "blocking",
+        "closing",
+        "fork",
+        "interrupted",
+        "logging",
+        "scenarios",
+        "values",
+        "webhooks",
+    ];
     let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
     steps.run(
         &format!("tests with Python {version}"),
