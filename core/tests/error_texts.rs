@@ -39,6 +39,7 @@ fn texts_of_configuration() {
         builder().app(App::default().url("cats")),
         builder().app(App::default().title("é".repeat(300))),
         builder().proxy("://"),
+        builder().proxy("socks://127.0.0.1:1080"),
         builder().webhook_secrets(["whsec_"]),
     ];
     let errors = builders.map(|builder| builder.build().unwrap_err());

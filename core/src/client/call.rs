@@ -2,7 +2,8 @@
 //! allows it.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -14,6 +15,7 @@ use super::limiter::Permit;
 use super::lock::lock;
 use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
+use super::upload::Upload;
 use super::{ClientInner, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::model::{Generation, GenerationId, GenerationRequest};
@@ -201,32 +203,79 @@ impl ClientInner {
         if request.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        let upload = Upload::new(request.body.clone().unwrap_or_default());
         let request = HttpRequest {
             method: request.method.clone(),
             url: self.config.base_url.join(&request.path),
             headers,
-            body: request.body.clone(),
+            body: upload.clone(),
             hosts: VideoHosts::ANY,
         };
         if let Some(submission) = submission {
             submission.on_send()?;
         }
         let began = clock::now();
-        let mut response = match clock::within(timeout, self.transport.send(request)).await {
-            Some(response) => response?,
-            None => return Err(late("the service sent no response", Delivery::Unknown)),
+        let grace = if request.method.is_idempotent() { READ_GRACE } else { CREATE_GRACE };
+        let (mut response, mut body) = (None, BytesMut::new());
+        // One timeout for all of it: a response that stops half way is as good as none.
+        let exchange = async {
+            let response = response.insert(self.transport.send(request).await?);
+            read_to_end(response, &mut body).await
         };
-        // One timeout for both: a response that stops half way is as good as none.
-        let left = timeout.saturating_sub(clock::now().saturating_sub(began));
-        let mut body = BytesMut::new();
-        // What has arrived is kept in any case. It may have the id of a generation.
-        let cut = match clock::within(left, read_to_end(&mut response, &mut body)).await {
-            Some(Ok(())) => None,
-            Some(Err(error)) => Some(error.into()),
-            None => Some(late("the service sent only a part of its response", Delivery::Unknown)),
-        };
-        let HttpResponse { status, headers, .. } = response;
-        Ok((Response { status, headers, body: body.freeze(), cut }, key))
+        let ended = unless_silent(exchange, &upload, timeout, grace).await;
+        if ended.is_none() {
+            self.transport.retire_connections(began);
+        }
+        match (response, ended) {
+            // What has arrived is kept in any case. It may have the id of a generation.
+            (Some(HttpResponse { status, headers, .. }), ended) => {
+                let what = "the service sent only a part of its response";
+                let cut = match ended {
+                    Some(read) => read.err().map(Error::from),
+                    None => Some(late(what, Delivery::Unknown)),
+                };
+                Ok((Response { status, headers, body: body.freeze(), cut }, key))
+            }
+            (None, Some(Err(error))) => Err(error.into()),
+            (None, _) if upload.is_complete() => {
+                Err(late("the service sent no response", Delivery::Unknown))
+            }
+            (None, _) => Err(late("the request was not sent completely", Delivery::NotSent)),
+        }
+    }
+}
+
+/// How long after the timeout of a create its response is still accepted. A process that was frozen
+/// past the timeout finds it among the first things that it reads, and it has the id of a generation
+/// that is paid for.
+const CREATE_GRACE: Duration = Duration::from_secs(2);
+/// The same for reads, which are simply repeated: enough to read what has arrived.
+const READ_GRACE: Duration = Duration::from_millis(50);
+
+/// The output of an exchange, or `None` if the service is silent for the timeout: while the request
+/// is sent no piece of it is taken, or after that no response arrives.
+async fn unless_silent<F: Future>(
+    exchange: F,
+    upload: &Upload,
+    timeout: Duration,
+    grace: Duration,
+) -> Option<F::Output> {
+    let mut exchange = pin!(exchange);
+    let unchanged = |end| upload.times_out_at(timeout) == end;
+    loop {
+        let end = upload.times_out_at(timeout);
+        if let Some(output) = clock::by(end, exchange.as_mut()).await {
+            return Some(output);
+        }
+        if unchanged(end) {
+            if let Some(output) = clock::within(grace, exchange.as_mut()).await {
+                return Some(output);
+            }
+            // A process that was frozen during its upload goes on with it.
+            if unchanged(end) {
+                return None;
+            }
+        }
     }
 }
 

@@ -45,6 +45,15 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
     tokio::time::timeout(limit, future).await.ok()
 }
 
+/// The output of a future, or `None` if it is not ready at this time.
+pub(crate) async fn by<F: Future>(time: Duration, future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = sleep_until(time) => None,
+    }
+}
+
 /// A number drawn evenly from 0 to 1.
 pub(crate) fn entropy() -> f64 {
     fastrand::f64()

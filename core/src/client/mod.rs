@@ -18,7 +18,9 @@ mod submission;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
+mod upload;
 mod usage;
 mod wait;
 mod webhooks;

@@ -1,19 +1,22 @@
-//! The transport over reqwest. No other file uses reqwest.
+//! The transport over reqwest. No other module uses reqwest.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+mod failure;
+
+use std::future::ready;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use tokio::runtime;
 use url::Url;
 
+use super::lock::lock;
 use super::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use super::{clock, tls};
 use crate::error::{Delivery, Error, ErrorKind};
 
 /// The options of connections.
@@ -27,8 +30,46 @@ pub(crate) struct ConnectOptions<'a> {
 }
 
 pub(crate) struct Reqwest {
+    connector: Connector,
+    /// Opens a connection for each request.
+    unpooled: reqwest::Client,
+    pools: Mutex<Vec<Pool>>,
+}
+
+/// What reqwest's clients are built from.
+struct Connector {
+    connect_timeout: Duration,
+    proxy: Option<reqwest::Proxy>,
+    tls: ClientConfig,
+    loopback: bool,
+}
+
+/// Connections that are kept for further requests. A runtime that is idle does not read from its
+/// connections, so no request of another runtime uses them.
+struct Pool {
+    runtime: Option<runtime::Id>,
+    opened: Duration,
     client: reqwest::Client,
 }
+
+/// The maximum number of pools. A program has a runtime or two; one that makes a runtime for each
+/// call leaves pools behind, which are dropped in the order in which they were opened.
+const MAX_POOLS: usize = 8;
+
+/// An HTTP/2 connection on which nothing has arrived for this time is sent a PING, also while it is
+/// idle, so that the next request does not find it dead. With [`PING_TIMEOUT`] a dead connection is
+/// noticed long before the request timeout. An idle one is sent 18 PINGs until the pool drops it.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Some round trips over the slowest mobile network. If a PING's response is later, reads in flight
+/// are repeated; creates have a connection without PINGs.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The maximum number of response headers. CDNs and gateways add dozens to those of a service, and
+/// hyper's default of 100 would lose the response to a create.
+const MAX_HEADERS: usize = 1000;
+/// The maximum size of the response headers over HTTP/2, where hyper's default is 16 KB. About what
+/// it reads over HTTP/1.1.
+const MAX_HEADER_BYTES: u32 = 400 << 10;
 
 /// A moved API redirects once, or twice with an upgrade to https. Five leave room for a gateway and
 /// end a circle quickly.
@@ -41,42 +82,116 @@ const SAFE_HEADERS: [HeaderName; 5] =
 
 impl Reqwest {
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a proxy that is not a URL, or a CA file without certificates.
+    /// [`ErrorKind::Configuration`] for a proxy that is not a URL of a known scheme, or a CA file
+    /// without certificates.
     pub(crate) fn new(options: &ConnectOptions<'_>) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
+        let connector = Connector {
+            connect_timeout: options.connect_timeout,
+            proxy: options.proxy.map(proxy).transpose()?,
+            tls: tls::client_config(options.ca_files)?,
+            loopback: options.loopback,
+        };
+        // A create must not go out on an idle connection that the service may have closed: if the
+        // process was frozen, or the runtime idle, that is noticed only after sending.
+        let unpooled = connector.builder().pool_max_idle_per_host(0).build().map_err(|error| {
+            Error::new(ErrorKind::Configuration, "the HTTP client could not be set up.")
+                .with_source(error.without_url())
+        })?;
+        Ok(Self { connector, unpooled, pools: Mutex::default() })
+    }
+
+    /// The client for a request: without a pool if sending it twice could do harm, else the pool of
+    /// this runtime.
+    fn client(&self, method: &Method) -> Result<reqwest::Client, reqwest::Error> {
+        if !method.is_idempotent() {
+            return Ok(self.unpooled.clone());
+        }
+        let runtime = current_runtime();
+        let mut pools = lock(&self.pools);
+        if let Some(pool) = pools.iter().find(|pool| pool.runtime == runtime) {
+            return Ok(pool.client.clone());
+        }
+        let builder = self.connector.builder();
+        let client = builder
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
+            .build()?;
+        if pools.len() == MAX_POOLS {
+            pools.remove(0);
+        }
+        pools.push(Pool { runtime, opened: clock::now(), client: client.clone() });
+        Ok(client)
+    }
+}
+
+fn current_runtime() -> Option<runtime::Id> {
+    runtime::Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
+impl Connector {
+    fn builder(&self) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout)
             // Redirects are followed here, where it is known what may be sent to which origin.
             .redirect(reqwest::redirect::Policy::none())
             // A create must not be repeated by a layer that does not know that it costs money.
             .retry(reqwest::retry::never())
-            .tls_backend_preconfigured(tls(options.ca_files)?);
-        if let Some(proxy) = options.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    "the proxy is not a URL. Pass one such as http://proxy.example:3128.",
-                )
-                .with_source(error.without_url())
-            })?;
-            builder = builder.proxy(proxy);
-        // A proxy from the environment cannot reach an emulator on this machine.
-        } else if options.loopback {
-            builder = builder.no_proxy();
+            .http1_max_headers(MAX_HEADERS)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            // RFC 9112 lets a client accept these. An odd header of a gateway is no reason to lose
+            // the id of a generation.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            // Its clones share the store of TLS sessions: connections of one resume those of another.
+            .tls_backend_preconfigured(self.tls.clone());
+        match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            // A proxy from the environment cannot reach an emulator on this machine.
+            None if self.loopback => builder.no_proxy(),
+            None => builder,
         }
-        let client = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Configuration, "the HTTP client could not be set up.")
-                .with_source(error.without_url())
-        })?;
-        Ok(Self { client })
     }
 }
+
+/// The proxy with this URL.
+fn proxy(url: &str) -> Result<reqwest::Proxy, Error> {
+    let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    // reqwest ignores proxies of other schemes silently, and requests would go past them.
+    if scheme.is_some_and(|scheme| scheme != "" && !PROXY_SCHEMES.contains(&scheme.as_str())) {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "the scheme of the proxy is not http, https, socks5, socks5h, socks4 or socks4a. Pass a \
+             URL such as http://proxy.example:3128.",
+        ));
+    }
+    reqwest::Proxy::all(url).map_err(|error| {
+        Error::new(
+            ErrorKind::Configuration,
+            "the proxy is not a URL. Pass one such as http://proxy.example:3128.",
+        )
+        .with_source(error.without_url())
+    })
+}
+
+const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
 
 impl Transport for Reqwest {
     fn send(
         &self,
         request: HttpRequest,
     ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
-        send_and_redirect(self.client.clone(), request).boxed()
+        match self.client(&request.method) {
+            Ok(client) => send_and_redirect(client, request).boxed(),
+            Err(error) => ready(Err(failure::not_answered(error, false))).boxed(),
+        }
+    }
+
+    fn retire_connections(&self, began: Duration) {
+        let runtime = current_runtime();
+        // A pool that was opened later holds none of the connections.
+        lock(&self.pools).retain(|pool| pool.runtime != runtime || pool.opened > began);
     }
 }
 
@@ -123,8 +238,16 @@ async fn exchange(
 ) -> Result<reqwest::Response, TransportError> {
     let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
     *sent.headers_mut() = request.headers.clone();
-    *sent.body_mut() = request.body.clone().map(Into::into);
-    client.execute(sent).await.map_err(transport_error)
+    if !request.body.is_empty() {
+        *sent.body_mut() = Some(reqwest::Body::wrap(request.body.pieces()));
+    }
+    match client.execute(sent).await {
+        Ok(response) => {
+            request.body.on_response();
+            Ok(response)
+        }
+        Err(error) => Err(failure::not_answered(error, request.body.is_complete())),
+    }
 }
 
 /// The URL that a response redirects the request to, if it may be sent there.
@@ -153,104 +276,19 @@ fn into_response(mut response: reqwest::Response) -> HttpResponse {
             match response.chunk().await {
                 Ok(Some(chunk)) => Some((Ok(chunk), Some(response))),
                 Ok(None) => None,
-                Err(error) => Some((Err(transport_error(error)), None)),
+                Err(error) => Some((Err(failure::broken_response(error)), None)),
             }
         })
         .boxed(),
     }
 }
 
-/// Converts reqwest's error, deciding whether the request may have been sent. A create is repeated if
-/// it was not, so the answer must be certain: no connection was made, or no request built.
-fn transport_error(error: reqwest::Error) -> TransportError {
-    let (what, delivery) = if error.is_builder() {
-        ("the request could not be built", Delivery::NotSent)
-    } else if error.is_connect() {
-        ("no connection could be made", Delivery::NotSent)
-    } else if error.is_body() || error.is_decode() {
-        ("the connection broke in the middle of the response", Delivery::Unknown)
-    } else {
-        ("the connection broke before the response", Delivery::Unknown)
-    };
-    // Without the URL: a video's is signed.
-    TransportError { what, delivery, source: Some(Box::new(error.without_url())) }
-}
-
-/// The TLS configuration. Clients without CA files share one, built at the first use: reading the
-/// machine's certificates takes milliseconds.
-fn tls(ca_files: &[PathBuf]) -> Result<ClientConfig, Error> {
-    static SHARED: OnceLock<ClientConfig> = OnceLock::new();
-    if ca_files.is_empty() {
-        return Ok(SHARED.get_or_init(platform_or_built_in).clone());
-    }
-    let mut roots = built_in_roots();
-    ca_files.iter().try_for_each(|path| add_roots(&mut roots, path))?;
-    Ok(with_roots(roots))
-}
-
-fn built_in_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
-}
-
-/// The certificate verifier of the platform; where there is none, as in slim container images,
-/// Mozilla's roots.
-fn platform_or_built_in() -> ClientConfig {
-    match rustls_platform_verifier::Verifier::new(provider()) {
-        Ok(verifier) => {
-            let builder =
-                versions().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-            with_alpn(builder.with_no_client_auth())
-        }
-        Err(_) => with_roots(built_in_roots()),
-    }
-}
-
-fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
-    let invalid = |what: String| {
-        Error::new(
-            ErrorKind::Configuration,
-            format!("the CA file {} {what}. Pass a PEM file of certificates.", path.display()),
-        )
-    };
-    let pem =
-        std::fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")).with_source(e))?;
-    let before = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate =
-            certificate.map_err(|_| invalid("has an invalid certificate in it".to_owned()))?;
-        roots
-            .add(certificate)
-            .map_err(|e| invalid("has an invalid certificate in it".to_owned()).with_source(e))?;
-    }
-    if roots.len() == before {
-        return Err(invalid("has no certificate in it".to_owned()));
-    }
-    Ok(())
-}
-
-fn with_roots(roots: RootCertStore) -> ClientConfig {
-    with_alpn(versions().with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Offers HTTP/2. reqwest does so only in TLS configurations that it builds itself.
-fn with_alpn(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
-}
-
-fn versions() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions of TLS")
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::client::upload::Upload;
     use crate::wire::VideoHosts;
 
     #[test]
@@ -268,7 +306,7 @@ mod tests {
                 method: Method::GET,
                 url: Url::parse("https://videos.example.com/").unwrap(),
                 headers: HeaderMap::new(),
-                body: None,
+                body: Upload::new(Bytes::new()),
                 hosts,
             };
             let headers = [(header::LOCATION, location.parse().unwrap())].into_iter().collect();

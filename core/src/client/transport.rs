@@ -1,6 +1,7 @@
 //! The interface between the client and the HTTP library.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -8,6 +9,7 @@ use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::upload::Upload;
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::wire::VideoHosts;
 
@@ -18,6 +20,10 @@ pub(crate) trait Transport: Send + Sync {
         &self,
         request: HttpRequest,
     ) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
+
+    /// Sends no further request on the connections that have been open since `began`, the start of a
+    /// request that has timed out: the connection may be dead. Requests in flight on them go on.
+    fn retire_connections(&self, began: Duration);
 }
 
 /// A request with its full URL, and with the key in its headers if it needs one.
@@ -25,7 +31,7 @@ pub(crate) struct HttpRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Upload,
     /// Where a redirect may lead.
     pub(crate) hosts: VideoHosts,
 }
@@ -45,14 +51,9 @@ pub(crate) struct TransportError {
 }
 
 impl fmt::Display for TransportError {
+    /// A fixed text: causes quote what a server has sent, such as the debug data of a GOAWAY.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)?;
-        // Only the innermost cause: the layers of reqwest and hyper between repeat it in other words.
-        let mut cause = self.source.as_deref().map(|s| s as &dyn std::error::Error);
-        while let Some(inner) = cause.and_then(std::error::Error::source) {
-            cause = Some(inner);
-        }
-        cause.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        f.write_str(self.what)
     }
 }
 
@@ -92,7 +93,9 @@ impl From<TransportError> for Error {
         let delivery = error.delivery;
         // Without a connection the configuration may be wrong; after one it is the network.
         let advice = match delivery {
-            Delivery::NotSent => "Nothing was sent. Check the network, the base URL and any proxy.",
+            Delivery::NotSent => {
+                "The request was not processed. Check the network, the base URL and any proxy."
+            }
             _ => "Check the network and try again.",
         };
         Self::new(ErrorKind::Connection, format!("{error}."))

@@ -12,6 +12,7 @@ use url::Url;
 use super::writer::Writer;
 use super::{OnProgress, refused, video_url};
 use crate::client::transport::{HttpRequest, HttpResponse, TransportError};
+use crate::client::upload::Upload;
 use crate::client::{Client, clock};
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::retry;
@@ -95,7 +96,7 @@ impl Transfer {
         {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Ok(Fetched::Interrupted(disconnected(error))),
-            None => return Ok(Fetched::Interrupted(stalled())),
+            None => return Ok(Fetched::Interrupted(self.stalled())),
         };
         let (status, headers) = (response.status, &response.headers);
         match wire::range_outcome(status, headers, self.writer.part(), from, self.media) {
@@ -151,7 +152,7 @@ impl Transfer {
             method: Method::GET,
             url: self.url.clone(),
             headers,
-            body: None,
+            body: Upload::new(Bytes::new()),
             hosts: self.client.inner.config.video_hosts,
         }
     }
@@ -225,8 +226,17 @@ impl Transfer {
         let timeout = self.client.inner.config.request_timeout;
         match clock::within(timeout, response.body.next()).await {
             Some(chunk) => chunk.transpose().map_err(disconnected),
-            None => Err(stalled()),
+            None => Err(self.stalled()),
         }
+    }
+
+    /// The error of a host that is silent. The next attempt has another connection, since this one
+    /// may be dead.
+    fn stalled(&self) -> Error {
+        self.client.inner.transport.retire_connections(clock::now());
+        let statement = "the download failed: the server sent nothing for the request timeout.";
+        let error = Error::new(ErrorKind::Download, statement);
+        error.with_advice(KEPT).with_delivery(Delivery::Unknown)
     }
 
     /// Keeps what is stored for the next attempt.
@@ -270,9 +280,4 @@ fn disconnected(cause: TransportError) -> Error {
         .with_advice(KEPT)
         .with_delivery(cause.delivery)
         .with_source(Error::from(cause))
-}
-
-fn stalled() -> Error {
-    let statement = "the download failed: the server sent nothing for the request timeout.";
-    Error::new(ErrorKind::Download, statement).with_advice(KEPT).with_delivery(Delivery::Unknown)
 }

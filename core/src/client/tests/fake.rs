@@ -33,6 +33,10 @@ pub(super) enum Reply {
     Stalled(u16, Vec<u8>),
     /// No response, ever.
     Silence,
+    /// No response, ever, and nothing is taken of the body.
+    Unread,
+    /// As `Respond`, after an upload with this time between pieces.
+    Slow(Duration, u16, String),
 }
 
 /// A generation in this status.
@@ -53,6 +57,7 @@ struct State {
     began: Duration,
     requests: Vec<(String, Duration, HeaderMap)>,
     open: usize,
+    retired: Vec<Duration>,
 }
 
 impl Fake {
@@ -60,7 +65,13 @@ impl Fake {
     pub(super) fn new(respond: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Self {
         let respond = Box::new(respond);
         let began = clock::now();
-        Self(Arc::new(Mutex::new(State { respond, began, requests: Vec::new(), open: 0 })))
+        Self(Arc::new(Mutex::new(State {
+            respond,
+            began,
+            requests: Vec::new(),
+            open: 0,
+            retired: Vec::new(),
+        })))
     }
 
     pub(super) fn transport(&self) -> Arc<dyn Transport> {
@@ -80,6 +91,11 @@ impl Fake {
 
     pub(super) fn headers(&self, index: usize) -> HeaderMap {
         lock(&self.0).requests[index].2.clone()
+    }
+
+    /// Of which requests the connections were retired, by when they began.
+    pub(super) fn retired(&self) -> Vec<Duration> {
+        lock(&self.0).retired.clone()
     }
 
     /// How many requests are in flight.
@@ -120,17 +136,25 @@ impl Transport for Fake {
                 body,
             };
             let bytes = |body: Vec<u8>| stream::iter([Ok(Bytes::from(body))]);
+            let mut pieces = request.body.pieces();
+            let reads_body = !matches!(reply, Reply::Refused | Reply::Unread);
+            while reads_body && pieces.take().is_some() {
+                if let Reply::Slow(pause, ..) = reply {
+                    clock::sleep(pause).await;
+                }
+            }
+            if let Reply::Late(latency, ..) = reply {
+                clock::sleep(latency).await;
+            }
             match reply {
-                Reply::Respond(status, body) => Ok(respond(status, bytes(body.into()).boxed())),
+                Reply::Respond(status, body)
+                | Reply::Late(_, status, body)
+                | Reply::Slow(_, status, body) => Ok(respond(status, bytes(body.into()).boxed())),
                 Reply::RetryAfter(status, after, body) => {
                     let response = respond(status, bytes(body.into()).boxed());
                     let after = HeaderValue::from_static(after);
                     let headers = HeaderMap::from_iter([(RETRY_AFTER, after)]);
                     Ok(HttpResponse { headers, ..response })
-                }
-                Reply::Late(latency, status, body) => {
-                    clock::sleep(latency).await;
-                    Ok(respond(status, bytes(body.into()).boxed()))
                 }
                 Reply::Cut(status, body) => {
                     let broken = Err(broken("the connection broke", Delivery::Unknown));
@@ -139,13 +163,19 @@ impl Transport for Fake {
                 Reply::Stalled(status, body) => {
                     Ok(respond(status, bytes(body).chain(stream::pending()).boxed()))
                 }
-                Reply::Refused => Err(broken("no connection could be made", Delivery::NotSent)),
                 Reply::Lost => {
                     Err(broken("the connection broke before the response", Delivery::Unknown))
                 }
-                Reply::Silence => std::future::pending().await,
+                Reply::Refused => Err(broken("no connection could be made", Delivery::NotSent)),
+                Reply::Unread | Reply::Silence => std::future::pending().await,
             }
         }
         .boxed()
+    }
+
+    fn retire_connections(&self, began: Duration) {
+        let mut state = lock(&self.0);
+        let began = began - state.began;
+        state.retired.push(began);
     }
 }

@@ -14,7 +14,8 @@ async fn a_create_without_a_response_is_sent_once_and_uncertain_after_the_timeou
     let began = tokio::time::Instant::now();
     let error = client.responses().create(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
-    assert_eq!(began.elapsed().as_secs(), 30);
+    // The timeout of 30 s, and 2 s in which a late response would still be accepted.
+    assert_eq!(began.elapsed().as_secs(), 32);
     assert_eq!(fake.count("POST"), 1);
     assert_eq!(
         (error.model(), error.delivery()),
@@ -47,6 +48,71 @@ async fn a_create_is_sent_again_only_if_it_was_certainly_not_processed() {
         let error = client(&fake).responses().create(request()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_response_to_a_create_is_accepted_shortly_after_the_timeout() {
+    let Reply::Respond(status, body) = shows("queued") else { unreachable!() };
+    let fake = Fake::new(move |_, _| Reply::Late(S * 31, status, body.clone()));
+    assert_eq!(client(&fake).responses().create(request()).await.unwrap().id, "gen_1");
+    assert_eq!(fake.count("POST"), 1);
+    // A read is sent again in place of that.
+    let builder = Client::builder().max_retries(0);
+    let error = build(&fake, builder).responses().retrieve("gen_1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+/// A create with a body of a megabyte, which is 16 pieces.
+fn large_request() -> GenerationRequest {
+    GenerationRequest::new("m", "a".repeat(1_000_000))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_is_slow_but_moving_does_not_time_out() {
+    let Reply::Respond(status, body) = shows("queued") else { unreachable!() };
+    let fake = Fake::new(move |_, _| Reply::Slow(S * 20, status, body.clone()));
+    let began = tokio::time::Instant::now();
+    assert!(client(&fake).responses().create(large_request()).await.is_ok());
+    assert_eq!((began.elapsed(), fake.count("POST")), (S * 320, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_large_upload_there_is_time_for_what_is_still_on_its_way() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let began = tokio::time::Instant::now();
+    let error = client(&fake).responses().create(large_request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    // 15 s for a megabyte at 64 KiB/s.
+    assert_eq!((began.elapsed().as_secs(), fake.count("POST")), (30 + 15 + 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_was_not_sent_completely_is_sent_again() {
+    let fake = Fake::new(|_, before| match before {
+        0 => Reply::Unread,
+        _ => shows("queued"),
+    });
+    assert!(client(&fake).responses().create(large_request()).await.is_ok());
+    assert_eq!(fake.count("POST"), 2);
+
+    let fake = Fake::new(|_, _| Reply::Unread);
+    let error = client(&fake).responses().create(large_request()).await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Timeout, Delivery::NotSent));
+    assert_eq!((error.attempts(), fake.count("POST")), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_retired_by_a_timeout_and_not_by_a_dropped_request() {
+    let fake = Fake::new(|_, before| match before {
+        0 | 1 => Reply::Silence,
+        _ => shows("queued"),
+    });
+    let client = client(&fake);
+    let retrieve = |client: Client| async move { client.responses().retrieve("gen_1").await };
+    assert!(tokio::time::timeout(S * 5, retrieve(client.clone())).await.is_err());
+    assert!(fake.retired().is_empty());
+    assert!(retrieve(client).await.is_ok());
+    assert_eq!(fake.retired(), [S * 5]);
 }
 
 #[tokio::test(start_paused = true)]

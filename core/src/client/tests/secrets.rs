@@ -65,6 +65,8 @@ impl Transport for Hostile {
         }
         .boxed()
     }
+
+    fn retire_connections(&self, _: Duration) {}
 }
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
