@@ -157,7 +157,7 @@ export interface ClientOptions {
   baseURL?: string | null | undefined;
   /** Allows plain `http` to other machines, where the key is then readable, and videos on private networks. */
   allowInsecure?: boolean | null | undefined;
-  /** The timeout of one HTTP request; 30 s. For a download, the longest time without receiving bytes. */
+  /** The longest silence of the service in one HTTP request or download; 30 s. A moving upload is none. */
   requestTimeoutMs?: Milliseconds | null | undefined;
   /** The timeout of opening a connection; 5 s. */
   connectTimeoutMs?: Milliseconds | null | undefined;

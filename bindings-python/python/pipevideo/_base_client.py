@@ -54,7 +54,7 @@ class BaseClient:
             base_url: The API's address, with or without `/v1`. By default `PIPEVIDEO_BASE_URL`,
                 else the service's own.
             allow_insecure: Allow plain http to other machines than this one.
-            request_timeout: The time limit of one HTTP request (30).
+            request_timeout: The longest silence of the service in one HTTP request (30).
             connect_timeout: The time limit of making a connection (5).
             max_retries: How often a request that is safe to repeat is sent again (4).
             rate_limit: The maximum number of requests, and the window in seconds: `(100, 60)`.

@@ -175,7 +175,7 @@ impl ClientBuilder {
             config: Config {
                 base_url: BaseUrl::parse(BaseUrl::DEFAULT, false)
                     .expect("the default base URL is valid"),
-                // The service responds to a create at once; 30 s leave room for the upload of 20 MB.
+                // The service responds to a create at once. Uploads are not part of it.
                 request_timeout: Duration::from_secs(30),
                 // Long enough for two retransmissions of a lost SYN; systems retry for half a minute and more.
                 connect_timeout: Duration::from_secs(5),
@@ -239,7 +239,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Bounds one HTTP call, from sending the request to the end of the response; 30 s by default.
+    /// Bounds the silence of the service in one HTTP call; 30 s by default.
+    ///
+    /// It begins again with each part of the request that is sent, so that an upload which is slow but
+    /// moving does not time out. It then bounds the time to the end of the response. A large upload
+    /// adds the time in which its last 4 MiB leave this machine at 64 KiB a second. The response to a
+    /// create is accepted up to 2 s later, since it has the id of a generation that is paid for.
+    ///
     /// For a download it bounds the time without progress.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.config.request_timeout = timeout;
@@ -317,6 +323,9 @@ impl ClientBuilder {
     }
 
     /// Sets the proxy; by default that of the environment (`HTTPS_PROXY`, `NO_PROXY` …).
+    ///
+    /// Its scheme is `http`, `https`, `socks5`, `socks5h` (which resolves names at the proxy), `socks4`
+    /// or `socks4a`. [`build`](Self::build) refuses others.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self

@@ -159,7 +159,8 @@ impl Connector {
 fn proxy(url: &str) -> Result<reqwest::Proxy, Error> {
     let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     // reqwest ignores proxies of other schemes silently, and requests would go past them.
-    if scheme.is_some_and(|scheme| scheme != "" && !PROXY_SCHEMES.contains(&scheme.as_str())) {
+    if scheme.is_some_and(|scheme| !scheme.is_empty() && !PROXY_SCHEMES.contains(&scheme.as_str()))
+    {
         return Err(Error::new(
             ErrorKind::Configuration,
             "the scheme of the proxy is not http, https, socks5, socks5h, socks4 or socks4a. Pass a \

@@ -71,7 +71,8 @@ struct ErrorFields {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The service certainly did not receive it: nothing was sent, or no connection was made.
+    /// The service certainly did not process it: no connection was made, part of it was not sent, or
+    /// the service refused its HTTP/2 stream.
     NotSent,
     /// The service may have received it: bytes were sent, and no response came back.
     Unknown,
