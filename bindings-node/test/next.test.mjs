@@ -67,7 +67,10 @@ async function serve(context, output, environment) {
   const env = { ...process.env, ...environment, HOSTNAME: '127.0.0.1', PORT: String(port) };
   const child = spawn(process.execPath, [join(output, server)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   context.after(() => child.kill());
-  for await (const data of child.stdout) if (String(data).includes('Ready')) break;
+  await new Promise((resolve, reject) => {
+    child.once('exit', () => reject(new Error('the server has ended')));
+    child.stdout.on('data', (data) => String(data).includes('Ready') && resolve());
+  });
   return `http://127.0.0.1:${port}`;
 }
 

@@ -199,7 +199,7 @@ test('clients that become unreachable during a call complete it', async (context
 const LARGE = `
   const { parentPort } = require('node:worker_threads');
   const entry = { text: 'é'.repeat(50), list: [1, 2, 3] };
-  const output = Array.from({ length: 200_000 }, (_, id) => ({ id, ...entry }));
+  const output = Array.from({ length: 25_000 }, (_, id) => ({ id, ...entry }));
   const body = Buffer.from(JSON.stringify({ id: 'gen_1', status: 'completed', output }));
   const server = require('node:http').createServer((_, response) => response.end(body));
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
@@ -214,7 +214,7 @@ test('a large response does not block the event loop', async (context) => {
   // The time in which the loop was active, which does not depend on the load of the machine.
   const busy = performance.eventLoopUtilization(before).active;
   const begun = performance.now();
-  assert.equal(generation.output.length, 200_000);
+  assert.equal(generation.output.length, 25_000);
   const parsing = performance.now() - begun;
   assert.ok(busy < parsing / 2, `busy for ${busy} ms, where parsing takes ${parsing} ms`);
   assert.equal(generation.output, generation.raw.output, 'it is parsed once');
