@@ -1345,7 +1345,7 @@ public func FfiConverterTypeFieldSpelling_lower(_ value: FieldSpelling) -> RustB
  * The [`id`](Self::id) is all that another process, language or machine needs to continue with it.
  * Deserializing is lenient: a field that is missing, null or of an unexpected shape is `None`, and
  * fields without a type here are in [`extra`](Self::extra). Only an object without an `id` or a
- * `status` is rejected. `Debug` shows neither the query of the URL nor what may quote the prompt. Use `serde_json` to read and write it, which keeps
+ * `status` is rejected. Use `serde_json` to read and write it, which keeps
  * [`cost_usd`](TokenUsage::cost_usd) exact.
  *
  * ```
@@ -2258,8 +2258,7 @@ public func FfiConverterTypeUsageTotals_lower(_ value: UsageTotals) -> RustBuffe
  * Events of types that this library does not know are read as well. The service may deliver an
  * event more than once and in any order; all deliveries of an event have the same
  * [`id`](Self::id). [Acknowledge](Self::acknowledge) an event when it has been handled, so that
- * later deliveries of it are [duplicates](Self::duplicate). `Debug` shows neither the query of the
- * URL nor what may quote the prompt.
+ * later deliveries of it are [duplicates](Self::duplicate).
  */
 public struct WebhookEvent {
     /**
