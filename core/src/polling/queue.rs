@@ -221,6 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_have_left_do_not_delay_those_behind_them() {
+        let (mut queue, mut budget) = (Queue::default(), budget(1));
+        budget.acquire(S, Class::Direct).unwrap();
+        budget.release(S, Class::Direct);
+        let tickets: Vec<_> = (0..1000).map(|_| queue.push()).collect();
+        for ticket in &tickets[1..999] {
+            queue.leave(S, *ticket, &mut budget);
+        }
+        let last = queue.turn(S, tickets[999], &mut budget);
+        assert_eq!(last, Turn::Waiting(S * 61 + CLAIM_TIMEOUT * 2));
+        assert_eq!(queue.turn(S, tickets[0], &mut budget), Turn::Waiting(S * 61));
+    }
+
+    #[test]
     fn n_calls_take_about_n_steps() {
         for calls in [500, 4000] {
             let (steps, took) = steps(calls, RateLimit::new(100, S), |_| false);

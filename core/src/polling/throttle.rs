@@ -131,6 +131,13 @@ mod tests {
     }
 
     #[test]
+    fn it_grows_back_to_the_whole_limit_and_no_further() {
+        let throttle = cut(1);
+        assert_eq!(throttle.grows_at(S, 50, LIMIT), Some(S * 300 + ROUNDING));
+        assert_eq!(throttle.grows_at(S, 51, LIMIT), None);
+    }
+
+    #[test]
     fn freezing_alone_leaves_the_share() {
         let mut throttle = Throttle::new();
         throttle.freeze(S, Some(S));

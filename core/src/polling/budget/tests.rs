@@ -196,8 +196,21 @@ fn polls_make_up_for_one_missed_turn_and_no_more() {
             }
         }
     }
-    let polls = order[..10].iter().filter(|class| **class == Class::Poll).count();
-    assert_eq!((order[0], polls), (Class::Poll, 3), "{order:?}");
+    let polls: Vec<_> =
+        order.iter().enumerate().filter(|(_, class)| **class == Class::Poll).collect();
+    let turns: Vec<_> = polls.iter().map(|(turn, _)| *turn).collect();
+    assert_eq!(turns[..4], [0, 2, 7, 12], "{order:?}");
+}
+
+#[test]
+fn calls_that_were_not_sent_give_polls_no_turn() {
+    let mut b = budget(1, 10);
+    for _ in 0..10 {
+        b.acquire(S, Class::Direct).unwrap();
+        b.release_unsent(Class::Direct);
+    }
+    b.set_waiting(1);
+    assert!(b.acquire(S, Class::Poll).is_err());
 }
 
 #[test]
