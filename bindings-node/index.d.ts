@@ -2,12 +2,12 @@
 import type { SubmissionUncertainError } from './lib/errors.js';
 import type {
   AccountUsage,
+  Candidates,
   CompletedGeneration,
   EngineCatalog,
   Generation,
   Milliseconds,
   Progress,
-  RecentRequest,
   Update,
   WebhookEvent,
 } from './lib/values.js';
@@ -243,14 +243,16 @@ export interface Responses {
   download(generation: Generation | string, path: string | URL, options?: DownloadOptions): Promise<string>;
 
   /**
-   * Finds the generations that an uncertain create may have made, nearest in time first.
+   * Finds the generations that an uncertain create may have made, the most likely one first.
    *
-   * It takes the error, or its `model` and `sentAt`, so that another process can reconcile it later.
+   * It takes the error, or its `model`, `sentAt` and `generationId`, so that another process can reconcile it later.
    */
   reconcile(
-    error: SubmissionUncertainError | { model: string; sentAt: Date | string | number },
+    error:
+      | SubmissionUncertainError
+      | { model: string; sentAt: Date | string | number; generationId?: string | null },
     options?: CallOptions,
-  ): Promise<RecentRequest[]>;
+  ): Promise<Candidates>;
 }
 
 /** Verifies webhook deliveries and wakes the waits of their generations. */

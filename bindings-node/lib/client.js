@@ -137,7 +137,8 @@ class Responses {
             'reconcile takes a SubmissionUncertainError, or an object with its model and sentAt.',
           );
         }
-        this.#open().reconcile(call, nativeOptions, error.model, sentAt);
+        const id = typeof error.generationId === 'string' ? error.generationId : undefined;
+        this.#open().reconcile(call, nativeOptions, error.model, sentAt, id);
       }),
     );
   }

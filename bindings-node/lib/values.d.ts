@@ -138,6 +138,27 @@ export interface RecentRequest {
   readonly completedAt: Date | null;
 }
 
+/** A generation that an uncertain create may have made, with the reasons for and against. */
+export interface Candidate extends RecentRequest {
+  /** Whether it has the model of the create, in whatever spelling; null if its model is unknown. */
+  readonly sameModel: boolean | null;
+  /**
+   * How many seconds after the create was sent it was created, with the difference between the clocks taken out;
+   * negative if before.
+   */
+  readonly secondsAfterCreate: number | null;
+  /** Whether this process knew it before the create was sent, so that it is very likely another one. */
+  readonly knownBefore: boolean;
+}
+
+/** What an uncertain create may have made, the most likely one first: an array that says how complete it is. */
+export interface Candidates extends Array<Candidate> {
+  /** When the oldest request was created that the service listed, by this machine's clock; null if that is unknown. */
+  readonly reachesBackTo: Date | null;
+  /** Whether the service's list certainly reaches back to the create. If not, an empty array says nothing. */
+  readonly coversCreate: boolean;
+}
+
 /** The account's balance and usage. Amounts are in US cents. */
 export interface AccountUsage {
   /** The prepaid credit that is left. */

@@ -98,7 +98,9 @@ function usage(text, raw) {
 }
 
 function candidates(text) {
-  return recentRequests(JSON.parse(text)).recentRequests;
+  const view = recentRequests(JSON.parse(text));
+  const reachesBackTo = date(view.reachesBackTo);
+  return Object.assign(view.recentRequests, { reachesBackTo, coversCreate: view.coversCreate });
 }
 
 /** Makes an event. `acknowledge` is not enumerable: JSON, spreading and `structuredClone` see a plain object. */

@@ -222,10 +222,12 @@ impl NativeClient {
         options: CallOptions,
         model: String,
         sent_at: f64,
+        generation_id: Option<String>,
     ) -> Result<()> {
         let sent_at = time(sent_at);
         self.call(call, &options, None, move |client| async move {
-            let found = client.responses().reconcile_since(&model, sent_at).await?;
+            let id = generation_id.as_deref();
+            let found = pipevideo::reconcile_stored(&client, &model, sent_at, id).await?;
             Ok(values::candidates(&found))
         })
     }

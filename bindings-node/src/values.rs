@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use bindings_common::TimeUnit;
 use pipevideo::{
-    AccountUsage, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Update, WebhookEvent,
+    AccountUsage, Candidates, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Update,
+    WebhookEvent,
 };
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -204,8 +205,28 @@ pub(crate) fn usage(usage: &AccountUsage) -> Value {
     Value { text: view.to_string(), raw: Some(usage.raw.to_string()) }
 }
 
-pub(crate) fn candidates(found: &[RecentRequest]) -> Value {
-    Value::text(json!({ "recentRequests": recent(found) }).to_string())
+pub(crate) fn candidates(candidates: &Candidates) -> Value {
+    let found = candidates.iter().map(|candidate| {
+        json!({
+            "id": candidate.id,
+            "status": candidate.status.as_ref().map(|status| status.as_str()),
+            "modelName": candidate.model_name,
+            "engine": candidate.engine,
+            "costCents": number(candidate.cost_cents),
+            "latencyMs": candidate.latency_ms,
+            "createdAt": millis(candidate.created_at),
+            "completedAt": millis(candidate.completed_at),
+            "sameModel": candidate.same_model,
+            "secondsAfterCreate": candidate.seconds_after_create,
+            "knownBefore": candidate.known_before,
+        })
+    });
+    let view = json!({
+        "recentRequests": found.collect::<Json>(),
+        "reachesBackTo": millis(candidates.reaches_back_to),
+        "coversCreate": candidates.covers_create,
+    });
+    Value::text(view.to_string())
 }
 
 fn recent(requests: &[RecentRequest]) -> Json {

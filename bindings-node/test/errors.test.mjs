@@ -103,6 +103,8 @@ test('an uncertain create has its cause, model and time, and can be reconciled',
   assert.ok(error.cause instanceof APIConnectionError);
   const candidates = await client.responses.reconcile(error);
   assert.equal(candidates.length, 1);
+  assert.ok(candidates.coversCreate && candidates.reachesBackTo instanceof Date);
+  assert.ok(candidates[0].sameModel && candidates[0].createdAt instanceof Date && !candidates[0].knownBefore);
   // The model and the time are enough, also after a round trip through JSON.
   const kept = JSON.parse(JSON.stringify({ model: error.model, sentAt: error.sentAt }));
   assert.deepEqual(await client.responses.reconcile(kept), candidates);

@@ -1,6 +1,6 @@
 //! The engines and the account's usage, as the plain Python classes in `pipevideo/_values.py`.
 
-use pipevideo::{AccountUsage, EngineCatalog, RecentRequest};
+use pipevideo::{AccountUsage, Candidates, EngineCatalog, RecentRequest};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -132,12 +132,26 @@ fn recent<'py>(
 
 pub(crate) fn candidates<'py>(
     py: Python<'py>,
-    found: &[RecentRequest],
+    candidates: &Candidates,
 ) -> PyResult<Bound<'py, PyAny>> {
     let values = Values::new(py)?;
-    let list = pyo3::types::PyList::empty(py);
-    for request in found {
-        list.append(recent(py, &values, request)?)?;
+    let found = pyo3::types::PyList::empty(py);
+    for candidate in candidates {
+        let fields = fields!(py,
+            "id": &candidate.id,
+            "status": candidate.status.as_ref().map(|status| status.as_str()),
+            "model_name": &candidate.model_name,
+            "engine": &candidate.engine,
+            "cost_cents": candidate.cost_cents,
+            "latency_ms": candidate.latency_ms,
+            "created_at": candidate.created_at,
+            "completed_at": candidate.completed_at,
+            "same_model": candidate.same_model,
+            "seconds_after_create": candidate.seconds_after_create,
+            "known_before": candidate.known_before,
+        );
+        found.append(values.make("Candidate", &fields)?)?;
     }
-    Ok(list.into_any())
+    let arguments = (found, candidates.reaches_back_to, candidates.covers_create);
+    py.import("pipevideo._values")?.getattr("Candidates")?.call1(arguments)
 }

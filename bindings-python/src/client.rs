@@ -244,16 +244,25 @@ impl NativeClient {
         }))
     }
 
-    #[pyo3(signature = (model, sent_at: "float") -> "Pending[list[RecentRequest]]")]
-    fn reconcile(&self, py: Python<'_>, model: String, sent_at: f64) -> PyResult<Call> {
+    #[pyo3(signature = (model, sent_at: "float", generation_id) -> "Pending[Candidates]")]
+    fn reconcile(
+        &self,
+        py: Python<'_>,
+        model: String,
+        sent_at: f64,
+        generation_id: Option<String>,
+    ) -> PyResult<Call> {
         let since = Duration::try_from_secs_f64(sent_at).ok();
         let sent_at = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
         let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
         let client = self.client(py)?;
         Ok(self.call(py, None, move |_| {
-            async move { client.responses().reconcile_since(&model, sent_at).await }
-                .map_ok(Value::Candidates)
-                .boxed()
+            async move {
+                let id = generation_id.as_deref();
+                pipevideo::reconcile_stored(&client, &model, sent_at, id).await
+            }
+            .map_ok(Value::Candidates)
+            .boxed()
         }))
     }
 

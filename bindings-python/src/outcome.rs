@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pipevideo::{AccountUsage, EngineCatalog, Error, Generation, RecentRequest};
+use pipevideo::{AccountUsage, Candidates, EngineCatalog, Error, Generation};
 use pyo3::prelude::*;
 
 use crate::catalog;
@@ -23,7 +23,7 @@ pub(crate) enum Value {
     Generation(Box<Generation>),
     Engines(Box<EngineCatalog>),
     Usage(Box<AccountUsage>),
-    Candidates(Vec<RecentRequest>),
+    Candidates(Candidates),
     Path(PathBuf),
     /// The next update of a watch, or its end. It is taken from the watch only when Python receives it.
     Next(Option<Arc<WatchState>>),

@@ -177,7 +177,11 @@ def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
     assert isinstance(again.cause, pipevideo.APIConnectionError) and str(again) == str(error)
     assert again.sent_at is not None and again.sent_at.tzinfo is not None
     assert prompt not in "".join(traceback.format_exception(error))
-    (candidate,) = client.responses.reconcile(again)
+    found = client.responses.reconcile(again)
+    (candidate,) = found
+    assert found.covers_create and found.reaches_back_to == candidate.created_at
+    assert pickle.loads(pickle.dumps(found)) == found and "covers_create=True" in repr(found)
+    assert candidate.same_model and candidate.seconds_after_create < 60 and not candidate.known_before
     assert client.responses.wait(candidate.id).status == "completed"
 
 

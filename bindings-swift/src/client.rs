@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bindings_macros::barrier;
 use pipevideo::{
-    AccountUsage, Client, DownloadSource, EngineCatalog, Generation, RecentRequest, Update,
+    AccountUsage, Candidates, Client, DownloadSource, EngineCatalog, Generation, Update,
     WebhookEvent,
 };
 
@@ -156,10 +156,14 @@ impl NativeClient {
         &self,
         model: String,
         sent_at: SystemTime,
+        generation_id: Option<String>,
         cancel: Arc<CancelHandle>,
-    ) -> Result<Vec<RecentRequest>, Failure> {
+    ) -> Result<Candidates, Failure> {
         let client = self.0.clone();
-        let work = async move { Ok(client.responses().reconcile_since(&model, sent_at).await?) };
+        let work = async move {
+            let id = generation_id.as_deref();
+            Ok(pipevideo::reconcile_stored(&client, &model, sent_at, id).await?)
+        };
         cancel.run(work).await
     }
 

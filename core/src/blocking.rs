@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{
-    AccountUsage, EngineCatalog, Generation, GenerationRequest, RecentRequest, Update,
+    AccountUsage, Candidates, EngineCatalog, Generation, GenerationRequest, Update,
 };
 use crate::{ClientBuilder, DownloadSource, Progress};
 
@@ -175,7 +175,7 @@ impl Responses<'_> {
     ///
     /// # Errors
     /// Those of [`crate::Responses::reconcile`].
-    pub fn reconcile(self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
+    pub fn reconcile(self, uncertain: &Error) -> Result<Candidates, Error> {
         block_on(self.client.runtime, self.client.client.responses().reconcile(uncertain))
     }
 
@@ -184,11 +184,7 @@ impl Responses<'_> {
     ///
     /// # Errors
     /// Those of [`crate::Responses::reconcile_since`].
-    pub fn reconcile_since(
-        self,
-        model: &str,
-        sent_at: SystemTime,
-    ) -> Result<Vec<RecentRequest>, Error> {
+    pub fn reconcile_since(self, model: &str, sent_at: SystemTime) -> Result<Candidates, Error> {
         block_on(
             self.client.runtime,
             self.client.client.responses().reconcile_since(model, sent_at),

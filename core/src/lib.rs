@@ -100,20 +100,20 @@ mod webhook;
 mod wire;
 
 #[cfg(feature = "client")]
-#[doc(hidden)]
-pub use client::end_waits;
-#[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
     Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
 };
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use client::{end_waits, reconcile_stored};
 pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;
 pub use model::{
-    AccountUsage, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog, EngineModel,
-    FailureCategory, Generation, GenerationError, GenerationRequest, ImageUrl, Input, InputItem,
-    InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage, Status,
-    TokenUsage, Update, UsageTotals, Via, VideoUrl,
+    AccountUsage, Candidate, Candidates, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog,
+    EngineModel, FailureCategory, Generation, GenerationError, GenerationRequest, ImageUrl, Input,
+    InputItem, InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage,
+    Status, TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
 pub use polling::Polling;
 pub use polling::budget::RateLimit;

@@ -30,6 +30,13 @@ impl<V: Copy> RecentIds<V> {
         }
     }
 
+    /// Inserts an id with its value, unless it is there.
+    pub(crate) fn insert_first(&mut self, id: &str, value: V) {
+        if self.get(id).is_none() {
+            self.insert(id, value);
+        }
+    }
+
     /// The value of an id, if it is there.
     pub(crate) fn get(&self, id: &str) -> Option<V> {
         self.values.get(id).copied()
@@ -50,6 +57,9 @@ mod tests {
         }
         assert_eq!((recent.values.len(), recent.order.len()), (CAPACITY, CAPACITY));
         assert_eq!(recent.get("0"), None);
+        recent.insert_first("0", 7);
+        recent.insert_first("0", 8);
+        assert_eq!(recent.get("0"), Some(7));
         assert_eq!(recent.get(&(3 * CAPACITY - 1).to_string()), Some(3 * CAPACITY - 1));
     }
 }

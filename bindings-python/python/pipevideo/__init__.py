@@ -49,6 +49,8 @@ from ._native import (
 from ._updates import AsyncUpdates, Updates
 from ._values import (
     AccountUsage,
+    Candidate,
+    Candidates,
     DailyRoutes,
     DailyUsage,
     Engine,
@@ -93,6 +95,8 @@ __all__ = [
     "AsyncResponses",
     "AsyncUpdates",
     "AsyncUsage",
+    "Candidate",
+    "Candidates",
     "DailyRoutes",
     "DailyUsage",
     "Engine",

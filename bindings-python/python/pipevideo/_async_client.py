@@ -7,7 +7,7 @@ from . import _native
 from ._base_client import BaseClient
 from ._native import Generation, Update
 from ._updates import AsyncUpdates
-from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
+from ._values import AccountUsage, Candidates, EngineCatalog, Progress
 from ._webhooks import Webhooks
 from .errors import SubmissionUncertainError
 
@@ -220,15 +220,14 @@ class AsyncResponses:
         """
         return await self._native.download(generation, path, max_bytes, on_progress)
 
-    async def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
-        """Finds the generations that an uncertain create may have made, nearest in time first.
+    async def reconcile(self, error: SubmissionUncertainError) -> Candidates:
+        """Finds the generations that an uncertain create may have made, the most likely one first.
 
         `error` is the error that the create raised; it may have been pickled in between.
         """
         from ._reconcile import lost_create
 
-        model, sent_at = lost_create(error)
-        return await self._native.reconcile(model, sent_at)
+        return await self._native.reconcile(*lost_create(error))
 
 
 class AsyncEngines:

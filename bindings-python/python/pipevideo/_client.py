@@ -8,7 +8,7 @@ from . import _native
 from ._base_client import BaseClient
 from ._native import Generation, Update
 from ._updates import Updates
-from ._values import AccountUsage, EngineCatalog, Progress, RecentRequest
+from ._values import AccountUsage, Candidates, EngineCatalog, Progress
 from ._webhooks import Webhooks
 from .errors import SubmissionUncertainError
 
@@ -217,15 +217,14 @@ class Responses:
         """
         return self._native.download(generation, path, max_bytes, on_progress).run()
 
-    def reconcile(self, error: SubmissionUncertainError) -> list[RecentRequest]:
-        """Finds the generations that an uncertain create may have made, nearest in time first.
+    def reconcile(self, error: SubmissionUncertainError) -> Candidates:
+        """Finds the generations that an uncertain create may have made, the most likely one first.
 
         `error` is the error that the create raised; it may have been pickled in between.
         """
         from ._reconcile import lost_create
 
-        model, sent_at = lost_create(error)
-        return self._native.reconcile(model, sent_at).run()
+        return self._native.reconcile(*lost_create(error)).run()
 
 
 class Engines:

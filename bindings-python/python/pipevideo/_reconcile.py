@@ -5,8 +5,8 @@ from __future__ import annotations
 from .errors import InvalidRequestError, SubmissionUncertainError
 
 
-def lost_create(error: SubmissionUncertainError) -> tuple[str, float]:
-    """Returns the model of the create, and when it was sent, in Unix seconds."""
+def lost_create(error: SubmissionUncertainError) -> tuple[str, float, str | None]:
+    """Returns the model of the create, when it was sent, in Unix seconds, and the id if one is known."""
     if not isinstance(error, SubmissionUncertainError):
         raise TypeError(
             f"argument 'error' must be SubmissionUncertainError, not {type(error).__name__}"
@@ -14,4 +14,4 @@ def lost_create(error: SubmissionUncertainError) -> tuple[str, float]:
     if error.model is None or error.sent_at is None:
         raise InvalidRequestError("the error has no model or no sent_at, so there is nothing to search for. Pass the "
             "SubmissionUncertainError that the create raised.")
-    return error.model, error.sent_at.timestamp()
+    return error.model, error.sent_at.timestamp(), error.generation_id

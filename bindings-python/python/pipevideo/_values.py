@@ -248,6 +248,47 @@ class RecentRequest(Value):
     completed_at: types.datetime | None
 
 
+class Candidate(RecentRequest):
+    """A generation that an uncertain create may have made: a recent request of the account, with the
+    reasons for and against."""
+
+    __slots__ = (*RecentRequest.__slots__, "same_model", "seconds_after_create", "known_before")
+    same_model: bool | None
+    """Whether it has the model of the create, in whatever spelling; None if its model is unknown."""
+    seconds_after_create: float | None
+    """How many seconds after the create was sent it was created, with the difference between the clocks
+    taken out; negative if before."""
+    known_before: bool
+    """Whether this process knew it before the create was sent, so that it is very likely another one."""
+
+
+class Candidates(list["Candidate"]):
+    """What an uncertain create may have made, the most likely one first: a list that says how complete
+    it is."""
+
+    __slots__ = ("reaches_back_to", "covers_create")
+
+    def __init__(
+        self,
+        found: types.Iterable[Candidate] = (),
+        reaches_back_to: types.datetime | None = None,
+        covers_create: bool = False,
+    ) -> None:
+        super().__init__(found)
+        self.reaches_back_to: types.datetime | None = reaches_back_to
+        """When the oldest request was created that the service listed, by this machine's clock; None if
+        that is unknown."""
+        self.covers_create: bool = covers_create
+        """Whether the service's list certainly reaches back to the create. If not, an empty list says
+        nothing."""
+
+    def __repr__(self) -> str:
+        return (
+            f"Candidates({super().__repr__()}, reaches_back_to={self.reaches_back_to}, "
+            f"covers_create={self.covers_create})"
+        )
+
+
 class AccountUsage(Value):
     """The account's usage: balance, totals, days and recent requests. Amounts are in US cents. In a
     notebook it is shown as tables, in dollars."""

@@ -140,15 +140,16 @@ public struct Responses: Sendable {
         }
     }
 
-    /// Finds the generations that an uncertain create may have made, nearest in time first. Other
+    /// Finds the generations that an uncertain create may have made, the most likely one first. Other
     /// languages call this `reconcile`.
     ///
     /// They are candidates: compare them with what you requested before you continue with one. If
-    /// there are none, wait a little and search again before you create another generation.
+    /// there are none, and the list covers the create, wait a little and search again before you
+    /// create another generation.
     ///
     /// - Parameter error: The error of the create, of kind `submission_uncertain`.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
-    public func candidates(for error: PipevideoError) async throws -> [RecentRequest] {
+    public func candidates(for error: PipevideoError) async throws -> Candidates {
         guard let model = error.model, let sentAt = error.sentAt else {
             throw PipevideoError(
                 .invalidRequest,
@@ -156,8 +157,12 @@ public struct Responses: Sendable {
             )
         }
         return try await callCore { cancel in
-            try await core.reconcile(model: model, sentAt: sentAt.inRange, cancel: cancel)
-                .map(RecentRequest.init)
+            Candidates(
+                try await core.reconcile(
+                    model: model, sentAt: sentAt.inRange, generationId: error.generationID,
+                    cancel: cancel
+                )
+            )
         }
     }
 }

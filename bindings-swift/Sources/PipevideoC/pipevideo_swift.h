@@ -406,7 +406,7 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, Ru
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(uint64_t ptr, RustBuffer model, RustBuffer sent_at, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(uint64_t ptr, RustBuffer model, RustBuffer sent_at, RustBuffer generation_id, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RETRIEVE

@@ -481,6 +481,22 @@ fileprivate struct FfiConverterUInt64: FfiConverterPrimitive {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterDouble: FfiConverterPrimitive {
+    typealias FfiType = Double
+    typealias SwiftType = Double
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Double {
+        return try lift(readDouble(&buf))
+    }
+
+    public static func write(_ value: Double, into buf: inout [UInt8]) {
+        writeDouble(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterBool : FfiConverter {
     typealias FfiType = Int8
     typealias SwiftType = Bool
@@ -868,6 +884,269 @@ public func FfiConverterTypeAccountUsage_lift(_ buf: RustBuffer) throws -> Accou
 #endif
 public func FfiConverterTypeAccountUsage_lower(_ value: AccountUsage) -> RustBuffer {
     return FfiConverterTypeAccountUsage.lower(value)
+}
+
+
+/**
+ * A generation that an uncertain create may have made, with the reasons for and against: the fields
+ * of a [`RecentRequest`], and the last three.
+ */
+public struct Candidate: Equatable, Hashable {
+    /**
+     * The generation's id, for `retrieve`, `wait` and `download`.
+     */
+    public let id: String
+    /**
+     * Its status.
+     */
+    public let status: Status?
+    /**
+     * The orchestration model.
+     */
+    public let modelName: String?
+    /**
+     * The engine.
+     */
+    public let engine: String?
+    /**
+     * Its cost, in cents.
+     */
+    public let costCents: ExactDecimal?
+    /**
+     * The time from its creation to its completion, in milliseconds.
+     */
+    public let latencyMs: UInt64?
+    /**
+     * When the service accepted it, by the service's clock.
+     */
+    public let createdAt: Date?
+    /**
+     * When it ended, by the service's clock.
+     */
+    public let completedAt: Date?
+    /**
+     * Whether it has the model of the create, in whatever spelling; `None` if its model is unknown.
+     */
+    public let sameModel: Bool?
+    /**
+     * How many seconds after the create was sent it was created, with the difference between the
+     * clocks taken out; negative if before.
+     */
+    public let secondsAfterCreate: Double?
+    /**
+     * Whether this process knew it before the create was sent, by a wait for it for instance, so
+     * that it is very likely another one.
+     */
+    public let knownBefore: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The generation's id, for `retrieve`, `wait` and `download`.
+         */id: String,
+        /**
+         * Its status.
+         */status: Status?,
+        /**
+         * The orchestration model.
+         */modelName: String?,
+        /**
+         * The engine.
+         */engine: String?,
+        /**
+         * Its cost, in cents.
+         */costCents: ExactDecimal?,
+        /**
+         * The time from its creation to its completion, in milliseconds.
+         */latencyMs: UInt64?,
+        /**
+         * When the service accepted it, by the service's clock.
+         */createdAt: Date?,
+        /**
+         * When it ended, by the service's clock.
+         */completedAt: Date?,
+        /**
+         * Whether it has the model of the create, in whatever spelling; `None` if its model is unknown.
+         */sameModel: Bool?,
+        /**
+         * How many seconds after the create was sent it was created, with the difference between the
+         * clocks taken out; negative if before.
+         */secondsAfterCreate: Double?,
+        /**
+         * Whether this process knew it before the create was sent, by a wait for it for instance, so
+         * that it is very likely another one.
+         */knownBefore: Bool) {
+        self.id = id
+        self.status = status
+        self.modelName = modelName
+        self.engine = engine
+        self.costCents = costCents
+        self.latencyMs = latencyMs
+        self.createdAt = createdAt
+        self.completedAt = completedAt
+        self.sameModel = sameModel
+        self.secondsAfterCreate = secondsAfterCreate
+        self.knownBefore = knownBefore
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Candidate: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCandidate: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Candidate {
+        return
+            try Candidate(
+                id: FfiConverterString.read(from: &buf),
+                status: FfiConverterOptionTypeStatus.read(from: &buf),
+                modelName: FfiConverterOptionString.read(from: &buf),
+                engine: FfiConverterOptionString.read(from: &buf),
+                costCents: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                latencyMs: FfiConverterOptionUInt64.read(from: &buf),
+                createdAt: FfiConverterOptionTimestamp.read(from: &buf),
+                completedAt: FfiConverterOptionTimestamp.read(from: &buf),
+                sameModel: FfiConverterOptionBool.read(from: &buf),
+                secondsAfterCreate: FfiConverterOptionDouble.read(from: &buf),
+                knownBefore: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Candidate, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterOptionTypeStatus.write(value.status, into: &buf)
+        FfiConverterOptionString.write(value.modelName, into: &buf)
+        FfiConverterOptionString.write(value.engine, into: &buf)
+        FfiConverterOptionTypeExactDecimal.write(value.costCents, into: &buf)
+        FfiConverterOptionUInt64.write(value.latencyMs, into: &buf)
+        FfiConverterOptionTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterOptionTimestamp.write(value.completedAt, into: &buf)
+        FfiConverterOptionBool.write(value.sameModel, into: &buf)
+        FfiConverterOptionDouble.write(value.secondsAfterCreate, into: &buf)
+        FfiConverterBool.write(value.knownBefore, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCandidate_lift(_ buf: RustBuffer) throws -> Candidate {
+    return try FfiConverterTypeCandidate.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCandidate_lower(_ value: Candidate) -> RustBuffer {
+    return FfiConverterTypeCandidate.lower(value)
+}
+
+
+/**
+ * The generations that an uncertain create may have made, the most likely one first: a list with
+ * what it says about its own completeness.
+ *
+ * Made by [`reconcile`](crate::Responses::reconcile).
+ *
+ * ```no_run
+ * # async fn example(client: pipevideo::Client, error: pipevideo::Error) -> pipevideo::Result<()> {
+ * let candidates = client.responses().reconcile(&error).await?;
+ * for candidate in &candidates {
+ * println!("perhaps {} ({:?} s after it)", candidate.id, candidate.seconds_after_create);
+ * }
+ * if candidates.is_empty() && !candidates.covers_create {
+ * println!("the list of recent requests is too short to tell: check the dashboard");
+ * }
+ * # Ok(())
+ * # }
+ * ```
+ */
+public struct Candidates: Equatable, Hashable {
+    /**
+     * The candidates.
+     */
+    public let found: [Candidate]
+    /**
+     * When the oldest request was created that the service listed, by this machine's clock. `None`
+     * if the list was empty or had no times.
+     */
+    public let reachesBackTo: Date?
+    /**
+     * Whether the service's list certainly reaches back to the create: it lists older requests too,
+     * or all requests of the account. If not, an empty list says nothing.
+     */
+    public let coversCreate: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The candidates.
+         */found: [Candidate],
+        /**
+         * When the oldest request was created that the service listed, by this machine's clock. `None`
+         * if the list was empty or had no times.
+         */reachesBackTo: Date?,
+        /**
+         * Whether the service's list certainly reaches back to the create: it lists older requests too,
+         * or all requests of the account. If not, an empty list says nothing.
+         */coversCreate: Bool) {
+        self.found = found
+        self.reachesBackTo = reachesBackTo
+        self.coversCreate = coversCreate
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Candidates: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCandidates: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Candidates {
+        return
+            try Candidates(
+                found: FfiConverterSequenceTypeCandidate.read(from: &buf),
+                reachesBackTo: FfiConverterOptionTimestamp.read(from: &buf),
+                coversCreate: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Candidates, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeCandidate.write(value.found, into: &buf)
+        FfiConverterOptionTimestamp.write(value.reachesBackTo, into: &buf)
+        FfiConverterBool.write(value.coversCreate, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCandidates_lift(_ buf: RustBuffer) throws -> Candidates {
+    return try FfiConverterTypeCandidates.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCandidates_lower(_ value: Candidates) -> RustBuffer {
+    return FfiConverterTypeCandidates.lower(value)
 }
 
 
@@ -2525,6 +2804,54 @@ fileprivate struct FfiConverterOptionUInt64: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionDouble: FfiConverterRustBuffer {
+    typealias SwiftType = Double?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterDouble.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterDouble.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionBool: FfiConverterRustBuffer {
+    typealias SwiftType = Bool?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterBool.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterBool.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
     typealias SwiftType = String?
 
@@ -2711,6 +3038,31 @@ fileprivate struct FfiConverterOptionTypeStatus: FfiConverterRustBuffer {
         case 1: return try FfiConverterTypeStatus.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeCandidate: FfiConverterRustBuffer {
+    typealias SwiftType = [Candidate]
+
+    public static func write(_ value: [Candidate], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeCandidate.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Candidate] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Candidate]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeCandidate.read(from: &buf))
+        }
+        return seq
     }
 }
 

@@ -1070,7 +1070,7 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
 
-    func reconcile(model: String, sentAt: Date, cancel: CancelHandle) async throws  -> [RecentRequest]
+    func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle) async throws  -> Candidates
 
     func retrieve(id: String, cancel: CancelHandle) async throws  -> Generation
 
@@ -1224,18 +1224,18 @@ open func generate(arguments: Arguments, deadline: Double?, listener: UpdateList
         )
 }
 
-open func reconcile(model: String, sentAt: Date, cancel: CancelHandle)async throws  -> [RecentRequest]  {
+open func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle)async throws  -> Candidates  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterOptionString.lower(generationId),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
             completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
             freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeRecentRequest.lift,
+            liftFunc: FfiConverterTypeCandidates_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
@@ -4170,31 +4170,6 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeRecentRequest: FfiConverterRustBuffer {
-    typealias SwiftType = [RecentRequest]
-
-    public static func write(_ value: [RecentRequest], into buf: inout [UInt8]) {
-        let len = Int32(value.count)
-        writeInt(&buf, len)
-        for item in value {
-            FfiConverterTypeRecentRequest.write(item, into: &buf)
-        }
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [RecentRequest] {
-        let len: Int32 = try readInt(&buf)
-        var seq = [RecentRequest]()
-        seq.reserveCapacity(Int(len))
-        for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeRecentRequest.read(from: &buf))
-        }
-        return seq
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
 fileprivate struct FfiConverterSequenceTypeErrorDetails: FfiConverterRustBuffer {
     typealias SwiftType = [ErrorDetails]
 
@@ -4531,7 +4506,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 25768) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 57429) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 46017) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 44383) {

@@ -146,6 +146,14 @@ func json(of request: RecentRequest) -> JSONValue {
     ]
 }
 
+func json(of candidate: Candidate) -> JSONValue {
+    [
+        "id": json(candidate.id), "model_name": json(candidate.modelName),
+        "same_model": candidate.isSameModel.map { .bool($0) } ?? .null,
+        "known_before": .bool(candidate.wasKnownBefore),
+    ]
+}
+
 func json(of event: WebhookEvent) -> JSONValue {
     let fields: [String: JSONValue] = [
         "id": json(event.id), "timestamp": json(event.timestamp), "type": json(event.type),

@@ -26,8 +26,17 @@ use crate::wire::{self, Request, Response, VideoHosts};
 impl ClientInner {
     /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        self.read_by(request, Response::parse).await
+    }
+
+    /// Makes a call that changes nothing, and reads its response by this function.
+    pub(super) async fn read_by<T>(
+        &self,
+        request: &Request,
+        parse: impl Parse<T>,
+    ) -> Result<T, Error> {
         let call = async {
-            let called = self.call(Operation::Read, request, None, Response::parse).await;
+            let called = self.call(Operation::Read, request, None, parse).await;
             called.map_err(|failure| failure.error)
         };
         self.until_closed(closing::read_ended, call).await
@@ -35,13 +44,10 @@ impl ClientInner {
 
     /// Retrieves a generation.
     pub(crate) async fn retrieve(&self, id: &GenerationId) -> Result<Generation, Error> {
-        let request = wire::retrieve(id);
-        let call = async {
-            let called = self.call(Operation::Read, &request, None, generation(Some(id))).await;
-            called.map(|(generation, _)| generation).map_err(|failure| failure.error)
-        };
-        let ended = self.until_closed(closing::read_ended, call).await;
-        ended.map_err(|error| error.with_generation_id(id.as_str()))
+        let read = self.read_by(&wire::retrieve(id), generation(Some(id))).await;
+        let (generation, _) = read.map_err(|error| error.with_generation_id(id.as_str()))?;
+        lock(&self.state.seen).insert_first(id.as_str(), clock::now());
+        Ok(generation)
     }
 
     /// Creates a generation. The request is sent again only if the service certainly did not
@@ -70,9 +76,9 @@ impl ClientInner {
     pub(crate) async fn poll(&self, id: &GenerationId, permit: Permit) -> Result<Snapshot, Error> {
         let request = wire::retrieve(id);
         let polled = self.attempt(&request, Some(permit), None, generation(Some(id))).await;
-        polled
-            .map(|(generation, json)| Snapshot::new(generation, json))
-            .map_err(|error| error.with_generation_id(id.as_str()))
+        let (generation, json) = polled.map_err(|error| error.with_generation_id(id.as_str()))?;
+        lock(&self.state.seen).insert_first(id.as_str(), clock::now());
+        Ok(Snapshot::new(generation, json))
     }
 
     /// Sends until there is a response, or until the error says that it must not be sent again.
@@ -287,7 +293,10 @@ struct Failure {
 }
 
 /// How a response is read.
-trait Parse<T>: Fn(&Response, &Redactor<'_>, SystemTime) -> Result<T, Error> + Copy {}
+pub(super) trait Parse<T>:
+    Fn(&Response, &Redactor<'_>, SystemTime) -> Result<T, Error> + Copy
+{
+}
 
 impl<T, F> Parse<T> for F where
     F: Fn(&Response, &Redactor<'_>, SystemTime) -> Result<T, Error> + Copy

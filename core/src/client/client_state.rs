@@ -22,6 +22,8 @@ pub(crate) struct ClientState {
     pub(crate) limiter: Arc<Limiter>,
     /// The generations that this process has created, and when.
     pub(crate) created: Mutex<RecentIds<Duration>>,
+    /// The generations that the service has described to this process, and when for the first time.
+    pub(crate) seen: Mutex<RecentIds<Duration>>,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) acknowledged: Arc<Acknowledged>,
     pub(crate) drivers: Drivers,
@@ -53,6 +55,7 @@ impl ClientState {
             let state = Arc::new(Self {
                 limiter: Arc::new(Limiter::new(rate_limit)),
                 created: Mutex::default(),
+                seen: Mutex::default(),
                 inbox: Mutex::default(),
                 acknowledged: Arc::default(),
                 drivers: Drivers::default(),

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Client;
 use super::download::{Download, DownloadSource};
-use super::lock::lock;
+use super::reconcile::reconcile_stored;
 use super::submission::Submission;
 use super::wait::{Wait, Watch};
 use crate::error::{Error, ErrorKind};
-use crate::model::{AccountUsage, Generation, GenerationId, GenerationRequest, RecentRequest};
-use crate::wire;
+use crate::model::{Candidates, Generation, GenerationId, GenerationRequest};
 
 /// Operations on generations: create, retrieve, wait, watch, download, reconcile.
 #[derive(Clone, Copy, Debug)]
@@ -160,11 +159,14 @@ impl Responses<'_> {
         Download::new(self.client.clone(), generation.into(), path.into())
     }
 
-    /// Lists the generations that an uncertain create may have made, nearest in time first.
+    /// Lists the generations that an uncertain create may have made, the most likely one first.
     ///
-    /// These are the account's recent requests that have the same model, were created since the
-    /// create was sent, and were not created by another call of this process. The caller decides
-    /// which of them is the lost one. If there is none, wait a little and call it again before you
+    /// These are the account's recent requests, less those that are certainly others: what another
+    /// create of this process has returned, and what was created clearly before, by the service's
+    /// clock. Another name of the model or an unknown time moves a candidate back and is listed with
+    /// it. An id in the error's [`generation_id`](Error::generation_id) comes first. The caller
+    /// decides which of them is the lost one. If there is none, and the list
+    /// [covers](Candidates::covers_create) the create, wait a little and call it again before you
     /// create another.
     ///
     /// # Errors
@@ -187,7 +189,7 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reconcile(self, uncertain: &Error) -> Result<Vec<RecentRequest>, Error> {
+    pub async fn reconcile(self, uncertain: &Error) -> Result<Candidates, Error> {
         let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
@@ -195,7 +197,7 @@ impl Responses<'_> {
                  error that create returned.",
             ));
         };
-        self.reconcile_since(model, sent_at).await
+        reconcile_stored(self.client, model, sent_at, uncertain.generation_id()).await
     }
 
     /// Lists what an uncertain create may have made, from the [`model`](Error::model) and the
@@ -217,68 +219,7 @@ impl Responses<'_> {
         self,
         model: &str,
         sent_at: SystemTime,
-    ) -> Result<Vec<RecentRequest>, Error> {
-        let usage: AccountUsage = self.client.inner.read(&wire::usage()).await?;
-        // A response of another shape parses as an empty list, which would mean that nothing was made.
-        let listed = usage.raw["recent_requests"].as_array().map(Vec::len);
-        if listed != Some(usage.recent_requests.len()) {
-            return Err(Error::new(
-                ErrorKind::Decode,
-                "the usage of the account does not list its recent requests as the API documents, so \
-                 what the create has made is unknown. Check the dashboard before you create again.",
-            ));
-        }
-        let created = lock(&self.client.inner.state.created);
-        let known = |id: &str| created.get(id).is_some();
-        Ok(candidates(usage, model, sent_at, known))
-    }
-}
-
-/// The clocks of the service and of this machine may differ by this much, and the service may round
-/// its times down to seconds.
-const SKEW: Duration = Duration::from_secs(2);
-
-fn candidates(
-    usage: AccountUsage,
-    model: &str,
-    sent_at: SystemTime,
-    known: impl Fn(&str) -> bool,
-) -> Vec<RecentRequest> {
-    let mut found = usage.recent_requests;
-    found.retain(|request| {
-        let same_model = request.model_name.as_deref().is_none_or(|name| name == model);
-        // What is unknown about a request must not rule it out.
-        let since = request.created_at.is_none_or(|at| at + SKEW >= sent_at);
-        same_model && since && !known(&request.id)
-    });
-    found.sort_by_key(|request| {
-        request.created_at.map(|at| match at.duration_since(sent_at) {
-            Ok(after) => after,
-            Err(before) => before.duration(),
-        })
-    });
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn candidates_are_the_requests_that_could_be_the_lost_one() {
-        let sent_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let request = |id: &str, model: &str, ms: i64| json!({"id": id, "model_name": model, "created_at": 1_000_000_000 + ms});
-        let usage = AccountUsage::from(json!({"recent_requests": [
-            request("later", "m", 60_000),
-            request("lost", "m", 40),
-            request("known", "m", 30),
-            request("other_model", "x", 40),
-            request("earlier", "m", -30_000),
-            request("rounded_down", "m", -999),
-        ]}));
-        let found = candidates(usage, "m", sent_at, |id| id == "known");
-        let ids: Vec<_> = found.iter().map(|request| request.id.as_str()).collect();
-        assert_eq!(ids, ["lost", "rounded_down", "later"]);
+    ) -> Result<Candidates, Error> {
+        reconcile_stored(self.client, model, sent_at, None).await
     }
 }

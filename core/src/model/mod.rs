@@ -2,9 +2,10 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod account;
+mod candidates;
 mod engine;
 mod failure;
-mod fields;
+pub(crate) mod fields;
 mod generation;
 mod id;
 mod input;
@@ -14,6 +15,7 @@ pub(crate) mod shown;
 mod update;
 
 pub use account::{AccountUsage, DailyRoutes, DailyUsage, RecentRequest, RouteUsage, UsageTotals};
+pub use candidates::{Candidate, Candidates};
 pub use engine::{Engine, EngineCatalog, EngineModel};
 pub(crate) use failure::mentions_credits;
 pub use failure::{FailureCategory, GenerationError};

@@ -198,7 +198,14 @@ impl Call {
             "responses.reconcile" => {
                 let error = &results.errors[named("error").unwrap()];
                 let candidates = responses.reconcile(error).await?;
-                let shown = candidates.iter().map(|candidate| json!({"id": candidate.id}));
+                let shown = candidates.iter().map(|candidate| {
+                    json!({
+                        "id": candidate.id,
+                        "model_name": candidate.model_name,
+                        "same_model": candidate.same_model,
+                        "known_before": candidate.known_before,
+                    })
+                });
                 Ok(Returned::Value(shown.collect()))
             }
             "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
