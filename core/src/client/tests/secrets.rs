@@ -37,15 +37,18 @@ struct Hostile {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
-    /// Whether the connection breaks, before the response (true) or in the middle of its body.
-    failure: Option<bool>,
+    /// Why the connection breaks, before the response (true) or in the middle of its body.
+    failure: Option<(bool, String)>,
 }
 
 impl Transport for Hostile {
     fn send(&self, _: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let Self { status, headers, body, failure } = self.clone();
         let what = "the connection broke";
-        let failed = || TransportError { what, delivery: Delivery::Unknown, source: None };
+        let failed = move |cause: String| {
+            let source = Some(Box::new(io::Error::other(io::Error::other(cause))) as _);
+            TransportError { what, delivery: Delivery::Unknown, source }
+        };
         let header = |(name, value): (&'static str, String)| {
             let value = HeaderValue::from_str(&value).ok()?;
             Some((HeaderName::from_static(name), value))
@@ -53,8 +56,8 @@ impl Transport for Hostile {
         async move {
             let mut chunks = vec![Ok(Bytes::from(body))];
             match failure {
-                Some(true) => return Err(failed()),
-                Some(false) => chunks.push(Err(failed())),
+                Some((true, cause)) => return Err(failed(cause)),
+                Some((false, cause)) => chunks.push(Err(failed(cause))),
                 None => {}
             }
             Ok(HttpResponse {
@@ -133,7 +136,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
     let headers = prop::collection::vec((prop::sample::select(names), secret()), 0..4);
     let status =
         prop_oneof![Just(200_u16), Just(206), Just(400), Just(401), Just(429), 201..600_u16];
-    let failure = prop::option::weighted(0.2, any::<bool>());
+    let failure = prop::option::weighted(0.2, (any::<bool>(), secret()));
     (status, headers, body(), failure).prop_map(|(status, headers, body, failure)| Hostile {
         status,
         headers,
