@@ -17,8 +17,8 @@ extension PipevideoClient {
         /// Whether plain `http` is allowed to other machines. Anyone on the network path can then read
         /// the key. By default plain `http` is allowed to the same machine only.
         public var allowInsecure: Bool?
-        /// The maximum duration of one HTTP call; for a download, the maximum time without progress.
-        /// 30 seconds by default.
+        /// The longest silence of the service in one HTTP request or download; a moving upload is
+        /// none. 30 seconds by default.
         public var requestTimeout: Duration?
         /// The maximum duration of connecting. 5 seconds by default.
         public var connectTimeout: Duration?
