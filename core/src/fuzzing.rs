@@ -169,6 +169,7 @@ impl<'a> Message<'a> {
             status: self.status,
             headers: self.headers.clone(),
             body: bytes::Bytes::copy_from_slice(self.body),
+            cut: None,
         }
     }
 }
