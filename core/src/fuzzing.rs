@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Redactor};
-use crate::model::{AccountUsage, EngineCatalog, Generation, GenerationRequest, InputPart, Media};
+use crate::model::{
+    AccountUsage, EngineCatalog, Generation, GenerationId, GenerationRequest, InputPart, Media,
+};
 use crate::webhook::{Webhook, WebhookEvent};
 use crate::wire::{
     self, BaseUrl, Description, RangeOutcome, Response, range_headers, range_outcome,
@@ -35,8 +37,9 @@ pub fn error(data: &[u8]) {
     let message = Message::read(data);
     let response = message.response();
     let redactor = Redactor { key: KEY };
-    if let Err(error) = response.parse::<Generation>(&redactor, NOW) {
+    if let Err(error) = response.generation(None, &redactor, NOW) {
         shows_no_secret(&error);
+        assert!(error.generation_id().is_none_or(|id| GenerationId::parse(id).is_ok()));
         let _ = error.is_retryable();
         let uncertain = error.into_uncertain("m", NOW);
         shows_no_secret(&uncertain);
@@ -75,6 +78,11 @@ pub fn content(data: &[u8]) {
         let _ =
             wire::examine(&mut std::io::Cursor::new(data), media, length_known % 2 == 0).unwrap();
     }
+}
+
+/// Generations, waits, webhooks and responses in any order.
+pub fn watchlist(data: &[u8]) {
+    crate::polling::watchlist::fuzz::check(data);
 }
 
 /// Deliveries with any headers, and signed ones with any body.

@@ -6,7 +6,7 @@
 //! nothing here reads a clock.
 
 pub(crate) mod budget;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fixture;
 pub(crate) mod forecast;
 pub(crate) mod planner;

@@ -385,5 +385,7 @@ fn all_of(id: &GenerationId) -> RangeInclusive<(GenerationId, WaitId)> {
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
+#[cfg(any(test, fuzzing))]
 mod properties;

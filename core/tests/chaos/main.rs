@@ -131,12 +131,9 @@ async fn wait(client: &Client, size: Size, number: usize) -> String {
                 "{kind} ended a wait: {error}"
             );
             assert_eq!(error.generation_id(), Some(id.as_str()));
-            // Half the polls tell the state, so an end long before the deadline is found.
-            let ended_early = Duration::from_millis(ends as u64) * 2 < size.deadline;
-            assert!(
-                kind == ErrorKind::GenerationFailed || !ended_early,
-                "{id} was missed: {error}"
-            );
+            // Most polls succeed, so an end half a minute before the deadline is seen.
+            let seen = Duration::from_millis(ends as u64) + Duration::from_secs(30) < size.deadline;
+            assert!(kind == ErrorKind::GenerationFailed || !seen, "{id} was missed: {error}");
             kind.to_string()
         }
     }

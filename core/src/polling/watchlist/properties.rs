@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 use serde_json::json;
 
 use super::super::budget::{Class, RateLimit};
@@ -18,7 +19,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How the service responds to one poll.
 #[derive(Clone, Debug)]
-enum Response {
+pub(super) enum Response {
     /// The generation as it is.
     Current,
     /// As it was at this rank, if it has come that far: a replica that lags behind.
@@ -31,27 +32,27 @@ enum Response {
 }
 
 /// What never ends a wait, however often it comes.
-const TRANSIENT: &[u16] = &[
+pub(super) const TRANSIENT: &[u16] = &[
     201, 302, 304, 402, 405, 406, 407, 408, 409, 418, 421, 423, 425, 429, 451, 499, 500, 503, 600,
 ];
 /// What ends a wait when it comes twice in a row.
-const DOUBTFUL: &[u16] = &[400, 404, 410, 422];
+pub(super) const DOUBTFUL: &[u16] = &[400, 404, 410, 422];
 const PERMANENT: &[u16] = &[401, 403];
 
 #[derive(Clone, Debug)]
-struct World {
+pub(super) struct World {
     /// When each generation starts running and when it ends, in milliseconds, and whether it fails.
-    generations: Vec<(u64, u64, bool)>,
+    pub(super) generations: Vec<(u64, u64, bool)>,
     /// When each wait begins, for which generation, how long until its deadline, when it is dropped
     /// if it is, and whether it comes with what a create returned.
-    waits: Vec<(u64, usize, u64, Option<u64>, bool)>,
-    webhooks: Vec<(u64, usize)>,
+    pub(super) waits: Vec<(u64, usize, u64, Option<u64>, bool)>,
+    pub(super) webhooks: Vec<(u64, usize)>,
     /// The response to each poll in turn, its latency in milliseconds, and the entropy drawn.
-    responses: Vec<(Response, u64, f64)>,
-    limit: Option<u32>,
+    pub(super) responses: Vec<(Response, u64, f64)>,
+    pub(super) limit: Option<u32>,
 }
 
-const GENERATIONS: usize = 5;
+pub(super) const GENERATIONS: usize = 5;
 
 fn world() -> impl Strategy<Value = World> {
     let response = prop_oneof![
@@ -312,58 +313,64 @@ fn respond(
     }
 }
 
+/// Every wait ends exactly once, within its deadline and the grace, and shows only steps forward. No
+/// failure ends it but a refused key, and a status that lasts.
+pub(super) fn waits_end_once_and_in_time(world: &World) -> TestCaseResult {
+    let log = run(world, false)?;
+    for (wait, received) in &log.waits {
+        let (begins, generation, deadline, dropped, _) = world.waits[*wait as usize];
+        if dropped.is_none() {
+            prop_assert_eq!(received.ends.len(), 1, "{} {:?}", wait, received);
+        }
+        prop_assert!(received.ends.len() <= 1);
+        if let Some((at, text)) = received.ends.first() {
+            let deadline = Duration::from_millis(begins + deadline);
+            prop_assert!(*at <= deadline + FINAL_POLL_GRACE, "{at:?} {received:?}");
+            if matches!(text.as_str(), "completed" | "failed") {
+                prop_assert_eq!(received.shown.last(), Some(text));
+                prop_assert_eq!(world.rank_at(generation, *at), 2, "the generation has not ended");
+            } else {
+                prop_assert!(*at >= deadline || !text.starts_with("wait_timeout"));
+                let results =
+                    log.results.iter().filter(|(of, when, _)| *of == generation && when <= at);
+                let statuses: Vec<_> = results.map(|(.., status)| *status).collect();
+                let lasts = |status: &Option<u16>| match status {
+                    Some(status) if DOUBTFUL.contains(status) => {
+                        statuses.ends_with(&[Some(*status), Some(*status)])
+                    }
+                    Some(status) => PERMANENT.contains(status),
+                    None => false,
+                };
+                let refused = statuses.last().is_some_and(lasts);
+                prop_assert!(
+                    text.starts_with("wait_timeout") || refused,
+                    "{received:?} after {statuses:?}"
+                );
+            }
+        }
+        let mut rank = 0;
+        for status in &received.shown {
+            prop_assert!(rank < 2, "something is shown after the end: {received:?}");
+            let next = match status.as_str() {
+                "queued" => 0,
+                "in_progress" => 1,
+                "completed" | "failed" => 2,
+                _ => rank,
+            };
+            prop_assert!(next >= rank, "{received:?}");
+            rank = next;
+        }
+    }
+    prop_assert!(log.in_flight.is_empty(), "a poll is left over");
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
-    /// Every wait ends exactly once, within its deadline and the grace, and shows only steps forward. No
-    /// failure ends it but a refused key, and a status that lasts.
     #[test]
     fn every_wait_ends_once_and_in_time_and_never_shows_a_step_back(world in world()) {
-        let log = run(&world, false)?;
-        for (wait, received) in &log.waits {
-            let (begins, generation, deadline, dropped, _) = world.waits[*wait as usize];
-            if dropped.is_none() {
-                prop_assert_eq!(received.ends.len(), 1, "{} {:?}", wait, received);
-            }
-            prop_assert!(received.ends.len() <= 1);
-            if let Some((at, text)) = received.ends.first() {
-                let deadline = Duration::from_millis(begins + deadline);
-                prop_assert!(*at <= deadline + FINAL_POLL_GRACE, "{at:?} {received:?}");
-                if matches!(text.as_str(), "completed" | "failed") {
-                    prop_assert_eq!(received.shown.last(), Some(text));
-                    prop_assert_eq!(world.rank_at(generation, *at), 2, "the generation has not ended");
-                } else {
-                    prop_assert!(*at >= deadline || !text.starts_with("wait_timeout"));
-                    let results = log.results.iter().filter(|(of, when, _)| *of == generation && when <= at);
-                    let statuses: Vec<_> = results.map(|(.., status)| *status).collect();
-                    let lasts = |status: &Option<u16>| match status {
-                        Some(status) if DOUBTFUL.contains(status) => {
-                            statuses.ends_with(&[Some(*status), Some(*status)])
-                        }
-                        Some(status) => PERMANENT.contains(status),
-                        None => false,
-                    };
-                    let refused = statuses.last().is_some_and(lasts);
-                    prop_assert!(
-                        text.starts_with("wait_timeout") || refused,
-                        "{received:?} after {statuses:?}"
-                    );
-                }
-            }
-            let mut rank = 0;
-            for status in &received.shown {
-                prop_assert!(rank < 2, "something is shown after the end: {received:?}");
-                let next = match status.as_str() {
-                    "queued" => 0,
-                    "in_progress" => 1,
-                    "completed" | "failed" => 2,
-                    _ => rank,
-                };
-                prop_assert!(next >= rank, "{received:?}");
-                rank = next;
-            }
-        }
-        prop_assert!(log.in_flight.is_empty(), "a poll is left over");
+        waits_end_once_and_in_time(&world)?;
     }
 
     /// No generation is polled after the last deadline of its waits and the grace, nor more often than the minimum
