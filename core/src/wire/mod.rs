@@ -59,8 +59,8 @@ pub(crate) struct Response {
 }
 
 /// The largest body that is read, of a response as it was sent and as it is when decompressed. The
-/// largest of the API is an account's usage: a year of days with ten routes each has about 1 MB. Parsed
-/// it takes up to fifty times that, if it is a list of single digits.
+/// largest of the API is an account's usage: a year of days with ten routes each has about 1 MB. Reading
+/// a usage of 4 MB takes 34 MB of memory, and the worst JSON of this size, a list of digits, 71 MB.
 pub(crate) const MAX_RESPONSE: usize = 4 << 20;
 
 impl Response {
