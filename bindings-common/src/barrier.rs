@@ -1,6 +1,6 @@
 //! The panic barrier around what a binding exports.
 //!
-//! `#[barrier]` of `bindings-macros` uses it for functions. The futures that a binding spawns have it
+//! `#[barrier]` of `bindings-common/macros` uses it for functions. The futures that a binding spawns have it
 //! around them as well: the runtime would drop a task that panics, and its call would have no outcome.
 
 use pipevideo::{Error, barrier};

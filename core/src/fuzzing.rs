@@ -59,8 +59,8 @@ pub fn range(data: &[u8]) {
     let message = Message::read(data);
     let part = Description::parse(message.body, "gen_1", stored).unwrap_or_default().part;
     let _ = range_headers(&part, stored);
-    for media in [wire::Media::Video, wire::Media::Animation, wire::Media::Any] {
-        match range_outcome(message.status, &message.headers, &part, stored, media) {
+    for format in [wire::Format::Video, wire::Format::Animation, wire::Format::Any] {
+        match range_outcome(message.status, &message.headers, &part, stored, format) {
             RangeOutcome::From { start, end, part, .. } => {
                 assert!(start == 0 || start == stored);
                 assert!(end.is_none_or(|end| part.length.is_none_or(|length| end <= length)));
@@ -74,9 +74,9 @@ pub fn range(data: &[u8]) {
 /// The boxes of an MP4, or the JSON of an animation.
 pub fn content(data: &[u8]) {
     let (length_known, data) = data.split_first().unwrap_or((&0, data));
-    for media in [wire::Media::Video, wire::Media::Animation, wire::Media::Any] {
+    for format in [wire::Format::Video, wire::Format::Animation, wire::Format::Any] {
         let _ =
-            wire::examine(&mut std::io::Cursor::new(data), media, length_known % 2 == 0).unwrap();
+            wire::examine(&mut std::io::Cursor::new(data), format, length_known % 2 == 0).unwrap();
     }
 }
 

@@ -21,7 +21,7 @@ use self::transfer::Transfer;
 use super::{Client, closing};
 use crate::error::{Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
-use crate::wire::{Media, VideoHosts};
+use crate::wire::{Format, VideoHosts};
 
 /// What to download: a generation or its id.
 #[derive(Clone, Debug)]
@@ -137,10 +137,10 @@ impl IntoFuture for Download {
             let generation = client.completed(source).await?;
             let span = debug_span!("download", id = generation.id);
             let url = video_url(&generation, client.inner.config.video_hosts)?;
-            let media = Media::of(generation.engine.as_deref());
+            let format = Format::of(generation.engine.as_deref());
             let writer = target.open(&generation.id).await?;
             let id = generation.id;
-            let transfer = Transfer { client, id, url, media, writer, max_bytes, on_progress };
+            let transfer = Transfer { client, id, url, format, writer, max_bytes, on_progress };
             transfer.run().instrument(span).await
         };
         async move { inner.until_closed(closing::download_ended, download).await }.boxed()

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 /// The form of a generation's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Media {
+pub(crate) enum Format {
     /// An MP4.
     Video,
     /// A Lottie animation, which is JSON.
@@ -16,7 +16,7 @@ pub(crate) enum Media {
     Any,
 }
 
-impl Media {
+impl Format {
     /// The form of what an engine renders. `hyperframes` is the service's default.
     pub(crate) fn of(engine: Option<&str>) -> Self {
         match engine {
@@ -52,7 +52,7 @@ pub(crate) enum Content {
 /// Those of reading.
 pub(crate) fn examine(
     file: &mut (impl Read + Seek),
-    media: Media,
+    format: Format,
     is_length_known: bool,
 ) -> io::Result<Content> {
     let length = file.seek(SeekFrom::End(0))?;
@@ -63,12 +63,12 @@ pub(crate) fn examine(
         let is_whole = is_length_known || has_whole_boxes(file, length)?;
         return Ok(if is_whole { Content::Whole } else { Content::Cut });
     }
-    if media != Media::Video
+    if format != Format::Video
         && length <= MAX_JSON
         && text.trim_ascii_start().first().is_some_and(|byte| *byte == b'{')
     {
         file.seek(SeekFrom::Start(read.saturating_sub(text.len()) as u64))?;
-        return examine_json(file, media);
+        return examine_json(file, format);
     }
     Ok(Content::Whole)
 }
@@ -85,10 +85,10 @@ struct Animation {
     _layers: Vec<IgnoredAny>,
 }
 
-fn examine_json(file: &mut impl Read, media: Media) -> io::Result<Content> {
+fn examine_json(file: &mut impl Read, format: Format) -> io::Result<Content> {
     let file = BufReader::new(file);
-    let parsed = match media {
-        Media::Animation => serde_json::from_reader(file).map(|Animation { .. }| ()),
+    let parsed = match format {
+        Format::Animation => serde_json::from_reader(file).map(|Animation { .. }| ()),
         _ => serde_json::from_reader(file).map(|IgnoredAny| ()),
     };
     match parsed {
@@ -161,8 +161,8 @@ mod tests {
 
     use super::*;
 
-    fn content(bytes: &[u8], media: Media) -> Content {
-        examine(&mut Cursor::new(bytes), media, false).unwrap()
+    fn content(bytes: &[u8], format: Format) -> Content {
+        examine(&mut Cursor::new(bytes), format, false).unwrap()
     }
 
     fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -179,18 +179,18 @@ mod tests {
 
     #[test]
     fn a_video_that_is_cut_anywhere_is_not_whole() {
-        assert_eq!(content(VIDEO, Media::Video), Content::Whole);
+        assert_eq!(content(VIDEO, Format::Video), Content::Whole);
         for end in 8..VIDEO.len() {
-            assert_eq!(content(&VIDEO[..end], Media::Video), Content::Cut, "{end}");
+            assert_eq!(content(&VIDEO[..end], Format::Video), Content::Cut, "{end}");
         }
         let half = &VIDEO[..VIDEO.len() / 2];
-        assert_eq!(examine(&mut Cursor::new(half), Media::Video, true).unwrap(), Content::Whole);
+        assert_eq!(examine(&mut Cursor::new(half), Format::Video, true).unwrap(), Content::Whole);
     }
 
     #[test]
     fn all_sizes_of_boxes_are_understood() {
         let start = [mp4_box(b"ftyp", b"isom"), mp4_box(b"moov", b"")].concat();
-        let with = |last: Vec<u8>| content(&[start.clone(), last].concat(), Media::Video);
+        let with = |last: Vec<u8>| content(&[start.clone(), last].concat(), Format::Video);
         let to_end = [&0u32.to_be_bytes(), &b"mdat"[..], b"data"].concat();
         for (last, expected) in [
             (mp4_box(b"mdat", b"data"), Content::Whole),
@@ -214,23 +214,23 @@ mod tests {
     fn an_endless_row_of_boxes_is_not_walked_to_its_end() {
         let boxes = mp4_box(b"free", b"").repeat(MAX_BOXES as usize + 10);
         let file = [mp4_box(b"ftyp", b"isom"), boxes].concat();
-        assert_eq!(content(&file, Media::Video), Content::Whole);
+        assert_eq!(content(&file, Format::Video), Content::Whole);
     }
 
     #[test]
     fn an_animation_is_json_with_layers() {
-        assert_eq!(content(ANIMATION, Media::Animation), Content::Whole);
-        assert_eq!(content(&ANIMATION[..ANIMATION.len() / 2], Media::Animation), Content::Cut);
+        assert_eq!(content(ANIMATION, Format::Animation), Content::Whole);
+        assert_eq!(content(&ANIMATION[..ANIMATION.len() / 2], Format::Animation), Content::Cut);
         let message = br#"{"error": "AccessDenied"}"#;
-        assert_eq!(content(message, Media::Animation), Content::Other);
-        assert_eq!(content(message, Media::Any), Content::Whole);
-        assert_eq!(content(br#"{"error": "#, Media::Any), Content::Cut);
-        assert_eq!(content(br#"{"layers": []} and more"#, Media::Animation), Content::Other);
+        assert_eq!(content(message, Format::Animation), Content::Other);
+        assert_eq!(content(message, Format::Any), Content::Whole);
+        assert_eq!(content(br#"{"error": "#, Format::Any), Content::Cut);
+        assert_eq!(content(br#"{"layers": []} and more"#, Format::Animation), Content::Other);
         let marked = [b"\xEF\xBB\xBF\n ", ANIMATION].concat();
-        assert_eq!(content(&marked, Media::Animation), Content::Whole);
+        assert_eq!(content(&marked, Format::Animation), Content::Whole);
         let deep = format!(r#"{{"layers": [{}"#, "[".repeat(100_000));
-        assert_eq!(content(deep.as_bytes(), Media::Animation), Content::Cut);
-        assert_eq!(content(b"PK\x03\x04 a zipped animation", Media::Animation), Content::Whole);
+        assert_eq!(content(deep.as_bytes(), Format::Animation), Content::Cut);
+        assert_eq!(content(b"PK\x03\x04 a zipped animation", Format::Animation), Content::Whole);
     }
 
     #[test]
@@ -238,10 +238,10 @@ mod tests {
         for (engine, excludes_json) in
             [(None, true), (Some("hyperframes"), true), (Some("lottie"), false), (Some("x"), false)]
         {
-            let media = Media::of(engine);
-            assert_eq!(media.excludes("application/problem+json; charset=x"), excludes_json);
-            assert!(media.excludes("Text/HTML;a=b") && media.excludes("application/xml"));
-            assert!(!media.excludes("video/mp4") && !media.excludes(""));
+            let format = Format::of(engine);
+            assert_eq!(format.excludes("application/problem+json; charset=x"), excludes_json);
+            assert!(format.excludes("Text/HTML;a=b") && format.excludes("application/xml"));
+            assert!(!format.excludes("video/mp4") && !format.excludes(""));
         }
     }
 
@@ -253,9 +253,9 @@ mod tests {
         ) {
             let boxes = sizes.iter().flat_map(|size| mp4_box(b"moov", &vec![1; *size as usize]));
             let file: Vec<u8> = mp4_box(b"ftyp", b"").into_iter().chain(boxes).chain(bytes).collect();
-            for media in [Media::Video, Media::Animation, Media::Any] {
-                content(&file, media);
-                content(&file[8..], media);
+            for format in [Format::Video, Format::Animation, Format::Any] {
+                content(&file, format);
+                content(&file[8..], format);
             }
         }
     }

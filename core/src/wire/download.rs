@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::content::Media;
+use super::content::Format;
 use super::part::{Part, Validator, text};
 
 /// What a response of the video's host means for the download.
@@ -51,7 +51,7 @@ pub(crate) fn range_outcome(
     headers: &HeaderMap,
     part: &Part,
     from: u64,
-    media: Media,
+    format: Format,
 ) -> RangeOutcome {
     let text = |name: HeaderName| text(headers, name);
     // `bytes */200`, with a 416: the file has 200 bytes.
@@ -87,7 +87,7 @@ pub(crate) fn range_outcome(
         // A video is neither empty nor a page or message: a proxy or captive portal responds in the
         // host's place.
         200 if text(header::CONTENT_LENGTH) == Some("0") => RangeOutcome::Transient,
-        200 | 203 if text(header::CONTENT_TYPE).is_some_and(|t| media.excludes(t)) => {
+        200 | 203 if text(header::CONTENT_TYPE).is_some_and(|t| format.excludes(t)) => {
             RangeOutcome::Transient
         }
         200 | 203 => {
@@ -147,7 +147,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
             .collect();
-        range_outcome(StatusCode::from_u16(status).unwrap(), &headers, part, stored, Media::Video)
+        range_outcome(StatusCode::from_u16(status).unwrap(), &headers, part, stored, Format::Video)
     }
 
     fn etag() -> Option<Validator> {

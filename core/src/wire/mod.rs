@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 pub(crate) use base_url::BaseUrl;
-pub(crate) use content::{Content, Media, examine};
+pub(crate) use content::{Content, Format, examine};
 pub(crate) use download::{RangeOutcome, range_headers, range_outcome};
 #[cfg(test)]
 pub(crate) use encoding::gzip;

@@ -16,14 +16,14 @@ use crate::client::upload::Upload;
 use crate::client::{Client, clock};
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::retry;
-use crate::wire::{self, Content, Media, RangeOutcome};
+use crate::wire::{self, Content, Format, RangeOutcome};
 
 /// A download in progress.
 pub(super) struct Transfer {
     pub(super) client: Client,
     pub(super) id: String,
     pub(super) url: Url,
-    pub(super) media: Media,
+    pub(super) format: Format,
     pub(super) writer: Writer,
     pub(super) max_bytes: u64,
     pub(super) on_progress: Option<OnProgress>,
@@ -99,7 +99,7 @@ impl Transfer {
             None => return Ok(Fetched::Interrupted(self.stalled())),
         };
         let (status, headers) = (response.status, &response.headers);
-        match wire::range_outcome(status, headers, self.writer.part(), from, self.media) {
+        match wire::range_outcome(status, headers, self.writer.part(), from, self.format) {
             RangeOutcome::From { end, part, .. }
                 if end.max(part.length).is_some_and(|bytes| bytes > self.max_bytes) =>
             {
@@ -189,7 +189,7 @@ impl Transfer {
             Some(length) if length != self.writer.stored() => MORE_OR_LESS,
             None if self.writer.stored() == 0 => "the server sent an empty video",
             None if !to_end => "the server sent part of the video without saying how long it is",
-            length => match self.writer.examine(self.media).await? {
+            length => match self.writer.examine(self.format).await? {
                 Content::Whole => return Ok(Fetched::Complete),
                 // Where this is all that there is, the response to the next request says so.
                 Content::Cut if length.is_none() => "the video was cut off in the middle",

@@ -13,7 +13,7 @@ use tracing::warn;
 use super::Progress;
 use super::target::{Target, disk};
 use crate::error::{Error, ErrorKind};
-use crate::wire::{self, Content, Description, Media, Part};
+use crate::wire::{self, Content, Description, Format, Part};
 
 /// So many bytes are received between two times that the description is brought up to date: what a
 /// process that is killed loses at most. Syncing runs beside the download, one at a time.
@@ -165,9 +165,9 @@ impl Writer {
     }
 
     /// Examines what is stored.
-    pub(super) async fn examine(&mut self, media: Media) -> Result<Content, Error> {
+    pub(super) async fn examine(&mut self, format: Format) -> Result<Content, Error> {
         let is_length_known = self.part.length.is_some();
-        self.read(move |file| wire::examine(file, media, is_length_known)).await
+        self.read(move |file| wire::examine(file, format, is_length_known)).await
     }
 
     /// What is stored from this byte on.
