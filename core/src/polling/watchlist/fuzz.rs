@@ -1,14 +1,17 @@
-//! The property of the waits, in worlds that the bytes of a fuzz target describe.
+//! The properties of a watchlist, in worlds that the bytes of a fuzz target describe.
 
 use super::properties::{
-    DOUBTFUL, GENERATIONS, Response, TRANSIENT, World, waits_end_once_and_in_time,
+    DOUBTFUL, GENERATIONS, Response, TRANSIENT, World, doubled_events_change_nothing,
+    waits_end_once_and_in_time,
 };
 use crate::error::ErrorKind;
 
 /// Checks the world that these bytes describe.
 pub(crate) fn check(data: &[u8]) {
     let world = Bytes(data).world();
-    waits_end_once_and_in_time(&world).unwrap_or_else(|error| panic!("{error}: {world:?}"));
+    let checked = waits_end_once_and_in_time(&world);
+    let checked = checked.and_then(|()| doubled_events_change_nothing(&world));
+    checked.unwrap_or_else(|error| panic!("{error}: {world:?}"));
 }
 
 /// What is left of the input. After its end come zeros.
