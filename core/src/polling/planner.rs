@@ -1,6 +1,6 @@
 //! Which tracked generation is polled next, and when.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::budget::{Budget, Class, Denial, PlannerNumber};
@@ -39,8 +39,9 @@ pub(crate) struct Planner {
     next_urgent: u64,
     /// The same ids, by when their longest poll interval elapses.
     overdue: BTreeSet<(Duration, GenerationId)>,
-    /// The ids of records that have changed since their queue keys were computed.
-    changed: HashSet<GenerationId>,
+    /// The ids of records that have changed since their queue keys were computed, sorted so that the
+    /// same events lead to the same polls.
+    changed: BTreeSet<GenerationId>,
     /// The polls a second that polling every generation at its longest interval takes.
     demand: f64,
     /// Whether there is more demand than budget, and the load when all due times were last set.
@@ -80,7 +81,7 @@ impl Planner {
             due: BTreeSet::new(),
             next_urgent: 0,
             overdue: BTreeSet::new(),
-            changed: HashSet::new(),
+            changed: BTreeSet::new(),
             demand: 0.0,
             crowded: false,
             load: 0.0,
