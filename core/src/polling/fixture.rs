@@ -1,4 +1,5 @@
 //! A planner with its records, for tests that need no waits.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
 

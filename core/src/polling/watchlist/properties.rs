@@ -3,6 +3,7 @@
 //! The world is modelled outside of the list: the generations, the polls in flight, and a service
 //! that may respond with anything, among it what was true before. The list decides everything else,
 //! deadlines and final polls included.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 
