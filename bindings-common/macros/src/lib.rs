@@ -2,7 +2,7 @@
 //!
 //! It stands above the attribute that exports, on a function or on an `impl` block:
 //!
-//! ```ignore
+//! ```text
 //! #[barrier]
 //! #[pymethods]
 //! impl NativeClient { … }
