@@ -136,6 +136,10 @@ def values(client: Pipevideo) -> Iterator[Any]:
     """A value of each public class that has `to_dict`."""
     generation = client.generate(model=MODEL, input="A cat")
     yield generation
+    uncertain = pipevideo.SubmissionUncertainError("x")
+    uncertain.model, uncertain.sent_at = MODEL, generation.created_at
+    uncertain.generation_id = generation.id
+    yield client.responses.reconcile(uncertain)[0]
     yield generation.usage
     yield Generation.from_dict(
         {"id": "gen_1", "status": "failed", "error": {"code": "x", "message": "y"}}

@@ -1,5 +1,5 @@
 import Foundation
-import PipevideoFFI
+internal import PipevideoFFI
 
 /// What an uncertain create may have made, the most likely one first: a collection that says how
 /// complete it is.
@@ -11,8 +11,11 @@ public struct Candidates: RandomAccessCollection, Hashable, Sendable {
     /// says nothing.
     public let coversCreate: Bool
 
+    /// The position of the most likely candidate.
     public var startIndex: Int { found.startIndex }
+    /// The position after the last candidate.
     public var endIndex: Int { found.endIndex }
+    /// The candidate at a position.
     public subscript(position: Int) -> Candidate { found[position] }
 
     init(_ core: PipevideoFFI.Candidates) {

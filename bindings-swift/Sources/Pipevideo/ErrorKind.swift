@@ -63,6 +63,6 @@ extension PipevideoError {
         public static let spendLimit = Kind(rawValue: "spend_limit")
         /// A mistake of this library, which panicked. Whether a request was sent is not known. The
         /// message says where the mistake is: report it to the maintainers.
-        public static let internal = Kind(rawValue: "internal")
+        public static let `internal` = Kind(rawValue: "internal")
     }
 }

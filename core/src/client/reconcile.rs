@@ -186,9 +186,12 @@ fn unix(time: SystemTime) -> f64 {
     }
 }
 
-/// The time of Unix seconds, which are exact to the millisecond as the service's are.
+/// The time of Unix seconds, to the millisecond, which is how exact the service's times are.
 fn at(unix: f64) -> Option<SystemTime> {
-    crate::model::fields::time(Duration::try_from_secs_f64((unix * 1000.0).round() / 1000.0).ok()?)
+    let milliseconds = (unix * 1000.0).round();
+    // A float of today's seconds is exact to a quarter of a microsecond only.
+    let since = (milliseconds >= 0.0).then(|| Duration::from_millis(milliseconds as u64))?;
+    crate::model::fields::time(since)
 }
 
 #[cfg(test)]

@@ -15,9 +15,14 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     Ok(())
 }
 
+/// A name as an identifier: one that is a keyword of Swift is quoted.
+fn identifier(name: &str) -> String {
+    if name == "internal" { format!("`{name}`") } else { name.to_owned() }
+}
+
 fn kinds(surface: &Surface) -> String {
     let kinds = surface.error_kinds.iter().map(|kind| {
-        let (property, name) = (swift(&kind.name), &kind.name);
+        let (property, name) = (identifier(&swift(&kind.name)), &kind.name);
         doc(2, &kind.doc)
             + &format!("        public static let {property} = Kind(rawValue: \"{name}\")\n")
     });
