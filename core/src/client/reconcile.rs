@@ -51,7 +51,7 @@ impl ClientInner {
             ));
         }
         let age = clock::wall().duration_since(create.sent_at).unwrap_or_default();
-        let sent_at = clock::now().saturating_sub(age);
+        let sent_at = clock::now().saturating_sub(age) + PRECISION;
         let created = lock(&self.state.created);
         let seen = lock(&self.state.seen);
         Ok(candidates(usage, create, clocks, |id| match seen.get(id) {
@@ -61,6 +61,9 @@ impl ClientInner {
         }))
     }
 }
+
+/// How exact the time of a create is that has been stored: JavaScript's dates have whole milliseconds.
+const PRECISION: Duration = Duration::from_millis(1);
 
 /// How this process knows a generation.
 #[derive(Clone, Copy, Debug, PartialEq)]
