@@ -22,7 +22,10 @@ pub(crate) fn test(steps: &mut Steps) {
 
 /// Runs all targets, or only the one that is named, each for this many seconds.
 pub(crate) fn run(steps: &mut Steps, seconds: u32, only: Option<&str>) {
-    let Some(host) = host() else { return steps.skip("fuzz", "rustc does not name its host") };
+    if !steps.has("c++ --version") {
+        return steps.skip("all", "a C++ compiler is missing, which builds libFuzzer");
+    }
+    let Some(host) = host() else { return steps.skip("all", "rustc does not name its host") };
     // With a target, the flags do not apply to build scripts and procedural macros.
     let build = format!(
         "cargo build --release --manifest-path core/fuzz/Cargo.toml --target-dir target/fuzz \
@@ -37,7 +40,7 @@ pub(crate) fn run(steps: &mut Steps, seconds: u32, only: Option<&str>) {
         // Inputs that are found stay there for the next run. The checked-in ones are not written to.
         let found = format!("target/fuzz/corpus/{target}");
         if let Err(error) = std::fs::create_dir_all(steps.root().join(&found)) {
-            return steps.skip("fuzz", &format!("{found} cannot be made: {error}"));
+            return steps.skip(target, &format!("{found} cannot be made: {error}"));
         }
         let options =
             "-timeout=10 -rss_limit_mb=2048 -max_len=16384 -verbosity=0 -print_final_stats=1";
