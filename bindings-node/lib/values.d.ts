@@ -223,13 +223,13 @@ export interface WebhookEvent {
   /**
    * Records that the event has been handled: later deliveries of it are duplicates.
    *
-   * Call it when the handler has succeeded, and not before: the service repeats a delivery whose handler fails, and the
+   * Call it when the handler has succeeded, and not before: the service repeats a delivery if its handler fails, and the
    * repeated one is to be handled. It can be called more than once. Clients with the same key share the record, which
    * holds the last 10,000 events of this process.
    *
    * The property is not enumerable. Copies by JSON, spread syntax or `structuredClone` lack it: acknowledge the event
    * that `unwrap` returned. There is no `[Symbol.dispose]`, because `using` does not know whether its block threw: it
-   * would acknowledge an event whose handler failed.
+   * would acknowledge an event although its handler failed.
    */
   readonly acknowledge: () => void;
 }

@@ -82,7 +82,7 @@ pub(crate) struct Channel {
     wake: Mutex<Option<Wake>>,
     /// The calls in progress, and those of which JavaScript may not have handled the last event yet.
     calls: Mutex<HashMap<u32, CallState>>,
-    /// The calls whose last events were taken last.
+    /// The calls of which the last events were taken last.
     taken: Mutex<Vec<u32>>,
     /// How many streams of updates are open. Their polls may need a token although no call is in
     /// progress.
@@ -158,7 +158,7 @@ impl Channel {
         events
     }
 
-    /// Forgets the calls whose last events JavaScript has handled: those of the batch before this one.
+    /// Removes the calls of which JavaScript has handled the last events: those of the batch before this one.
     fn forget_handled(&self, events: &[(u32, Event)]) {
         let is_last = |event: &Event| matches!(event, Event::Done(_) | Event::Failed(_));
         let ending = events.iter().filter(|(_, event)| is_last(event)).map(|(call, _)| *call);

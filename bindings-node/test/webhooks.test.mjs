@@ -46,7 +46,7 @@ test('a timestamp far in the future is rejected as any other', () => {
   }
 });
 
-test('an event whose earlier delivery was acknowledged is a duplicate', () => {
+test('an event of which an earlier delivery was acknowledged is a duplicate', () => {
   const webhook = new Webhook(SECRET);
   const client = () => new Pipevideo({ apiKey: 'pv_acknowledges', webhookSecrets: SECRET });
   const signed = webhook.sign(BODY);

@@ -93,7 +93,7 @@ impl NativeClient {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
         match state {
             State::Open(client, owner) if owner == process() => client.close(),
-            // The parent's client, whose calls and connections are the parent's.
+            // The parent's client: its calls and connections are the parent's.
             State::Open(client, _) => std::mem::forget(client),
             State::Closed => {}
         }

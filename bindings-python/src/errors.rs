@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Makes the exception of a kind. The module is looked up each time: a program that clears
+/// Makes the exception of a kind. The module is imported each time: a program that clears
 /// `sys.modules` and imports the package again gets the classes of the new import.
 pub(crate) fn make<'py>(
     py: Python<'py>,

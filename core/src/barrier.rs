@@ -47,7 +47,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     result.map_err(|_| Error::internal(LOCATION.take().as_deref()))
 }
 
-/// The error of a call whose future was dropped before it had an outcome.
+/// The error of a call that was dropped before it had an outcome.
 pub fn lost() -> Error {
     Error::internal(None)
 }
@@ -76,7 +76,7 @@ impl<F: Future> Future for CatchAsync<F> {
 /// Installs the process's panic hook that records where a panic inside a barrier is, and prints
 /// nothing: the error says it. Other panics are passed to the hook that was installed before.
 ///
-/// Only the bindings call it: in a program whose `main` is Rust the hook is the program's.
+/// Only the bindings call it: in a Rust program the hook is the program's.
 pub fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

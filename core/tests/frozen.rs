@@ -100,7 +100,7 @@ struct Server {
 }
 
 impl Server {
-    /// Speaks HTTP/1.1 or HTTP/2, until it is told to close its connections.
+    /// Speaks HTTP/1.1 or HTTP/2, until it has to close its connections.
     fn start(protocol: &'static str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let tls = Tls::new(protocol);

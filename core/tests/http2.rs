@@ -133,8 +133,8 @@ async fn after_a_timeout_a_connection_is_not_used_again() {
     assert_eq!((streams.get(), server.connections.get()), (2, 2));
 }
 
-/// A create whose first connection sends this raw frame, and its outcome with the number of
-/// connections and of creates that were processed.
+/// Creates on a server that sends this raw frame on its first connection. Returns the outcome with
+/// the number of connections and of creates that were processed.
 async fn create_with(
     frame: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static,
 ) -> (Result<(), (ErrorKind, Delivery)>, usize, usize) {

@@ -13,7 +13,7 @@ const ORIGIN_MESSAGE: &str = "The control interface takes no requests of web pag
 
 /// Checks that no page of another site has made a request.
 ///
-/// The host in the URL has to be loopback: a page whose name was made to resolve to 127.0.0.1 (DNS
+/// The host in the URL has to be loopback: a page under a name that was made to resolve to 127.0.0.1 (DNS
 /// rebinding) has its own name there. Every request of another origin that could change something has
 /// an `Origin`; for one without, `Sec-Fetch-Site` says it.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), &'static str> {

@@ -90,7 +90,7 @@ async fn closing_ends_a_read_at_once() {
     assert_eq!(fake.open(), 0);
 }
 
-/// The result of a create in whose middle its client is closed.
+/// The result of a create during which its client is closed.
 async fn create_closed_after(fake: &Fake, time: Duration) -> Result<crate::Generation, Error> {
     let client = client(fake);
     let create = tokio::spawn({

@@ -91,7 +91,7 @@ import WebhookFunction
         )
         let signed = try Webhook(secrets: [secret]).sign(body, id: "msg_1")
         let headers = signed.map { ($0.key, $0.value) }
-        // The event whose handler failed is handled when it is delivered again.
+        // The event is handled when it is delivered again after a failure.
         #expect(throws: CocoaError.self) { try failing.handle(body: body, headers: headers) }
         #expect(try function.handle(body: body, headers: headers) == 204)
         // The service delivers again if it received no response.
