@@ -39,7 +39,7 @@ async def cancelled(call: Coroutine[Any, Any, object], when: Any) -> BaseExcepti
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
-    # Before Python 3.11 who awaits a task gets another exception, whose context is that of the call.
+    # Before Python 3.11 an awaited task raises another exception. Its context is the one of the call.
     return caught.value if sys.version_info >= (3, 11) else caught.value.__context__ or caught.value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -123,7 +122,6 @@ def test_a_subinterpreter_is_refused_with_an_import_error() -> None:
     interpreters.destroy(interpreter)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("PyInstaller") is None, reason="without PyInstaller")
 def test_pyinstaller_finds_all_modules(tmp_path: Path) -> None:
     script = tmp_path / "frozen.py"
     script.write_text(

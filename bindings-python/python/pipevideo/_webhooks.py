@@ -23,8 +23,8 @@ class Webhooks:
         poll decides.
 
         Acknowledge the event when it is handled: with `event.acknowledge()`, or by handling it in a
-        `with` block, which does so if it raises nothing. A later delivery of it has `duplicate` set;
-        that of an event whose handler failed has not.
+        `with` block, which does so if it raises nothing. A later delivery of it has `duplicate` set,
+        unless its handler failed.
 
             with client.webhooks.unwrap(body, headers) as event:
                 if not event.duplicate:
