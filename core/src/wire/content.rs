@@ -141,16 +141,8 @@ fn box_size(header: &[u8], left: u64) -> Option<u64> {
 /// Reads from an offset until the buffer is full or the file ends.
 fn read_at(file: &mut (impl Read + Seek), at: u64, buffer: &mut [u8]) -> io::Result<usize> {
     file.seek(SeekFrom::Start(at))?;
-    let mut read = 0;
-    while read < buffer.len() {
-        match file.read(&mut buffer[read..]) {
-            Ok(0) => break,
-            Ok(more) => read = read.saturating_add(more),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
+    let mut start = file.take(buffer.len() as u64);
+    Ok(io::copy(&mut start, &mut &mut *buffer)? as usize)
 }
 
 #[cfg(test)]

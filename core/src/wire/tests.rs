@@ -1,9 +1,16 @@
-//! Every request, byte for byte.
+//! Every request, byte for byte, and what a response says.
 
-use serde_json::json;
+use std::time::SystemTime;
 
-use super::{Request, create, engines, retrieve, usage};
-use crate::model::{Detail, GenerationId, GenerationRequest, InputItem, InputPart, Media, Role};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{MAX_RESPONSE, Request, Response, create, engines, gzip, retrieve, usage};
+use crate::error::{Delivery, Error, ErrorKind, Redactor};
+use crate::model::{
+    Detail, Generation, GenerationId, GenerationRequest, InputItem, InputPart, Media, Role,
+};
 use crate::test_snapshots;
 
 fn check(name: &str, request: &Request) {
@@ -91,4 +98,75 @@ fn reads() {
     check("retrieve_escaped", &retrieve(&id("gen/../usage?a=b#c d%2F\u{e9}")));
     check("engines", &engines());
     check("usage", &usage());
+}
+
+fn response(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    Response { status, headers: HeaderMap::new(), body: body.into(), cut: None }
+}
+
+/// What a call gets that asks for the generation of this id, or for any.
+fn generation(response: &Response, asked: Option<&str>) -> Result<String, Error> {
+    let asked = asked.map(|id| GenerationId::parse(id).unwrap());
+    let redactor = Redactor { key: "pv_key_1" };
+    let found = response.generation(asked.as_ref(), &redactor, SystemTime::UNIX_EPOCH);
+    found.map(|(generation, _)| generation.id)
+}
+
+#[test]
+fn a_response_has_to_be_about_the_generation_that_was_asked_for() {
+    let body = r#"{"id":"gen_1","status":"queued"}"#;
+    let response = response(StatusCode::OK, body);
+    assert_eq!(generation(&response, None).unwrap(), "gen_1");
+    assert_eq!(generation(&response, Some("gen_1")).unwrap(), "gen_1");
+    let error = generation(&response, Some("gen_2")).unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Decode, Delivery::Answered));
+    assert_eq!(error.generation_id(), Some("gen_2"));
+}
+
+#[test]
+fn an_error_has_the_id_that_was_asked_for_or_else_the_one_in_the_body() {
+    let named = response(StatusCode::BAD_GATEWAY, r#"{"message":"late","id":"gen_1"}"#);
+    assert_eq!(generation(&named, None).unwrap_err().generation_id(), Some("gen_1"));
+    assert_eq!(generation(&named, Some("gen_2")).unwrap_err().generation_id(), Some("gen_2"));
+    let other = r#"{"message":"late","id":"req_1"}"#;
+    let failed = response(StatusCode::BAD_GATEWAY, other);
+    assert_eq!(generation(&failed, None).unwrap_err().generation_id(), None);
+    let read = response(StatusCode::OK, other);
+    assert_eq!(generation(&read, None).unwrap_err().generation_id(), Some("req_1"));
+}
+
+#[test]
+fn why_a_body_is_unreadable_is_said() {
+    let packed = gzip(br#"{"id":"gen_1"}"#);
+    let long = |bytes: usize| Bytes::from([&b"{"[..], &vec![b'-'; bytes - 1]].concat());
+    let encoded = HeaderValue::from_static("br");
+    for (body, coding, reason) in [
+        (long(MAX_RESPONSE), None, "not JSON"),
+        (long(MAX_RESPONSE + 1), None, "far larger than any of the API"),
+        (long(MAX_RESPONSE + 2), None, "far larger than any of the API"),
+        (packed[..packed.len() - 1].to_vec().into(), None, "incomplete gzip"),
+        (Bytes::from("{}"), None, "JSON of another shape"),
+        (Bytes::from(r#"{"id":"#), None, "incomplete JSON"),
+        (Bytes::from("<html>"), None, "not JSON"),
+        (Bytes::from("\u{b}"), Some(encoded), "in an unknown content coding"),
+    ] {
+        let mut response = response(StatusCode::OK, body);
+        response.headers.extend(coding.map(|coding| (header::CONTENT_ENCODING, coding)));
+        let parsed = response.parse::<Generation>(&Redactor::default(), SystemTime::UNIX_EPOCH);
+        let error = parsed.unwrap_err();
+        assert!(error.message().contains(&format!(", {reason}, ")), "{reason}: {error}");
+    }
+}
+
+#[test]
+fn of_a_response_that_was_cut_the_reason_for_that_is_the_error() {
+    let cut = Error::new(ErrorKind::Timeout, "").with_delivery(Delivery::Unknown);
+    let mut torn = response(StatusCode::OK, r#"{"id":"gen_1","#);
+    torn.cut = Some(cut);
+    let error = generation(&torn, None).unwrap_err();
+    assert_eq!((error.kind(), error.generation_id()), (ErrorKind::Timeout, Some("gen_1")));
+    let parsed = torn.parse::<Value>(&Redactor::default(), SystemTime::UNIX_EPOCH);
+    assert_eq!(parsed.unwrap_err().kind(), ErrorKind::Timeout);
+    torn.body = Bytes::from(r#"{"id":"gen_1","status":"queued"}"#);
+    assert_eq!(generation(&torn, None).unwrap(), "gen_1", "all that counts has arrived");
 }
