@@ -211,3 +211,36 @@ fn a_poll_waits_for_a_window_by_the_header_and_for_two_by_the_service() {
     }
     assert_eq!(capped(RetryAfter::default()), None);
 }
+
+#[test]
+fn what_may_be_tried_again_is_what_a_read_repeats_and_what_keeps_its_progress() {
+    use ErrorKind::*;
+    for kind in ErrorKind::ALL.iter().copied() {
+        let error = error(kind, Delivery::Unknown);
+        let expected =
+            matches!(kind, Connection | Timeout | Server | RateLimited | WaitTimeout | Download);
+        assert_eq!(error.is_retryable(), expected, "{kind}");
+        assert!(!error.after_a_create().is_retryable(), "{kind}");
+    }
+    for code in 100..600 {
+        let expected = matches!(code, 408 | 425 | 429 | 500..600);
+        assert_eq!(status(code).is_retryable(), expected, "{code}");
+        let download = Error::new(Download, "").with_status(code);
+        assert_eq!(download.is_retryable(), !(400..500).contains(&code) || code == 429, "{code}");
+    }
+}
+
+#[test]
+fn a_download_that_its_place_or_size_prevents_is_not_tried_again() {
+    use std::io::ErrorKind::*;
+    for (cause, retryable) in [
+        (NotFound, false),
+        (PermissionDenied, false),
+        (FileTooLarge, false),
+        (StorageFull, true),
+        (Interrupted, true),
+    ] {
+        let error = Error::new(ErrorKind::Download, "").with_source(std::io::Error::from(cause));
+        assert_eq!(error.is_retryable(), retryable, "{cause}");
+    }
+}
