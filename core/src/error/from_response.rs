@@ -275,6 +275,28 @@ mod tests {
     }
 
     #[test]
+    fn a_request_id_is_kept_only_if_it_is_an_identifier() {
+        for (headers, kept) in [
+            (&[("x-request-id", "req_1"), ("request-id", "req_2")][..], Some("req_1")),
+            (&[("request-id", "req_2")], Some("req_2")),
+            (&[("x-request-id", "a secret cat")], None),
+            (&[("x-request-id", "pv_key_1")], None),
+            (&[], None),
+        ] {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+            let headers: HeaderMap<HeaderValue> = headers.collect();
+            let (status, redactor) = (StatusCode::BAD_GATEWAY, Redactor { key: "pv_key_1" });
+            let failed = from_status(status, &headers, b"", &redactor, SystemTime::UNIX_EPOCH);
+            let unread = undecodable(StatusCode::OK, &headers, b"", "not JSON", &redactor);
+            for error in [failed, unread] {
+                assert_eq!(error.request_id(), kept, "{headers:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_quoted_prompt_is_not_taken_for_a_lack_of_credits() {
         let kind = |message: &str| error(400, &json!({"message": message}).to_string()).kind();
         for message in [

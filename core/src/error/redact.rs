@@ -133,6 +133,7 @@ mod tests {
         }
         assert_eq!(message("pv_secret", r"pv_\u0073ecret"), "[redacted]");
         assert_eq!(message("pv_secret", "pv_secre"), "pv_secre");
+        assert_eq!(message("pv_A", "pv_u0041"), "pv_u0041", "without a backslash it is no escape");
     }
 
     #[test]

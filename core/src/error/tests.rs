@@ -105,3 +105,21 @@ fn the_source_of_an_uncertain_create_does_not_advise_to_try_again() {
     assert_eq!(source.kind(), ErrorKind::Server);
     assert!(!source.is_retryable() && !uncertain.is_retryable());
 }
+
+#[test]
+fn the_error_of_an_ended_wait_has_its_generation() {
+    let code = json!({"code": "render_failed"});
+    for (error, category) in
+        [(code, FailureCategory::Provider), (json!(null), FailureCategory::Other)]
+    {
+        let failed = json!({"id": "gen_1", "status": "failed", "error": error});
+        let error = Error::failed(generation(failed));
+        assert_eq!(error.category(), Some(category));
+        assert_eq!(error.generation().map(|generation| generation.id.as_str()), Some("gen_1"));
+        assert_eq!(error.polls(), None);
+    }
+    let last = generation(json!({"id": "gen_2", "status": "queued"}));
+    let late = Error::deadline("gen_2", Some(last), 3, None);
+    assert_eq!(late.generation().map(|generation| generation.id.as_str()), Some("gen_2"));
+    assert_eq!((late.category(), late.polls()), (None, Some(3)));
+}
