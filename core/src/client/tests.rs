@@ -3,6 +3,7 @@
 
 mod answers;
 mod closing;
+mod downloads;
 mod fake;
 mod money;
 mod network;
