@@ -203,4 +203,18 @@ mod tests {
         assert_ne!(other('b'), other('c'), "names with a common start stay apart");
         assert_eq!(stem("a".repeat(256).as_ref()).len(), 256, "the file system decides");
     }
+
+    #[test]
+    fn a_failure_of_the_disk_says_what_to_check() {
+        for (kind, advice) in [
+            (io::ErrorKind::NotFound, "Check that its folder exists."),
+            (io::ErrorKind::PermissionDenied, "Check that its folder is writable."),
+            (io::ErrorKind::StorageFull, "the next attempt resumes"),
+        ] {
+            let error = disk("written", Path::new("out.mp4.part"), kind.into());
+            let text = error.message();
+            assert!(text.starts_with("out.mp4.part could not be written: "), "{text}");
+            assert!(text.contains(advice), "{text}");
+        }
+    }
 }
