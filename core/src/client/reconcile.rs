@@ -288,6 +288,46 @@ mod tests {
     }
 
     #[test]
+    fn clocks_differ_only_by_more_than_a_second() {
+        let measure = |date: i64, requested: f64, received: f64| {
+            let of = |seconds: f64| at(SENT_AT as f64 + seconds).unwrap();
+            let text = httpdate::fmt_http_date(of(date as f64));
+            let headers = [(header::DATE, HeaderValue::from_str(&text).unwrap())];
+            let headers = headers.into_iter().collect();
+            ClockDifference::measure(&headers, of(requested), of(received)).0
+        };
+        for (date, requested, received, difference) in [
+            (0, 0.0, 0.0, 0.0),
+            (1, 0.0, 0.0, 0.0),
+            (2, 0.0, 0.0, 2.5),
+            (2, 0.0, 1.0, 0.0),
+            (9, 1.0, 3.0, 7.5),
+            (-2, 0.0, 0.0, 0.0),
+            (-3, 0.0, 0.0, -2.5),
+            (-3, -1.0, 0.0, 0.0),
+            (-9, 1.0, 3.0, -10.5),
+        ] {
+            let found = measure(date, requested, received);
+            assert_eq!(found, Some(difference), "{date} {requested} {received}");
+        }
+    }
+
+    #[test]
+    fn a_request_at_the_margin_may_be_the_lost_one_and_others_may_precede_it() {
+        for (clocks, margin) in
+            [(ClockDifference(Some(0.0)), 60.0), (ClockDifference(None), 86_400.0)]
+        {
+            for (seconds, found, covers) in
+                [(-margin, &["r"][..], false), (-margin - 0.001, &[][..], true)]
+            {
+                let all = [request("r", "m", seconds)];
+                let listed = candidates(usage(&all), create(None), clocks, known);
+                assert_eq!((&ids(&listed)[..], listed.covers_create), (found, covers), "{seconds}");
+            }
+        }
+    }
+
+    #[test]
     fn without_a_date_a_request_of_the_last_day_may_be_the_lost_one() {
         for date in [None, Some("yesterday")] {
             let headers = date.map(|date| (header::DATE, HeaderValue::from_static(date)));
