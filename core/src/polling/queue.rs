@@ -161,6 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn a_call_takes_its_room_at_once_unless_another_one_waits() {
+        let (mut queue, mut budget) = (Queue::default(), budget(2));
+        assert!(queue.acquire_unqueued(S, &mut budget));
+        assert_eq!(budget.left(S), Some(1));
+        let waiting = queue.push();
+        assert!(!queue.acquire_unqueued(S, &mut budget));
+        assert_eq!(budget.left(S), Some(1));
+        assert!(queue.leave(S, waiting, &mut budget));
+        assert!(queue.acquire_unqueued(S, &mut budget));
+        assert!(!queue.acquire_unqueued(S, &mut budget), "there is no more");
+    }
+
+    #[test]
+    fn those_that_have_room_and_the_next_eight_are_woken() {
+        let (mut queue, mut budget) = (Queue::default(), budget(2));
+        let tickets: Vec<_> = (0..12).map(|_| queue.push()).collect();
+        let denial = queue.serve(S, &mut budget);
+        assert_eq!(denial, Some(Denial::Until(S * 61)));
+        assert_eq!(queue.take_woken(), tickets[..2 + WITNESSES]);
+        assert_eq!(queue.next_event(denial), S + CLAIM_TIMEOUT, "the grants are withdrawn then");
+        assert_eq!(queue.serve(S, &mut budget), denial);
+        assert_eq!(queue.take_woken(), [] as [TicketId; 0], "nothing has changed");
+    }
+
+    #[test]
     fn a_grant_that_is_not_claimed_goes_to_the_next_call() {
         let (mut queue, mut budget) = (Queue::default(), budget(1));
         let (silent, second) = (queue.push(), queue.push());
