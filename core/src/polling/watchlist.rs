@@ -169,7 +169,7 @@ impl<H: Clone> Watchlist<H> {
         if !reached.is_empty() {
             // A final poll that has no room yet may still be sent within the grace.
             let has_room = match next {
-                Next::At(at) | Next::DeniedUntil(at) => at <= now.saturating_add(FINAL_POLL_GRACE),
+                Next::At(at) | Next::DeniedUntil(at) => at < now.saturating_add(FINAL_POLL_GRACE),
                 _ => true,
             };
             for (id, wait) in reached {

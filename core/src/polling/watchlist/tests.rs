@@ -351,24 +351,39 @@ fn a_final_poll_waits_for_room_within_the_grace() {
 }
 
 #[test]
-fn no_more_than_fifty_polls_are_in_flight() {
-    let mut list = Watchlist::new(0, Forecast::new(S * 90));
-    for nth in 0..60 {
-        let watch = Watch {
-            id: id(&format!("gen_{nth}")),
-            wait: nth,
-            handle: (),
-            deadline: DEADLINE,
-            polling: Polling::default(),
-            relies_on_webhooks: false,
-            created_at: None,
-            created: None,
-            updates: false,
-        };
-        list.handle_command(S, WALL, Command::Watch(Box::new(watch)));
+fn room_at_the_end_of_the_grace_comes_too_late_for_a_final_poll() {
+    let just_before = S * 2 - Duration::from_nanos(1);
+    for (pause, ended) in [(just_before, &[][..]), (S * 2, &["a ends: wait_timeout"][..])] {
+        let mut rig = Rig::waiting();
+        rig.budget.on_rate_limited(DEADLINE, DEADLINE, Class::Poll, Some(pause));
+        assert_eq!(rig.run(DEADLINE).0, ended, "{pause:?}");
     }
-    let mut budget = Budget::new(None);
-    let timeout = list.handle_timeout(S, &mut budget);
-    assert_eq!(list.take_actions().len(), MAX_IN_FLIGHT);
-    assert!(timeout.on_budget_change);
+}
+
+#[test]
+fn no_more_than_fifty_polls_are_in_flight_and_each_that_ends_makes_room() {
+    let mut rig = Rig::new();
+    for nth in 0..60 {
+        rig.watch_with(S, |watch| (watch.id, watch.wait) = (id(&format!("gen_{nth}")), nth));
+    }
+    let first = started(&mut rig);
+    assert_eq!((first.len(), started(&mut rig).len()), (MAX_IN_FLIGHT, 0));
+    let (polled, poll) = &first[7];
+    let shown = Ok(snapshot("in_progress", 1));
+    rig.list.handle_poll_result(S, WALL, polled, *poll, shown, 1.0);
+    let next = started(&mut rig);
+    assert_eq!((next.len(), started(&mut rig).len()), (1, 0));
+    let (left, wait) = (next[0].0.clone(), next[0].0.as_str()[4..].parse().unwrap());
+    rig.list.handle_command(S, WALL, Command::Leave { id: left, wait });
+    assert_eq!((started(&mut rig).len(), started(&mut rig).len()), (1, 0), "it was aborted");
+}
+
+/// The polls that have to be started now.
+fn started(rig: &mut Rig) -> Vec<(GenerationId, PollId)> {
+    assert!(rig.list.handle_timeout(S, &mut rig.budget).on_budget_change);
+    let polls = rig.list.take_actions().into_iter().filter_map(|action| match action {
+        Action::Poll { id, poll, .. } => Some((id, poll)),
+        _ => None,
+    });
+    polls.collect()
 }
