@@ -146,6 +146,34 @@ async fn a_claim_ends_before_its_bytes_are_overwritten() {
     assert_eq!(fs::read(folder.path().join("out.mp4.part.json")).unwrap(), b"");
 }
 
+#[tokio::test]
+async fn what_is_stored_stays_claimed_while_the_rest_is_written_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = half(folder.path()).await;
+    writer.begin(4, version("a")).await.unwrap();
+    writer.write(b"a").await.unwrap();
+    let json = fs::read(folder.path().join("out.mp4.part.json")).unwrap();
+    assert_eq!(Description::parse(&json, "gen_1", 4).unwrap().stored, 4);
+    let progress = writer.progress();
+    assert_eq!((progress.downloaded, progress.total), (5, Some(8)));
+}
+
+#[tokio::test]
+async fn a_complete_part_is_requested_from_near_its_end() {
+    for (stored, from) in [(8, 0), (4096, 0), (4097, 1), (10_000, 5904)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = open(folder.path()).await.unwrap();
+        let part = Part { length: Some(stored), ..version("a") };
+        writer.begin(0, part.clone()).await.unwrap();
+        let bytes: Vec<u8> = (0..stored).map(|at| at as u8).collect();
+        writer.write(&bytes).await.unwrap();
+        assert_eq!(writer.resume_from(), from, "{stored}");
+        assert_eq!(writer.tail(from).await.unwrap(), bytes[from as usize..], "{stored}");
+        writer.begin(stored - 1, part).await.unwrap();
+        assert_eq!(writer.resume_from(), stored - 1, "one is missing");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn neither_file_is_opened_through_a_link() {

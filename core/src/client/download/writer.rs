@@ -123,9 +123,8 @@ impl Writer {
 
     /// Moves to this byte, and discards what is stored after it.
     async fn seek(&mut self, to: u64) -> Result<(), Error> {
-        let is_shorter = to < self.stored;
         let files = self.files();
-        let mut moved = if is_shorter { files.part.set_len(to).await } else { Ok(()) };
+        let mut moved = files.part.set_len(to).await;
         if moved.is_ok() {
             moved = files.part.seek(SeekFrom::Start(to)).await.map(drop);
         }
