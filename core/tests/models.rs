@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use pipevideo::{
-    AccountUsage, Decimal, Detail, EngineCatalog, FailureCategory, Generation, GenerationError,
-    GenerationRequest, InputPart, Status, TokenUsage, WebhookEvent,
+    AccountUsage, Decimal, Detail, EngineCatalog, ErrorKind, FailureCategory, Generation,
+    GenerationError, GenerationRequest, InputPart, Status, TokenUsage, Via, WebhookEvent,
+    WebhookReason,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -214,6 +215,49 @@ fn failures_are_classified() {
         assert_eq!(read.category(), category, "{error}");
         assert_eq!(serde_json::to_value(&read).unwrap(), error);
     }
+}
+
+#[test]
+fn names_are_those_that_every_language_uses() {
+    for (via, name) in [(Via::Poll, "poll"), (Via::Webhook, "webhook")] {
+        assert_eq!((via.as_str(), via.to_string().as_str()), (name, name));
+    }
+    for (category, name) in [
+        (FailureCategory::InsufficientCredits, "insufficient_credits"),
+        (FailureCategory::Provider, "provider"),
+        (FailureCategory::Unavailable, "unavailable"),
+        (FailureCategory::InvalidPrompt, "invalid_prompt"),
+        (FailureCategory::Other, "other"),
+    ] {
+        assert_eq!((category.as_str(), category.to_string().as_str()), (name, name));
+    }
+    for (reason, name) in [
+        (WebhookReason::MissingHeader, "missing_header"),
+        (WebhookReason::BadTimestamp, "bad_timestamp"),
+        (WebhookReason::TooOld, "too_old"),
+        (WebhookReason::TooNew, "too_new"),
+        (WebhookReason::NoMatch, "no_match"),
+        (WebhookReason::BadPayload, "bad_payload"),
+    ] {
+        assert_eq!((reason.as_str(), reason.to_string().as_str()), (name, name));
+    }
+    for (status, name, is_final) in [
+        (Status::Queued, "queued", false),
+        (Status::InProgress, "in_progress", false),
+        (Status::Completed, "completed", true),
+        (Status::Failed, "failed", true),
+        (Status::Other("rendering".to_owned()), "rendering", false),
+    ] {
+        assert_eq!((status.as_str(), status.to_string().as_str()), (name, name));
+        assert_eq!((Status::from(name), status.is_final()), (status, is_final));
+        let generation = read(&format!(r#"{{"id":"gen_1","status":"{name}"}}"#));
+        assert_eq!(generation.is_final(), is_final, "{name}");
+    }
+    let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.to_string()).collect();
+    let surface: Value = value(include_str!("../../conformance/surface.json"));
+    let declared = surface["error_kinds"].as_array().unwrap().iter();
+    let declared: Vec<_> = declared.map(|kind| kind["name"].as_str().unwrap()).collect();
+    assert_eq!(kinds, declared);
 }
 
 #[test]

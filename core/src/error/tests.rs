@@ -123,3 +123,12 @@ fn the_error_of_an_ended_wait_has_its_generation() {
     assert_eq!(late.generation().map(|generation| generation.id.as_str()), Some("gen_2"));
     assert_eq!((late.category(), late.polls()), (None, Some(3)));
 }
+
+#[test]
+fn debug_shows_what_is_safe_to_log() {
+    let bad = response(400, r#"{"message":"SECRET","code":"bad_shape"}"#);
+    let shown = format!("{:?}", bad.with_generation_id("gen_1").with_attempts(2));
+    assert!(shown.starts_with("Error { kind: BadRequest, message: \"the service "), "{shown}");
+    let rest = r#", status: 400, code: "bad_shape", generation_id: "gen_1", attempts: 2, delivery: Answered, .. }"#;
+    assert!(shown.ends_with(rest) && !shown.contains("SECRET"), "{shown}");
+}

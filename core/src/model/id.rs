@@ -75,7 +75,9 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{id}");
         }
         for id in ["gen_abc123xyz", "a b", "../x", &"x".repeat(MAX_LENGTH)] {
-            assert_eq!(GenerationId::parse(id).unwrap().as_str(), id);
+            let parsed = GenerationId::parse(id).unwrap();
+            assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (id, id));
+            assert_eq!(format!("{parsed:?}"), format!("{id:?}"));
         }
     }
 }
