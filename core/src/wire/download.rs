@@ -259,6 +259,25 @@ mod tests {
         assert_eq!(end("bytes */*"), RangeOutcome::Restart);
     }
 
+    #[test]
+    fn a_part_that_begins_the_file_describes_it_and_a_later_one_does_not() {
+        let headers = |range| [(header::CONTENT_RANGE, range), (header::ETAG, "\"a\"")];
+        let first = outcome(206, &headers("bytes 0-99/200"), &Part::default(), 0);
+        let part = Part { validator: etag(), length: Some(200), ..Part::default() };
+        assert_eq!(first, RangeOutcome::From { start: 0, end: Some(100), part, to_end: true });
+        let later = outcome(206, &headers("bytes 100-199/200"), &Part::default(), 100);
+        let part = Part { length: Some(200), ..Part::default() };
+        assert_eq!(later, RangeOutcome::From { start: 100, end: Some(200), part, to_end: true });
+    }
+
+    #[test]
+    fn an_empty_file_is_never_complete() {
+        let empty = [(header::CONTENT_RANGE, "bytes */0")];
+        assert_eq!(outcome(416, &empty, &Part::default(), 0), RangeOutcome::Restart);
+        let described = Part { validator: etag(), length: Some(0), ..Part::default() };
+        assert_eq!(outcome(416, &[], &described, 0), RangeOutcome::Restart);
+    }
+
     proptest! {
         /// After any response, a download resumes exactly where it stopped or starts again.
         #[test]

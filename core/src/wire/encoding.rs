@@ -103,6 +103,7 @@ mod tests {
             let decoded = decode(body);
             assert_eq!((&decoded.body[..], decoded.is_whole), (&json[..], true));
         }
+        assert_eq!(decode(gzip(&gzip(&gzip(json)))).body, gzip(json), "two layers at most");
         let members = [gzip(&json[..5]), gzip(&json[5..])].concat();
         assert_eq!(decode(members).body, &json[..]);
         let with_padding = [&gzip(json)[..], &[0; 20]].concat();
@@ -122,6 +123,10 @@ mod tests {
     fn a_bomb_is_decompressed_up_to_the_limit() {
         let bomb = decode(gzip(&vec![b' '; 1 << 20]).into(), 1000);
         assert_eq!((bomb.body.len(), bomb.is_whole), (1001, false));
+        for (bytes, is_whole) in [(1000, true), (1001, false)] {
+            let decoded = decode(gzip(&vec![b' '; bytes]).into(), 1000);
+            assert_eq!((decoded.body.len(), decoded.is_whole), (bytes, is_whole));
+        }
     }
 
     proptest! {

@@ -200,6 +200,7 @@ mod tests {
                 "gen_5",
             ),
             (br#"{"output":[{"id":"gen_old"}],"id":"gen_\u0036"}"#.to_vec(), "gen_6"),
+            (br#"[{"id":"gen_\u0038"}]"#.to_vec(), "gen_8"),
             (br#"<script>boot({"id" :"gen_7"})</script>"#.to_vec(), "gen_7"),
         ] {
             assert_eq!(

@@ -147,6 +147,7 @@ mod tests {
             |stored, on_disk| Description::parse(json(stored).as_bytes(), "gen_1", on_disk);
         assert_eq!(resumed(100, 100).unwrap().stored, 100);
         assert_eq!(resumed(100, 150).unwrap().stored, 100, "the rest was not on the disk yet");
+        assert_eq!(resumed(200, 200).unwrap().stored, 200, "all of it");
         assert_eq!(resumed(100, 99), None, "bytes are missing");
         assert_eq!(resumed(201, 300), None, "more than the file has");
         assert_eq!(Description::parse(json(100).as_bytes(), "gen_2", 100), None);
