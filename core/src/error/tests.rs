@@ -132,3 +132,50 @@ fn debug_shows_what_is_safe_to_log() {
     let rest = r#", status: 400, code: "bad_shape", generation_id: "gen_1", attempts: 2, delivery: Answered, .. }"#;
     assert!(shown.ends_with(rest) && !shown.contains("SECRET"), "{shown}");
 }
+
+#[test]
+fn an_uncertain_create_keeps_what_its_cause_has() {
+    let sent_at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+    let cause = response(500, r#"{"message":"a cat","code":"E42","id":"gen_1"}"#)
+        .with_request_id(Some("req_1".to_owned()))
+        .with_attempts(3);
+    let error = cause.into_uncertain("lab/m", sent_at);
+    assert_eq!((error.kind(), error.status()), (ErrorKind::SubmissionUncertain, Some(500)));
+    assert_eq!((error.code(), error.request_id()), (Some("E42"), Some("req_1")));
+    assert_eq!((error.model(), error.sent_at()), (Some("lab/m"), Some(sent_at)));
+    assert_eq!((error.generation_id(), error.attempts()), (Some("gen_1"), 3));
+    assert_eq!((error.service_message(), error.delivery()), (Some("a cat"), Delivery::Answered));
+    let plain = Error::new(ErrorKind::Connection, "");
+    assert_eq!((plain.model(), plain.sent_at(), plain.attempts()), (None, None, 0));
+    assert_eq!((plain.code(), plain.request_id(), plain.reason()), (None, None, None));
+}
+
+#[test]
+fn a_create_that_was_cancelled_names_its_generation_if_that_is_known() {
+    let sent_at = SystemTime::UNIX_EPOCH;
+    for (id, delivery, advice) in [
+        (Some("gen_1"), Delivery::Answered, "Wait for gen_1 before you create another."),
+        (None, Delivery::Unknown, "Check with reconcile() before you create another."),
+    ] {
+        let error = Error::cancelled_create("lab/m", sent_at, id);
+        assert_eq!((error.generation_id(), error.delivery()), (id, delivery));
+        assert_eq!((error.model(), error.sent_at()), (Some("lab/m"), Some(sent_at)));
+        assert!(error.message().ends_with(advice) && !error.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn of_two_pauses_the_longer_one_counts() {
+    let second = Duration::from_secs(1);
+    for (header, body, longest) in [
+        (Some(second), Some(second * 2), Some(second * 2)),
+        (Some(second * 2), Some(second), Some(second * 2)),
+        (None, Some(second), Some(second)),
+        (Some(second), None, Some(second)),
+        (None, None, None),
+    ] {
+        let asked = RetryAfter { header, body };
+        let error = Error::new(ErrorKind::RateLimited, "").with_retry_after(asked);
+        assert_eq!((error.retry_after(), error.asked_pause()), (longest, asked));
+    }
+}
