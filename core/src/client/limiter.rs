@@ -258,3 +258,6 @@ impl Drop for Permit {
         self.limiter.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests;
