@@ -133,7 +133,9 @@ mod tests {
         }
         assert_eq!(message("pv_secret", r"pv_\u0073ecret"), "[redacted]");
         assert_eq!(message("pv_secret", "pv_secre"), "pv_secre");
-        assert_eq!(message("pv_A", "pv_u0041"), "pv_u0041", "without a backslash it is no escape");
+        for text in ["pv_u0041", r"pv_\x0041", "pv_%4"] {
+            assert_eq!(message("pv_A", text), text, "that is no escape");
+        }
     }
 
     #[test]
