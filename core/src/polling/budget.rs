@@ -45,6 +45,24 @@ pub(crate) enum Class {
     Poll,
 }
 
+/// The polls that a planner may send.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PollRate {
+    /// The polls of a window without direct calls.
+    pub(crate) polls: f64,
+    /// The polls of a window that the direct calls of the last one leave.
+    pub(crate) left: f64,
+    /// The length of the window, in seconds.
+    pub(crate) window: f64,
+}
+
+impl PollRate {
+    /// The polls a second beside the direct calls.
+    pub(crate) fn a_second(self) -> f64 {
+        self.left / self.window
+    }
+}
+
 /// Why a request may not be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
@@ -89,12 +107,9 @@ const RESERVE: f64 = 0.1;
 /// The share of the limit that direct calls leave to polls which have no room. A fifth polls ten
 /// generations about every half a minute, however many reads a program makes.
 const GUARANTEED_TO_POLLS: f64 = 0.2;
-/// Up to this share of the limit is spent even on polls that are worth little. Found by simulation:
-/// the last third is what the ends of many generations at once need.
-const SPARE: f64 = 2.0 / 3.0;
 /// The planner counts on at least one in this many of the polls' slots, even in a burst of direct
 /// calls: bursts are short, and a plan without polls would starve the waits.
-const MIN_POLL_SHARE: usize = 4;
+const MIN_POLL_SHARE: f64 = 4.0;
 /// Where a fifth of the limit is less than one request, every fifth request is guaranteed to polls.
 const CALLS_PER_POLL: usize = 4;
 
@@ -296,42 +311,30 @@ impl Budget {
         Some(of_key.min(of_calls))
     }
 
-    /// How many polls of a planner a window has room for beside the direct calls of the last one, and
-    /// the window's length; `None` without a limit. The planners of a key share the room by demand.
+    /// The polls that a planner may send; `None` without a limit. The planners of a key share them by
+    /// demand.
     pub(crate) fn poll_rate(
         &mut self,
         now: Duration,
         planner: PlannerNumber,
         demand: f64,
-    ) -> Option<(usize, Duration)> {
+    ) -> Option<PollRate> {
         let limit = self.limit?;
         self.evict_expired(now, limit);
         let allowance = self.of_key.allowance(now, limit);
-        let polls = for_polls(allowance);
+        let polls = for_polls(allowance) as f64;
         // Direct calls come in bursts: what they leave of one window says little about the next.
-        let room = allowance.saturating_sub(self.direct).clamp(polls / MIN_POLL_SHARE, polls);
+        let left = allowance.saturating_sub(self.direct) as f64;
         self.demands.insert(planner, (demand, now));
         // A planner that has not asked for a window is on a runtime that nothing drives.
         self.demands.retain(|_, (_, asked)| now.saturating_sub(*asked) <= limit.per);
         let total: f64 = self.demands.values().map(|(demand, _)| demand).sum();
         let share = if total > 0.0 { demand / total } else { 1.0 };
-        Some((((room as f64 * share) as usize).max(1), limit.per))
-    }
-
-    /// When the window has room for this many more polls, whatever they are worth, if nothing else is
-    /// sent.
-    pub(crate) fn spare_at(&mut self, now: Duration, polls: usize) -> Duration {
-        let Some(limit) = self.limit else { return now };
-        self.evict_expired(now, limit);
-        let cap = (self.of_key.allowance(now, limit) as f64 * SPARE) as usize;
-        let used = self.direct + self.polls + self.waiting_for_slots(now, limit);
-        let frozen_until = self.of_key.frozen_until();
-        let by = (now, limit, &self.of_key);
-        match self.room((used + polls).saturating_sub(1), cap, by, |_| true) {
-            Ok(()) => now.max(frozen_until),
-            Err(Denial::Until(at)) => at.max(frozen_until),
-            Err(Denial::UntilChange) => Duration::MAX,
-        }
+        Some(PollRate {
+            polls: (polls * share).max(1.0),
+            left: (left.clamp(polls / MIN_POLL_SHARE, polls) * share).max(1.0),
+            window: window(limit),
+        })
     }
 
     /// Drops the requests that have left the window.
@@ -343,6 +346,11 @@ impl Budget {
             *self.count(class) -= 1;
         }
     }
+}
+
+/// The length of the window, in seconds. One of zero is a caller's mistake that must not divide by zero.
+pub(super) fn window(limit: RateLimit) -> f64 {
+    limit.per.as_secs_f64().max(1e-3)
 }
 
 /// The part of an allowance that polls may use.

@@ -1,23 +1,24 @@
-//! How long generations take, learned from those that ended: the chance that one has ended since
-//! its last poll.
+//! How long generations take, learned from those that ended, and what a poll of one is worth.
 
 use std::collections::BTreeMap;
+use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 use std::time::Duration;
 
 /// The durations of generations, by route: engine, model and provider together.
 ///
-/// Durations are modelled as log-normal. Each route begins with the prior and learns from the
-/// generations that end. Older ones lose their weight.
+/// Durations are modelled as log-normal. Every generation that ends teaches its route and what all
+/// routes have in common, which is where a route without an estimate of its own begins. Older ones
+/// lose their weight.
 #[derive(Clone)]
 pub(crate) struct Forecast {
     /// The first guess at the median.
     pub(crate) typical: Duration,
-    prior: Estimate,
+    all: Estimate,
     routes: BTreeMap<String, Estimate>,
 }
 
 /// The maximum number of routes with an estimate of their own. A catalogue has a handful of engines
-/// and models; a route beyond the maximum keeps the prior.
+/// and models; a route beyond the maximum has the estimate of all.
 const MAX_ROUTES: usize = 64;
 
 #[derive(Clone, Copy)]
@@ -54,12 +55,12 @@ impl Estimate {
 impl Forecast {
     /// `typical` is a first guess at the median.
     pub(crate) fn new(typical: Duration) -> Self {
-        let prior = Estimate {
+        let all = Estimate {
             mean: typical.as_secs_f64().max(1e-3).ln(),
             variance: Estimate::PRIOR_VARIANCE,
             weight: Estimate::PRIOR_WEIGHT,
         };
-        Self { typical, prior, routes: BTreeMap::new() }
+        Self { typical, all, routes: BTreeMap::new() }
     }
 
     /// A generation of this route took this long.
@@ -67,15 +68,17 @@ impl Forecast {
         if let Some(estimate) = self.routes.get_mut(route) {
             estimate.learn(took);
         } else if self.routes.len() < MAX_ROUTES {
-            let mut estimate = self.prior;
+            // What other routes have taught is a first guess, however many they are.
+            let mut estimate = Estimate { weight: Estimate::PRIOR_WEIGHT, ..self.all };
             estimate.learn(took);
             self.routes.insert(route.to_owned(), estimate);
         }
+        self.all.learn(took);
     }
 
     /// The distribution of the durations of this route.
     pub(crate) fn shape(&self, route: &str) -> Shape {
-        let estimate = self.routes.get(route).unwrap_or(&self.prior);
+        let estimate = self.routes.get(route).unwrap_or(&self.all);
         // A few equal durations in a row must not make the next one seem certain.
         Shape { mean: estimate.mean, sigma: estimate.variance.sqrt().clamp(0.1, 2.0) }
     }
@@ -90,55 +93,70 @@ pub(crate) struct Shape {
 }
 
 /// The share that is spread wider, and by which factor. Found by simulation.
-const WIDE_SHARE: f64 = 0.2;
+const WIDE_SHARE: f64 = 0.1;
 const WIDER: f64 = 3.0;
-/// Below this share of generations that still run, the difference of two cumulative shares has lost
-/// most of the digits of a double.
-const MIN_ALIVE: f64 = 1e-6;
+/// Below this share of generations that still run, the distribution says nothing: one that is so
+/// late is as likely to end within its age again as not.
+const MIN_ALIVE: f64 = 1e-9;
+/// The smallest rate, in ends a second, at which running generations end. It keeps divisions finite.
+const MIN_HAZARD: f64 = 1e-9;
+/// The smallest share of generations that are still running, to divide by.
+const TINY: f64 = 1e-12;
 
 impl Shape {
     /// The duration that half of the generations stay below.
     pub(crate) fn median(&self) -> Duration {
-        // 2 ms to 2 days: beyond that an estimate is a mistake, and must not overflow a Duration.
+        // From 2 ms to 2 days: beyond that an estimate is a mistake, and must not overflow a Duration.
         Duration::from_secs_f64(self.mean.clamp(-6.0, 12.0).exp())
     }
 
-    /// The expected time, in seconds, for which a generation of age `now` has been over unnoticed, if
-    /// it was still running when last seen at age `seen`.
-    pub(crate) fn unseen(&self, seen: Duration, now: Duration) -> f64 {
-        let (a, b) = (seen.as_secs_f64(), now.as_secs_f64());
-        if b <= a {
+    /// The price, in seconds, at which a poll is just right at age `now` of a generation that was
+    /// running at age `seen`.
+    ///
+    /// It is the first-order condition of the optimal inspection schedule (Barlow, Hunter and
+    /// Proschan, 1963), solved for the price of an inspection. With a constant hazard `h` and the
+    /// interval `d` it is `h d² / 2`, about the unseen time that the poll ends.
+    pub(crate) fn index(&self, seen: f64, now: f64) -> f64 {
+        if now <= seen {
             return 0.0;
         }
-        let (mut unseen, mut alive) = (0.0, 0.0);
-        for (share, sigma) in [(1.0 - WIDE_SHARE, self.sigma), (WIDE_SHARE, WIDER * self.sigma)] {
-            let (ended, before) = self.cumulative(sigma, a);
-            let (_, until) = self.cumulative(sigma, b);
-            unseen += share * (until - before - (b - a) * ended);
-            alive += share * (1.0 - ended);
-        }
-        if alive < MIN_ALIVE {
-            // So late that the distribution says nothing: assume that it ends within its age again.
-            return ((b - a).powi(2) / (2.0 * a)).min(b - a);
-        }
-        (unseen / alive).clamp(0.0, b - a)
+        let hazard = self.survival_and_hazard(now).1;
+        let alive = self.alive(seen, now).max(TINY);
+        let q = (1.0 - alive) / (alive * hazard);
+        let r = (2.0 / hazard).sqrt();
+        // The positive solution of x² + r x = q, without the difference of two large numbers.
+        let x = 2.0 * q / (r + (r * r + 4.0 * q).sqrt());
+        x * x
     }
 
-    /// The share that has ended by this age in seconds, and the integral of that share up to it.
-    fn cumulative(&self, sigma: f64, age: f64) -> (f64, f64) {
+    /// The share of generations still running at age `now`, of those that were running at age `seen`.
+    pub(crate) fn alive(&self, seen: f64, now: f64) -> f64 {
+        let before = self.survival_and_hazard(seen).0;
+        if before < MIN_ALIVE {
+            // The survival that belongs to the hazard `1 / age`.
+            return seen / now.max(seen);
+        }
+        self.survival_and_hazard(now).0 / before
+    }
+
+    /// The share of generations that take longer than this age in seconds, and the rate a second at
+    /// which those end.
+    pub(crate) fn survival_and_hazard(&self, age: f64) -> (f64, f64) {
         if age <= 0.0 {
-            return (0.0, 0.0);
+            return (1.0, MIN_HAZARD);
         }
-        let z = (age.ln() - self.mean) / sigma;
-        let ended = normal(z);
-        let average = (self.mean + sigma * sigma / 2.0).exp();
-        (ended, age * ended - average * normal(z - sigma))
+        let off = age.ln() - self.mean;
+        let (mut survival, mut density) = (0.0, 0.0);
+        for (share, sigma) in [(1.0 - WIDE_SHARE, self.sigma), (WIDE_SHARE, WIDER * self.sigma)] {
+            let z = off / sigma;
+            survival += share * 0.5 * libm::erfc(z * FRAC_1_SQRT_2);
+            density += share * (-0.5 * z * z).exp() / (sigma * age * TAU.sqrt());
+        }
+        if survival < MIN_ALIVE {
+            return (survival, (1.0 / age).max(MIN_HAZARD));
+        }
+        (survival, (density / survival).max(MIN_HAZARD))
     }
-}
-
-/// The normal distribution's cumulative function.
-fn normal(z: f64) -> f64 {
-    0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 #[cfg(test)]
@@ -150,21 +168,30 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
+    /// The hazard is minus the derivative of the logarithm of the survival.
     #[test]
-    fn unseen_time_is_an_integral_of_the_distribution() {
+    fn survival_and_hazard_belong_together() {
         let shape = Forecast::new(seconds(90.0)).shape("");
-        let (a, b) = (60.0, 80.0);
-        let share = |age: f64| {
-            (1.0 - WIDE_SHARE) * shape.cumulative(shape.sigma, age).0
-                + WIDE_SHARE * shape.cumulative(WIDER * shape.sigma, age).0
-        };
-        let steps = 20_000;
-        let sum: f64 = (0..steps)
-            .map(|i| share(a + (b - a) * (f64::from(i) + 0.5) / f64::from(steps)) - share(a))
-            .sum();
-        let expected = sum * (b - a) / f64::from(steps) / (1.0 - share(a));
-        let got = shape.unseen(seconds(a), seconds(b));
-        assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+        for age in [5.0, 40.0, 90.0, 200.0, 900.0] {
+            let survival = |age| shape.survival_and_hazard(age).0;
+            let (survives, hazard) = shape.survival_and_hazard(age);
+            let step = 1e-4 * age;
+            let slope = (survival(age - step) - survival(age + step)) / (2.0 * step * survives);
+            assert!((slope / hazard - 1.0).abs() < 1e-5, "{age}: {slope} {hazard}");
+        }
+        let (at_median, _) = shape.survival_and_hazard(90.0);
+        assert!((at_median - 0.5).abs() < 1e-12, "{at_median}");
+    }
+
+    /// Where the hazard hardly changes, the index is the square-root rule: `h d² / 2`.
+    #[test]
+    fn the_index_of_a_short_interval_is_half_the_hazard_times_its_square() {
+        let shape = Forecast::new(seconds(90.0)).shape("");
+        for age in [60.0, 90.0, 150.0] {
+            let (_, hazard) = shape.survival_and_hazard(age);
+            let index = shape.index(age - 0.5, age);
+            assert!((index / (hazard * 0.125) - 1.0).abs() < 0.1, "{age}: {index}");
+        }
     }
 
     #[test]
@@ -173,22 +200,24 @@ mod tests {
         for took in [70.0, 110.0, 95.0, 82.0, 130.0, 90.0, 60.0, 105.0, 88.0, 92.0] {
             forecast.learn("hyperframes", seconds(took));
         }
-        let median = forecast.shape("hyperframes").median().as_secs_f64();
-        assert!((75.0..100.0).contains(&median), "{median}");
-        assert_eq!(forecast.shape("lottie").median().as_secs_f64().round(), 45.0);
+        let median = |route| forecast.shape(route).median().as_secs_f64();
+        assert!((75.0..100.0).contains(&median("hyperframes")), "{}", median("hyperframes"));
+        assert_eq!(median("lottie"), median("hyperframes"), "the best guess at an unknown route");
     }
 
     #[test]
-    fn unseen_time_is_at_most_the_time_that_has_passed() {
-        let unseen = |typical, a, b| Forecast::new(typical).shape("").unseen(a, b);
-        let (short, long) = (seconds(10.0), seconds(10_000.0));
-        assert!(unseen(Duration::ZERO, short, long) <= 9_990.0);
-        for typical in [Duration::ZERO, Duration::MAX] {
-            for (a, b) in [(short, long), (Duration::ZERO, Duration::MAX), (short, Duration::MAX)] {
-                let (missed, passed) = (unseen(typical, a, b), (b - a).as_secs_f64());
-                assert!((0.0..=passed).contains(&missed), "{typical:?} {a:?} {b:?} {missed}");
-            }
+    fn a_new_route_begins_with_what_all_have_taught_and_soon_has_its_own() {
+        let mut forecast = Forecast::new(seconds(90.0));
+        for _ in 0..100 {
+            forecast.learn("hyperframes", seconds(30.0));
         }
+        let median = |forecast: &Forecast, route| forecast.shape(route).median().as_secs_f64();
+        assert!((28.0..35.0).contains(&median(&forecast, "lottie")));
+        for _ in 0..6 {
+            forecast.learn("lottie", seconds(300.0));
+        }
+        assert!(median(&forecast, "lottie") > 150.0, "{}", median(&forecast, "lottie"));
+        assert!((28.0..32.0).contains(&median(&forecast, "hyperframes")));
     }
 
     #[test]
@@ -201,15 +230,20 @@ mod tests {
     }
 
     proptest! {
-        /// The unseen time grows with the time that passes, and never exceeds it.
+        /// The index is zero at the last poll, grows with the time that passes, and stays finite.
         #[test]
-        fn grows_with_time(
-            typical in 0.0f64..1e4, seen in 0.0f64..1e6, more in 0.0f64..1e4, yet in 0.0f64..1e4,
+        fn the_index_grows_with_time(
+            typical in prop_oneof![0.0f64..1e4, Just(0.0), Just(1e19)],
+            seen in prop_oneof![0.0f64..1e6, 0.0f64..300.0, Just(1e19)],
+            more in 0.0f64..1e4,
+            yet in 0.0f64..1e4,
         ) {
             let shape = Forecast::new(seconds(typical)).shape("");
-            let at = |age: f64| shape.unseen(seconds(seen), seconds(age));
-            prop_assert!(at(seen + more) >= 0.0 && at(seen + more) <= more + 1e-9);
-            prop_assert!(at(seen + more + yet) >= at(seen + more) - 1e-6 * (1.0 + seen));
+            prop_assert_eq!(shape.index(seen, seen), 0.0);
+            let (sooner, later) = (shape.index(seen, seen + more), shape.index(seen, seen + more + yet));
+            prop_assert!(sooner >= 0.0 && later.is_finite());
+            // Where the hazard falls or the distribution ends, it may lose a little.
+            prop_assert!(later >= 0.9 * sooner, "{sooner} {later}");
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod budget;
 mod fixture;
 pub(crate) mod forecast;
 pub(crate) mod planner;
+mod price;
 pub(crate) mod queue;
 #[cfg(test)]
 mod simulation;

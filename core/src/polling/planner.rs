@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::budget::{Budget, Class, Denial, PlannerNumber};
-use super::forecast::{Forecast, Shape};
-use super::tracked::{QueueKeys, Records, Tracked, WaitPolling};
+use super::budget::{Budget, Class, Denial, PlannerNumber, PollRate};
+use super::forecast::Forecast;
+use super::price::Price;
+use super::tracked::{Queue, Records, Tracked, WaitPolling};
 use crate::model::GenerationId;
 
 /// What to do next.
@@ -23,54 +24,55 @@ pub(crate) enum Next {
 
 /// Chooses the generation to spend the budget on.
 ///
-/// A poll is worth the expected time since its generation ended unnoticed. While the
-/// budget is enough, each generation is polled within `max_interval`. When it is not, a poll is
-/// spent only where it is worth [`WORTH`], so that budget is left when the ends come; the poll that
-/// is worth most goes first, and polls are spread evenly over the window. What a window has to
-/// spare goes to generations that have not been seen for `max_interval`, whatever that is worth.
+/// Urgent polls go first. Of the others, the poll that is worth most is sent as soon as it is worth
+/// its [`Price`]; a generation's [`index`](Shape::index) says what its poll is worth. Where the budget
+/// has room, a generation that has not been seen for `max_interval` is polled whatever that is worth.
+/// Without a limit each is polled at its `min_interval`.
 ///
-/// The records are the watchlist's. The planner adds two queues of their ids.
+/// The records are the watchlist's. The planner adds queues of their ids; one with a poll in flight
+/// is in none.
 pub(crate) struct Planner {
     number: PlannerNumber,
     pub(super) forecast: Forecast,
-    /// The ids of generations without a poll in flight, by when they are due. Urgent ones are due at
-    /// zero, in the order in which they became urgent.
-    due: BTreeSet<((Duration, u64), GenerationId)>,
+    /// By when they are due, then in the order in which they became urgent.
+    urgent: BTreeSet<((Duration, u64), GenerationId)>,
     next_urgent: u64,
-    /// The same ids, by when their longest poll interval elapses.
-    overdue: BTreeSet<(Duration, GenerationId)>,
-    /// The ids of records that have changed since their queue keys were computed, sorted so that the
+    /// Those that rely on polling, by when their shortest interval elapses.
+    polled: BTreeSet<(Duration, GenerationId)>,
+    /// Those that rely on webhooks, by when their safety interval elapses.
+    relying: BTreeSet<(Duration, GenerationId)>,
+    /// The ids of records that have changed since they were last put into a queue, sorted so that the
     /// same events lead to the same polls.
     changed: BTreeSet<GenerationId>,
     /// The polls a second that polling every generation at its longest interval takes.
     demand: f64,
-    /// Whether there is more demand than budget, and the load when all due times were last set.
-    crowded: bool,
-    load: f64,
-    /// Before this time, a poll would run ahead of an even pace.
-    paced_until: Duration,
+    price: Price,
+    /// When the price is estimated anew.
+    estimate_at: Duration,
+    /// The generation of the last scan, as long as its poll is not sent, and the time of the next one.
+    chosen: Option<GenerationId>,
+    scan_at: Duration,
     /// How many records have been examined, for the tests that bound the cost of a decision.
     #[cfg(test)]
     pub(super) work: std::cell::Cell<usize>,
 }
 
-/// The expected unseen time, in seconds, below which a poll is not worth a request once the budget
-/// is used up. Found by simulation: lower values spend the window before the ends come.
-const WORTH: f64 = 0.7;
-/// How much more a poll has to be worth for each time that the demand exceeds the budget. Found by
-/// simulation at 20 and 30 generations a minute.
-const SCARCITY: f64 = 0.2;
-/// By what factor the load changes before all due times are set anew: computing them costs a pass
-/// over all records, and due times that are off by half a step do no harm.
-const RELOAD: f64 = 1.5;
-/// How many polls may catch up at once with an even pace. More would empty the window in bursts,
-/// fewer would lose the slots that a late timer leaves.
-const BURST: u32 = 2;
-/// Every generation is polled again within this many rounds of all, however little its poll is worth;
-/// sooner if the demand is little more than the budget. It bounds starvation.
+/// A poll has to be worth at least this part of `min_interval`, 25 ms by default: what a request is
+/// worth where the budget is not scarce. Found by simulation: with twice as much, two generations a
+/// minute are noticed later than by polling in turn.
+const FLOOR: f64 = 1.0 / 80.0;
+/// The part of the window, half a second by default, after which another scan may come to another
+/// result.
+const STEP: f64 = 1.0 / 120.0;
+/// The resolution of timers.
+const TICK: Duration = Duration::from_millis(1);
+/// The generations that one scan examines, those first that were not seen for longest. With more, a
+/// scan of all would cost more than the best of them gains.
+const EXAMINED: usize = 128;
+/// An estimate of the price is a pass over all. With more than this many it is as much rarer.
+const ESTIMATED: usize = 64;
+/// While others spend their polls, those that rely on webhooks wait for this many rounds of all.
 const ROUNDS: f64 = 4.0;
-/// Halvings of an interval of seconds that find a due time to a few hundredths of a second.
-const HALVINGS: usize = 8;
 
 impl Planner {
     /// A planner with nothing to poll. The number distinguishes it among those of its key.
@@ -78,14 +80,16 @@ impl Planner {
         Self {
             number,
             forecast,
-            due: BTreeSet::new(),
+            urgent: BTreeSet::new(),
             next_urgent: 0,
-            overdue: BTreeSet::new(),
+            polled: BTreeSet::new(),
+            relying: BTreeSet::new(),
             changed: BTreeSet::new(),
             demand: 0.0,
-            crowded: false,
-            load: 0.0,
-            paced_until: Duration::ZERO,
+            price: Price::default(),
+            estimate_at: Duration::ZERO,
+            chosen: None,
+            scan_at: Duration::ZERO,
             #[cfg(test)]
             work: std::cell::Cell::default(),
         }
@@ -99,7 +103,7 @@ impl Planner {
 
     /// A record was removed.
     pub(super) fn on_removed(&mut self, id: &GenerationId, record: &mut Tracked) {
-        self.leave_queues(id, record);
+        self.leave_queue(id, record);
         self.changed.remove(id);
         self.demand -= record.demand();
     }
@@ -191,150 +195,181 @@ impl Planner {
             // Sums of floating-point numbers drift.
             self.demand = 0.0;
         }
-        let poll_rate = budget.poll_rate(now, self.number, self.demand);
-        self.schedule(records, poll_rate);
-        let id = match self.choose(now, records, budget) {
-            Ok(id) => id,
-            Err(next) => return next,
+        self.enqueue_changed(records);
+        let rate = budget.poll_rate(now, self.number, self.demand);
+        let (id, is_urgent) = match self.choose(now, records, rate) {
+            Ok(chosen) => chosen,
+            Err(Duration::MAX) => return Next::WhenChanged,
+            Err(at) => return Next::At(at),
         };
+        match budget.acquire(now, Class::Poll) {
+            Ok(()) => {}
+            Err(Denial::Until(at)) => return Next::DeniedUntil(at),
+            Err(Denial::UntilChange) => return Next::WhenChanged,
+        }
+        if !is_urgent {
+            self.price.spend();
+            // The next one may be worth its price as well.
+            self.scan_at = now;
+        }
         if let Some(record) = records.get_mut(&id) {
-            self.leave_queues(&id, record);
+            self.leave_queue(&id, record);
             record.urgent = false;
             record.urgent_number = None;
-        }
-        if let Some((polls, window)) = poll_rate {
-            // The pace catches up with the clock, but never by more than a burst.
-            let gap = window / u32::try_from(polls).unwrap_or(u32::MAX);
-            let behind = now.saturating_sub(gap.saturating_mul(BURST));
-            self.paced_until = self.paced_until.max(behind).saturating_add(gap);
         }
         Next::Poll(id)
     }
 
-    /// Chooses the generation to poll and charges the budget, or returns when to call again.
+    /// The generation to poll, if the budget grants it, and whether that is urgent; or when to call
+    /// again.
     fn choose(
-        &self,
+        &mut self,
         now: Duration,
         records: &Records,
-        budget: &mut Budget,
-    ) -> Result<GenerationId, Next> {
-        let Some(((first, _), id)) = self.due.first() else { return Err(Next::WhenChanged) };
-        // Urgent polls are due at time zero, and are not held back by the pace.
-        let by_worth = self.crowded && !first.is_zero();
-        let at = if by_worth { self.paced_until.max(*first) } else { *first };
-        let mut spared = None;
-        if at > now {
-            // Nothing is worth a poll yet. A window with room to spare still polls what is overdue.
-            let overdue = self.overdue.first().filter(|_| self.crowded);
-            let all = records.len();
-            let spare = overdue.map_or(Duration::MAX, |(at, _)| budget.spare_at(now, all).max(*at));
-            if spare > now {
-                return Err(Next::At(at.min(spare)));
+        rate: Option<PollRate>,
+    ) -> Result<(GenerationId, bool), Duration> {
+        let mut wake = Duration::MAX;
+        if let Some(((due, _), id)) = self.urgent.first() {
+            if *due <= now {
+                return Ok((id.clone(), true));
             }
-            spared = overdue.map(|(_, id)| id.clone());
+            wake = *due;
         }
-        match budget.acquire(now, Class::Poll) {
-            Ok(()) => {}
-            Err(Denial::Until(at)) => return Err(Next::DeniedUntil(at)),
-            Err(Denial::UntilChange) => return Err(Next::WhenChanged),
-        }
-        let best = if spared.is_none() && by_worth { self.most_unseen(now, records) } else { None };
-        Ok(spared.or(best).unwrap_or_else(|| id.clone()))
+        let chosen = match rate {
+            Some(rate) => self.choose_by_price(now, records, rate),
+            // Nothing else needs the budget.
+            None => {
+                self.polled.union(&self.relying).next().map_or(Err(Duration::MAX), |(at, id)| {
+                    if *at <= now { Ok(id.clone()) } else { Err(*at) }
+                })
+            }
+        };
+        chosen.map(|id| (id, false)).map_err(|at| at.min(wake))
     }
 
-    /// Of the generations that are due, the one with the poll that is worth most.
-    fn most_unseen(&self, now: Duration, records: &Records) -> Option<GenerationId> {
-        let due = self.due.iter().take_while(|((due, _), _)| *due <= now);
-        let unseen = due.filter_map(|(_, id)| {
+    fn choose_by_price(
+        &mut self,
+        now: Duration,
+        records: &Records,
+        rate: PollRate,
+    ) -> Result<GenerationId, Duration> {
+        self.price.advance(now, rate, self.polled.len());
+        let load = (self.demand / rate.a_second()).max(1.0);
+        let mut wake = Duration::MAX;
+        if let Some((eligible_at, _)) = self.polled.first() {
+            wake = self.scan_at.max(*eligible_at);
+            if wake <= now {
+                self.chosen = self.scan(now, records, rate, load);
+                wake = self.scan_at;
+            }
+            if let Some(id) = &self.chosen {
+                return Ok(id.clone());
+            }
+        }
+        if let Some((at, id)) = self.relying.first()
+            && let Some(record) = records.get(id)
+        {
+            let spare = self.polled.is_empty() || self.price.has_spare();
+            let rounds = if spare { 1.0 } else { ROUNDS };
+            let at = record.overdue_at(if load > 1.0 { rounds * load } else { 1.0 }).max(*at);
+            if at <= now {
+                return Ok(id.clone());
+            }
+            wake = wake.min(at);
+        }
+        Err(wake)
+    }
+
+    /// Looks for a poll that is worth its price, or one that is overdue, and sets the time of the next
+    /// scan.
+    fn scan(
+        &mut self,
+        now: Duration,
+        records: &Records,
+        rate: PollRate,
+        load: f64,
+    ) -> Option<GenerationId> {
+        let step =
+            Duration::try_from_secs_f64(STEP * rate.window).unwrap_or(Duration::MAX).max(TICK);
+        if self.estimate_at <= now {
+            self.estimate(now, records, rate);
+            let steps = u32::try_from(self.polled.len() / ESTIMATED).unwrap_or(u32::MAX).max(1);
+            self.estimate_at = now.saturating_add(step.saturating_mul(steps));
+        }
+        let price = self.price.now();
+        // So few are polled when all that are overdue would take more than the budget: with twice the
+        // demand, an eighth as often, which leaves three quarters of the budget to what it is worth.
+        let stretch = load.powi(3);
+        let (mut best, mut overdue) = ((0.0, None), (Duration::MAX, None));
+        for (_, id) in self.polled.iter().take_while(|(at, _)| *at <= now).take(EXAMINED) {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
-            let record = records.get(id)?;
-            Some((record.unseen(self.forecast.shape(&record.route), now), id))
-        });
-        unseen.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, id)| id.clone())
+            let Some(record) = records.get(id) else { continue };
+            let index = record.index(self.forecast.shape(&record.route), now);
+            let min_interval = record.polling.intervals.min_interval;
+            if index >= price.max(FLOOR * min_interval.as_secs_f64()) && index > best.0 {
+                best = (index, Some(id));
+            }
+            let overdue_at = record.overdue_at(stretch);
+            if overdue_at < overdue.0 {
+                overdue = (overdue_at, Some(id));
+            }
+        }
+        self.scan_at = now.saturating_add(step).min(overdue.0.max(now.saturating_add(TICK)));
+        let overdue = if overdue.0 <= now { overdue.1 } else { None };
+        best.1.or(overdue).cloned()
     }
 
-    /// Computes the queue keys of the records that have changed; of all records, if the load has.
-    fn schedule(&mut self, records: &mut Records, poll_rate: Option<(usize, Duration)>) {
-        let load = self.load_under(poll_rate);
-        let crowded = load > 1.0;
-        // Due times depend on the load, but recomputing all of them at each change of it would make
-        // a decision cost a pass over all records.
-        let changed = load.max(self.load) > RELOAD * load.min(self.load);
-        if crowded != self.crowded || (crowded && changed) {
-            self.crowded = crowded;
-            self.load = load;
-            let waiting = self.due.iter().map(|(_, id)| id.clone());
-            self.changed.extend(waiting);
-        }
+    fn estimate(&mut self, now: Duration, records: &Records, rate: PollRate) {
+        let record = |(_, id): &(Duration, GenerationId)| records.get(id);
+        let forecast = &self.forecast;
+        let ages = self.polled.iter().filter_map(record).map(|record| {
+            #[cfg(test)]
+            self.work.set(self.work.get() + 1);
+            let (seen, age) = record.ages(now);
+            (forecast.shape(&record.route), seen, age)
+        });
+        self.price.estimate(rate, ages);
+    }
+
+    /// Puts the records that have changed into the queue that they belong to.
+    fn enqueue_changed(&mut self, records: &mut Records) {
         for id in std::mem::take(&mut self.changed) {
             #[cfg(test)]
             self.work.set(self.work.get() + 1);
             let Some(record) = records.get_mut(&id) else { continue };
-            self.leave_queues(&id, record);
+            self.leave_queue(&id, record);
             // Its result will bring it back.
             if record.poll.is_some() {
                 continue;
             }
-            let due = if record.urgent {
-                let number = record.urgent_number.get_or_insert(self.next_urgent);
-                self.next_urgent += u64::from(*number == self.next_urgent);
-                (record.not_before, *number)
+            let queue = if record.urgent {
+                let number = *record.urgent_number.get_or_insert(self.next_urgent);
+                self.next_urgent += u64::from(number == self.next_urgent);
+                Queue::Urgent(record.not_before, number)
+            } else if record.polling.relies_on_webhooks {
+                Queue::Relying(record.overdue_at(1.0))
             } else {
-                (due_at(record, self.forecast.shape(&record.route), load), 0)
+                Queue::Polled(record.eligible_at())
             };
-            let keys = QueueKeys { due, overdue: record.overdue_at() };
-            record.queue_keys = Some(keys);
-            self.due.insert((keys.due, id.clone()));
-            self.overdue.insert((keys.overdue, id));
+            record.queue = Some(queue);
+            match queue {
+                Queue::Urgent(at, number) => self.urgent.insert(((at, number), id)),
+                Queue::Relying(at) => self.relying.insert((at, id)),
+                Queue::Polled(at) => self.polled.insert((at, id)),
+            };
         }
     }
 
-    fn leave_queues(&mut self, id: &GenerationId, record: &mut Tracked) {
-        if let Some(keys) = record.queue_keys.take() {
-            self.due.remove(&(keys.due, id.clone()));
-            self.overdue.remove(&(keys.overdue, id.clone()));
-        }
+    fn leave_queue(&mut self, id: &GenerationId, record: &mut Tracked) {
+        match record.queue.take() {
+            None => return,
+            Some(Queue::Urgent(at, number)) => self.urgent.remove(&((at, number), id.clone())),
+            Some(Queue::Relying(at)) => self.relying.remove(&(at, id.clone())),
+            Some(Queue::Polled(at)) => self.polled.remove(&(at, id.clone())),
+        };
+        self.chosen.take_if(|chosen| chosen == id);
     }
-
-    /// The share of the budget that the demand takes.
-    fn load_under(&self, poll_rate: Option<(usize, Duration)>) -> f64 {
-        let Some((polls, window)) = poll_rate else { return 0.0 };
-        self.demand * window.as_secs_f64() / polls as f64
-    }
-}
-
-/// When a poll of this generation is worth a request.
-fn due_at(record: &Tracked, shape: Shape, load: f64) -> Duration {
-    if record.polling.relies_on_webhooks {
-        return record.overdue_at();
-    }
-    let crowded = load > 1.0;
-    let seen_at = record.last_seen();
-    let min_interval = record.polling.intervals.min_interval;
-    let longest = if crowded {
-        let rounds = ROUNDS.min(load * load);
-        Duration::try_from_secs_f64(rounds * load / record.demand()).unwrap_or(Duration::MAX)
-    } else {
-        record.polling.intervals.max_interval
-    };
-    let earliest = seen_at.saturating_add(min_interval);
-    let latest = seen_at.saturating_add(longest.max(min_interval));
-    let worth = if crowded { WORTH * (1.0 + SCARCITY * (load - 1.0)) } else { WORTH * load };
-    let enough = |at: Duration| record.unseen(shape, at) >= worth;
-    let due = if earliest == latest || enough(earliest) {
-        earliest
-    } else if !enough(latest) {
-        latest
-    } else {
-        let (mut low, mut high) = (earliest, latest);
-        for _ in 0..HALVINGS {
-            let middle = low + (high - low) / 2;
-            *(if enough(middle) { &mut high } else { &mut low }) = middle;
-        }
-        high
-    };
-    due.max(record.not_before)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::budget::RateLimit;
+use super::budget::{RateLimit, window};
 use crate::retry::DEFAULT_RATE_LIMIT_PAUSE;
 
 /// Stops after a 429, continues with half of the limit, and grows back slowly: other processes may
@@ -68,19 +68,14 @@ impl Throttle {
             return None;
         }
         let windows = (share - self.share).max(0.0) / REGAINED;
-        let since = Duration::try_from_secs_f64(windows * window(Some(limit))).ok()?;
+        let since = Duration::try_from_secs_f64(windows * window(limit)).ok()?;
         Some(self.cut_at.saturating_add(since).max(now).saturating_add(ROUNDING))
     }
 
     fn share_at(&self, now: Duration, limit: Option<RateLimit>) -> f64 {
         let since = now.saturating_sub(self.cut_at).as_secs_f64();
-        (self.share + REGAINED * since / window(limit)).min(1.0)
+        (self.share + REGAINED * since / limit.map_or(1.0, window)).min(1.0)
     }
-}
-
-/// The length of the window, in seconds. One of zero is a caller's mistake that must not divide by zero.
-fn window(limit: Option<RateLimit>) -> f64 {
-    limit.map_or(1.0, |limit| limit.per.as_secs_f64()).max(1e-3)
 }
 
 #[cfg(test)]

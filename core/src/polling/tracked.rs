@@ -42,8 +42,8 @@ pub(crate) struct Tracked {
     pub(super) polls: u32,
     /// What has made the next poll due.
     pub(super) next_via: Via,
-    /// Its keys in the planner's queues, while it is in them.
-    pub(super) queue_keys: Option<QueueKeys>,
+    /// Its place in one of the planner's queues, while it is in one.
+    pub(super) queue: Option<Queue>,
 }
 
 /// A poll that was sent and has no result yet.
@@ -53,11 +53,15 @@ pub(crate) struct InFlight {
     pub(super) via: Via,
 }
 
-/// When a generation is due and overdue, as the planner's queues are ordered.
+/// The planner's queue that a generation is in, and its key there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct QueueKeys {
-    pub(super) due: (Duration, u64),
-    pub(super) overdue: Duration,
+pub(super) enum Queue {
+    /// When it is due, and its number among the urgent ones.
+    Urgent(Duration, u64),
+    /// When its safety interval elapses.
+    Relying(Duration),
+    /// When its shortest interval elapses.
+    Polled(Duration),
 }
 
 /// How one wait asks for its generation to be polled.
@@ -98,9 +102,9 @@ pub(crate) struct Wait<H> {
     pub(super) polls_before: u32,
 }
 
-/// The interval, in seconds, below which demand is not counted: a tenth of it, as tests set, would
-/// count as more than any budget, and 60 polls a minute for one generation are enough.
-const MIN_DEMAND_INTERVAL: f64 = 1.0;
+/// The part of `typical` below which an interval counts as no more demand: intervals of 0, as tests
+/// set, would be more than any budget.
+const MIN_DEMAND_INTERVAL: f64 = 0.01;
 /// A generation that is said to be older than this says nothing about how long they take: the
 /// service's clock or its `created_at` is wrong, or it was stuck.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
@@ -124,7 +128,7 @@ impl Tracked {
             poll: None,
             polls: 0,
             next_via: Via::Poll,
-            queue_keys: None,
+            queue: None,
         }
     }
 
@@ -228,20 +232,35 @@ impl Tracked {
         Box::new(Update { generation, elapsed, expected, via })
     }
 
-    /// When its longest interval elapses.
-    pub(super) fn overdue_at(&self) -> Duration {
-        self.last_seen().saturating_add(self.max_interval()).max(self.not_before)
+    /// When its shortest interval elapses.
+    pub(super) fn eligible_at(&self) -> Duration {
+        let min_interval = self.polling.intervals.min_interval;
+        self.last_seen().saturating_add(min_interval).max(self.not_before)
+    }
+
+    /// When its longest interval elapses, stretched by this factor.
+    pub(super) fn overdue_at(&self, stretch: f64) -> Duration {
+        let interval = self.max_interval().as_secs_f64() * stretch;
+        let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
+        self.last_seen().saturating_add(interval).max(self.not_before)
     }
 
     /// The polls a second that polling it at its longest interval takes.
     pub(super) fn demand(&self) -> f64 {
-        1.0 / self.max_interval().as_secs_f64().max(MIN_DEMAND_INTERVAL)
+        let shortest = self.polling.intervals.typical.as_secs_f64() * MIN_DEMAND_INTERVAL;
+        1.0 / self.max_interval().as_secs_f64().max(shortest).max(1e-3)
     }
 
-    /// The expected time, in seconds, for which it has been over unnoticed.
-    pub(super) fn unseen(&self, shape: Shape, now: Duration) -> f64 {
-        let age = |at: Duration| at.saturating_sub(self.created_at);
-        shape.unseen(age(self.last_seen()), age(now))
+    /// What a poll of it is worth, in seconds of unseen time.
+    pub(super) fn index(&self, shape: Shape, now: Duration) -> f64 {
+        let (seen, age) = self.ages(now);
+        shape.index(seen, age)
+    }
+
+    /// Its age when it was last seen running, and its age now, in seconds.
+    pub(super) fn ages(&self, now: Duration) -> (f64, f64) {
+        let age = |at: Duration| at.saturating_sub(self.created_at).as_secs_f64();
+        (age(self.last_seen()), age(now))
     }
 
     pub(super) fn last_seen(&self) -> Duration {

@@ -95,7 +95,7 @@ fn a_refused_call_leaves_polls_as_they_are_until_one_is_refused_as_well() {
     }
     b.on_refused_again(S * 5, Class::Direct, Some(S * 60));
     assert_eq!(b.acquire(S * 6, Class::Direct), Err(Denial::Until(S * 65)));
-    assert_eq!(b.poll_rate(S * 6, 0, 1.0), Some((90, S * 60)));
+    assert_eq!(b.poll_rate(S * 6, 0, 1.0).unwrap().left, 90.0);
     for _ in 0..90 {
         assert_eq!(b.acquire(S * 6, Class::Poll), Ok(()));
         b.release(S * 6, Class::Poll);
@@ -107,7 +107,8 @@ fn a_refused_call_leaves_polls_as_they_are_until_one_is_refused_as_well() {
     for class in [Class::Poll, Class::Direct] {
         assert_eq!(b.acquire(S * 71, class), Err(Denial::Until(S * 79)));
     }
-    assert_eq!(b.poll_rate(S * 79, 0, 1.0), Some((45, S * 60)));
+    let rate = b.poll_rate(S * 79, 0, 1.0).unwrap();
+    assert_eq!(rate, PollRate { polls: 45.0, left: 45.0, window: 60.0 });
 }
 
 /// The calls that wait while creates are refused leave their slots to polls, and have them again
@@ -224,7 +225,8 @@ fn extreme_limits_and_pauses_do_not_panic() {
                         b.release(now, class);
                     }
                     assert!(b.left(now).unwrap() <= requests as usize);
-                    assert!(b.poll_rate(now, 0, 1.0).unwrap().0 >= 1);
+                    let rate = b.poll_rate(now, 0, 1.0).unwrap();
+                    assert!(rate.left >= 1.0 && rate.polls >= rate.left && rate.window > 0.0);
                 }
             }
             b.on_rate_limited(S, S, Class::Direct, Some(Duration::MAX));

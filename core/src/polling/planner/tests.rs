@@ -55,14 +55,14 @@ fn one_generation_is_polled_at_these_instants() {
     assert_eq!(millis(polling(0, 0), unlimited()), steadily(0), "allowed, for tests");
     assert_eq!(
         millis(polling(2, 5), limited()),
-        [5000, 10000, 15000, 20000, 25000, 30000, 35000, 40000, 45000, 49753, 54238, 58523],
+        [5000, 10000, 15000, 20000, 25000, 29500, 33500, 37000, 40000, 43000, 46000, 48500],
         "the more likely an end, the sooner",
     );
 
-    // The first poll is one that the window can spare; the others are worth a request later.
+    // The first poll is not worth one of the few requests before an end is likely.
     let few = || Budget::new(Some(RateLimit::new(2, S * 60)));
     let polls = millis(polling(2, 5), few());
-    assert_eq!(polls[0], 5000);
+    assert_eq!(polls[0], 54_500);
     let gaps: Vec<_> = polls.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps, [60_000; 11], "one a minute is left beside the reserve");
 }
@@ -101,9 +101,9 @@ fn polls_until(end: Duration, count: usize, polling: Polling) -> (usize, Duratio
 #[test]
 fn slightly_more_demand_than_budget_does_not_hold_polls_back() {
     // Eight in turn each five seconds would take 96 of the 90 requests.
-    for count in [7, 8, 9, 12] {
-        let (_, longest) = polls_until(S * 20, count, polling(2, 5));
-        assert!(longest < S * 6, "{count}: {longest:?}");
+    for (count, most) in [(7, 5_010), (8, 6_100), (9, 8_700), (12, 20_500)] {
+        let (_, longest) = polls_until(S * 25, count, polling(2, 5));
+        assert!(longest <= Duration::from_millis(most), "{count}: {longest:?}");
     }
     let (_, longest) = polls_until(S * 120, 8, polling(2, 5));
     assert!(longest <= S * 12, "and later it is not much longer: {longest:?}");
@@ -216,10 +216,10 @@ fn planners_of_one_key_share_its_polls_by_what_they_have_to_poll() {
     }
     let (many, few) = (polls[0], polls[1]);
     assert!((800..=910).contains(&(many + few)), "all are used: {polls:?}");
-    assert!((70..=110).contains(&few), "a tenth of them: {polls:?}");
+    assert!((60..=110).contains(&few), "about a tenth of them: {polls:?}");
     // One that does not ask any more, since nothing drives its runtime, leaves its share.
     let alone = now + S * 61;
-    assert_eq!(budget.poll_rate(alone, 2, 1.0), Some((90, S * 60)));
+    assert_eq!(budget.poll_rate(alone, 2, 1.0).unwrap().left, 90.0);
 }
 
 #[test]
@@ -284,15 +284,15 @@ fn ten_thousand_generations_without_a_limit_cost_little() {
     assert!(work <= 2 * polls + MANY, "{work} for {polls} polls");
 }
 
-#[test]
-fn under_a_limit_a_question_costs_nothing_and_a_poll_at_most_one_pass() {
-    const MANY: usize = 2000;
+/// The polls, the decisions and the examined records of this many generations in five minutes.
+fn work_under_a_limit(many: usize) -> (usize, usize, usize) {
     let (mut plan, mut budget) = (Plan::new(S * 90), Budget::new(Some(RateLimit::default())));
-    for nth in 0..MANY {
+    for nth in 0..many {
         plan.add_created(&format!("gen_{nth}"), Duration::ZERO, Polling::default());
     }
-    let (mut now, mut polls) = (Duration::ZERO, 0);
+    let (mut now, mut polls, mut decisions) = (Duration::ZERO, 0, 0);
     while now < S * 300 {
+        decisions += 1;
         match plan.next(now, &mut budget) {
             Next::Poll(id) => {
                 polls += 1;
@@ -310,8 +310,28 @@ fn under_a_limit_a_question_costs_nothing_and_a_poll_at_most_one_pass() {
             Next::WhenChanged => panic!("all are waiting"),
         }
     }
-    assert!(polls > 200, "the budget is used: {polls}");
-    assert!(plan.planner.work.get() <= (polls + 3) * (MANY + 2), "{}", plan.planner.work.get());
+    (polls, decisions, plan.planner.work.get() - many)
+}
+
+#[test]
+fn under_a_limit_a_question_costs_nothing_and_a_decision_at_most_one_scan() {
+    for many in [200, 2_000] {
+        let (polls, decisions, work) = work_under_a_limit(many);
+        assert!(polls > 200, "the budget is used: {polls}");
+        let most = EXAMINED + 2 * ESTIMATED + 1;
+        assert!(work <= decisions * most, "{work} for {decisions} decisions");
+    }
+}
+
+/// The figure of the documents: at most 0.1 ms.
+#[test]
+#[ignore = "a benchmark: `cargo xtask simulate` runs it"]
+#[allow(clippy::print_stdout, reason = "the figure is the result")]
+fn the_time_of_a_decision_among_ten_thousand() {
+    let start = std::time::Instant::now();
+    let (_, decisions, _) = work_under_a_limit(10_000);
+    // Each has been repeated ten times when it was no poll; those cost nothing, so they don't count.
+    println!("{:.3} ms", start.elapsed().as_secs_f64() * 1e3 / decisions as f64);
 }
 
 #[derive(Clone, Debug)]
@@ -343,20 +363,21 @@ fn op() -> impl Strategy<Value = Op> {
 /// The queues hold the ids of exactly the records without a poll in flight, at their keys.
 fn check_queues(plan: &Plan) -> Result<(), TestCaseError> {
     let Plan { planner, records } = plan;
-    let queued = records.values().filter(|record| record.queue_keys.is_some()).count();
-    prop_assert_eq!((planner.due.len(), planner.overdue.len()), (queued, queued));
+    let queued = records.values().filter(|record| record.queue.is_some()).count();
+    let lengths = planner.urgent.len() + planner.polled.len() + planner.relying.len();
+    prop_assert_eq!(lengths, queued);
     for (id, record) in records {
-        match record.queue_keys {
-            Some(keys) => {
-                prop_assert!(planner.due.contains(&(keys.due, id.clone())));
-                prop_assert!(planner.overdue.contains(&(keys.overdue, id.clone())));
-            }
-            None => prop_assert!(
-                record.poll.is_some() || planner.changed.contains(id),
-                "{id} is lost: neither due, nor in flight, nor about to be due"
-            ),
-        }
+        let is_there = match record.queue {
+            Some(Queue::Urgent(at, number)) => planner.urgent.contains(&((at, number), id.clone())),
+            Some(Queue::Polled(at)) => planner.polled.contains(&(at, id.clone())),
+            Some(Queue::Relying(at)) => planner.relying.contains(&(at, id.clone())),
+            None => record.poll.is_some() || planner.changed.contains(id),
+        };
+        prop_assert!(is_there, "{id} is lost: {:?}", record.queue);
     }
+    let chosen =
+        planner.chosen.iter().all(|id| planner.polled.iter().any(|(_, other)| other == id));
+    prop_assert!(chosen, "{:?} is chosen, and not in its queue", planner.chosen);
     let demand: f64 = records.values().map(|record| record.demand()).sum();
     prop_assert!((planner.demand - demand).abs() < 1e-6);
     Ok(())
@@ -387,7 +408,7 @@ proptest! {
         for id in 0..12 {
             plan.remove(&name(id));
         }
-        prop_assert!(plan.records.is_empty() && plan.planner.due.is_empty());
+        prop_assert!(plan.records.is_empty() && plan.planner.polled.is_empty());
         prop_assert!(plan.planner.demand.abs() < 1e-6);
         prop_assert_eq!(plan.next(S * 10_000, &mut budget), Next::WhenChanged);
         prop_assert!(plan.planner.changed.is_empty());
