@@ -15,9 +15,13 @@ pub struct Update {
     /// The time since the generation was created, as far as this process knows: the service may not
     /// say when that was.
     pub elapsed: Duration,
-    /// How long half of such generations take, learned from those that have ended: for a progress
-    /// bar.
+    /// How long half of such generations take, learned from those that have ended.
     pub expected: Duration,
+    /// The share of its time that has passed, from 0 to 1, for a progress bar.
+    ///
+    /// It is estimated from how long generations that have run for as long take. It never goes
+    /// backwards, and is 1 with the end and not before.
+    pub progress: f64,
     /// What led to the poll that found the change.
     pub via: Via,
 }

@@ -102,12 +102,27 @@ const MIN_ALIVE: f64 = 1e-9;
 const MIN_HAZARD: f64 = 1e-9;
 /// The smallest share of generations that are still running, to divide by.
 const TINY: f64 = 1e-12;
+/// Halvings that find a median to a thousandth.
+const HALVINGS: usize = 10;
 
 impl Shape {
     /// The duration that half of the generations stay below.
     pub(crate) fn median(&self) -> Duration {
         // From 2 ms to 2 days: beyond that an estimate is a mistake, and must not overflow a Duration.
         Duration::from_secs_f64(self.mean.clamp(-6.0, 12.0).exp())
+    }
+
+    /// The age in seconds that half of the generations reach which are still running at this age.
+    pub(crate) fn median_after(&self, age: f64) -> f64 {
+        let (mut low, mut high) = (age, age.max(self.median().as_secs_f64()));
+        while self.alive(age, high) > 0.5 {
+            (low, high) = (high, 2.0 * high);
+        }
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(low, high);
+            *(if self.alive(age, middle) > 0.5 { &mut low } else { &mut high }) = middle;
+        }
+        high
     }
 
     /// The price, in seconds, at which a poll is just right at age `now` of a generation that was
@@ -192,6 +207,17 @@ mod tests {
             let index = shape.index(age - 0.5, age);
             assert!((index / (hazard * 0.125) - 1.0).abs() < 0.1, "{age}: {index}");
         }
+    }
+
+    #[test]
+    fn the_median_of_those_still_running_moves_on_with_their_age() {
+        let shape = Forecast::new(seconds(90.0)).shape("");
+        for age in [0.0, 30.0, 90.0, 500.0, 1e5, 1e9] {
+            let median = shape.median_after(age);
+            let alive = shape.alive(age, median);
+            assert!(median > age && (alive - 0.5).abs() < 0.01, "{age}: {median}, {alive}");
+        }
+        assert!((shape.median_after(0.0) - 90.0).abs() < 0.2);
     }
 
     #[test]

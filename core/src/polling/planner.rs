@@ -179,11 +179,6 @@ impl Planner {
         self.changed.insert(id.clone());
     }
 
-    /// The median duration of generations of this route.
-    pub(super) fn expected(&self, route: &str) -> Duration {
-        self.forecast.shape(route).median()
-    }
-
     /// What to do now.
     pub(super) fn next(
         &mut self,

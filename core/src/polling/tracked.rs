@@ -40,6 +40,8 @@ pub(crate) struct Tracked {
     pub(super) poll: Option<InFlight>,
     /// How many polls were sent.
     pub(super) polls: u32,
+    /// The progress that its waits were last shown.
+    progress: f64,
     /// What has made the next poll due.
     pub(super) next_via: Via,
     /// Its place in one of the planner's queues, while it is in one.
@@ -109,6 +111,9 @@ const MIN_DEMAND_INTERVAL: f64 = 0.01;
 /// service's clock or its `created_at` is wrong, or it was stuck.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
+/// The largest progress of a generation that has not ended.
+const MAX_PROGRESS: f64 = 0.99;
+
 impl Tracked {
     /// The record of a generation that is tracked from now on, for one wait.
     pub(super) fn new(now: Duration, created_at: Option<Duration>, polling: WaitPolling) -> Self {
@@ -127,6 +132,7 @@ impl Tracked {
             urgent_number: None,
             poll: None,
             polls: 0,
+            progress: 0.0,
             next_via: Via::Poll,
             queue: None,
         }
@@ -202,7 +208,7 @@ impl Tracked {
         // a latency that contradicts them is measured from another moment.
         let shortest = seen_at.saturating_sub(self.created_at).min(age);
         match latency {
-            _ if !self.creation_known => None,
+            _ if !self.creation_known => latency.filter(|latency| *latency <= MAX_AGE),
             Some(latency) => Some(latency.clamp(shortest, age)),
             // It ended somewhere between the last two polls. If they are far apart, as after a wait
             // that began late, that says nothing.
@@ -222,14 +228,22 @@ impl Tracked {
 
     /// What its waits are shown.
     pub(super) fn update(
-        &self,
+        &mut self,
         now: Duration,
         generation: Generation,
-        expected: Duration,
+        shape: Shape,
         via: Via,
-    ) -> Box<Update> {
+    ) -> Update {
         let elapsed = now.saturating_sub(self.created_at);
-        Box::new(Update { generation, elapsed, expected, via })
+        let age = elapsed.as_secs_f64();
+        // The estimate may fall when others end, or when this one takes unusually long.
+        self.progress = if generation.is_final() {
+            1.0
+        } else {
+            (age / shape.median_after(age)).min(MAX_PROGRESS).max(self.progress)
+        };
+        let (expected, progress) = (shape.median(), self.progress);
+        Update { generation, elapsed, expected, progress, via }
     }
 
     /// When its shortest interval elapses.

@@ -207,8 +207,8 @@ impl<H: Clone> Watchlist<H> {
             self.planner.on_wait_added(now, &id, record, polling);
             // What the others have seen is news to this one.
             if updates && let Some(last) = record.state.last() {
-                let expected = self.planner.expected(&record.route);
-                let update = record.update(now, last, expected, Via::Poll);
+                let shape = self.planner.forecast.shape(&record.route);
+                let update = Box::new(record.update(now, last, shape, Via::Poll));
                 let handle = watch.handle.clone();
                 self.actions.push(Action::Update { handle, update });
             }
@@ -273,9 +273,10 @@ impl<H: Clone> Watchlist<H> {
         let Some(record) = self.records.get_mut(id) else { return };
         let generation = &snapshot.generation;
         if record.state.store_if_newer(snapshot) {
-            let expected = self.planner.expected(&record.route);
+            let shape = self.planner.forecast.shape(&record.route);
             for (_, wait) in self.waits.range(all_of(id)).filter(|(_, wait)| wait.updates) {
-                let update = record.update(now, Generation::clone(generation), expected, via);
+                let generation = Generation::clone(generation);
+                let update = Box::new(record.update(now, generation, shape, via));
                 self.actions.push(Action::Update { handle: wait.handle.clone(), update });
             }
         }

@@ -305,7 +305,7 @@ fn a_generation_first_seen_after_its_end_teaches_its_latency_and_never_its_age()
         let text = json.to_string().into();
         let ended = Snapshot::new(serde_json::from_value(json).unwrap(), text);
         rig.list.handle_poll_result(S * 5000, wall, &id("gen_1"), rig.poll, Ok(ended), 0.0);
-        rig.list.planner.expected("e m p").as_secs()
+        rig.list.planner.forecast.shape("e m p").median().as_secs()
     };
     assert_eq!(learned(None), 90, "the prior: fifty minutes is its age, not its duration");
     assert!(learned(Some(30_000)) < 90);
@@ -329,7 +329,43 @@ fn an_end_that_was_not_watched_teaches_no_duration() {
     });
     rig.run(S * 36_001);
     rig.result(S * 36_001, Ok(snapshot("completed", 1)));
-    assert_eq!(rig.list.planner.expected("  ").as_secs(), 90, "not five hours");
+    let expected = rig.list.planner.forecast.shape("  ").median();
+    assert_eq!(expected.as_secs(), 90, "not five hours");
+}
+
+#[test]
+fn progress_never_goes_backwards_and_is_1_with_the_end_alone() {
+    let mut rig = Rig::new();
+    rig.watch_with(Duration::ZERO, |watch| {
+        watch.created_at = Some(Duration::ZERO);
+        watch.deadline = Duration::MAX;
+    });
+    let mut shown = |at: u32, status, version| {
+        rig.run(S * at);
+        rig.result(S * at, Ok(snapshot(status, version)));
+        let mut actions = rig.list.take_actions().into_iter();
+        let progress = actions.find_map(|action| match action {
+            Action::Update { update, .. } => Some(update.progress),
+            _ => None,
+        });
+        // Others of its route turn out to take longer and longer.
+        for _ in 0..3 {
+            rig.list.planner.forecast.learn("  ", S * at * 20);
+        }
+        progress.unwrap()
+    };
+    let early = shown(6, "queued", 1);
+    assert!((0.05..0.09).contains(&early), "six of about ninety seconds: {early}");
+    let estimates = [40, 60, 100].map(|at| shown(at, "in_progress", at));
+    assert!(estimates.is_sorted() && estimates[0] >= early && estimates[2] < 1.0, "{estimates:?}");
+    assert_eq!(shown(104, "completed", 6), 1.0);
+
+    let mut rig = Rig::new();
+    rig.watch_with(Duration::ZERO, |watch| watch.created_at = Some(Duration::ZERO));
+    rig.run(S * 6);
+    rig.result(S * 6, Ok(snapshot("failed", 1)));
+    assert!(matches!(&rig.list.take_actions()[..],
+        [Action::Update { update, .. }, ..] if update.progress == 1.0));
 }
 
 #[test]
