@@ -326,7 +326,7 @@ fn under_a_limit_a_question_costs_nothing_and_a_decision_at_most_one_scan() {
 /// The figure of the documents: at most 0.1 ms.
 #[test]
 #[ignore = "a benchmark: `cargo xtask simulate` runs it"]
-#[allow(clippy::print_stdout, reason = "the figure is the result")]
+#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "the figure is a time")]
 fn the_time_of_a_decision_among_ten_thousand() {
     let start = std::time::Instant::now();
     let (_, decisions, _) = work_under_a_limit(10_000);
