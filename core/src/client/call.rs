@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, Span, debug_span, field, info};
 
 use super::limiter::Permit;
-use super::lock::lock;
 use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
 use super::upload::Upload;
 use super::{ClientInner, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
+use crate::lock::lock;
 use crate::model::{Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Consequence, Failures, Operation};

@@ -9,11 +9,11 @@ use tracing::field::Empty;
 use tracing::{Instrument, debug_span};
 
 use super::client_state::ClientState;
-use super::lock::lock;
 use super::subscription::{Command, DriverId, Event, Inputs, Waiter};
 use super::{ClientInner, clock};
 use crate::barrier;
 use crate::error::Error;
+use crate::lock::lock;
 use crate::model::GenerationId;
 use crate::polling::budget::PlannerNumber;
 use crate::polling::tracked::PollId;

@@ -53,7 +53,6 @@ pub use wait::{Wait, Watch};
 pub use webhooks::Webhooks;
 
 use crate::error::Error;
-use crate::lock;
 use crate::model::GenerationRequest;
 use crate::webhook::Webhook;
 

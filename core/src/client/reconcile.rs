@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
-use super::lock::lock;
 use super::{Client, ClientInner, clock};
 use crate::error::{Error, ErrorKind, Redactor};
+use crate::lock::lock;
 use crate::model::{AccountUsage, Candidate, Candidates, RecentRequest};
 use crate::wire::{self, Response};
 

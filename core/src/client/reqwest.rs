@@ -14,10 +14,10 @@ use rustls::ClientConfig;
 use tokio::runtime;
 use url::Url;
 
-use super::lock::lock;
 use super::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use super::{clock, tls};
 use crate::error::{Delivery, Error, ErrorKind};
+use crate::lock::lock;
 
 /// The options of connections.
 #[derive(Clone, Debug)]

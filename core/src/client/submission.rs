@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use tracing::warn;
 
 use super::clock;
-use super::lock::lock;
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 
 /// What is known about a create, also after its future was dropped.
 ///

@@ -10,9 +10,9 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
-use super::lock::lock;
 use super::{ClientInner, RequestRoute, closing};
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 use crate::model::{Generation, GenerationId, Update};
 use crate::polling::tracked::WaitId;
 use crate::polling::wait_state::Snapshot;

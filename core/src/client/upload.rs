@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::clock;
-use super::lock::lock;
+use crate::lock::lock;
 
 /// The size of a piece. At [`SLOWEST_UPLOAD`] one is taken each second.
 const PIECE: usize = 64 << 10;

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::lock::lock;
 use super::{Client, clock};
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 use crate::model::GenerationId;
 use crate::webhook::{Webhook, WebhookEvent};
 

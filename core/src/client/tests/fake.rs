@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::client::clock;
-use crate::client::lock::lock;
 use crate::client::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use crate::error::Delivery;
+use crate::lock::lock;
 
 /// The response to a request.
 pub(super) enum Reply {

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::fake::{Fake, Reply};
 use super::*;
 use crate::client::clock;
-use crate::client::lock::lock;
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 use crate::model::Generation;
 
 const CALLERS: usize = 30;
