@@ -23,7 +23,7 @@ function serializeOptions(given) {
   return serialize('options', { ...others, rate_limit });
 }
 
-/** Calls the native emulator. If it rejects an argument, throws an Error whose stack begins at the caller. */
+/** Calls the native emulator. If it rejects an argument, throws an Error with a stack from the caller on. */
 function callEmulator(call) {
   try {
     return call();

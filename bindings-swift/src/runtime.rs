@@ -25,7 +25,7 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
 /// Blocks SIGPIPE for the runtime's threads.
 ///
 /// A write to a connection that the peer has reset raises SIGPIPE, and the signal's default action
-/// ends the process. Programs whose `main` is Rust ignore the signal; here the process belongs to
+/// ends the process. Programs with a Rust `main` ignore the signal; here the process belongs to
 /// the host, so only our threads may block it. [`CancelHandle::run`](crate::call::CancelHandle::run) spawns each
 /// call on the runtime, so all writes happen on these threads, and a blocked signal stays with the
 /// thread that raised it.

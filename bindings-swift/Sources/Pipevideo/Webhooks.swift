@@ -162,7 +162,7 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
 
     /// Records that the event has been handled: later deliveries of it are duplicates.
     ///
-    /// Call it when the handler has succeeded, and not before: the service repeats a delivery whose
+    /// Call it when the handler has succeeded, and not before: the service repeats a delivery if its
     /// handler fails, and the repeated one is to be handled. It may be called more than once. Clients
     /// with one key share the record, which holds the last 10,000 events of this process.
     ///

@@ -79,7 +79,7 @@ impl WebhookEvent {
     /// Records that the event has been handled: later deliveries of it are
     /// [duplicates](Self::duplicate).
     ///
-    /// Call it when the handler has succeeded, and not before: the service repeats a delivery whose
+    /// Call it when the handler has succeeded, and not before: the service repeats a delivery if its
     /// handler fails, and the repeated one should be handled. Any clone may be acknowledged, any
     /// number of times. The clients of a process that share a key, a base URL and a rate limit share
     /// the record, and so do the clones of a [`Webhook`](crate::Webhook). It holds the last 10,000

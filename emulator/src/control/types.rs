@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 /// What one poll of a generation returns.
 ///
-/// As JSON it is a status, or an object whose members replace those of the regular response. A status
-/// also moves the generation there.
+/// As JSON it is a status, or an object with members that replace those of the regular response. A
+/// status also moves the generation there.
 ///
 /// ```
 /// use pipevideo_emulator::PollStep;
