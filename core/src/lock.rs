@@ -1,6 +1,8 @@
 //! Mutexes without poisoning.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+// `core/loom` puts loom's mutex in its place.
+pub(crate) use std::sync::Mutex;
+use std::sync::{MutexGuard, PoisonError};
 
 /// Locks a mutex. Those of this crate are held for a few lines that do not panic; if one did panic,
 /// the state would still be sound.

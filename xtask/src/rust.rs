@@ -27,6 +27,10 @@ pub(crate) fn test(steps: &mut Steps) {
         "cargo tree -p pipevideo --no-default-features -e normal --prefix none --locked",
         impure,
     );
+    steps.run(
+        "interleavings of the limiter",
+        "cargo run --manifest-path core/loom/Cargo.toml --target-dir target/loom --locked",
+    );
     // One failing test program must not hide the failures of the others.
     steps.run("tests", "cargo test --workspace --all-features --locked --no-fail-fast");
     steps.run_with(

@@ -62,9 +62,7 @@ impl Driver {
         let state = self.state.clone();
         loop {
             self.handle_all();
-            // Registered before the watchlist reads the budget, so that no change is missed.
-            let budget_changed = state.limiter.changed();
-            let (timeout, next_grant) = state
+            let (timeout, next_grant, budget_changed) = state
                 .limiter
                 .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
             self.execute();

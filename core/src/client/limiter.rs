@@ -1,13 +1,14 @@
 //! The limiter: lets requests through as the budget of their key allows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::clock;
-use crate::lock::lock;
+use crate::lock::{Mutex, lock};
 use crate::polling::budget::{Budget, Class, RateLimit};
 use crate::polling::queue::{Queue, TicketId, Turn};
 
@@ -54,11 +55,6 @@ impl Limiter {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Completes when the budget has changed since this was called.
-    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
-        self.changed.notified()
-    }
-
     /// Waits until a direct call may be sent.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
         // The common case takes the lock once: there is room, and no other call waits for it.
@@ -85,16 +81,22 @@ impl Limiter {
         }
     }
 
-    /// Runs a function on the budget that the calls leave to polls. Returns its result, and when to run
-    /// it again if the budget does not change before.
-    pub(crate) fn poll_with<T>(&self, f: impl FnOnce(&mut Budget) -> T) -> (T, Duration) {
+    /// Runs a function on the budget that the calls leave to polls. Returns its result, when to run it
+    /// again if the budget does not change before, and a future that completes when it does.
+    pub(crate) fn poll_with<T>(
+        &self,
+        f: impl FnOnce(&mut Budget) -> T,
+    ) -> (T, Duration, Notified<'_>) {
+        // Before the budget is read, so that no change is missed.
+        let changed = self.changed.notified();
         let now = clock::now();
-        self.update(now, |state| {
+        let (result, next_event) = self.update(now, |state| {
             // Calls that wait have priority, also those that are about to be polled for the first time.
             let denial = state.queue.serve(now, &mut state.budget);
             let result = f(&mut state.budget);
             (result, state.queue.next_event(denial).min(state.next_expiry()))
-        })
+        });
+        (result, next_event, changed)
     }
 
     /// Changes the state, and wakes the calls to which that grants room. No lock is held while they are
@@ -259,5 +261,7 @@ impl Drop for Permit {
     }
 }
 
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod tests;

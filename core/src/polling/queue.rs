@@ -36,7 +36,7 @@ pub(crate) enum Turn {
 /// How long a call may take to claim its grant. A runtime polls a woken future within microseconds,
 /// and within some milliseconds on a busy machine; one that takes longer only loses its place for
 /// a moment.
-const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
+pub(crate) const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
 /// How many of the next calls are woken with each grant, to see to it that it is claimed: any of them
 /// may be a call that is not polled.
 const WITNESSES: usize = 8;
@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(queue.turn(S, first, &mut budget), Turn::Granted);
         budget.release(S * 2, Class::Direct);
         assert_eq!(queue.turn(S * 2, second, &mut budget), Turn::Waiting(S * 62));
+        assert!(!queue.acquire_unqueued(S * 62, &mut budget), "the second call waits for it");
         assert_eq!(queue.turn(S * 62, second, &mut budget), Turn::Granted);
     }
 
