@@ -20,6 +20,14 @@ pub(crate) fn test(steps: &mut Steps) {
             "lints of the pure half",
             "cargo clippy -p pipevideo --no-default-features --locked -- -D warnings",
         );
+        // What they call is compiled with this flag only, and the targets are built as the last tests.
+        // The flag would have everything in another target directory built again.
+        steps.run_with(
+            "lints of the fuzz targets",
+            &[("RUSTFLAGS", "--cfg fuzzing")],
+            "cargo clippy -p pipevideo --no-default-features --target-dir target/fuzzing --locked -- \
+             -D warnings",
+        );
     }
     steps.run("the pure half alone", "cargo build -p pipevideo --no-default-features --locked");
     steps.check(

@@ -66,7 +66,7 @@ impl Bytes<'_> {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        u64::from(u16::from_be_bytes([self.byte(), self.byte()])) * bound >> 16
+        (u64::from(u16::from_be_bytes([self.byte(), self.byte()])) * bound) >> 16
     }
 
     fn index(&mut self) -> usize {
