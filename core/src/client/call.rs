@@ -153,15 +153,12 @@ impl ClientInner {
         submission: Option<&Submission>,
         parse: impl Parse<T>,
     ) -> Result<T, Error> {
-        if let Some(permit) = &mut permit {
-            permit.start();
-        }
         let span = Span::current();
         // The budget's lock is taken only if the figure is recorded.
         if !span.is_disabled() {
             span.record("budget_left", self.state.limiter.left());
         }
-        let (response, key) = match self.exchange(request, submission).await {
+        let (response, key) = match self.exchange(request, permit.as_mut(), submission).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 // The service cannot have counted a request that it did not receive.
@@ -184,9 +181,11 @@ impl ClientInner {
     }
 
     /// Makes one exchange within the request timeout. Returns the response and the key that was sent.
+    /// Without a request, for instance for want of a token, the permit is not used.
     async fn exchange(
         &self,
         request: &Request,
+        permit: Option<&mut Permit>,
         submission: Option<&Submission>,
     ) -> Result<(Response, Cow<'_, str>), Error> {
         let timeout = self.config.request_timeout;
@@ -219,6 +218,9 @@ impl ClientInner {
         };
         if let Some(submission) = submission {
             submission.on_send()?;
+        }
+        if let Some(permit) = permit {
+            permit.start();
         }
         let began = clock::now();
         let grace = if request.method.is_idempotent() { READ_GRACE } else { CREATE_GRACE };

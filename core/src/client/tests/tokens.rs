@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::FutureExt;
+
 use super::fake::{Fake, Reply, shows};
 use super::*;
 use crate::error::{Delivery, ErrorKind};
@@ -42,6 +44,22 @@ async fn a_token_function_without_a_token_fails_the_call_and_nothing_is_sent() {
         );
     }
     assert_eq!(fake.count("POST"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_counts_against_the_budget_once_it_has_its_token() {
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let hanging = with_token(&fake, std::future::pending);
+    let panicking = with_token(&fake, || async { panic!("a mistake of the caller") });
+    let sending = with_token(&fake, || async { Ok("token".to_owned()) });
+    // A call that is dropped meanwhile; the one that panics has ended by then.
+    for (client, counted) in [(hanging, 0), (panicking, 0), (sending, 1)] {
+        let mut call = Box::pin(client.responses().create(request()));
+        let _ = call.as_mut().now_or_never();
+        drop(call);
+        assert_eq!(client.budget_left(), Some(100 - counted));
+        assert_eq!(fake.count("POST"), counted);
+    }
 }
 
 /// How a token function can fail.
