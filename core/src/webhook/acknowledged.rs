@@ -7,6 +7,9 @@ use crate::recent_ids::RecentIds;
 
 /// The ids of the events that were acknowledged most recently. All clients that share their state
 /// share one, and so do the clones of a [`Webhook`](super::Webhook).
+///
+/// Secrets do not separate it: clients that share their state have one key and so one account, where
+/// an id names one event. They change with a rotation too, and a repeated delivery would be new.
 #[derive(Default)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
 pub(crate) struct Acknowledged(Mutex<RecentIds<()>>);
