@@ -371,6 +371,7 @@ impl ClientBuilder {
             connect_timeout: self.config.connect_timeout,
             proxy: self.proxy.as_deref(),
             ca_files: &self.ca_files,
+            host: base_url.host(),
             loopback: base_url.is_loopback(),
         })?;
         self.build_with(base_url, Arc::new(transport))

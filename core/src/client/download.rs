@@ -85,7 +85,8 @@ type OnProgress = Box<dyn FnMut(Progress) + Send>;
 /// sent to the video's host.
 ///
 /// If the service is on https, the video must be too; unless the service is on a private network, the
-/// host of the video must not be on one, by its address or name.
+/// host of the video must not be on one, by its name or by the addresses that its name resolves to.
+/// Behind a proxy only the name is checked, since the proxy resolves it.
 /// [`allow_insecure`](crate::ClientBuilder::allow_insecure) lifts both restrictions.
 ///
 /// # Errors

@@ -1,19 +1,22 @@
 //! The transport over reqwest. No other module uses reqwest.
 
 mod failure;
+mod resolver;
 
 use std::future::ready;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls::ClientConfig;
 use tokio::runtime;
 use url::Url;
 
+use self::resolver::{Lookup, PublicOnly};
 use super::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use super::{clock, tls};
 use crate::error::{Delivery, Error, ErrorKind};
@@ -25,6 +28,8 @@ pub(crate) struct ConnectOptions<'a> {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a str>,
     pub(crate) ca_files: &'a [PathBuf],
+    /// The host of the API.
+    pub(crate) host: Option<&'a str>,
     /// Whether the API is on this machine, where the environment's proxies do not apply.
     pub(crate) loopback: bool,
 }
@@ -40,14 +45,20 @@ pub(crate) struct Reqwest {
 struct Connector {
     connect_timeout: Duration,
     proxy: Option<reqwest::Proxy>,
+    /// The proxies of the system, which apply without a proxy of the caller's.
+    system_proxies: Arc<Matcher>,
     tls: ClientConfig,
+    host: Option<String>,
     loopback: bool,
+    lookup: Lookup,
 }
 
 /// Connections that are kept for further requests. A runtime that is idle does not read from its
 /// connections, so no request of another runtime uses them.
 struct Pool {
     runtime: Option<runtime::Id>,
+    /// Whether it connects to public addresses only.
+    public_only: bool,
     opened: Duration,
     client: reqwest::Client,
 }
@@ -88,7 +99,10 @@ impl Reqwest {
         let connector = Connector {
             connect_timeout: options.connect_timeout,
             proxy: options.proxy.map(proxy).transpose()?,
+            system_proxies: Arc::new(Matcher::from_system()),
             tls: tls::client_config(options.ca_files)?,
+            host: options.host.map(str::to_owned),
+            lookup: resolver::lookup,
             loopback: options.loopback,
         };
         // A create must not go out on an idle connection that the service may have closed: if the
@@ -100,18 +114,44 @@ impl Reqwest {
         Ok(Self { connector, unpooled, pools: Mutex::default() })
     }
 
-    /// The client for a request: without a pool if sending it twice could do harm, else the pool of
-    /// this runtime.
-    fn client(&self, method: &Method) -> Result<reqwest::Client, reqwest::Error> {
+    /// The clients for a request.
+    fn clients(&self, request: &HttpRequest) -> Result<Clients, reqwest::Error> {
+        let any = self.client(&request.method, false)?;
+        // A proxy resolves the names of hosts, and its own address may be private.
+        let public_only = if request.hosts.public_only() && self.connector.proxy.is_none() {
+            let client = self.client(&request.method, true)?;
+            Some((client, self.connector.system_proxies.clone()))
+        } else {
+            None
+        };
+        Ok(Clients { any, public_only })
+    }
+
+    /// A client: without a pool if sending a request twice could do harm, else the pool of this
+    /// runtime.
+    fn client(
+        &self,
+        method: &Method,
+        public_only: bool,
+    ) -> Result<reqwest::Client, reqwest::Error> {
         if !method.is_idempotent() {
             return Ok(self.unpooled.clone());
         }
         let runtime = current_runtime();
         let mut pools = lock(&self.pools);
-        if let Some(pool) = pools.iter().find(|pool| pool.runtime == runtime) {
+        if let Some(pool) =
+            pools.iter().find(|p| (p.runtime, p.public_only) == (runtime, public_only))
+        {
             return Ok(pool.client.clone());
         }
         let builder = self.connector.builder();
+        let builder = if public_only {
+            let Connector { host, lookup, .. } = &self.connector;
+            let resolver = PublicOnly { lookup: *lookup, service: host.clone() };
+            builder.no_proxy().dns_resolver(Arc::new(resolver))
+        } else {
+            builder
+        };
         let client = builder
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
@@ -120,7 +160,7 @@ impl Reqwest {
         if pools.len() == MAX_POOLS {
             pools.remove(0);
         }
-        pools.push(Pool { runtime, opened: clock::now(), client: client.clone() });
+        pools.push(Pool { runtime, public_only, opened: clock::now(), client: client.clone() });
         Ok(client)
     }
 }
@@ -178,13 +218,33 @@ fn proxy(url: &str) -> Result<reqwest::Proxy, Error> {
 
 const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
 
+/// The clients of one request, which redirects may lead from one to the other.
+struct Clients {
+    any: reqwest::Client,
+    /// The client that connects to public addresses only, and the proxies past which it goes.
+    public_only: Option<(reqwest::Client, Arc<Matcher>)>,
+}
+
+impl Clients {
+    /// The client for a URL.
+    fn of(&self, url: &Url) -> &reqwest::Client {
+        let is_proxied = |proxies: &Matcher| {
+            url.as_str().parse().is_ok_and(|uri| proxies.intercept(&uri).is_some())
+        };
+        match &self.public_only {
+            Some((client, proxies)) if !is_proxied(proxies) => client,
+            _ => &self.any,
+        }
+    }
+}
+
 impl Transport for Reqwest {
     fn send(
         &self,
         request: HttpRequest,
     ) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
-        match self.client(&request.method) {
-            Ok(client) => send_and_redirect(client, request).boxed(),
+        match self.clients(&request) {
+            Ok(clients) => send_and_redirect(clients, request).boxed(),
             Err(error) => ready(Err(failure::not_answered(error, false))).boxed(),
         }
     }
@@ -200,12 +260,12 @@ impl Transport for Reqwest {
 /// within its origin, and only a 307 or 308, which ask for the same request again. Another origin
 /// receives [`SAFE_HEADERS`] only.
 async fn send_and_redirect(
-    client: reqwest::Client,
+    clients: Clients,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, TransportError> {
     let mut redirected = false;
     for _ in 0..=MAX_REDIRECTS {
-        let response = exchange(&client, &request).await.map_err(|error| {
+        let response = exchange(clients.of(&request.url), &request).await.map_err(|error| {
             // The first server has received the request, whether or not the next one can be reached.
             if redirected {
                 TransportError { delivery: Delivery::Answered, ..error }
@@ -291,6 +351,72 @@ mod tests {
     use super::*;
     use crate::client::upload::Upload;
     use crate::wire::VideoHosts;
+
+    /// The service and its videos are on one host; another one resolves to this machine.
+    fn lookup(name: String) -> BoxFuture<'static, std::io::Result<Vec<std::net::SocketAddr>>> {
+        let ip = if name == "private.example" { [127, 0, 0, 1] } else { [8, 8, 8, 8] };
+        ready(Ok(vec![(ip, 0).into()])).boxed()
+    }
+
+    /// Requests a video of this host, directly or through a proxy. Returns the first line that this
+    /// machine received.
+    async fn request_video(service: &str, proxied: bool) -> Result<String, TransportError> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxy_url = format!("http://{address}");
+        let mut transport = Reqwest::new(&ConnectOptions {
+            connect_timeout: Duration::from_secs(5),
+            proxy: proxied.then_some(&proxy_url),
+            ca_files: &[],
+            host: Some(service),
+            loopback: false,
+        })
+        .unwrap();
+        transport.connector.lookup = lookup;
+        transport.connector.system_proxies = Arc::new(Matcher::builder().build());
+        let video = format!("http://private.example:{}/video.mp4", address.port());
+        let sent = transport.send(HttpRequest {
+            method: Method::GET,
+            url: Url::parse(&video).unwrap(),
+            headers: HeaderMap::new(),
+            body: Upload::new(Bytes::new()),
+            hosts: VideoHosts::of(&Url::parse("https://api.example").unwrap()),
+        });
+        let served = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut line = String::new();
+            tokio::io::AsyncBufReadExt::read_line(
+                &mut tokio::io::BufReader::new(&mut connection),
+                &mut line,
+            )
+            .await
+            .unwrap();
+            line
+        };
+        tokio::select! {
+            line = served => Ok(line),
+            sent = sent => Err(sent.err().expect("the server sends no response")),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_public_name_of_a_private_address_is_not_connected_to() {
+        let error = request_video("api.example", false).await.unwrap_err();
+        assert!(error.is_private_host(), "{error:?}");
+        assert_eq!(error.delivery, Delivery::NotSent);
+    }
+
+    #[tokio::test]
+    async fn a_private_address_is_connected_to_if_the_service_has_one() {
+        let line = request_video("private.example", false).await.unwrap();
+        assert!(line.starts_with("GET /video.mp4"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_resolves_the_names_of_videos() {
+        let line = request_video("api.example", true).await.unwrap();
+        assert!(line.starts_with("GET http://private.example:"), "{line}");
+    }
 
     #[test]
     fn a_redirect_leads_only_where_the_request_may_go() {

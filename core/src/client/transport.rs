@@ -50,6 +50,25 @@ pub(crate) struct TransportError {
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The host of a video has no public address, so there was no connection to it.
+#[derive(Debug)]
+pub(crate) struct PrivateHost;
+
+impl fmt::Display for PrivateHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host has no public address")
+    }
+}
+
+impl std::error::Error for PrivateHost {}
+
+impl TransportError {
+    /// Whether the host is one that a request may not be sent to.
+    pub(crate) fn is_private_host(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.is::<PrivateHost>())
+    }
+}
+
 impl fmt::Display for TransportError {
     /// A fixed text: causes quote what a server has sent, such as the debug data of a GOAWAY.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

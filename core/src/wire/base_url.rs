@@ -60,6 +60,10 @@ impl BaseUrl {
         VideoHosts::of(&self.0)
     }
 
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.0.host_str()
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }

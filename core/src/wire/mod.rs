@@ -28,6 +28,8 @@ pub(crate) use encoding::{ACCEPTED as ACCEPTED_ENCODING, is_identity};
 pub(crate) use endpoints::{create, engines, retrieve, usage};
 pub(crate) use part::{Description, Part};
 pub(crate) use video_hosts::VideoHosts;
+#[cfg(feature = "client")]
+pub(crate) use video_hosts::is_private_address;
 
 use self::encoding::Decoded;
 use crate::error::{self, Delivery, Error, ErrorKind, Redactor};

@@ -1,6 +1,6 @@
 //! Which hosts a video may be fetched from.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -25,12 +25,20 @@ impl VideoHosts {
     /// Any host.
     pub(crate) const ANY: Self = Self { https_only: false, public_only: false };
 
-    /// Why a URL is refused, if it is.
+    /// Says of a host why it is refused.
+    pub(crate) const PRIVATE: &str = "on a private network, although the service is not";
+
+    /// Whether the addresses of a host have to be public too.
+    pub(crate) fn public_only(self) -> bool {
+        self.public_only
+    }
+
+    /// Why a URL is refused, if it is. Names are not resolved.
     pub(crate) fn refuse(self, url: &Url) -> Option<&'static str> {
         if self.https_only && url.scheme() != "https" {
             Some("on plain http, although the service is on https")
         } else if self.public_only && is_private(url) {
-            Some("on a private network, although the service is not")
+            Some(Self::PRIVATE)
         } else {
             None
         }
@@ -40,8 +48,8 @@ impl VideoHosts {
 /// Whether a host is on a private network by its address or name. Names are not resolved.
 fn is_private(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(ip)) => is_private_v4(ip),
-        Some(Host::Ipv6(ip)) => is_private_v6(ip),
+        Some(Host::Ipv4(ip)) => is_private_address(ip.into()),
+        Some(Host::Ipv6(ip)) => is_private_address(ip.into()),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
             // A name without a dot has no meaning outside a network. The rest is reserved by RFC
@@ -50,6 +58,14 @@ fn is_private(url: &Url) -> bool {
                 || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end))
         }
         None => false,
+    }
+}
+
+/// Whether an address is not one of the public network.
+pub(crate) fn is_private_address(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_private_v4(ip),
+        IpAddr::V6(ip) => is_private_v6(ip),
     }
 }
 

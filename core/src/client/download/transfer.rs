@@ -14,9 +14,9 @@ use super::{OnProgress, refused, video_url};
 use crate::client::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::client::upload::Upload;
 use crate::client::{Client, clock};
-use crate::error::{Delivery, Error, ErrorKind};
+use crate::error::{Delivery, Error, ErrorKind, printable};
 use crate::retry;
-use crate::wire::{self, Content, Format, RangeOutcome};
+use crate::wire::{self, Content, Format, RangeOutcome, VideoHosts};
 
 /// A download in progress.
 pub(super) struct Transfer {
@@ -95,6 +95,11 @@ impl Transfer {
         let response = match clock::within(timeout, self.client.inner.transport.send(request)).await
         {
             Some(Ok(response)) => response,
+            Some(Err(error)) if error.is_private_host() => {
+                let id = printable(&self.id);
+                let what = format!("the video of generation {id} is {}", VideoHosts::PRIVATE);
+                return Err(refused(&what));
+            }
             Some(Err(error)) => return Ok(Fetched::Interrupted(disconnected(error))),
             None => return Ok(Fetched::Interrupted(self.stalled())),
         };

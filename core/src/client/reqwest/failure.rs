@@ -7,7 +7,7 @@ use std::iter;
 
 use rustls::CertificateError;
 
-use crate::client::transport::TransportError;
+use crate::client::transport::{PrivateHost, TransportError};
 use crate::error::Delivery;
 
 /// The error of a request without a response. `complete` says whether its body was taken completely.
@@ -15,6 +15,11 @@ use crate::error::Delivery;
 /// A create is repeated if it was not processed, so that must be certain: no connection was made, part
 /// of the body is missing, or the service has said so over HTTP/2.
 pub(super) fn not_answered(error: reqwest::Error, complete: bool) -> TransportError {
+    if causes(&error).any(|cause| cause.is::<PrivateHost>()) {
+        let what = "no connection was made: the host has no public address";
+        let source: Box<dyn StdError + Send + Sync> = Box::new(PrivateHost);
+        return TransportError { what, delivery: Delivery::NotSent, source: Some(source) };
+    }
     let (what, delivery) = if error.is_builder() {
         ("the request could not be built", Delivery::NotSent)
     } else if error.is_connect() {

@@ -1,12 +1,16 @@
 //! When the video's host is requested again, and when a download gives up.
 
 use std::fs;
+use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::fake::{Fake, Reply};
 use super::*;
-use crate::error::{Error, ErrorKind};
+use crate::client::transport::{HttpRequest, HttpResponse, PrivateHost, Transport, TransportError};
+use crate::error::{Delivery, Error, ErrorKind};
 use crate::model::Generation;
 
 const URL: &str = "http://127.0.0.1:9/video.mp4";
@@ -146,4 +150,32 @@ async fn a_url_that_is_not_http_is_not_fetched() {
         let error = client(&fake).responses().download(generation, path).await.unwrap_err();
         assert_eq!((error.kind(), fake.count("GET")), (ErrorKind::Download, 0), "{url}");
     }
+}
+
+/// A transport of which the hosts have no public addresses.
+struct Private;
+
+impl Transport for Private {
+    fn send(&self, _: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        let source: Box<dyn std::error::Error + Send + Sync> = Box::new(PrivateHost);
+        let error =
+            TransportError { what: "private", delivery: Delivery::NotSent, source: Some(source) };
+        std::future::ready(Err(error)).boxed()
+    }
+
+    fn retire_connections(&self, _: Duration) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_video_on_a_private_address_is_refused_and_not_requested_again() {
+    let base = crate::wire::BaseUrl::parse("https://api.example.com", false).unwrap();
+    let client = Client::builder().api_key("pv_test").build_with(base, Arc::new(Private)).unwrap();
+    let mut generation: Generation = serde_json::from_value(completed()).unwrap();
+    generation.output_video_url = Some("https://videos.example.com/video.mp4".to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let download = client.responses().download(generation, folder.path().join("out.mp4"));
+    let error = download.await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Download, 1));
+    assert!(!error.is_retryable());
+    assert!(error.message().contains("the video of generation gen_1 is on a private network"));
 }
