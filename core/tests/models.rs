@@ -1,10 +1,10 @@
 //! The models: lenient when reading, faithful when writing, exact about money.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pipevideo::{
     AccountUsage, Decimal, Detail, EngineCatalog, ErrorKind, FailureCategory, Generation,
-    GenerationError, GenerationRequest, InputPart, Status, TokenUsage, Via, WebhookEvent,
+    GenerationError, GenerationRequest, InputPart, Polling, Status, TokenUsage, Via, WebhookEvent,
     WebhookReason,
 };
 use proptest::prelude::*;
@@ -258,6 +258,15 @@ fn names_are_those_that_every_language_uses() {
     let declared = surface["error_kinds"].as_array().unwrap().iter();
     let declared: Vec<_> = declared.map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(kinds, declared);
+}
+
+#[test]
+fn each_setter_of_the_polling_sets_its_interval() {
+    let seconds = Duration::from_secs;
+    let set = Polling::default().min_interval(seconds(1)).max_interval(seconds(2));
+    let set = set.safety_interval(seconds(3)).typical(seconds(4));
+    assert_eq!((set.min_interval, set.max_interval), (seconds(1), seconds(2)));
+    assert_eq!((set.safety_interval, set.typical), (seconds(3), seconds(4)));
 }
 
 #[test]
