@@ -108,3 +108,69 @@ fn rank(status: &Status, last: Rank) -> Rank {
         Status::Other(_) => last,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn snapshot(json: &'static str) -> Snapshot {
+        Snapshot::new(serde_json::from_str(json).unwrap(), Bytes::from(json))
+    }
+
+    #[test]
+    fn the_same_state_in_other_bytes_is_not_new() {
+        let mut state = WaitState::new();
+        assert!(state.store_if_newer(&snapshot(r#"{"id":"gen_1","status":"queued","a":1,"b":2}"#)));
+        for same in [
+            r#"{"id":"gen_1","status":"queued","a":1,"b":2}"#,
+            r#"{"b": 2, "a": 1, "status": "queued", "id": "gen_1"}"#,
+        ] {
+            assert!(!state.store_if_newer(&snapshot(same)), "{same}");
+        }
+        assert!(state.store_if_newer(&snapshot(r#"{"id":"gen_1","status":"queued","a":2,"b":2}"#)));
+    }
+
+    #[test]
+    fn only_a_higher_rank_or_another_state_of_the_same_rank_is_new() {
+        let mut state = WaitState::new();
+        for (json, is_new) in [
+            (r#"{"id":"gen_1","status":"dreaming"}"#, true),
+            (r#"{"id":"gen_1","status":"queued"}"#, true),
+            (r#"{"id":"gen_1","status":"in_progress"}"#, true),
+            (r#"{"id":"gen_1","status":"queued"}"#, false),
+            (r#"{"id":"gen_1","status":"polishing"}"#, true),
+            (r#"{"id":"gen_1","status":"in_progress"}"#, true),
+            (r#"{"id":"gen_1","status":"failed"}"#, true),
+            (r#"{"id":"gen_1","status":"in_progress"}"#, false),
+            (r#"{"id":"gen_1","status":"failed"}"#, false),
+            (r#"{"id":"gen_1","status":"completed"}"#, true),
+        ] {
+            assert_eq!(state.store_if_newer(&snapshot(json)), is_new, "{json}");
+        }
+        assert_eq!(state.last().unwrap().status, Status::Completed);
+    }
+
+    #[test]
+    fn a_poll_that_succeeds_makes_up_for_the_failures_before_it() {
+        let (mut state, now) = (WaitState::new(), Duration::from_secs(100));
+        let lost = Error::new(ErrorKind::Connection, "");
+        let mut pause = |succeeded: bool| {
+            if succeeded {
+                state.on_poll_succeeded();
+            }
+            let pause = state.on_poll_failed(now, &lost, 1.0).unwrap() - now;
+            (pause.as_millis(), state.deadline_error("gen_1", 3).source().is_some())
+        };
+        assert_eq!(
+            [pause(false), pause(false), pause(true)],
+            [(250, true), (500, true), (250, true)]
+        );
+        state.on_poll_succeeded();
+        assert!(state.deadline_error("gen_1", 3).source().is_none());
+        let refused = Error::new(ErrorKind::PermissionDenied, "").with_status(403);
+        assert_eq!(state.on_poll_failed(now, &refused, 1.0), None);
+    }
+}
