@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::Download;
 use super::target::Target;
 use super::writer::{Writer, is_unsupported};
 use crate::client::clock;
@@ -231,6 +232,11 @@ fn only_a_missing_operation_of_the_file_system_is_tolerated() {
     for code in [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EROFS, libc::EBADF] {
         assert!(!tolerated(code), "{code}");
     }
+}
+
+#[test]
+fn a_video_may_have_ten_gibibytes() {
+    assert_eq!(Download::MAX_BYTES, 10 << 30);
 }
 
 #[tokio::test]
