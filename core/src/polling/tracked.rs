@@ -183,14 +183,12 @@ impl Tracked {
         if self.route.is_empty() {
             self.route = route(generation);
         }
-        if self.creation_known && self.seen_at.is_some() {
+        if self.creation_known {
             return;
         }
         // By the service's clock, which may be ahead of this machine's: then the age is unknown.
         let age = generation.created_at.and_then(|at| wall.duration_since(at).ok());
-        if !self.creation_known
-            && let Some(age) = age.filter(|age| *age <= MAX_AGE)
-        {
+        if let Some(age) = age.filter(|age| *age <= MAX_AGE) {
             self.created_at = now.saturating_sub(age);
             self.creation_known = true;
         }
@@ -287,3 +285,6 @@ fn route(generation: &Generation) -> String {
     let part = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
     [part(&generation.engine), part(&generation.model), part(&generation.provider)].join(" ")
 }
+
+#[cfg(test)]
+mod tests;
