@@ -62,6 +62,20 @@ fn reads_leave_polls_a_fifth_once_a_poll_was_denied() {
 }
 
 #[test]
+fn the_guarantee_of_polls_ends_two_windows_after_one_was_denied() {
+    for (now, calls) in [(S * 122 - Duration::from_nanos(1), 8), (S * 122, 10)] {
+        let mut b = budget(10, 60);
+        for _ in 0..10 {
+            b.acquire(S, Class::Direct).unwrap();
+            b.release(S, Class::Direct);
+        }
+        assert_eq!(b.acquire(S * 2, Class::Poll), Err(Denial::Until(S * 61)));
+        let granted = (0..20).filter(|_| b.acquire(now, Class::Direct).is_ok()).count();
+        assert_eq!(granted, calls, "{now:?}");
+    }
+}
+
+#[test]
 fn a_429_freezes_then_halves_then_recovers() {
     let mut b = budget(100, 60);
     b.acquire(S, Class::Direct).unwrap();
@@ -249,6 +263,34 @@ fn no_limit_still_respects_a_429() {
     b.on_rate_limited(S, S, Class::Poll, Some(S));
     assert_eq!(b.acquire(S, Class::Poll), Err(Denial::Until(S * 2)));
     assert_eq!(b.acquire(S * 2, Class::Poll), Ok(()));
+}
+
+#[test]
+fn a_window_has_room_for_the_polls_that_calls_leave_and_for_a_quarter_of_their_slots_at_least() {
+    for (calls, left) in [(0, 90.0), (10, 90.0), (11, 89.0), (77, 23.0), (78, 22.5), (100, 22.5)] {
+        let mut b = budget(100, 60);
+        (0..calls).for_each(|_| b.acquire(S, Class::Direct).unwrap());
+        let expected = PollRate { polls: 90.0, left, window: 60.0 };
+        assert_eq!(b.poll_rate(S, 0, 1.0), Some(expected), "{calls}");
+    }
+}
+
+#[test]
+fn planners_share_the_room_by_their_demand_as_long_as_they_ask() {
+    let mut b = budget(100, 60);
+    (0..40).for_each(|_| b.acquire(S, Class::Direct).unwrap());
+    let mut rate = |now, planner, demand| {
+        let PollRate { polls, left, .. } = b.poll_rate(now, planner, demand).unwrap();
+        (polls, left)
+    };
+    assert_eq!(rate(S, 1, 1.0), (90.0, 60.0));
+    assert_eq!(rate(S, 2, 3.0), (67.5, 45.0));
+    assert_eq!(rate(S, 1, 1.0), (22.5, 15.0));
+    assert_eq!(rate(S * 61, 1, 1.0), (22.5, 15.0), "the other one has asked within a window");
+    assert_eq!(rate(S * 62, 1, 1.0), (90.0, 60.0));
+    rate(S * 62, 2, 1e9);
+    assert_eq!(rate(S * 62, 1, 1.0), (1.0, 1.0), "never less than one");
+    assert_eq!(budget(100, 60).poll_rate(S, 1, 0.0).unwrap().left, 90.0, "none demands anything");
 }
 
 proptest! {
