@@ -208,6 +208,7 @@ fn nothing_follows_from_events_about_a_generation_that_is_no_longer_tracked() {
         Event::Permanent,
     ] {
         let mut rig = Rig::in_flight(S * 50);
+        assert!(!rig.list.is_empty());
         apply(&mut rig, Event::Completed, S * 50);
         rig.run(S * 50);
         assert!(rig.list.is_empty());
