@@ -8,6 +8,8 @@
 //! generated from it; `cargo xtask generate --check` compares only.
 //!
 //! `cargo xtask fuzz SECONDS` runs each fuzz target for this long, or only the one that is named.
+//!
+//! `cargo xtask simulate` simulates the polling and writes the figures into `docs/benchmarks.md`.
 
 mod documents;
 mod fuzz;
@@ -16,6 +18,7 @@ mod node;
 mod python;
 mod redis;
 mod rust;
+mod simulate;
 mod steps;
 mod swift;
 
@@ -37,6 +40,7 @@ enum Command {
     Test(Vec<&'static Language>),
     Generate { check: bool },
     Fuzz { seconds: u32, target: Option<String> },
+    Simulate,
 }
 
 const LANGUAGES: [Language; 6] = [
@@ -57,7 +61,12 @@ fn main() -> ExitCode {
         Ok(Command::Fuzz { seconds, target }) => {
             let mut steps = Steps::new("fuzz", &root);
             fuzz::run(&mut steps, seconds, target.as_deref());
-            if steps.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            exit_code(&steps)
+        }
+        Ok(Command::Simulate) => {
+            let mut steps = Steps::new("simulate", &root);
+            simulate::run(&mut steps);
+            exit_code(&steps)
         }
         Ok(Command::Generate { check }) => match generate::run(&root, check) {
             Ok(()) => ExitCode::SUCCESS,
@@ -73,10 +82,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn exit_code(steps: &Steps) -> ExitCode {
+    if steps.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn usage() -> String {
     format!(
         "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n       cargo xtask \
-         fuzz SECONDS [TARGET]\n\nLanguages: {}. \
+         fuzz SECONDS [TARGET]\n       cargo xtask simulate\n\nLanguages: {}. \
          Default: all of them.\n\nMissing tools are installed where that is possible; \
          CONTRIBUTING.md lists them.",
         known()
@@ -105,6 +118,8 @@ fn command(arguments: &[String]) -> Result<Command, String> {
                 seconds.parse().map_err(|_| format!("{seconds:?} is not a number of seconds"));
             Ok(Command::Fuzz { seconds: seconds?, target: target.first().cloned() })
         }
+        ("simulate", []) => Ok(Command::Simulate),
+        ("simulate", _) => Err("simulate takes no argument".to_owned()),
         ("fuzz", _) => Err("fuzz takes a number of seconds and perhaps a target".to_owned()),
         _ => Err(format!("unknown command {command:?}")),
     }

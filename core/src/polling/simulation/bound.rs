@@ -106,8 +106,11 @@ fn steady(rate: f64, durations: Durations) -> f64 {
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     for _ in 0..30 {
         let (left, right) = (high - golden * (high - low), low + golden * (high - low));
-        *(if value(left) < value(right) { &mut low } else { &mut high }) =
-            if value(left) < value(right) { left } else { right };
+        if value(left) < value(right) {
+            low = left;
+        } else {
+            high = right;
+        }
     }
     value((low + high) / 2.0)
 }
