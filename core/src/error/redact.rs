@@ -1,5 +1,7 @@
 //! Bounds the text that comes from outside, and keeps the key out of it.
 
+use crate::model::Generation;
+
 /// What no part of an error may show: the key of the call.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Redactor<'a> {
@@ -94,6 +96,16 @@ fn one_line(text: &str) -> String {
     let shows = |c: &char| (c.is_whitespace() || !c.is_control()) && !turns(*c);
     let shown: String = text.chars().filter(shows).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// An id as a message shows it. What is no identifier may be a signed URL or a prompt in an id's place.
+pub(crate) fn printable(id: &str) -> &str {
+    Redactor::default().identifier(id).unwrap_or("[see generation_id]")
+}
+
+/// A generation's status as a message shows it: one that this library does not know is any text.
+pub(crate) fn printable_status(generation: &Generation) -> &str {
+    Redactor::default().identifier(generation.status.as_str()).unwrap_or("unrecognized")
 }
 
 #[cfg(test)]
