@@ -1,5 +1,6 @@
 //! The I/O half: the client, its calls, and the poll driver.
 
+mod app;
 mod builder;
 mod call;
 mod client_state;
@@ -34,8 +35,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
+pub use app::App;
+pub use builder::ClientBuilder;
 pub(crate) use builder::Config;
-pub use builder::{App, ClientBuilder};
 use client_state::ClientState;
 pub use client_state::reset_shared_state;
 pub use closing::end_waits;
