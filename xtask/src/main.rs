@@ -162,7 +162,7 @@ mod tests {
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string()).collect();
         match command(&arguments)? {
             Command::Test(languages) => Ok(languages.iter().map(|l| l.name).collect()),
-            Command::Generate { .. } | Command::Fuzz { .. } => Ok(Vec::new()),
+            Command::Generate { .. } | Command::Fuzz { .. } | Command::Simulate => Ok(Vec::new()),
         }
     }
 
