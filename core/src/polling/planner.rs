@@ -61,11 +61,11 @@ pub(crate) struct Planner {
 /// worth where the budget is not scarce. Found by simulation: with twice as much, two generations a
 /// minute are noticed later than by polling in turn.
 const FLOOR: f64 = 1.0 / 80.0;
-/// The part of the window, half a second by default, after which another scan may come to another
+/// The part of `min_interval`, half a second by default, after which another scan may come to another
 /// result.
-const STEP: f64 = 1.0 / 120.0;
-/// The resolution of timers.
-const TICK: Duration = Duration::from_millis(1);
+const STEP: u32 = 4;
+/// The shortest step, with intervals of 0 for example: a scan takes less than a hundredth of it.
+const MIN_STEP: Duration = Duration::from_millis(5);
 /// The generations that one scan examines, those first that were not seen for longest. With more, a
 /// scan of all would cost more than the best of them gains.
 const EXAMINED: usize = 128;
@@ -284,16 +284,15 @@ impl Planner {
         rate: PollRate,
         load: f64,
     ) -> Option<GenerationId> {
-        let step =
-            Duration::try_from_secs_f64(STEP * rate.window).unwrap_or(Duration::MAX).max(TICK);
+        let step = self.step(records);
         if self.estimate_at <= now {
             self.estimate(now, records, rate);
             let steps = u32::try_from(self.polled.len() / ESTIMATED).unwrap_or(u32::MAX).max(1);
             self.estimate_at = now.saturating_add(step.saturating_mul(steps));
         }
         let price = self.price.now();
-        // So few are polled when all that are overdue would take more than the budget: with twice the
-        // demand, an eighth as often, which leaves three quarters of the budget to what it is worth.
+        // With more demand than budget, polls for being overdue become rare: at twice the budget they
+        // take a quarter of it, at four times a sixteenth.
         let stretch = load.powi(3);
         let (mut best, mut overdue) = ((0.0, None), (Duration::MAX, None));
         for (_, id) in self.polled.iter().take_while(|(at, _)| *at <= now).take(EXAMINED) {
@@ -310,9 +309,18 @@ impl Planner {
                 overdue = (overdue_at, Some(id));
             }
         }
-        self.scan_at = now.saturating_add(step).min(overdue.0.max(now.saturating_add(TICK)));
-        let overdue = if overdue.0 <= now { overdue.1 } else { None };
-        best.1.or(overdue).cloned()
+        let (overdue_at, overdue) = overdue;
+        let next_overdue = if overdue_at > now { overdue_at } else { Duration::MAX };
+        self.scan_at = now.saturating_add(step).min(next_overdue);
+        best.1.or(overdue.filter(|_| overdue_at <= now)).cloned()
+    }
+
+    /// The time between two scans.
+    fn step(&self, records: &Records) -> Duration {
+        let first = self.polled.first().and_then(|(_, id)| records.get(id));
+        let min_interval =
+            first.map_or(Duration::ZERO, |record| record.polling.intervals.min_interval);
+        (min_interval / STEP).max(MIN_STEP)
     }
 
     fn estimate(&mut self, now: Duration, records: &Records, rate: PollRate) {
