@@ -115,12 +115,13 @@ impl Shape {
     /// The age in seconds that half of the generations reach which are still running at this age.
     pub(crate) fn median_after(&self, age: f64) -> f64 {
         let (mut low, mut high) = (age, age.max(self.median().as_secs_f64()));
-        while self.alive(age, high) > 0.5 {
+        let alive = self.alive_since(age);
+        while alive(high) > 0.5 {
             (low, high) = (high, 2.0 * high);
         }
         for _ in 0..HALVINGS {
             let middle = f64::midpoint(low, high);
-            *(if self.alive(age, middle) > 0.5 { &mut low } else { &mut high }) = middle;
+            *(if alive(middle) > 0.5 { &mut low } else { &mut high }) = middle;
         }
         high
     }
@@ -146,12 +147,19 @@ impl Shape {
 
     /// The share of generations still running at age `now`, of those that were running at age `seen`.
     pub(crate) fn alive(&self, seen: f64, now: f64) -> f64 {
-        let before = self.survival_and_hazard(seen).0;
-        if before < MIN_ALIVE {
-            // The survival that belongs to the hazard `1 / age`.
-            return seen / now.max(seen);
+        self.alive_since(seen)(now)
+    }
+
+    /// The same, of several ages for one `seen`.
+    pub(crate) fn alive_since(&self, seen: f64) -> impl Fn(f64) -> f64 + use<> {
+        let (shape, before) = (*self, self.survival_and_hazard(seen).0);
+        move |now| {
+            if before < MIN_ALIVE {
+                // The survival that belongs to the hazard `1 / age`.
+                return seen / now.max(seen);
+            }
+            shape.survival_and_hazard(now).0 / before
         }
-        self.survival_and_hazard(now).0 / before
     }
 
     /// The share of generations that take longer than this age in seconds, and the rate a second at

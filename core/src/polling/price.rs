@@ -69,15 +69,81 @@ impl Price {
         let (mut polls, mut ends) = (0.0, 0.0);
         let part = rate.window / f64::from(PARTS);
         for (shape, seen, age) in generations {
+            let alive = shape.alive_since(seen);
             for nth in 0..PARTS {
                 let at = age + (f64::from(nth) + 0.5) * part;
                 let (_, hazard) = shape.survival_and_hazard(at);
-                polls += part * shape.alive(seen, at) * hazard.sqrt();
+                polls += part * alive(at) * hazard.sqrt();
             }
             // Those that have ended by now, and half of those that will end within the window.
-            ends += 1.0 - (shape.alive(seen, age) + shape.alive(seen, age + rate.window)) / 2.0;
+            ends += 1.0 - (alive(age) + alive(age + rate.window)) / 2.0;
         }
         let room = (rate.polls - ends).max(MIN_SHARE * rate.polls);
         self.full = (polls / room).powi(2) / 2.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forecast::Forecast;
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+    /// A poll each two thirds of a second.
+    const RATE: PollRate = PollRate { polls: 90.0, left: 90.0, window: 60.0 };
+
+    /// The price for this many generations, first estimated at this time.
+    fn price(count: usize, now: Duration) -> Price {
+        let shape = Forecast::new(S * 90).shape("");
+        let mut price = Price::default();
+        price.estimate(RATE, std::iter::repeat_n((shape, 60.0, 70.0), count));
+        price.advance(now, RATE, count);
+        price
+    }
+
+    #[test]
+    fn unspent_tokens_make_polls_cheaper_and_overspent_ones_dearer() {
+        let mut price = price(20, Duration::ZERO);
+        let full = price.now();
+        price.advance(S * 2, RATE, 20);
+        let cheaper = price.now();
+        for _ in 0..5 {
+            price.spend();
+        }
+        assert!(cheaper < full && price.now() > full, "{cheaper} {full} {}", price.now());
+        price.advance(S * 3600, RATE, 20);
+        let discount = price.now() / full;
+        assert!(
+            (discount - (-DISCOUNT).exp()).abs() < 1e-9,
+            "no more than six are saved: {discount}"
+        );
+        assert!(price.has_spare());
+        price.spend();
+        price.spend();
+        assert!(!price.has_spare());
+    }
+
+    /// Twice as many generations share the same polls, so that each gets half as many: four times the
+    /// price, if none of them ends.
+    #[test]
+    fn the_price_grows_with_the_square_of_what_has_to_be_polled() {
+        let ratio = price(40, Duration::ZERO).now() / price(20, Duration::ZERO).now();
+        assert!((4.0..8.0).contains(&ratio), "{ratio}");
+        assert_eq!(price(0, Duration::ZERO).now(), 0.0);
+        // More ends than polls: a fifth of the polls is left to divide by.
+        assert!(price(10_000, Duration::ZERO).now().is_finite());
+    }
+
+    #[test]
+    fn after_a_429_half_the_polls_cost_more_than_four_times_as_much() {
+        let shape = Forecast::new(S * 90).shape("");
+        let estimate = |polls| {
+            let mut price = Price::default();
+            let generations = std::iter::repeat_n((shape, 60.0, 70.0), 30);
+            price.estimate(PollRate { polls, left: polls, ..RATE }, generations);
+            price.advance(Duration::ZERO, RATE, 30);
+            price.now()
+        };
+        assert!(estimate(45.0) > 4.0 * estimate(90.0));
     }
 }

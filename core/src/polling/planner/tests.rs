@@ -67,6 +67,24 @@ fn one_generation_is_polled_at_these_instants() {
     assert_eq!(gaps, [60_000; 11], "one a minute is left beside the reserve");
 }
 
+/// A service that is ten times as fast is polled at the same instants, ten times as fast.
+#[test]
+fn the_policy_is_the_same_on_every_scale() {
+    let instants_at = |scale: u32| {
+        let polling = Polling {
+            min_interval: S * 2 / scale,
+            max_interval: S * 5 / scale,
+            safety_interval: S * 60 / scale,
+            typical: S * 90 / scale,
+        };
+        let polls = instants(polling, Budget::new(Some(RateLimit::new(100, S * 60 / scale))), 40);
+        polls.iter().map(|at| (*at * scale).as_secs_f64()).collect::<Vec<_>>()
+    };
+    for (slow, fast) in instants_at(1).iter().zip(instants_at(10)) {
+        assert!((slow - fast).abs() < 1e-3, "{slow} {fast}");
+    }
+}
+
 /// The smallest number of polls of a generation, and the longest gap between two, until `end`, if
 /// all generations are created at once.
 fn polls_until(end: Duration, count: usize, polling: Polling) -> (usize, Duration) {

@@ -17,7 +17,7 @@ const LOADS: [(Pattern, f64); 10] = [
     (AtOnce(20), 3.62),
     (AtOnce(60), 12.65),
     (AtOnce(120), 27.04),
-    (AtOnce(300), 99.2),
+    (AtOnce(300), 87.87),
 ];
 const DURATIONS: [Durations; 4] =
     [Durations::Sigma(0.3), Durations::Sigma(0.5), Durations::Sigma(0.8), Durations::Mixture];
