@@ -226,6 +226,8 @@ mod tests {
             assert!(median > age && (alive - 0.5).abs() < 0.01, "{age}: {median}, {alive}");
         }
         assert!((shape.median_after(0.0) - 90.0).abs() < 0.2);
+        let late = shape.median_after(1e9);
+        assert!((late / 1e9 - 2.0).abs() < 0.01, "where the distribution says nothing: {late}");
     }
 
     #[test]

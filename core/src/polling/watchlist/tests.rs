@@ -313,6 +313,17 @@ fn a_generation_first_seen_after_its_end_teaches_its_latency_and_never_its_age()
 }
 
 #[test]
+fn a_generation_of_unknown_age_teaches_its_latency() {
+    let mut rig = Rig::waiting();
+    rig.run(S * 3);
+    let json = json!({"id": "gen_1", "status": "completed", "latency_ms": 30_000});
+    let text = json.to_string().into();
+    rig.result(S * 3, Ok(Snapshot::new(serde_json::from_value(json).unwrap(), text)));
+    let learned = rig.list.planner.forecast.shape("  ").median();
+    assert!((50..70).contains(&learned.as_secs()), "between 30 and 90: {learned:?}");
+}
+
+#[test]
 fn a_create_names_the_route_that_durations_are_learned_by() {
     let json = json!({"id": "gen_1", "status": "queued", "engine": "lottie", "model": "m"});
     let text = json.to_string().into();
