@@ -1,6 +1,7 @@
 //! Which requests are sent again, and which never are.
 
 use futures_util::future::join_all;
+use serde_json::json;
 
 use super::fake::{Fake, Reply, shows};
 use super::*;
@@ -251,4 +252,27 @@ async fn a_create_that_certainly_made_nothing_is_not_uncertain_when_cancelled() 
     let error = client(&fake).responses().create_with(request(), &submission).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
     assert!(submission.uncertain().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reconcile_knows_what_this_process_has_created_and_seen_before() {
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let listed = |id| json!({"id": id, "model_name": "kimi-k2.5", "created_at": at.as_millis()});
+    let listed = ["own", "seen", "lost"].map(listed);
+    let usage = json!({"recent_requests": listed});
+    let shown = |id: &str| Reply::Respond(200, json!({"id": id, "status": "queued"}).to_string());
+    let fake = Fake::new(move |name, before| match name {
+        "POST /v1/responses" if before == 0 => shown("own"),
+        "POST /v1/responses" => Reply::Lost,
+        "GET /v1/usage" => Reply::Respond(200, usage.to_string()),
+        retrieve => shown(retrieve.rsplit('/').next().unwrap()),
+    });
+    let client = client(&fake);
+    client.responses().create(request()).await.unwrap();
+    client.responses().retrieve("seen").await.unwrap();
+    tokio::time::sleep(S).await;
+    let uncertain = client.responses().create(request()).await.unwrap_err();
+    let found = client.responses().reconcile(&uncertain).await.unwrap();
+    let found: Vec<_> = found.iter().map(|it| (it.id.as_str(), it.known_before)).collect();
+    assert_eq!(found, [("lost", false), ("seen", true)]);
 }
