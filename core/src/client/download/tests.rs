@@ -160,6 +160,15 @@ async fn what_is_stored_stays_claimed_while_the_rest_is_written_after_it() {
 }
 
 #[tokio::test]
+async fn after_a_restart_the_part_is_still_of_its_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = half(folder.path()).await;
+    writer.restart().await.unwrap();
+    let part = Part { generation_id: "gen_1".to_owned(), ..Part::default() };
+    assert_eq!((writer.part(), writer.stored(), writer.resume_from()), (&part, 0, 0));
+}
+
+#[tokio::test]
 async fn a_complete_part_is_requested_from_near_its_end() {
     for (stored, from) in [(8, 0), (4096, 0), (4097, 1), (10_000, 5904)] {
         let folder = tempfile::tempdir().unwrap();
