@@ -145,7 +145,7 @@ mod tests {
         }
         assert_eq!(message("pv_secret", r"pv_\u0073ecret"), "[redacted]");
         assert_eq!(message("pv_secret", "pv_secre"), "pv_secre");
-        for text in ["pv_u0041", r"pv_\x0041", "pv_%4"] {
+        for text in ["pv_u0041", r"pv_\x0041", "pv_%4", "pv_%zz", "pv_x41"] {
             assert_eq!(message("pv_A", text), text, "that is no escape");
         }
     }
