@@ -36,6 +36,21 @@ fn a_wait_that_is_added_later_is_shown_the_newest_snapshot_at_once() {
     assert_eq!(rig.run(S * 30).0, ["b: in_progress", "poll"]);
 }
 
+#[test]
+fn the_waits_of_a_client_that_is_closed_end_and_the_others_go_on() {
+    let mut rig = Rig::waiting();
+    rig.watch(S, 2, "b");
+    rig.run(S);
+    let closed = |handle: &&str| (*handle == "a").then(|| error(ErrorKind::Connection));
+    rig.list.handle_command(S, WALL, Command::End(closed));
+    let mut actions = rig.list.take_actions();
+    let Some(Action::End { handle: "a", end: Err(error) }) = actions.pop() else { panic!() };
+    assert_eq!((error.generation_id(), actions.len()), (Some("gen_1"), 0));
+    assert_eq!(rig.run(S * 3).0, ["poll"]);
+    apply(&mut rig, Event::Completed, S * 3);
+    assert_eq!(rig.run(S * 3).0, ["b: completed", "b ends: completed"]);
+}
+
 /// A wait of another runtime may be stricter, and may end first.
 #[test]
 fn what_a_wait_asks_for_ends_with_it() {
