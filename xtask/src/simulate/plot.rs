@@ -62,10 +62,10 @@ pub(super) fn svg(rows: &[Row]) -> String {
     for (nth, curve) in curves.iter().enumerate() {
         draw(&mut svg, curve, nth);
     }
-    for row in &steady {
-        let (x, y) = (x(row.polls) + 6.0, y(row.lag) + 16.0);
+    for row in steady.iter().filter_map(|row| find(rows, row, "InTurn")) {
+        let (x, y) = (x(row.polls) + 8.0, y(row.lag) - 6.0);
         let name = spelled(&row.load);
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"#1f6fb4\">{name}</text>");
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"#606060\">{name}</text>");
     }
     svg.push_str("</svg>\n");
     svg
