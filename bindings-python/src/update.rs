@@ -20,6 +20,7 @@ pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Boun
         Update {
             elapsed: update.elapsed.as_secs_f64(),
             expected: update.expected.as_secs_f64(),
+            progress: update.progress,
             via: update.via.as_str().to_owned(),
             generation: Arc::new(update.generation),
         },
@@ -41,8 +42,12 @@ pub(crate) struct Update {
     generation: Arc<CoreGeneration>,
     elapsed: f64,
     expected: f64,
+    progress: f64,
     via: String,
 }
+
+/// The arguments that make an update again when it is unpickled.
+type Arguments = (Generation, f64, f64, f64, String);
 
 #[barrier]
 #[pymethods]
@@ -52,12 +57,14 @@ impl Update {
         generation: "Generation",
         elapsed: "float",
         expected: "float",
+        progress: "float",
         via: "Via",
     ))]
     fn new(
         generation: &Bound<'_, PyAny>,
         elapsed: &Bound<'_, PyAny>,
         expected: &Bound<'_, PyAny>,
+        progress: &Bound<'_, PyAny>,
         via: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let snapshot: PyRef<'_, Generation> = argument(generation, "generation", "a Generation")?;
@@ -65,6 +72,7 @@ impl Update {
             generation: snapshot.0.clone(),
             elapsed: argument(elapsed, "elapsed", "a number")?,
             expected: argument(expected, "expected", "a number")?,
+            progress: argument(progress, "progress", "a number")?,
             via: argument(via, "via", "str")?,
         })
     }
@@ -81,10 +89,17 @@ impl Update {
         self.elapsed
     }
 
-    /// The median time of similar generations in seconds, for a progress bar.
+    /// The median time of similar generations in seconds.
     #[getter]
     fn expected(&self) -> f64 {
         self.expected
+    }
+
+    /// The estimated progress from 0 to 1, for a progress bar. It never goes backwards, and is 1 with
+    /// the last update and not before.
+    #[getter]
+    fn progress(&self) -> f64 {
+        self.progress
     }
 
     /// How the change was detected.
@@ -100,6 +115,7 @@ impl Update {
         dict.set_item("generation", wire(py, &*self.generation)?)?;
         dict.set_item("elapsed", self.elapsed)?;
         dict.set_item("expected", self.expected)?;
+        dict.set_item("progress", self.progress)?;
         dict.set_item("via", &self.via)?;
         Ok(dict.into_any())
     }
@@ -122,11 +138,12 @@ impl Update {
 
     fn __repr__(&self) -> String {
         format!(
-            "Update(id={:?}, status={:?}, elapsed={:.1}, expected={:.1}, via={:?})",
+            "Update(id={:?}, status={:?}, elapsed={:.1}, expected={:.1}, progress={:.2}, via={:?})",
             self.generation.id,
             self.generation.status.as_str(),
             self.elapsed,
             self.expected,
+            self.progress,
             self.via,
         )
     }
@@ -135,11 +152,10 @@ impl Update {
         hash((&self.generation.id, &self.generation.status, self.elapsed.to_bits()))
     }
 
-    fn __reduce__<'py>(
-        this: &Bound<'py, Self>,
-    ) -> PyResult<Reduced<'py, (Generation, f64, f64, String)>> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, Arguments>> {
         let own = this.get();
-        let arguments = (own.generation()?, own.elapsed, own.expected, own.via.clone());
+        let arguments =
+            (own.generation()?, own.elapsed, own.expected, own.progress, own.via.clone());
         Ok((this.get_type().into_any(), arguments))
     }
 }

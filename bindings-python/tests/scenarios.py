@@ -178,6 +178,7 @@ def shown(value: Any) -> Any:
             "generation": shown_generation(value.generation),
             "elapsed": value.elapsed,
             "expected": value.expected,
+            "progress": value.progress,
             "via": value.via,
         }
     if isinstance(value, pipevideo.EngineCatalog):

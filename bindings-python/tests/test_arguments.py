@@ -46,6 +46,7 @@ OTHERS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
             "generation": pipevideo.Generation.from_dict({"id": "gen_1", "status": "queued"}),
             "elapsed": 1.0,
             "expected": 2.0,
+            "progress": 0.5,
             "via": "poll",
         },
     ),

@@ -144,7 +144,7 @@ def values(client: Pipevideo) -> Iterator[Any]:
     yield Generation.from_dict(
         {"id": "gen_1", "status": "failed", "error": {"code": "x", "message": "y"}}
     ).error
-    yield pipevideo.Update(generation, 1.0, 2.0, "poll")
+    yield pipevideo.Update(generation, 1.0, 2.0, 0.5, "poll")
     yield pipevideo.text("A cat")
     yield pipevideo.Progress(1, None)
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -41,7 +41,7 @@ def samples(emulator: Emulator) -> list[Any]:
         generation,
         generation.usage,
         failed.error,
-        Update(generation, 1.5, 90.0, "poll"),
+        Update(generation, 1.5, 90.0, 0.02, "poll"),
         pipevideo.Progress(1, 2),
         usage,
         usage.totals,
@@ -77,6 +77,21 @@ def test_a_generation_keeps_every_field() -> None:
     assert generation != Generation.from_dict({**WIRE, "colour": 1})
     with pytest.raises(ValueError, match="generation"):
         Generation.from_dict({"id": "gen_1"})
+
+
+def test_an_update_has_the_progress() -> None:
+    update = Update(Generation.from_dict(WIRE), 45.0, 90.0, 0.5, "poll")
+    assert update.progress == 0.5
+    assert update.to_dict() == {
+        "generation": WIRE,
+        "elapsed": 45.0,
+        "expected": 90.0,
+        "progress": 0.5,
+        "via": "poll",
+    }
+    assert update != Update(update.generation, 45.0, 90.0, 0.6, "poll")
+    assert pickle.loads(pickle.dumps(update)).progress == 0.5
+    assert "expected=90.0, progress=0.50, via=" in repr(update)
 
 
 def test_amounts_stay_exact_when_pickled() -> None:

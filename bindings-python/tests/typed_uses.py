@@ -24,7 +24,7 @@ def blocking(client: Pipevideo) -> None:
         provider=["framerate"],
         engine="hyperframes",
         deadline=timedelta(minutes=5),
-        on_update=lambda update: print(update.generation.status, update.elapsed),
+        on_update=lambda update: print(update.generation.status, update.progress),
     )
     assert_type(generation, Generation)
     assert_type(generation.created_at, "datetime | None")
@@ -34,6 +34,7 @@ def blocking(client: Pipevideo) -> None:
     assert_type(client.responses.download(generation.id, Path("cat.mp4")), Path)
     for update in client.responses.watch(generation.id):
         assert_type(update, Update)
+        assert_type(update.progress, float)
     for engine in client.engines.list().engines:
         assert_type(engine.models[0].input_per_million_usd, "Decimal | None")
     assert_type(client.usage.retrieve().totals.total_requests, "int | None")

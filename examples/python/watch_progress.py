@@ -1,4 +1,4 @@
-"""Shows a progress bar for a generation, estimated from how long such generations take.
+"""Shows a progress bar for a generation. Its progress is estimated from how long such generations take.
 
     pip install rich
     python watch_progress.py "A cat walking on a beach at sunset"
@@ -20,13 +20,11 @@ async def watch(client: AsyncPipevideo, prompt: str) -> Generation:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     last = created
     with Progress(*columns) as progress:
-        bar = progress.add_task(f"{created.id} {created.status}", total=None)
+        bar = progress.add_task(f"{created.id} {created.status}", total=1)
         async for update in client.responses.watch(created.id):
             last = update.generation
-            # The service reports no progress: the estimate is how long such generations take.
-            done = update.expected if last.is_final else min(update.elapsed, update.expected)
             description = f"{last.id} {last.status}"
-            progress.update(bar, description=description, total=update.expected, completed=done)
+            progress.update(bar, description=description, completed=update.progress)
     return last
 
 

@@ -237,18 +237,24 @@ class Update:
     def __iter__(self, /) -> Iterator[tuple[str, Any]]:
         """The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it."""
     def __ne__(self, value: object, /) -> bool: ...
-    def __new__(cls, /, generation: Generation, elapsed: float, expected: float, via: Via) -> Update: ...
-    def __reduce__(self, /) -> tuple[Any, tuple[Generation, float, float, str]]: ...
+    def __new__(cls, /, generation: Generation, elapsed: float, expected: float, progress: float, via: Via) -> Update: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Generation, float, float, float, str]]: ...
     def __repr__(self, /) -> str: ...
     @property
     def elapsed(self, /) -> float:
         """Seconds since the generation was created, as far as this process can tell."""
     @property
     def expected(self, /) -> float:
-        """The median time of similar generations in seconds, for a progress bar."""
+        """The median time of similar generations in seconds."""
     @property
     def generation(self, /) -> Generation:
         """The generation after the change."""
+    @property
+    def progress(self, /) -> float:
+        """
+        The estimated progress from 0 to 1, for a progress bar. It never goes backwards, and is 1 with
+        the last update and not before.
+        """
     def to_dict(self, /) -> dict[str, Any]:
         """As plain JSON."""
     @property
