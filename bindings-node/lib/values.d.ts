@@ -93,8 +93,13 @@ export interface Update {
   readonly generation: Generation;
   /** Milliseconds since the generation was created, as far as this process can tell. */
   readonly elapsed: Milliseconds;
-  /** How many milliseconds generations of this sort take (the median), for a progress bar. */
+  /** How many milliseconds generations of this sort take (the median). */
   readonly expected: Milliseconds;
+  /**
+   * The estimated progress from 0 to 1, for a progress bar. It never goes backwards, and is 1 with the last update
+   * and not before.
+   */
+  readonly progress: number;
   /** What brought the change: a poll, or a verified webhook that made one due. */
   readonly via: 'poll' | 'webhook';
 }

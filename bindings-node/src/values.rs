@@ -130,12 +130,14 @@ pub(crate) fn update(update: &Update) -> Value {
         generation: GenerationView<'a>,
         elapsed: f64,
         expected: f64,
+        progress: f64,
         via: &'a str,
     }
     let view = UpdateView {
         generation: (&update.generation).into(),
         elapsed: update.elapsed.as_secs_f64() * 1000.0,
         expected: update.expected.as_secs_f64() * 1000.0,
+        progress: update.progress,
         via: update.via.as_str(),
     };
     Value { text: json(&view), raw: Some(json(&update.generation)) }

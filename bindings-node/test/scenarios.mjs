@@ -282,8 +282,9 @@ export function inScenarioForm(value) {
   if (typeof value !== 'object' || value === null) return value;
   if ('isFinal' in value) return generationInScenarioForm(value);
   if ('generation' in value) {
-    const { generation, elapsed, expected, via } = value;
-    return { generation: inScenarioForm(generation), elapsed: elapsed / 1000, expected: expected / 1000, via };
+    const { generation, elapsed, expected, progress, via } = value;
+    const seconds = { elapsed: elapsed / 1000, expected: expected / 1000 };
+    return { generation: inScenarioForm(generation), ...seconds, progress, via };
   }
   if ('engines' in value) return snakeCased(value.engines);
   if ('duplicate' in value)

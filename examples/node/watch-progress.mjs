@@ -23,7 +23,7 @@ for await (const { generation, elapsed, expected } of client.responses.watch(cre
   clearInterval(tick);
   last = generation;
   if (generation.isFinal) break;
-  // The service does not report progress. The bar shows the time elapsed against the time expected.
+  // Updates come with changes only. In between, the bar moves with the time elapsed against the time expected.
   const createdAt = Date.now() - elapsed;
   const show = () => draw(generation, (Date.now() - createdAt) / expected);
   show();

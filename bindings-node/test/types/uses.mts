@@ -47,10 +47,10 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
   await client.generate({ model: 'm', input: [{ role: 'user', content: 'A cat' }] });
   const done = await client.generate(request, {
     deadlineMs: 1000,
-    onUpdate: ({ generation, elapsed, expected, via }: Update) => {
-      const share: number = elapsed / expected;
+    onUpdate: ({ generation, elapsed, expected, progress, via }: Update) => {
+      const times: number[] = [elapsed, expected, progress];
       const how: 'poll' | 'webhook' = via;
-      return [generation.status, share, how];
+      return [generation.status, times, how];
     },
   });
   const completed: 'completed' = done.status;
