@@ -6,8 +6,11 @@ public struct GenerationUpdate: Hashable, Sendable, Codable {
     public let generation: Generation
     /// The time since the generation was created; an estimate if the service does not report when.
     public let elapsed: Duration
-    /// The time in which half of such generations end, for a progress bar.
+    /// The time in which half of such generations end.
     public let expected: Duration
+    /// The estimated progress from 0 to 1, for a progress bar. It never goes backwards, and is 1 with
+    /// the last update and not before.
+    public let progress: Double
     /// How the client learned of the change.
     public let via: Via
 
@@ -15,6 +18,7 @@ public struct GenerationUpdate: Hashable, Sendable, Codable {
         generation = Generation(core.generation)
         elapsed = .seconds(core.elapsed)
         expected = .seconds(core.expected)
+        progress = core.progress
         via = Via(rawValue: core.via)
     }
 }

@@ -2363,10 +2363,16 @@ public struct Update: Equatable, Hashable {
      */
     public let elapsed: TimeInterval
     /**
-     * How long half of such generations take, learned from those that have ended: for a progress
-     * bar.
+     * How long half of such generations take, learned from those that have ended.
      */
     public let expected: TimeInterval
+    /**
+     * The share of its time that has passed, from 0 to 1, for a progress bar.
+     *
+     * It is estimated from how long generations that have run for as long take. It never goes
+     * backwards, and is 1 with the end and not before.
+     */
+    public let progress: Double
     /**
      * What led to the poll that found the change.
      */
@@ -2383,15 +2389,21 @@ public struct Update: Equatable, Hashable {
          * say when that was.
          */elapsed: TimeInterval,
         /**
-         * How long half of such generations take, learned from those that have ended: for a progress
-         * bar.
+         * How long half of such generations take, learned from those that have ended.
          */expected: TimeInterval,
+        /**
+         * The share of its time that has passed, from 0 to 1, for a progress bar.
+         *
+         * It is estimated from how long generations that have run for as long take. It never goes
+         * backwards, and is 1 with the end and not before.
+         */progress: Double,
         /**
          * What led to the poll that found the change.
          */via: Via) {
         self.generation = generation
         self.elapsed = elapsed
         self.expected = expected
+        self.progress = progress
         self.via = via
     }
 
@@ -2414,6 +2426,7 @@ public struct FfiConverterTypeUpdate: FfiConverterRustBuffer {
                 generation: FfiConverterTypeGeneration.read(from: &buf),
                 elapsed: FfiConverterDuration.read(from: &buf),
                 expected: FfiConverterDuration.read(from: &buf),
+                progress: FfiConverterDouble.read(from: &buf),
                 via: FfiConverterTypeVia.read(from: &buf)
         )
     }
@@ -2422,6 +2435,7 @@ public struct FfiConverterTypeUpdate: FfiConverterRustBuffer {
         FfiConverterTypeGeneration.write(value.generation, into: &buf)
         FfiConverterDuration.write(value.elapsed, into: &buf)
         FfiConverterDuration.write(value.expected, into: &buf)
+        FfiConverterDouble.write(value.progress, into: &buf)
         FfiConverterTypeVia.write(value.via, into: &buf)
     }
 }

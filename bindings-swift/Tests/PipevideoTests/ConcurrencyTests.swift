@@ -62,6 +62,7 @@ import Testing
         for try await update in client.responses.updates(for: id) {
             seen.append(update.generation.status)
             #expect(update.via == .poll && update.expected > .zero)
+            #expect((update.progress == 1) == update.generation.isFinal)
         }
         #expect(seen == [.queued, .inProgress, .completed])
         // Each iterator polls anew, and one that has ended stays ended.

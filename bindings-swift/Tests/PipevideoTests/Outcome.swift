@@ -80,7 +80,8 @@ func json(of generation: Generation) -> JSONValue {
 func json(of update: GenerationUpdate) -> JSONValue {
     [
         "generation": json(of: update.generation), "elapsed": json(update.elapsed),
-        "expected": json(update.expected), "via": json(update.via.rawValue),
+        "expected": json(update.expected), "progress": .number(Decimal(update.progress)),
+        "via": json(update.via.rawValue),
     ]
 }
 

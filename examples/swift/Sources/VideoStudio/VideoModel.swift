@@ -105,9 +105,7 @@ public final class VideoModel {
             generationID = nil
             phase = .failed(generation.error?.message ?? "The video could not be made.")
         } else {
-            // Approaches 1 and never reaches it, since a generation may take longer than expected.
-            let share = update.elapsed / update.expected
-            phase = .working(progress: 1 - exp(-share), status: generation.status)
+            phase = .working(progress: update.progress, status: generation.status)
         }
     }
 
