@@ -107,6 +107,7 @@ struct Update {
     generation: Map<String, Value>,
     elapsed: Option<Value>,
     expected: Option<Value>,
+    progress: Option<Value>,
     via: Option<Value>,
 }
 

@@ -307,6 +307,7 @@ fn shown_update(update: &Update) -> Value {
         "generation": shown_generation(&update.generation),
         "elapsed": update.elapsed.as_secs_f64(),
         "expected": update.expected.as_secs_f64(),
+        "progress": update.progress,
         "via": update.via.as_str(),
     })
 }
