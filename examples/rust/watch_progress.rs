@@ -35,11 +35,11 @@ async fn run(prompt: String) -> Result<(), Box<dyn Error>> {
     let mut updates = client.responses().watch(&created.id);
     while let Some(update) = updates.try_next().await? {
         println!(
-            "{}: {} after {:.1} s of about {:.1} (by {}, {} requests left)",
+            "{}: {}, {:.0} % after {:.1} s (by {}, {} requests left)",
             update.generation.id,
             update.generation.status,
+            100.0 * update.progress,
             update.elapsed.as_secs_f64(),
-            update.expected.as_secs_f64(),
             update.via,
             client.budget_left().map_or("any number of".to_owned(), |left| left.to_string()),
         );
