@@ -641,6 +641,9 @@ fileprivate struct FfiConverterDuration: FfiConverterRustBuffer {
 /**
  * The ids of the events that were acknowledged most recently. All clients that share their state
  * share one, and so do the clones of a [`Webhook`](super::Webhook).
+ *
+ * Secrets do not separate it: clients that share their state have one key and so one account, where
+ * an id names one event. They change with a rotation too, and a repeated delivery would be new.
  */
 public protocol AcknowledgedProtocol: AnyObject, Sendable {
 
@@ -653,6 +656,9 @@ public protocol AcknowledgedProtocol: AnyObject, Sendable {
 /**
  * The ids of the events that were acknowledged most recently. All clients that share their state
  * share one, and so do the clones of a [`Webhook`](super::Webhook).
+ *
+ * Secrets do not separate it: clients that share their state have one key and so one account, where
+ * an id names one event. They change with a rotation too, and a repeated delivery would be new.
  */
 open class Acknowledged: AcknowledgedProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
