@@ -241,13 +241,15 @@ fn names_are_those_that_every_language_uses() {
     ] {
         assert_eq!((reason.as_str(), reason.to_string().as_str()), (name, name));
     }
-    for (status, name, is_final) in [
-        (Status::Queued, "queued", false),
-        (Status::InProgress, "in_progress", false),
-        (Status::Completed, "completed", true),
-        (Status::Failed, "failed", true),
-        (Status::Other("rendering".to_owned()), "rendering", false),
+    for (status, name, is_final, debug) in [
+        (Status::Queued, "queued", false, "Queued"),
+        (Status::InProgress, "in_progress", false, "InProgress"),
+        (Status::Completed, "completed", true, "Completed"),
+        (Status::Failed, "failed", true, "Failed"),
+        (Status::Other("rendering".to_owned()), "rendering", false, r#"Other("rendering")"#),
+        (Status::Other("two words".to_owned()), "two words", false, "Other(<9 bytes>)"),
     ] {
+        assert_eq!(format!("{status:?}"), debug);
         assert_eq!((status.as_str(), status.to_string().as_str()), (name, name));
         assert_eq!((Status::from(name), status.is_final()), (status, is_final));
         let generation = read(&format!(r#"{{"id":"gen_1","status":"{name}"}}"#));

@@ -121,4 +121,25 @@ mod tests {
             assert_eq!(format!("{:?}", Address(&url.to_owned())), shown);
         }
     }
+
+    #[test]
+    fn what_may_be_secret_shows_its_size_and_what_is_optional_its_presence() {
+        let text = |text: &str| Some(text.to_owned());
+        for (shown, expected) in [
+            (format!("{:?}", Hidden(&text("ab"))), "Some(<2 bytes>)"),
+            (format!("{:?}", Hidden(&None::<String>)), "None"),
+            (format!("{:?}", Hidden(&Map::new())), "<0 fields>"),
+            (format!("{:?}", Hidden(&Value::Null)), "<JSON>"),
+            (format!("{:?}", Word(&text("queued"))), r#"Some("queued")"#),
+            (format!("{:?}", Word(&text("two words"))), "Some(<9 bytes>)"),
+            (format!("{:?}", Word(&None::<String>)), "None"),
+            (
+                format!("{:?}", Address(&text("https://v.example/v"))),
+                r#"Some("https://v.example/v")"#,
+            ),
+            (format!("{:?}", Address(&None::<String>)), "None"),
+        ] {
+            assert_eq!(shown, expected);
+        }
+    }
 }
