@@ -118,6 +118,25 @@ fn an_event_is_read_with_all_its_fields() {
 }
 
 #[test]
+fn bodies_of_up_to_a_mebibyte_and_the_first_64_signatures_are_examined() {
+    let webhook = Webhook::new([SECRETS[0]]).unwrap();
+    for (length, rejected) in [
+        (1 << 20, None),
+        ((1 << 20) + 1, Some(WebhookReason::BadPayload)),
+        (1 << 21, Some(WebhookReason::BadPayload)),
+    ] {
+        let body = format!("{BODY}{}", " ".repeat(length - BODY.len()));
+        let read = webhook.unwrap_at(&body, webhook.sign(&body, "m", at(1000)), at(1000));
+        assert_eq!(read.err().and_then(|error| error.reason()), rejected, "{length}");
+    }
+    for (before, accepted) in [(63, true), (64, false)] {
+        let mut headers = webhook.sign(BODY, "m", at(1000));
+        headers[2].1 = format!("{}{}", "v1,AAAA ".repeat(before), headers[2].1);
+        assert_eq!(webhook.unwrap_at(BODY, headers, at(1000)).is_ok(), accepted, "{before}");
+    }
+}
+
+#[test]
 fn an_acknowledged_event_is_a_duplicate_from_then_on() {
     let webhook = Webhook::new(SECRETS).unwrap();
     let unwrap = |webhook: &Webhook, id| {
