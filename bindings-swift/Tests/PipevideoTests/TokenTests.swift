@@ -115,7 +115,7 @@ import Testing
         let client = try PipevideoClient(
             baseURL: emulator.baseURL,
             token: {
-                guard await counter.next() < 3 else { throw NoSession(user: 7) }
+                guard await counter.next() < 2 else { throw NoSession(user: 7) }
                 return key
             },
             configuration: emulator.configuration()
