@@ -111,6 +111,12 @@ fn an_event_is_read_with_all_its_fields() {
     assert_eq!((event.error_message, event.duplicate), (None, false));
     assert_eq!(event.extra["colour"], "red");
 
+    let failed =
+        r#"{"eventType":"video.generation.completed","status":"failed","errorMessage":"no"}"#;
+    let event = webhook.unwrap_at(failed, webhook.sign(failed, "m", at(1000)), at(1000)).unwrap();
+    assert_eq!((event.status, event.error_message.as_deref()), (Some(Status::Failed), Some("no")));
+    assert!(event.extra.is_empty());
+
     let unknown = r#"{"eventType":"key.revoked","generationId":7}"#;
     let event = webhook.unwrap_at(unknown, webhook.sign(unknown, "m", at(1000)), at(1000)).unwrap();
     assert_eq!((event.event_type.as_str(), event.generation_id), ("key.revoked", None));
