@@ -476,6 +476,7 @@ fn debug_shows_neither_prompts_nor_signed_urls() {
     for (shown, expected) in [
         (format!("{generation:?}"), r#""https://v.example/v.mp4?…""#),
         (format!("{generation:#?}"), "gen_1"),
+        (format!("{:?}", generation.error), "GenerationError { code: Some(<10 bytes>)"),
         (format!("{event:?}"), "msg_1"),
         (format!("{request:?}"), "<28 bytes>"),
         (format!("{text:?}"), "Text(<6 bytes>)"),

@@ -124,6 +124,28 @@ fn an_event_is_read_with_all_its_fields() {
 }
 
 #[test]
+fn events_that_differ_in_one_field_are_not_equal() {
+    let event = WebhookEvent::read(BODY.as_bytes(), "msg_1", at(1000)).unwrap();
+    assert_eq!(event.clone(), event);
+    let changes: [fn(&mut WebhookEvent); 9] = [
+        |event| event.id.push('x'),
+        |event| event.timestamp = at(1001),
+        |event| event.event_type.push('x'),
+        |event| event.generation_id = None,
+        |event| event.status = None,
+        |event| event.output_video_url = None,
+        |event| event.error_message = Some(String::new()),
+        |event| event.duplicate = true,
+        |event| event.extra.clear(),
+    ];
+    for change in changes {
+        let mut other = event.clone();
+        change(&mut other);
+        assert_ne!(other, event);
+    }
+}
+
+#[test]
 fn bodies_of_up_to_a_mebibyte_and_the_first_64_signatures_are_examined() {
     let webhook = Webhook::new([SECRETS[0]]).unwrap();
     for (length, rejected) in [

@@ -265,6 +265,8 @@ mod tests {
         assert_eq!(ids(&found), ["own", "near"]);
         let found = candidates(usage(&all), create(Some("gen_1")), same_clock, known);
         assert_eq!(ids(&found), ["gen_1", "near"]);
+        let owned: Vec<_> = found.into_iter().map(|candidate| candidate.id).collect();
+        assert_eq!(owned, ["gen_1", "near"]);
     }
 
     #[test]

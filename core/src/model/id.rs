@@ -78,6 +78,7 @@ mod tests {
             let parsed = GenerationId::parse(id).unwrap();
             assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (id, id));
             assert_eq!(format!("{parsed:?}"), format!("{id:?}"));
+            assert_eq!(Borrow::<str>::borrow(&parsed), id);
         }
     }
 }
