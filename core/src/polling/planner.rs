@@ -71,7 +71,8 @@ const MIN_STEP: Duration = Duration::from_millis(5);
 const EXAMINED: usize = 128;
 /// An estimate of the price is a pass over all. With more than this many it is as much rarer.
 const ESTIMATED: usize = 64;
-/// While others spend their polls, those that rely on webhooks wait for this many rounds of all.
+/// While others spend the polls, those that rely on webhooks wait for this many rounds of all: they take
+/// at most a quarter of the polls.
 const ROUNDS: f64 = 4.0;
 
 impl Planner {
@@ -250,29 +251,46 @@ impl Planner {
     ) -> Result<GenerationId, Duration> {
         self.price.advance(now, rate, self.polled.len());
         let load = (self.demand / rate.a_second()).max(1.0);
-        let mut wake = Duration::MAX;
+        // After some rounds of all, those that rely on webhooks go first.
+        let (mut wake, first) = self.turn(records, load, ROUNDS);
+        if wake <= now
+            && let Some(id) = first
+        {
+            return Ok(id);
+        }
         if let Some((eligible_at, _)) = self.polled.first() {
-            wake = self.scan_at.max(*eligible_at);
-            if wake <= now {
+            let mut scan_at = self.scan_at.max(*eligible_at);
+            if scan_at <= now {
                 self.chosen = self.scan(now, records, rate, load);
-                wake = self.scan_at;
+                scan_at = self.scan_at;
             }
             if let Some(id) = &self.chosen {
                 return Ok(id.clone());
             }
+            wake = wake.min(scan_at);
         }
-        if let Some((at, id)) = self.relying.first()
-            && let Some(record) = records.get(id)
-        {
-            let spare = self.polled.is_empty() || self.price.has_spare();
-            let rounds = if spare { 1.0 } else { ROUNDS };
-            let at = record.overdue_at(if load > 1.0 { rounds * load } else { 1.0 }).max(*at);
-            if at <= now {
-                return Ok(id.clone());
+        // While the others leave polls, they have their turn in each round.
+        if self.polled.is_empty() || self.price.has_spare() {
+            let (at, first) = self.turn(records, load, 1.0);
+            if at <= now
+                && let Some(id) = first
+            {
+                return Ok(id);
             }
             wake = wake.min(at);
         }
         Err(wake)
+    }
+
+    /// The first of those that rely on webhooks, and when it is due if they are polled once in so many
+    /// rounds of all.
+    fn turn(&self, records: &Records, load: f64, rounds: f64) -> (Duration, Option<GenerationId>) {
+        let first = self.relying.first();
+        let Some((id, record)) = first.and_then(|(_, id)| Some((id, records.get(id)?))) else {
+            return (Duration::MAX, None);
+        };
+        let stretch = if load > 1.0 { rounds * load } else { 1.0 };
+        (record.overdue_at(stretch), Some(id.clone()))
     }
 
     /// Looks for a poll that is worth its price, or one that is overdue, and sets the time of the next
@@ -376,7 +394,8 @@ impl Planner {
 }
 
 #[cfg(test)]
-mod tests;
-
+mod operations;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod tests;
