@@ -202,6 +202,8 @@ mod tests {
             let slope = (survival(age - step) - survival(age + step)) / (2.0 * step * survives);
             assert!((slope / hazard - 1.0).abs() < 1e-5, "{age}: {slope} {hazard}");
         }
+        let (_, late) = shape.survival_and_hazard(1e7);
+        assert_eq!(late, 1e-7, "where the distribution says nothing");
         let (at_median, _) = shape.survival_and_hazard(90.0);
         assert!((at_median - 0.5).abs() < 1e-12, "{at_median}");
     }
