@@ -293,7 +293,7 @@ impl Planner {
         (record.overdue_at(stretch), Some(id.clone()))
     }
 
-    /// Looks for a poll that is worth its price, or one that is overdue, and sets the time of the next
+    /// Finds a poll that is worth its price, or one that is overdue, and sets the time of the next
     /// scan.
     fn scan(
         &mut self,
