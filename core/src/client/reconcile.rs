@@ -360,6 +360,12 @@ mod tests {
     }
 
     #[test]
+    fn a_time_before_1970_is_negative() {
+        let time = SystemTime::UNIX_EPOCH - Duration::from_millis(1500);
+        assert_eq!((unix(time), at(-1.5)), (-1.5, None));
+    }
+
+    #[test]
     fn spellings_of_one_model_are_the_same() {
         for (a, b, same) in [
             ("m", "m:free", true),

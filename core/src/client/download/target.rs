@@ -196,12 +196,28 @@ mod tests {
                 let description = target.description.file_name().unwrap().to_str().unwrap();
                 assert!(description.len() <= MAX_NAME, "{length}: {}", description.len());
                 assert_eq!(description.starts_with(&name), length <= 245);
+                if length > 245 {
+                    assert_eq!(description.len(), MAX_NAME, "as much as fits is kept");
+                }
                 assert_eq!(target.description, target.part.with_extension("part.json"));
             }
         }
         let other = |last: char| stem(format!("{}{last}", "a".repeat(250)).as_ref());
         assert_ne!(other('b'), other('c'), "names with a common start stay apart");
         assert_eq!(stem("a".repeat(256).as_ref()).len(), 256, "the file system decides");
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_no_longer_at_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.mp4.part.json");
+        let file = open_regular(&path).unwrap();
+        assert!(is_at(&file, &path));
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path), "removed");
+        let other = open_regular(&path).unwrap();
+        assert!(!is_at(&file, &path), "replaced");
+        assert!(is_at(&other, &path));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Download;
 use super::target::Target;
 use super::writer::{Writer, is_unsupported};
-use crate::client::clock;
+use crate::client::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::wire::{Description, Part};
 
@@ -109,13 +109,15 @@ async fn the_description_follows_a_download_in_progress() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = open(folder.path()).await.unwrap();
     writer.begin(0, Part { length: None, ..version("a") }).await.unwrap();
-    for _ in 0..5 {
+    for chunks in 1..=9 {
         writer.write(&[b'a'; CHUNK]).await.unwrap();
+        // By then the description is written.
+        clock::sleep(Duration::from_millis(1)).await;
+        let json = fs::read(folder.path().join("out.mp4.part.json")).unwrap();
+        let description = Description::parse(&json, "gen_1", (chunks * CHUNK) as u64);
+        let claimed = description.map_or(0, |description| description.stored);
+        assert_eq!(claimed, (chunks / 4 * 4 * CHUNK) as u64, "{chunks}");
     }
-    clock::sleep(Duration::from_millis(1)).await;
-    let json = fs::read(folder.path().join("out.mp4.part.json")).unwrap();
-    let claimed = Description::parse(&json, "gen_1", 5 * CHUNK as u64).unwrap().stored;
-    assert_eq!(claimed, 4 * CHUNK as u64);
 }
 
 #[tokio::test]
@@ -241,6 +243,13 @@ fn only_a_missing_operation_of_the_file_system_is_tolerated() {
     for code in [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EROFS, libc::EBADF] {
         assert!(!tolerated(code), "{code}");
     }
+}
+
+#[test]
+fn a_download_is_shown_by_its_path() {
+    let client = Client::builder().api_key("pv_test").build().unwrap();
+    let download = client.responses().download("gen_1", "out.mp4");
+    assert_eq!(format!("{download:?}"), r#"Download { path: "out.mp4", .. }"#);
 }
 
 #[test]

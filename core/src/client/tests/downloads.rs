@@ -105,6 +105,41 @@ async fn the_url_is_refreshed_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_says_that_bytes_are_kept_if_there_are_any() {
+    for stored in [0, 3] {
+        let fake = Fake::new(move |_, before| match before {
+            0 => Reply::Cut(200, vec![b'v'; stored]),
+            _ => Reply::Respond(400, String::new()),
+        });
+        let (outcome, _) = download(&fake).await;
+        let error = outcome.unwrap_err();
+        assert_eq!((error.status(), error.attempts()), (Some(400), 2));
+        let text = error.to_string();
+        assert_eq!(text.contains("The bytes received so far are kept"), stored > 0, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_video_may_be_as_large_as_max_bytes() {
+    for (max_bytes, fits) in [(6, true), (5, true), (4, false)] {
+        for header in [None, Some(("content-length", "5"))] {
+            let fake = Fake::new(move |_, _| match header {
+                None => video(),
+                Some(header) => Reply::With(200, vec![header], b"whole".to_vec()),
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let generation: Generation = serde_json::from_value(completed()).unwrap();
+            let path = folder.path().join("out.mp4");
+            let client = client(&fake);
+            let download = client.responses().download(generation, &path).max_bytes(max_bytes);
+            assert_eq!(download.await.is_ok(), fits, "{max_bytes} {header:?}");
+            assert_eq!(fs::read(&path).ok(), fits.then(|| b"whole".to_vec()));
+            assert_eq!(fake.count(VIDEO), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_host_is_left_after_the_request_timeout() {
     let fake = Fake::new(|_, before| match before {
         0 => Reply::Silence,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::client::clock;
@@ -21,6 +21,8 @@ pub(super) enum Reply {
     Respond(u16, String),
     /// As `Respond`, with this `Retry-After`.
     RetryAfter(u16, &'static str, String),
+    /// This status and these bytes, with these headers.
+    With(u16, Vec<(&'static str, &'static str)>, Vec<u8>),
     /// No connection.
     Refused,
     /// A connection that breaks after the request was sent.
@@ -155,6 +157,13 @@ impl Transport for Fake {
                     let after = HeaderValue::from_static(after);
                     let headers = HeaderMap::from_iter([(RETRY_AFTER, after)]);
                     Ok(HttpResponse { headers, ..response })
+                }
+                Reply::With(status, headers, body) => {
+                    let headers = headers.into_iter().map(|(name, value)| {
+                        (HeaderName::from_static(name), HeaderValue::from_static(value))
+                    });
+                    let response = respond(status, bytes(body).boxed());
+                    Ok(HttpResponse { headers: headers.collect(), ..response })
                 }
                 Reply::Cut(status, body) => {
                     let broken = Err(broken("the connection broke", Delivery::Unknown));

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::fake::{Fake, Reply, shows};
 use super::*;
 use crate::client::submission::Submission;
+use crate::client::{clock, reconcile_stored};
 use crate::error::{Delivery, ErrorKind};
+use crate::lock::lock;
 
 #[tokio::test(start_paused = true)]
 async fn a_create_without_a_response_is_sent_once_and_uncertain_after_the_timeout() {
@@ -275,4 +277,23 @@ async fn reconcile_knows_what_this_process_has_created_and_seen_before() {
     let found = client.responses().reconcile(&uncertain).await.unwrap();
     let found: Vec<_> = found.iter().map(|it| (it.id.as_str(), it.known_before)).collect();
     assert_eq!(found, [("lost", false), ("seen", true)]);
+}
+
+/// Stored times may be cut to whole milliseconds.
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_within_a_millisecond_of_the_create_was_known_before_it() {
+    let usage = json!({"recent_requests": [{"id": "before"}, {"id": "after"}]});
+    let fake = Fake::new(move |_, _| Reply::Respond(200, usage.to_string()));
+    let client = client(&fake);
+    let now = clock::now();
+    let just_before = now + Duration::from_millis(1) - Duration::from_nanos(1);
+    let seen = &client.inner.state.seen;
+    lock(seen).insert_first("before", just_before);
+    lock(seen).insert_first("after", now + Duration::from_millis(1));
+    // A time that has not come counts as now. Real time passes also while the clock is paused.
+    let sent_at = clock::wall() + Duration::from_secs(60 * 60);
+    let found = reconcile_stored(&client, "m", sent_at, None).await.unwrap();
+    assert_eq!(clock::now(), now);
+    let found: Vec<_> = found.iter().map(|it| (it.id.as_str(), it.known_before)).collect();
+    assert_eq!(found, [("after", false), ("before", true)]);
 }

@@ -72,6 +72,9 @@ fn the_guarantee_of_polls_ends_two_windows_after_one_was_denied() {
         assert_eq!(b.acquire(S * 2, Class::Poll), Err(Denial::Until(S * 61)));
         let granted = (0..20).filter(|_| b.acquire(now, Class::Direct).is_ok()).count();
         assert_eq!(granted, calls, "{now:?}");
+        // The slots that are kept for polls are free when the guarantee ends.
+        let free_at = if calls == 8 { S * 122 } else { now + S * 60 };
+        assert_eq!(b.acquire(now, Class::Direct), Err(Denial::Until(free_at)));
     }
 }
 
@@ -273,6 +276,8 @@ fn a_window_has_room_for_the_polls_that_calls_leave_and_for_a_quarter_of_their_s
         let expected = PollRate { polls: 90.0, left, window: 60.0 };
         assert_eq!(b.poll_rate(S, 0, 1.0), Some(expected), "{calls}");
     }
+    let rate = PollRate { polls: 90.0, left: 30.0, window: 60.0 };
+    assert_eq!(rate.a_second(), 0.5);
 }
 
 #[test]

@@ -179,6 +179,10 @@ fn it_is_due_between_its_intervals_and_not_before_a_failed_poll_allows() {
     assert_eq!((record.last_seen(), record.not_before), (CREATED + S * 2, Duration::ZERO));
     assert_eq!((record.eligible_at(), record.overdue_at(1.0)), (CREATED + S * 4, CREATED + S * 7));
     assert_eq!(record.ages(CREATED + S * 3), (2.0, 3.0));
+    let shape = Forecast::new(S * 90).shape("");
+    let worth = record.index(shape, CREATED + S * 3);
+    assert_eq!(worth, shape.index(2.0, 3.0));
+    assert!(worth > 0.0 && worth < 1.0, "{worth}");
 }
 
 #[test]
