@@ -72,20 +72,33 @@ fn find<'a>(rows: &'a [Row], like: &Row, who: &str) -> Option<&'a Row> {
     rows.iter().find(|row| row.what == like.what && row.load == like.load && row.who == who)
 }
 
+fn lag(row: Option<&Row>) -> String {
+    row.map_or("–".to_owned(), |row| format!("{:.2}", row.lag))
+}
+
 fn tables(rows: &[Row]) -> String {
-    let mut text = String::new();
-    let lag = |row: Option<&Row>| row.map_or("–".to_owned(), |row| format!("{:.2}", row.lag));
-    let polls = |row: Option<&Row>| row.map_or("–".to_owned(), |row| format!("{:.1}", row.polls));
-    text.push_str(
-        "| load | bound | this library | of the bound | evenly in turn | in turn | polls each | evenly in \
-         turn |\n|---|---|---|---|---|---|---|---|\n",
-    );
+    format!(
+        "{}\n![The lag against the polls of a generation](polling.svg)\n\nOther durations, this library and \
+         evenly in turn:\n\n{}\nA first guess (`polling.typical`) that is wrong, with nothing learned \
+         before:\n\n{}\nTrouble, this library and evenly in turn:\n\n{}",
+        beside_the_bound(rows),
+        other_durations(rows),
+        wrong_guesses(rows),
+        troubles(rows)
+    )
+}
+
+fn beside_the_bound(rows: &[Row]) -> String {
+    let mut text =
+        "| load | bound | this library | of the bound | evenly in turn | in turn | polls each | \
+                    evenly in turn |\n|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
     for ours in loads(rows, "Sigma(0.5)") {
         let (evenly, in_turn) = (find(rows, ours, "Evenly"), find(rows, ours, "InTurn"));
         let bound = ours.bound.unwrap_or(f64::NAN);
         let _ = writeln!(
             text,
-            "| {} | {bound:.2} | {:.2} ± {:.2} | {:.2} | {} | {} | {:.1} | {} |",
+            "| {} | {bound:.2} | {:.2} ± {:.2} | {:.2} | {} | {} | {:.1} | {:.1} |",
             spelled(&ours.load),
             ours.lag,
             ours.error,
@@ -93,37 +106,41 @@ fn tables(rows: &[Row]) -> String {
             lag(evenly),
             lag(in_turn),
             ours.polls,
-            polls(evenly),
+            evenly.map_or(f64::NAN, |row| row.polls),
         );
     }
-    text.push_str("\n![The lag against the polls of a generation](polling.svg)\n\n");
-    text.push_str(
-        "Other durations, this library and evenly in turn:\n\n| load | sigma 0.3 | sigma 0.8 | three \
-         routes |\n|---|---|---|---|\n",
-    );
+    text
+}
+
+fn other_durations(rows: &[Row]) -> String {
+    let mut text =
+        "| load | sigma 0.3 | sigma 0.8 | three routes |\n|---|---|---|---|\n".to_owned();
     for like in loads(rows, "Sigma(0.5)") {
         let pair = |what: &str| {
-            let same = |row: &&Row| row.what == what && row.load == like.load;
-            let ours = rows.iter().find(|row| same(row) && row.who == "Learned");
-            let evenly = rows.iter().find(|row| same(row) && row.who == "Evenly");
-            format!("{}, {}", lag(ours), lag(evenly))
+            let of = |who: &str| {
+                rows.iter().find(|row| row.what == what && row.load == like.load && row.who == who)
+            };
+            format!("{}, {}", lag(of("Learned")), lag(of("Evenly")))
         };
         let kinds = ["Sigma(0.3)", "Sigma(0.8)", "Mixture"].map(pair).join(" | ");
         let _ = writeln!(text, "| {} | {kinds} |", spelled(&like.load));
     }
-    text.push_str(
-        "\nA first guess (`polling.typical`) that is wrong, with nothing learned before:\n\n| load | 45 s | \
-         90 s | 180 s |\n|---|---|---|---|\n",
-    );
+    text
+}
+
+fn wrong_guesses(rows: &[Row]) -> String {
+    let mut text = "| load | 45 s | 90 s | 180 s |\n|---|---|---|---|\n".to_owned();
     for first in rows.iter().filter(|row| row.what == "guess" && row.who == "Guess(45.0)") {
         let guesses = ["Guess(45.0)", "Guess(90.0)", "Guess(180.0)"];
         let lags = guesses.map(|who| lag(find(rows, first, who))).join(" | ");
         let _ = writeln!(text, "| {} | {lags} |", spelled(&first.load));
     }
-    text.push_str(
-        "\nTrouble, this library and evenly in turn:\n\n| what | load | this library | evenly in turn \
-         |\n|---|---|---|---|\n",
-    );
+    text
+}
+
+fn troubles(rows: &[Row]) -> String {
+    let mut text =
+        "| what | load | this library | evenly in turn |\n|---|---|---|---|\n".to_owned();
     for (what, spelling) in [
         ("Refusal", "a 429 after a minute"),
         ("Doubled", "durations double in the middle"),

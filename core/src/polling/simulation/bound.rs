@@ -17,6 +17,8 @@ const MIN_STEPS: usize = 4;
 const MAX_STEPS: usize = 800;
 /// Windows start each second.
 const STEP: f64 = 1.0;
+/// The rounds of the ascent. Twice as many raise the bound by less than a hundredth.
+const ROUNDS: usize = 3000;
 
 /// Durations of one kind on the grid: the share that has ended, and the integral of that share.
 struct Ends {
@@ -186,6 +188,3 @@ fn at_once(count: f64, durations: Durations) -> f64 {
     }
     best / count
 }
-
-/// The rounds of the ascent. Twice as many raise the bound by less than a hundredth.
-const ROUNDS: usize = 3000;
