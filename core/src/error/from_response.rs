@@ -338,8 +338,10 @@ mod tests {
         let nearly =
             decode("application/json", r#"{"id":"gen_1","output_video_url":"https://s?x"}"#);
         assert_eq!(nearly.service_message(), None);
-        let odd = decode("a secret cat", r#"{"id":"pv_key_1"}"#);
-        assert!(odd.message().contains("no content type"));
+        for odd in ["a secret cat", "secret/cat", "text/a secret cat"] {
+            let error = decode(odd, r#"{"id":"pv_key_1"}"#);
+            assert!(error.message().contains("no content type"), "{odd}: {error}");
+        }
     }
 
     proptest! {
@@ -388,6 +390,7 @@ mod tests {
             retry_after(&headers, Some(&body), now).longest().map(|pause| pause.as_secs_f64())
         };
         assert_eq!(pause(None, json!({"data": {"retry_after": 42}})), Some(42.0));
+        assert_eq!(pause(None, json!({"data": {"retry_after": " 4.5 "}})), Some(4.5));
         assert_eq!(pause(Some("7"), json!({})), Some(7.0));
         assert_eq!(pause(Some("7"), json!({"data": {"retry_after": 42}})), Some(42.0));
         assert_eq!(pause(Some("Sun, 06 Nov 1994 08:49:37 GMT"), json!({})), Some(30.0));

@@ -107,6 +107,26 @@ fn the_source_of_an_uncertain_create_does_not_advise_to_try_again() {
 }
 
 #[test]
+fn a_wait_without_any_snapshot_was_delivered_as_far_as_its_last_poll() {
+    let lost = || Some(Error::new(ErrorKind::Connection, "").with_delivery(Delivery::NotSent));
+    let last = || Some(generation(json!({"id": "gen_1", "status": "queued"})));
+    for (last, failure, delivery) in [
+        (None, lost(), Delivery::NotSent),
+        (None, None, Delivery::Answered),
+        (last(), lost(), Delivery::Answered),
+    ] {
+        assert_eq!(Error::deadline("gen_1", last, 1, failure).delivery(), delivery);
+    }
+}
+
+#[test]
+fn what_the_rejection_of_a_webhook_is_shown_as() {
+    let reason = WebhookReason::NoMatch;
+    assert_eq!((reason.as_str(), reason.to_string()), ("no_match", "no_match".to_owned()));
+    assert!(reason.message().contains("Check the secret"));
+}
+
+#[test]
 fn the_error_of_an_ended_wait_has_its_generation() {
     let code = json!({"code": "render_failed"});
     for (error, category) in

@@ -114,6 +114,8 @@ mod tests {
             "http://localhost.evil.example",
             "http://127.0.0.1.evil.example",
             "https://u:p@x.example",
+            "https://u@x.example",
+            "https://:p@x.example",
             "https://x.example/?key=1",
             "https://x.example/#v1",
             "https://",
