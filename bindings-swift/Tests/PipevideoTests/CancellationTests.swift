@@ -132,13 +132,14 @@ import Testing
         cancelled.signal()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(!FileManager.default.fileExists(atPath: file.path))
-        let kept = try Data(contentsOf: folder.appending(path: "cat.mp4.part")).count
-        #expect(kept > 0)
         try await client.responses.download(id, to: file)
         #expect(try Data(contentsOf: file).count == 40_000_000)
         let ranges = try await emulator.requests().compactMap {
             $0["headers"]?["range"]?.stringValue
         }
-        #expect(ranges == ["bytes=\(kept)-"])
+        // What is kept is being written while the task ends, so its size is known by the request alone.
+        let range = try #require(ranges.first)
+        let kept = try #require(Int(range.dropFirst("bytes=".count).dropLast()))
+        #expect(ranges.count == 1 && kept > 0 && kept < 40_000_000)
     }
 }
