@@ -97,6 +97,11 @@ export interface GenerationRequest {
   engine?: 'hyperframes' | 'lottie' | 'auto' | (string & {}) | undefined;
   /** Whether the service may elaborate the prompt. */
   expandPrompt?: boolean | undefined;
+  /**
+   * The maximum cost of the generation, in US dollars. If even the low estimate exceeds it, the call fails as
+   * `spend_limit`, and nothing is sent. The service does not receive it.
+   */
+  maxCostUsd?: string | undefined;
   /** Fields that this library does not have yet, sent unchanged. */
   extraBody?: Readonly<Record<string, unknown>> | undefined;
   // end of generated

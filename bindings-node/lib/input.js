@@ -99,6 +99,7 @@ const FIELDS = {
   provider,
   engine: string,
   expandPrompt: flag,
+  maxCostUsd: string,
   extraBody: object,
   // end of generated
 };
@@ -134,6 +135,7 @@ function serialize(request) {
       provider: known.provider,
       engine: known.engine,
       expand_prompt: known.expandPrompt,
+      max_cost_usd: known.maxCostUsd,
       // end of generated
     },
     extra: known.extraBody ?? {},

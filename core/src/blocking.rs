@@ -21,6 +21,7 @@
 //! }
 //! ```
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -30,7 +31,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{
-    AccountUsage, Candidates, EngineCatalog, Generation, GenerationRequest, Update,
+    AccountUsage, Candidates, CostEstimate, EngineCatalog, Generation, GenerationRequest, Spend,
+    Update,
 };
 use crate::{ClientBuilder, DownloadSource, Progress};
 
@@ -90,6 +92,16 @@ impl Client {
     /// Creates a generation and waits for its end; see [`crate::Client::generate`].
     pub fn generate(&self, request: GenerationRequest) -> Generate {
         Generate { generate: self.client.generate(request), runtime: self.runtime }
+    }
+
+    /// Estimates what generations like this one cost; see [`crate::Client::estimate`].
+    pub fn estimate(&self, request: impl Borrow<GenerationRequest>) -> Estimate {
+        Estimate { estimate: self.client.estimate(request), runtime: self.runtime }
+    }
+
+    /// What the key has spent in this process; see [`crate::Client::spend`].
+    pub fn spend(&self) -> Spend {
+        self.client.spend()
     }
 
     /// The same client with another request timeout; see [`crate::Client::with_request_timeout`].
@@ -284,6 +296,31 @@ impl Generate {
     /// Those of [`crate::Client::generate`].
     pub fn run(self) -> Result<Generation, Error> {
         block_on(self.runtime, self.generate.into_future())
+    }
+}
+
+/// An estimate of what generations cost: set their number, then [`run`](Self::run) it; see
+/// [`crate::Estimate`].
+#[must_use = "an estimate does nothing unless it is run"]
+#[derive(Debug)]
+pub struct Estimate {
+    estimate: crate::Estimate,
+    runtime: &'static Runtime,
+}
+
+impl Estimate {
+    /// Sets the number of generations; 1 by default.
+    pub fn count(mut self, count: u64) -> Self {
+        self.estimate = self.estimate.count(count);
+        self
+    }
+
+    /// Blocks until the estimate is known.
+    ///
+    /// # Errors
+    /// Those of [`crate::Estimate`].
+    pub fn run(self) -> Result<CostEstimate, Error> {
+        block_on(self.runtime, self.estimate.into_future())
     }
 }
 

@@ -94,6 +94,7 @@ mod model;
 mod polling;
 mod recent_ids;
 mod retry;
+mod spend;
 #[cfg(test)]
 mod test_snapshots;
 mod webhook;
@@ -101,8 +102,8 @@ mod wire;
 
 #[cfg(feature = "client")]
 pub use client::{
-    App, Client, ClientBuilder, Download, DownloadSource, Engines, Generate, Progress, Responses,
-    Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
+    App, Client, ClientBuilder, Download, DownloadSource, Engines, Estimate, Generate, Progress,
+    Responses, Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
 };
 #[cfg(feature = "client")]
 #[doc(hidden)]
@@ -110,10 +111,10 @@ pub use client::{end_waits, reconcile_stored};
 pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;
 pub use model::{
-    AccountUsage, Candidate, Candidates, DailyRoutes, DailyUsage, Detail, Engine, EngineCatalog,
-    EngineModel, FailureCategory, Generation, GenerationError, GenerationRequest, ImageUrl, Input,
-    InputItem, InputPart, KnownPart, Media, ProviderPreference, RecentRequest, Role, RouteUsage,
-    Status, TokenUsage, Update, UsageTotals, Via, VideoUrl,
+    AccountUsage, Candidate, Candidates, CostEstimate, DailyRoutes, DailyUsage, Detail, Engine,
+    EngineCatalog, EngineModel, EstimateBasis, FailureCategory, Generation, GenerationError,
+    GenerationRequest, ImageUrl, Input, InputItem, InputPart, KnownPart, Media, ProviderPreference,
+    RecentRequest, Role, RouteUsage, Spend, Status, TokenUsage, Update, UsageTotals, Via, VideoUrl,
 };
 pub use polling::Polling;
 pub use polling::budget::RateLimit;

@@ -54,6 +54,7 @@ class AsyncPipevideo(BaseClient):
         provider: types.Provider | None = None,
         engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
+        max_cost_usd: str | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
@@ -74,6 +75,9 @@ class AsyncPipevideo(BaseClient):
             engine: The engine that renders: `hyperframes` (the service's default), `lottie` or
                 `auto`.
             expand_prompt: Whether the service may elaborate the prompt.
+            max_cost_usd: The maximum cost of the generation, in US dollars. If even the low
+                estimate exceeds it, the call fails as `spend_limit`, and nothing is sent. The
+                service does not receive it.
             extra_body: Fields that this library does not have yet, sent unchanged.
             deadline: Bounds the wait; by default the client's deadline.
             on_update: Called with each change, first with the created generation, so that its
@@ -89,6 +93,7 @@ class AsyncPipevideo(BaseClient):
             "provider": provider,
             "engine": engine,
             "expand_prompt": expand_prompt,
+            "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
         call = self._native.generate(request, deadline, on_update)
@@ -136,6 +141,7 @@ class AsyncResponses:
         provider: types.Provider | None = None,
         engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
+        max_cost_usd: str | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
@@ -156,6 +162,9 @@ class AsyncResponses:
             engine: The engine that renders: `hyperframes` (the service's default), `lottie` or
                 `auto`.
             expand_prompt: Whether the service may elaborate the prompt.
+            max_cost_usd: The maximum cost of the generation, in US dollars. If even the low
+                estimate exceeds it, the call fails as `spend_limit`, and nothing is sent. The
+                service does not receive it.
             extra_body: Fields that this library does not have yet, sent unchanged.
         """
         request = {
@@ -168,6 +177,7 @@ class AsyncResponses:
             "provider": provider,
             "engine": engine,
             "expand_prompt": expand_prompt,
+            "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
         call = self._native.create(request)

@@ -18,13 +18,14 @@ extension Responses {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
+        maxCostUsd: String? = nil,
         extraBody: [String: JSONValue] = [:]
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: input, instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
             )
         )
     }
@@ -43,13 +44,14 @@ extension Responses {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
+        maxCostUsd: String? = nil,
         extraBody: [String: JSONValue] = [:]
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: .text(input), instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
             )
         )
     }
@@ -71,6 +73,7 @@ extension PipevideoClient {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
+        maxCostUsd: String? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
         onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
@@ -79,7 +82,7 @@ extension PipevideoClient {
             GenerationRequest(
                 model: model, input: input, instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
             ),
             deadline: deadline, onUpdate: onUpdate
         )
@@ -99,6 +102,7 @@ extension PipevideoClient {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
+        maxCostUsd: String? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
         onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
@@ -107,7 +111,7 @@ extension PipevideoClient {
             GenerationRequest(
                 model: model, input: .text(input), instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
             ),
             deadline: deadline, onUpdate: onUpdate
         )

@@ -32,6 +32,9 @@ public struct GenerationRequest: Hashable, Sendable {
     public var engine: String?
     /// Whether the service may elaborate the prompt.
     public var expandPrompt: Bool?
+    /// The maximum cost of the generation, in US dollars. If even the low estimate exceeds it, the
+    /// call fails as `spend_limit`, and nothing is sent. The service does not receive it.
+    public var maxCostUsd: String?
     /// Fields that this library does not have yet, sent unchanged.
     public var extraBody: [String: JSONValue]
 
@@ -46,6 +49,7 @@ public struct GenerationRequest: Hashable, Sendable {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
+        maxCostUsd: String? = nil,
         extraBody: [String: JSONValue] = [:]
     ) {
         self.model = model
@@ -57,6 +61,7 @@ public struct GenerationRequest: Hashable, Sendable {
         self.provider = provider
         self.engine = engine
         self.expandPrompt = expandPrompt
+        self.maxCostUsd = maxCostUsd
         self.extraBody = extraBody
     }
 
@@ -66,6 +71,7 @@ public struct GenerationRequest: Hashable, Sendable {
             model: model, input: input.core, instructions: instructions,
             width: width.map(Int64.init), height: height.map(Int64.init), aspectRatio: aspectRatio,
             provider: provider?.core, engine: engine, expandPrompt: expandPrompt,
+            maxCostUsd: maxCostUsd,
             extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
         )
     }
@@ -82,7 +88,8 @@ extension GenerationRequest: CustomReflectable {
                 "instructions": instructions.map { _ in Hidden() }, "width": width,
                 "height": height, "aspectRatio": aspectRatio,
                 "provider": provider.map { _ in Hidden() }, "engine": engine,
-                "expandPrompt": expandPrompt, "extraBody": extraBody.isEmpty ? nil : Hidden(),
+                "expandPrompt": expandPrompt, "maxCostUsd": maxCostUsd,
+                "extraBody": extraBody.isEmpty ? nil : Hidden(),
             ]
         )
     }

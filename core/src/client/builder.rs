@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap};
+use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use super::app::App;
-use super::client_state::{ClientState, Identity};
+use super::client_state::{Account, ClientState, Identity};
 use super::key::{Key, TokenError};
 use super::reqwest::{ConnectOptions, Reqwest};
 use super::transport::Transport;
@@ -69,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) app: App,
     pub(crate) headers: HeaderMap,
     pub(crate) video_hosts: VideoHosts,
+    pub(crate) spend_limit: Option<Decimal>,
 }
 
 impl Config {
@@ -111,6 +113,7 @@ impl ClientBuilder {
                 app: App::default(),
                 headers: HeaderMap::new(),
                 video_hosts: VideoHosts::ANY,
+                spend_limit: None,
             },
             rate_limit: Some(RateLimit::default()),
             webhook_secrets: None,
@@ -234,6 +237,27 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the maximum that the key may spend in this process, in US dollars; `None`, the default,
+    /// for no limit.
+    ///
+    /// A create that would exceed it fails with [`ErrorKind::SpendLimit`] before it is sent. What
+    /// counts is what [`spend`](Client::spend) shows: the cost of generations that have ended, of those
+    /// in flight at their estimate, and what is uncertain. For the first estimate the account's usage is
+    /// requested. While the cost of such a generation is not known, one is admitted to find out,
+    /// and others only if all of them fit at the cost of 100,000 tokens in each direction.
+    ///
+    /// ```
+    /// use pipevideo::{Client, Decimal};
+    ///
+    /// let client = Client::builder().api_key("pv_example").spend_limit(Decimal::new(25_00, 2)).build()?;
+    /// assert_eq!(client.spend().remaining, Some(Decimal::from(25)));
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    pub fn spend_limit(mut self, usd: impl Into<Option<Decimal>>) -> Self {
+        self.config.spend_limit = usd.into();
+        self
+    }
+
     /// Names the application that uses the service, for the service's statistics.
     pub fn app(mut self, app: App) -> Self {
         self.config.app = app;
@@ -317,7 +341,8 @@ impl ClientBuilder {
             None => Key::fixed(default_key.into())?,
         };
         let rate_limit = self.rate_limit;
-        let identity = Identity { base_url: base_url.clone(), key: key.identity(), rate_limit };
+        let account = Account { base_url: base_url.clone(), key: key.identity() };
+        let identity = Identity { account, rate_limit };
         if !self.allow_insecure {
             self.config.video_hosts = base_url.video_hosts();
         }
@@ -397,6 +422,11 @@ impl ClientBuilder {
             return Err(configuration(&format!(
                 "headers may not set {name}, which this library sets. Remove it."
             )));
+        }
+        if self.config.spend_limit.is_some_and(|limit| limit < Decimal::ZERO) {
+            return Err(configuration(
+                "the spend limit is negative. Set an amount of US dollars, or leave it out.",
+            ));
         }
         if self.rate_limit.is_some_and(|limit| limit.requests == 0 || limit.per.is_zero()) {
             return Err(configuration(

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -46,26 +47,29 @@ impl ClientInner {
     pub(crate) async fn retrieve(&self, id: &GenerationId) -> Result<Generation, Error> {
         let read = self.read_by(&wire::retrieve(id), generation(Some(id))).await;
         let (generation, _) = read.map_err(|error| error.with_generation_id(id.as_str()))?;
-        lock(&self.state.seen).insert_first(id.as_str(), clock::now());
+        self.on_snapshot(&generation);
         Ok(generation)
     }
 
-    /// Creates a generation. The request is sent again only if the service certainly did not
-    /// process it.
+    /// Creates a generation, if its cost fits the spend limit. The request is sent again only if the
+    /// service certainly did not process it.
     pub(crate) async fn create(
-        &self,
+        self: &Arc<Self>,
         request: &GenerationRequest,
         submission: &Submission,
     ) -> Result<Snapshot, Error> {
         let call = wire::create(request)?;
         submission.on_begin(&request.model);
+        let reservation = self.reserve(request, submission).await?;
         match self.call(Operation::Create, &call, Some(submission), generation(None)).await {
             Ok((generation, json)) => {
                 submission.on_created(&generation.id);
                 lock(&self.state.created).insert(&generation.id, clock::now());
+                reservation.on_created(&generation);
                 Ok(Snapshot::new(generation, json))
             }
             Err(Failure { error, consequence: Consequence::Uncertain, sent_at }) => {
+                reservation.on_uncertain(&error);
                 Err(error.into_uncertain(&request.model, sent_at))
             }
             Err(failure) => Err(failure.error),
@@ -77,8 +81,14 @@ impl ClientInner {
         let request = wire::retrieve(id);
         let polled = self.attempt(&request, Some(permit), None, generation(Some(id))).await;
         let (generation, json) = polled.map_err(|error| error.with_generation_id(id.as_str()))?;
-        lock(&self.state.seen).insert_first(id.as_str(), clock::now());
+        self.on_snapshot(&generation);
         Ok(Snapshot::new(generation, json))
+    }
+
+    /// The service has described a generation.
+    fn on_snapshot(&self, generation: &Generation) {
+        lock(&self.state.seen).insert_first(&generation.id, clock::now());
+        self.state.ledger.on_snapshot(generation);
     }
 
     /// Sends until there is a response, or until the error says that it must not be sent again.

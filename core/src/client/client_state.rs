@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::inbox::Inbox;
 use super::key::KeyIdentity;
 use super::limiter::Limiter;
+use super::spend::SharedLedger;
 use super::subscription::{Command, DriverId, Drivers};
 use crate::lock::lock;
 use crate::polling::budget::RateLimit;
@@ -27,6 +28,7 @@ pub(crate) struct ClientState {
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) acknowledged: Arc<Acknowledged>,
     pub(crate) drivers: Drivers,
+    pub(crate) ledger: Arc<SharedLedger>,
     /// What the last driver that ended has learned: waits often come one after another.
     forecast: Mutex<Option<Forecast>>,
 }
@@ -34,9 +36,30 @@ pub(crate) struct ClientState {
 /// What clients that share their state have in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
+    pub(crate) account: Account,
+    pub(crate) rate_limit: Option<RateLimit>,
+}
+
+/// A key of a service.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Account {
     pub(crate) base_url: BaseUrl,
     pub(crate) key: KeyIdentity,
-    pub(crate) rate_limit: Option<RateLimit>,
+}
+
+/// The ledgers of all fixed keys. One that has counted something outlives the clients of its key:
+/// a limit is for the process.
+static LEDGERS: LazyLock<Mutex<HashMap<Account, Arc<SharedLedger>>>> =
+    LazyLock::new(Mutex::default);
+
+fn ledger_of(account: &Account) -> Arc<SharedLedger> {
+    // The key of a token function is that of one client only, which has the ledger in its state.
+    if let KeyIdentity::Function(_) = account.key {
+        return Arc::default();
+    }
+    let mut all = lock(&LEDGERS);
+    all.retain(|_, ledger| Arc::strong_count(ledger) > 1 || !ledger.is_empty());
+    all.entry(account.clone()).or_default().clone()
 }
 
 /// The states in use. One without clients is dropped, and what it learned with it.
@@ -50,6 +73,7 @@ impl ClientState {
         let mut all = lock(&STATES);
         // Programs that make a client for each of their users would fill the map otherwise.
         all.retain(|_, state| state.strong_count() > 0);
+        let ledger = ledger_of(&identity.account);
         let slot = all.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {
             let state = Arc::new(Self {
@@ -59,6 +83,7 @@ impl ClientState {
                 inbox: Mutex::default(),
                 acknowledged: Arc::default(),
                 drivers: Drivers::default(),
+                ledger,
                 forecast: Mutex::default(),
             });
             *slot = Arc::downgrade(&state);
@@ -71,7 +96,7 @@ impl ClientState {
     /// The states of all clients with this base URL.
     pub(crate) fn all_of(base_url: &BaseUrl) -> Vec<Arc<Self>> {
         let all = lock(&STATES);
-        let of_url = all.iter().filter(|(identity, _)| identity.base_url == *base_url);
+        let of_url = all.iter().filter(|(identity, _)| identity.account.base_url == *base_url);
         of_url.filter_map(|(_, state)| state.upgrade()).collect()
     }
 
@@ -110,4 +135,5 @@ impl ClientState {
 /// ```
 pub fn reset_shared_state() {
     lock(&STATES).clear();
+    lock(&LEDGERS).clear();
 }

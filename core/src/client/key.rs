@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::barrier;
 use crate::error::{Error, ErrorKind};
@@ -30,7 +31,8 @@ pub(crate) enum Key {
 /// client with one shares its budget with its clones only.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum KeyIdentity {
-    Text(String),
+    /// A hash of the key, since the key itself must not outlive its clients.
+    Fixed([u8; 32]),
     /// A number that no other client has.
     Function(u64),
 }
@@ -96,7 +98,9 @@ impl Key {
     pub(crate) fn identity(&self) -> KeyIdentity {
         static FUNCTIONS: AtomicU64 = AtomicU64::new(0);
         match self {
-            Self::Fixed { key, .. } => KeyIdentity::Text(key.expose_secret().to_owned()),
+            Self::Fixed { key, .. } => {
+                KeyIdentity::Fixed(Sha256::digest(key.expose_secret()).into())
+            }
             Self::Function(_) => KeyIdentity::Function(FUNCTIONS.fetch_add(1, Ordering::Relaxed)),
         }
     }

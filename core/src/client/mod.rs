@@ -16,6 +16,7 @@ mod limiter;
 mod reconcile;
 mod reqwest;
 mod responses;
+mod spend;
 mod submission;
 mod subscription;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use key::Key;
 pub use key::TokenError;
 pub use reconcile::reconcile_stored;
 pub use responses::Responses;
+pub use spend::Estimate;
 pub use submission::Submission;
 use transport::Transport;
 pub use usage::Usage;

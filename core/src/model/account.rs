@@ -6,8 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::engine::decimal;
-use super::fields;
+use super::fields::{self, decimal_of};
 use super::generation::Status;
 use super::shown;
 
@@ -151,12 +150,12 @@ impl From<Value> for AccountUsage {
     fn from(raw: Value) -> Self {
         let totals = &raw["totals"];
         Self {
-            credit_balance: decimal(&raw["credit_balance"]),
+            credit_balance: decimal_of(&raw["credit_balance"]),
             totals: UsageTotals {
                 total_requests: totals["total_requests"].as_u64(),
                 completed_requests: totals["completed_requests"].as_u64(),
                 failed_requests: totals["failed_requests"].as_u64(),
-                total_cost_cents: decimal(&totals["total_cost_cents"]),
+                total_cost_cents: decimal_of(&totals["total_cost_cents"]),
             },
             daily_usage: list(&raw["daily_usage"], day),
             daily_usage_by_route: list(&raw["daily_usage_by_route"], routes),
@@ -184,8 +183,8 @@ fn day(value: &Value) -> Option<DailyUsage> {
         request_count: value["request_count"].as_u64(),
         completed_count: value["completed_count"].as_u64(),
         failed_count: value["failed_count"].as_u64(),
-        total_cost_cents: decimal(&value["total_cost_cents"]),
-        total_duration_seconds: decimal(&value["total_duration_seconds"]),
+        total_cost_cents: decimal_of(&value["total_cost_cents"]),
+        total_duration_seconds: decimal_of(&value["total_duration_seconds"]),
     })
 }
 
@@ -201,10 +200,10 @@ fn route(value: &Value) -> Option<RouteUsage> {
         request_count: value["request_count"].as_u64(),
         completed_count: value["completed_count"].as_u64(),
         failed_count: value["failed_count"].as_u64(),
-        total_cost_cents: decimal(&value["total_cost_cents"]),
+        total_cost_cents: decimal_of(&value["total_cost_cents"]),
         total_prompt_tokens: value["total_prompt_tokens"].as_u64(),
         total_completion_tokens: value["total_completion_tokens"].as_u64(),
-        avg_latency_ms: decimal(&value["avg_latency_ms"]),
+        avg_latency_ms: decimal_of(&value["avg_latency_ms"]),
     })
 }
 
@@ -214,7 +213,7 @@ fn recent(value: &Value) -> Option<RecentRequest> {
         status: value["status"].as_str().map(Status::from),
         model_name: text(&value["model_name"]),
         engine: text(&value["engine"]),
-        cost_cents: decimal(&value["cost_cents"]),
+        cost_cents: decimal_of(&value["cost_cents"]),
         latency_ms: value["latency_ms"].as_u64(),
         created_at: millis(&value["created_at"]),
         completed_at: millis(&value["completed_at"]),

@@ -129,7 +129,7 @@ fn rate(model: &Value, words: &[&str]) -> Option<Decimal> {
             words
                 .iter()
                 .any(|word| name.to_ascii_lowercase().contains(word))
-                .then(|| decimal(value))?
+                .then(|| fields::decimal_of(value))?
         })
     };
     let object = model.as_object()?;
@@ -138,15 +138,6 @@ fn rate(model: &Value, words: &[&str]) -> Option<Decimal> {
             .iter()
             .find_map(|name| pick(object.get(*name)?.as_object()?))
     })
-}
-
-/// Reads an exact decimal: a number, or a string that holds one.
-pub(super) fn decimal(value: &Value) -> Option<Decimal> {
-    match value {
-        Value::Number(number) => fields::exact(&number.to_string()),
-        Value::String(text) => fields::exact(text),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

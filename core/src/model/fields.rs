@@ -278,6 +278,24 @@ pub(crate) fn decimal(raw: &RawValue) -> Option<Decimal> {
     }
 }
 
+/// Reads an amount of money that a caller has written: a number, or a string that holds one.
+pub(super) fn amount<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Decimal>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let invalid = || serde::de::Error::custom("an amount of money is not a decimal number");
+    if value.is_null() { Ok(None) } else { decimal_of(&value).map(Some).ok_or_else(invalid) }
+}
+
+/// Reads an exact decimal: a number, or a string that holds one.
+pub(super) fn decimal_of(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => exact(&number.to_string()),
+        Value::String(text) => exact(text),
+        _ => None,
+    }
+}
+
 /// Reads a decimal in plain or scientific notation; `None` if it would have to be rounded.
 pub(crate) fn exact(text: &str) -> Option<Decimal> {
     let text = text.trim();

@@ -12,6 +12,7 @@ mod input;
 mod media;
 mod request;
 pub(crate) mod shown;
+mod spend;
 mod update;
 
 pub use account::{AccountUsage, DailyRoutes, DailyUsage, RecentRequest, RouteUsage, UsageTotals};
@@ -26,4 +27,5 @@ pub(crate) use id::GenerationId;
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};
 pub use media::Media;
 pub use request::{GenerationRequest, ProviderPreference};
+pub use spend::{CostEstimate, EstimateBasis, Spend};
 pub use update::{Update, Via};

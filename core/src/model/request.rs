@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::fields;
 use super::input::{Input, InputPart, KnownPart};
 use super::media::check_url;
 use super::shown;
@@ -60,6 +62,10 @@ pub struct GenerationRequest {
     /// Whether the service may elaborate the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expand_prompt: Option<bool>,
+    /// The maximum cost of the generation, in US dollars. If even the low estimate exceeds it, the
+    /// call fails as `spend_limit`, and nothing is sent. The service does not receive it.
+    #[serde(default, skip_serializing, deserialize_with = "fields::amount")]
+    pub max_cost_usd: Option<Decimal>,
     /// Fields that this library does not have yet, sent unchanged.
     #[serde(flatten)]
     pub extra_body: Map<String, Value>,
@@ -68,7 +74,7 @@ pub struct GenerationRequest {
 
 // generated: create debug (by `cargo xtask generate`, from conformance/surface.json)
 shown::debug!(GenerationRequest {
-    model, input, width, height, aspect_ratio, provider, engine, expand_prompt
+    model, input, width, height, aspect_ratio, provider, engine, expand_prompt, max_cost_usd
 } hidden { instructions, extra_body } urls {});
 // end of generated
 
@@ -86,6 +92,7 @@ impl GenerationRequest {
             provider: None,
             engine: None,
             expand_prompt: None,
+            max_cost_usd: None,
             extra_body: Map::new(),
             // end of generated
         }
@@ -134,6 +141,13 @@ impl GenerationRequest {
         self.expand_prompt = Some(expand_prompt);
         self
     }
+
+    /// Sets the maximum cost of the generation, in US dollars. If even the low estimate exceeds it,
+    /// the call fails as `spend_limit`, and nothing is sent. The service does not receive it.
+    pub fn max_cost_usd(mut self, max_cost_usd: impl Into<Decimal>) -> Self {
+        self.max_cost_usd = Some(max_cost_usd.into());
+        self
+    }
     // end of generated
 
     /// Adds a field that this library does not know yet. It is sent unchanged.
@@ -153,6 +167,9 @@ impl GenerationRequest {
         }
         if [self.width, self.height].into_iter().flatten().any(|pixels| pixels <= 0) {
             return invalid("width and height are pixels and must be positive.");
+        }
+        if self.max_cost_usd.is_some_and(|maximum| maximum < Decimal::ZERO) {
+            return invalid("max_cost_usd is negative. Pass an amount of US dollars.");
         }
         if let Some(name) =
             self.extra_body.keys().find(|name| TYPED_FIELDS.contains(&name.as_str()))
@@ -237,6 +254,7 @@ const TYPED_FIELDS: &[&str] = &[
     "provider",
     "engine",
     "expand_prompt",
+    "max_cost_usd",
 ];
 // end of generated
 

@@ -51,6 +51,15 @@ fn field(argument: &Argument) -> String {
     if argument.kind == Type::Object {
         return format!("{doc}    #[serde(flatten)]\n    pub {name}: {kind},\n");
     }
+    if argument.local {
+        let read = if argument.kind == Type::Money {
+            ", deserialize_with = \"fields::amount\""
+        } else {
+            ""
+        };
+        let attribute = format!("    #[serde(default, skip_serializing{read})]\n");
+        return format!("{doc}{attribute}    pub {name}: Option<{kind}>,\n");
+    }
     let mut parts = vec!["default".to_owned()];
     if let Some(wire) = &argument.wire {
         parts.push(format!("rename = \"{wire}\""));
@@ -87,6 +96,7 @@ fn setter(argument: &Argument) -> String {
 fn type_of(argument: &Argument) -> &'static str {
     match argument.kind {
         Type::Integer => "i64",
+        Type::Money => "Decimal",
         Type::Boolean => "bool",
         Type::Object => "Map<String, Value>",
         Type::Input => "Input",

@@ -51,6 +51,8 @@ pub(super) struct Spelling {
 pub(super) enum Type {
     String,
     Integer,
+    /// An amount of US dollars, exact.
+    Money,
     Boolean,
     Object,
     Duration,
@@ -85,6 +87,9 @@ pub(super) struct Argument {
     /// Whether a printed request does not show it, since it may hold the prompt.
     #[serde(default)]
     pub(super) hidden: bool,
+    /// Whether the client reads it and does not send it.
+    #[serde(default)]
+    pub(super) local: bool,
     /// The name in the request's JSON, where it differs.
     pub(super) wire: Option<String>,
     pub(super) doc: String,

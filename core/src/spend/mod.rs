@@ -1,0 +1,5 @@
+//! What generations cost: estimates, and the ledger of a key. Pure.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
+
+pub(crate) mod ledger;
+pub(crate) mod prices;
