@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use crate::model::{FieldName, Status, Via};
+use crate::model::{EstimateBasis, FieldName, Status, Via};
 
 type Json = Value;
 uniffi::custom_type!(Json, String, {
@@ -44,5 +44,14 @@ uniffi::custom_type!(Via, String, {
     try_lift: |text| match text.as_str() {
         "webhook" => Ok(Via::Webhook),
         _ => Ok(Via::Poll),
+    },
+});
+
+uniffi::custom_type!(EstimateBasis, String, {
+    lower: |basis| basis.as_str().to_owned(),
+    try_lift: |text| match text.as_str() {
+        "seen" => Ok(EstimateBasis::Seen),
+        "account" => Ok(EstimateBasis::Account),
+        _ => Ok(EstimateBasis::Rates),
     },
 });
