@@ -124,7 +124,7 @@ async fn one_request_for_prices_serves_all_calls_also_if_its_first_caller_is_not
     let mut stalled = client.estimate(request()).into_future();
     assert!((&mut stalled).now_or_never().is_none());
     let estimates =
-        join_all((0..5).map(|_| client.estimate(&request()).count(3).into_future())).await;
+        join_all((0..5).map(|_| client.estimate(request()).count(3).into_future())).await;
     for estimate in estimates {
         let estimate = estimate.unwrap();
         assert_eq!(estimate.cost_usd, Some(usd("0.3")));
