@@ -101,7 +101,7 @@ export interface GenerationRequest {
    * The maximum cost of the generation, in US dollars. If even the low estimate exceeds it, the call fails as
    * `spend_limit`, and nothing is sent. The service does not receive it.
    */
-  maxCostUsd?: string | undefined;
+  maxCostUsd?: string | number | undefined;
   /** Fields that this library does not have yet, sent unchanged. */
   extraBody?: Readonly<Record<string, unknown>> | undefined;
   // end of generated

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use pipevideo::{App, Client, ClientBuilder, Polling, RateLimit};
+use pipevideo::{App, Client, ClientBuilder, Decimal, Polling, RateLimit, exact_decimal};
 use serde::{Deserialize, Deserializer};
 
 /// How a host language spells options, for error messages, and what it sends as its `User-Agent`.
@@ -71,6 +71,17 @@ impl Host {
         })
     }
 
+    /// Returns the amount of an option or argument, which is named in snake case, from its text.
+    ///
+    /// # Errors
+    /// The message of an error that names the option as the host writes it.
+    pub fn amount(&self, name: &str, text: &str) -> Result<Decimal, String> {
+        exact_decimal(text).ok_or_else(|| {
+            let name = self.spell(name);
+            format!("{name} must be an amount of US dollars: a decimal number, such as 25.00.")
+        })
+    }
+
     /// Writes a name that is given in snake case as the host does.
     fn spell(&self, name: &str) -> String {
         if self.naming == Naming::SnakeCase {
@@ -116,6 +127,8 @@ pub struct ClientOptions {
     pub deadline: Option<f64>,
     pub webhook_secrets: Option<Vec<String>>,
     pub app: AppOptions,
+    /// The text of a decimal number.
+    pub spend_limit: Option<String>,
     /// A name may occur several times.
     pub headers: Vec<(String, String)>,
     pub proxy: Option<String>,
@@ -191,6 +204,7 @@ impl ClientOptions {
             rate_limit: self.rate_limit.map(|limit| rate_limit(host, limit)).transpose()?,
             deadline: duration("deadline", self.deadline)?,
             webhook_secrets: self.webhook_secrets,
+            spend_limit: spend_limit(host, self.spend_limit)?,
             proxy: self.proxy,
             ca_file: self.ca_file,
             environment: self.environment,
@@ -207,6 +221,10 @@ fn max_retries(host: &Host, retries: i64) -> Result<u32, String> {
         let name = host.spell("max_retries");
         format!("{name} must be 0 or more, and at most {}.", u32::MAX)
     })
+}
+
+fn spend_limit(host: &Host, limit: Option<String>) -> Result<Option<Decimal>, String> {
+    limit.map(|limit| host.amount("spend_limit", &limit)).transpose()
 }
 
 fn rate_limit(host: &Host, limit: Option<RateLimitOptions>) -> Result<Option<RateLimit>, String> {
@@ -328,6 +346,26 @@ mod tests {
             limited(1, -1.0).as_deref(),
             Some("rateLimit.per must be a number of seconds, 0 or more.")
         );
+    }
+
+    #[test]
+    fn an_amount_is_the_text_of_a_decimal() {
+        for (text, amount) in [("25", "25"), ("0.10", "0.10"), ("-1", "-1"), ("1e-7", "0.0000001")]
+        {
+            assert_eq!(SECONDS.amount("spend_limit", text).unwrap().to_string(), amount);
+        }
+        for wrong in ["", "a lot", "1,5", "25 USD", "NaN", "inf", "1e300", "0x1"] {
+            let options =
+                ClientOptions { spend_limit: Some(wrong.to_owned()), ..Default::default() };
+            assert_eq!(
+                error(&MILLISECONDS, options),
+                "spendLimit must be an amount of US dollars: a decimal number, such as 25.00.",
+                "{wrong}"
+            );
+        }
+        let limited = ClientOptions { spend_limit: Some("0.5".to_owned()), ..Default::default() };
+        let client = limited.builder(&SECONDS).unwrap().api_key("pv_example").build().unwrap();
+        assert_eq!(client.spend().limit, Some(Decimal::new(5, 1)));
     }
 
     #[test]

@@ -99,7 +99,7 @@ const FIELDS = {
   provider,
   engine: string,
   expandPrompt: flag,
-  maxCostUsd: string,
+  maxCostUsd: amount,
   extraBody: object,
   // end of generated
 };

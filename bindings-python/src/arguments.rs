@@ -2,7 +2,8 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyType};
 
 use crate::errors;
 
@@ -53,6 +54,26 @@ where
             type_error(name, kind, value)
         }
     })
+}
+
+/// Returns the text of an amount of money: of a Decimal, str, int or float. A float has the shortest
+/// text that reads as the same float, so that 0.1 is a tenth.
+pub(crate) fn amount_text(value: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
+    const KIND: &str = "a Decimal, str, int or float";
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(number.value().to_string());
+    }
+    let is_int = value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
+    if is_int || value.is_instance_of::<PyString>() || is_decimal(value)? {
+        // A text that UTF-8 cannot encode is no number either.
+        return Ok(value.str()?.to_string_lossy().into_owned());
+    }
+    Err(type_error(name, KIND, value))
+}
+
+fn is_decimal(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    value.is_instance(DECIMAL.import(value.py(), "decimal", "Decimal")?)
 }
 
 pub(crate) fn type_error(name: &str, kind: &str, found: &Bound<'_, PyAny>) -> PyErr {

@@ -1,6 +1,6 @@
-//! The engines and the account's usage, as the plain Python classes in `pipevideo/_values.py`.
+//! The engines, the account's usage, estimates and spend, as the plain Python classes in `pipevideo/_values.py`.
 
-use pipevideo::{AccountUsage, Candidates, EngineCatalog, RecentRequest};
+use pipevideo::{AccountUsage, Candidates, CostEstimate, EngineCatalog, RecentRequest, Spend};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -154,4 +154,33 @@ pub(crate) fn candidates<'py>(
     }
     let arguments = (found, candidates.reaches_back_to, candidates.covers_create);
     py.import("pipevideo._values")?.getattr("Candidates")?.call1(arguments)
+}
+
+pub(crate) fn estimate<'py>(
+    py: Python<'py>,
+    estimate: &CostEstimate,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "cost_usd": estimate.cost_usd,
+        "low": estimate.low,
+        "high": estimate.high,
+        "based_on": estimate.based_on.map(|basis| basis.as_str()),
+        "samples": estimate.samples,
+    );
+    Values::new(py)?.make("CostEstimate", &fields)
+}
+
+pub(crate) fn spend<'py>(py: Python<'py>, spend: &Spend) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "spent": spend.spent,
+        "failed_but_charged": spend.failed_but_charged,
+        "in_flight": spend.in_flight,
+        "uncertain": spend.uncertain,
+        "limit": spend.limit,
+        "remaining": spend.remaining,
+        "in_flight_count": spend.in_flight_count,
+        "uncertain_count": spend.uncertain_count,
+        "unknown_count": spend.unknown_count,
+    );
+    Values::new(py)?.make("Spend", &fields)
 }

@@ -9,7 +9,7 @@ use bindings_common::lock;
 use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
-use pipevideo::{Client, ClientBuilder, DownloadSource, Error, Submission};
+use pipevideo::{Client, ClientBuilder, DownloadSource, Error, GenerationRequest, Submission};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -18,6 +18,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::arguments::{argument, integer};
 use crate::call::{Call, Work};
 use crate::call_state::{CallState, Event};
+use crate::catalog;
 use crate::errors;
 use crate::event::WebhookEvent;
 use crate::input;
@@ -110,6 +111,30 @@ impl NativeClient {
 
     fn budget_left(&self, py: Python<'_>) -> PyResult<Option<usize>> {
         Ok(self.client(py)?.budget_left())
+    }
+
+    #[pyo3(signature = () -> "Spend")]
+    fn spend<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        catalog::spend(py, &self.client(py)?.spend())
+    }
+
+    #[pyo3(signature = (
+        model: "str",
+        engine: "str | None",
+        count: "int",
+    ) -> "Pending[CostEstimate]")]
+    fn estimate(
+        &self,
+        py: Python<'_>,
+        model: &Bound<'_, PyAny>,
+        engine: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        let model: String = argument(model, "model", "str")?;
+        let mut request = GenerationRequest::new(model, "");
+        request.engine = argument(engine, "engine", "str")?;
+        let estimate = self.client(py)?.estimate(&request).count(integer(count, "count")?);
+        Ok(self.call(py, None, |_| estimate.into_future().map_ok(Value::Estimate).boxed()))
     }
 
     #[pyo3(signature = (arguments: "dict[str, Any]") -> "Pending[Generation]")]

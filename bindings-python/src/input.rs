@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::arguments::{argument, integer, type_error};
 use crate::errors;
 use crate::finalization;
+use crate::options;
 use crate::part::Part;
 use crate::raise::raise;
 use crate::to_json;
@@ -97,6 +98,7 @@ struct Arguments<'py> {
     provider: Bound<'py, PyAny>,
     engine: Bound<'py, PyAny>,
     expand_prompt: Bound<'py, PyAny>,
+    max_cost_usd: Bound<'py, PyAny>,
     extra_body: Bound<'py, PyAny>,
 }
 
@@ -111,6 +113,7 @@ pub(crate) fn request(arguments: &Bound<'_, PyAny>) -> PyResult<GenerationReques
     request.aspect_ratio = argument(&given.aspect_ratio, "aspect_ratio", "str")?;
     request.engine = argument(&given.engine, "engine", "str")?;
     request.expand_prompt = argument(&given.expand_prompt, "expand_prompt", "bool")?;
+    request.max_cost_usd = options::amount(&given.max_cost_usd, "max_cost_usd")?;
     request.provider = provider(&given.provider)?;
     if !given.extra_body.is_none() {
         let wrong = || type_error("extra_body", "a mapping", &given.extra_body);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bindings_common::{
     AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
 };
-use pipevideo::ClientBuilder;
+use pipevideo::{ClientBuilder, Decimal};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
-use crate::arguments::{read, type_error};
+use crate::arguments::{amount_text, read, type_error};
 use crate::errors;
 use crate::token::TokenSource;
 use crate::webhook;
@@ -53,6 +53,7 @@ pub(crate) fn builder(
             "polling" => given.polling = polling(&value)?,
             "webhook_secrets" => given.webhook_secrets = Some(webhook::secrets(&value, &name)?),
             "app" => given.app = app(&value)?,
+            "spend_limit" => given.spend_limit = Some(amount_text(&value, &name)?),
             "headers" => given.headers = headers(&value)?,
             "proxy" => given.proxy = argument(&value, &name, "a str")?,
             "ca_file" => given.ca_file = argument::<Option<PathBuf>>(&value, &name, "a path")?,
@@ -83,6 +84,15 @@ pub(crate) fn deadline(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dura
     let Some(value) = value else { return Ok(None) };
     let deadline = HOST.duration("deadline", seconds(value, "deadline")?);
     deadline.map(Some).map_err(|message| errors::invalid(value.py(), &message))
+}
+
+/// Reads an amount of US dollars that a call takes.
+pub(crate) fn amount(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<Decimal>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let amount = HOST.amount(name, &amount_text(value, name)?);
+    amount.map(Some).map_err(|message| errors::invalid(value.py(), &message))
 }
 
 fn max_retries(value: &Bound<'_, PyAny>) -> PyResult<i64> {

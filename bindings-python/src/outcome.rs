@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pipevideo::{AccountUsage, Candidates, EngineCatalog, Error, Generation};
+use pipevideo::{AccountUsage, Candidates, CostEstimate, EngineCatalog, Error, Generation};
 use pyo3::prelude::*;
 
 use crate::catalog;
@@ -24,6 +24,7 @@ pub(crate) enum Value {
     Engines(Box<EngineCatalog>),
     Usage(Box<AccountUsage>),
     Candidates(Candidates),
+    Estimate(CostEstimate),
     Path(PathBuf),
     /// The next update of a watch, or its end. It is taken from the watch only when Python receives it.
     Next(Option<Arc<WatchState>>),
@@ -46,6 +47,7 @@ impl Value {
             Self::Engines(catalog) => catalog::engines(py, &catalog)?,
             Self::Usage(usage) => catalog::usage(py, &usage)?,
             Self::Candidates(found) => catalog::candidates(py, &found)?,
+            Self::Estimate(estimate) => catalog::estimate(py, &estimate)?,
             Self::Path(path) => path.into_pyobject(py)?.into_any(),
             Self::Next(state) => match state.and_then(|state| state.take()) {
                 None => return Ok(None),

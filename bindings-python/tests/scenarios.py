@@ -149,7 +149,9 @@ class Run:
         for step in path:
             target = getattr(target, step)
         positional = [arguments.pop(key) for key in ("id", "generation", "error") if key in arguments]
-        return getattr(target, name)(*positional, **arguments)
+        found = getattr(target, name)
+        # `spend` is a property.
+        return found(*positional, **arguments) if callable(found) else found
 
     def check_files(self) -> None:
         for name, expected in self.scenario.get("files_after", {}).items():
@@ -195,6 +197,8 @@ def shown(value: Any) -> Any:
         return {**usage, "recent_requests": [shown_request(r) for r in value.recent_requests]}
     if isinstance(value, pipevideo.RecentRequest):
         return shown_request(value)
+    if isinstance(value, (pipevideo.CostEstimate, pipevideo.Spend)):
+        return plain(value)
     if isinstance(value, pipevideo.WebhookEvent):
         return shown_event(value)
     if isinstance(value, dict):

@@ -21,6 +21,7 @@ SIGNED = {"body": b"{}", "headers": {}}
 # Valid values of the other arguments while one is wrong.
 CALLS: dict[str, dict[str, Any]] = {
     "generate": REQUEST,
+    "estimate": {"model": "m"},
     "responses.create": REQUEST,
     "responses.retrieve": {"id": "gen_1"},
     "responses.wait": {"id": "gen_1"},
@@ -94,7 +95,7 @@ def test_a_type_error_names_the_argument(call: str, argument: str) -> None:
 def test_every_call_is_covered() -> None:
     """A call that is added to a client has to be added to `CALLS`."""
     client = Pipevideo(**OPTIONS)
-    found = {"generate"}
+    found = {"generate", "estimate"}
     for resource in ("responses", "engines", "usage", "webhooks"):
         names = (name for name in dir(getattr(client, resource)) if not name.startswith("_"))
         found |= {f"{resource}.{name}" for name in names}

@@ -197,6 +197,8 @@ def test_every_operation_and_option_exists_or_is_excused() -> None:
             target: Any = client(api_key="pv_example")
             for step in path:
                 target = getattr(target, step)
-            assert wanted <= parameters(getattr(target, name)), operation
+            found = getattr(target, name)
+            # `spend` is a property.
+            assert wanted <= (parameters(found) if callable(found) else set()), operation
     options = {option["name"] for option in SURFACE["options"]} - set(EXCUSED)
     assert options <= parameters(Pipevideo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import traceback
@@ -50,6 +51,8 @@ def samples(emulator: Emulator) -> list[Any]:
         usage.recent_requests[0],
         engines,
         engines.engines[0].models[0],
+        client.estimate(model=MODEL),
+        client.spend,
         pipevideo.text("A cat"),
         pipevideo.image(b"\x89PNG\r\n\x1a\n", detail="low"),
     ]
@@ -140,6 +143,38 @@ def test_amounts_and_times_are_shown_as_they_read() -> None:
         created_at=datetime(2024, 3, 7, 16, tzinfo=timezone.utc),
     )
     assert "cost_cents=1000, latency_ms=None, created_at=2024-03-07T16:00:00+00:00" in repr(request)
+
+
+def test_an_estimate_and_the_spend_have_exact_amounts(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator, spend_limit="10.10"))
+    generation = client.generate(model=MODEL, input="A cat")
+    assert generation.usage is not None and generation.usage.cost_usd is not None
+    cost = generation.usage.cost_usd
+    estimate = client.estimate(model=MODEL, engine="hyperframes", count=3)
+    assert estimate.cost_usd == 3 * cost and estimate.based_on == "seen" and estimate.samples == 1
+    assert estimate.low is not None and estimate.high is not None
+    assert estimate.low < estimate.cost_usd < estimate.high
+    assert repr(estimate).startswith(f"CostEstimate(cost_usd={estimate.cost_usd}, low=")
+    spend = client.spend
+    assert spend.spent == cost and spend.remaining == Decimal("10.10") - cost
+    assert spend.limit == Decimal("10.10") and spend.in_flight == 0 and spend.in_flight_count == 0
+    assert repr(spend).startswith(f"Spend(spent={cost}, failed_but_charged=0, in_flight=0")
+
+
+def test_an_unknown_cost_is_none(emulator: Emulator) -> None:
+    estimate = Pipevideo(**options(emulator)).estimate(model="a/model-of-tomorrow")
+    assert estimate == pipevideo.CostEstimate(samples=0) and estimate.to_dict()["cost_usd"] is None
+
+
+def test_the_async_client_estimates_and_shows_the_spend(emulator: Emulator) -> None:
+    async def main() -> None:
+        async with pipevideo.AsyncPipevideo(**options(emulator)) as client:
+            generation = await client.generate(model=MODEL, input="A cat")
+            assert generation.usage is not None
+            assert client.spend.spent == (await client.estimate(model=MODEL)).cost_usd
+            assert client.spend.spent == generation.usage.cost_usd
+
+    asyncio.run(main())
 
 
 def test_a_notebook_shows_tables_of_engines_and_usage(emulator: Emulator) -> None:

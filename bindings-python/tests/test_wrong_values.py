@@ -6,6 +6,7 @@ import collections
 import math
 from collections.abc import Callable
 from datetime import datetime, timezone
+from decimal import Decimal
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -125,6 +126,54 @@ def test_mappings_and_sequences_of_any_kind_work(
 def test_a_number_out_of_range_is_a_configuration_error(option: str, value: Any, match: str) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match=match):
         Pipevideo(**{"api_key": "pv_example", option: value})
+
+
+@pytest.mark.parametrize(
+    "wrong", ["a lot", "", "1,5", math.nan, math.inf, 1e300, 2**200, Decimal("NaN"), SURROGATE]
+)
+def test_an_amount_is_a_decimal_number(wrong: Any) -> None:
+    with pytest.raises(pipevideo.ConfigurationError, match="^spend_limit must be an amount"):
+        Pipevideo(api_key="pv_example", spend_limit=wrong)
+    with pytest.raises(InvalidRequestError, match="^max_cost_usd must be an amount"):
+        create(max_cost_usd=wrong)
+
+
+def test_an_amount_is_not_negative() -> None:
+    with pytest.raises(pipevideo.ConfigurationError, match="negative"):
+        Pipevideo(api_key="pv_example", spend_limit=-1)
+    with pytest.raises(InvalidRequestError, match="max_cost_usd is negative"):
+        create(max_cost_usd="-0.01")
+
+
+@pytest.mark.parametrize(
+    "limit, exact",
+    [
+        (Decimal("0.1"), "0.1"),
+        (Decimal("1E+2"), "100"),
+        ("25.00", "25"),
+        (3, "3"),
+        (0.1, "0.1"),
+        (1e-7, "0.0000001"),
+        (1e16, "10000000000000000"),
+        (0, "0"),
+    ],
+)
+def test_an_amount_may_be_a_decimal_a_text_or_a_number(limit: Any, exact: str) -> None:
+    assert Pipevideo(api_key="pv_example", spend_limit=limit).spend.limit == Decimal(exact)
+
+
+@pytest.mark.parametrize("wrong", [True, b"1", [1], 1j])
+def test_an_amount_of_another_type_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="argument 'spend_limit' must be a Decimal, str, int or float"):
+        Pipevideo(api_key="pv_example", spend_limit=wrong)
+    with pytest.raises(TypeError, match="argument 'max_cost_usd' must be a Decimal, str, int or float"):
+        create(max_cost_usd=wrong)
+
+
+@pytest.mark.parametrize("count, match", [(-1, "out of range"), (2**70, "out of range"), (0, "0 generations")])
+def test_an_estimate_is_for_one_generation_or_more(count: int, match: str) -> None:
+    with pytest.raises(InvalidRequestError, match=match):
+        Pipevideo(api_key="pv_example").estimate(model="m", count=count)
 
 
 def test_polling_may_be_an_object(emulator: Emulator) -> None:

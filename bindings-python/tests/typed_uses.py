@@ -38,6 +38,12 @@ def blocking(client: Pipevideo) -> None:
     for engine in client.engines.list().engines:
         assert_type(engine.models[0].input_per_million_usd, "Decimal | None")
     assert_type(client.usage.retrieve().totals.total_requests, "int | None")
+    client.generate(model="m", input="A cat", max_cost_usd=Decimal("0.5"))
+    estimate = client.estimate(model="m", engine="lottie", count=3)
+    assert_type(estimate, pipevideo.CostEstimate)
+    assert_type(estimate.cost_usd, "Decimal | None")
+    assert_type(client.spend.spent, Decimal)
+    assert_type(client.spend.remaining, "Decimal | None")
 
 
 def webhooks(client: Pipevideo, body: bytes, headers: dict[str, str]) -> str:
@@ -109,6 +115,8 @@ async def asynchronous() -> None:
         assert_type(second, Generation)
         task = asyncio.create_task(client.responses.wait("gen_1", deadline=60))
         assert_type(await task, Generation)
+        assert_type(await client.estimate(model="m"), pipevideo.CostEstimate)
+        assert_type(client.spend, pipevideo.Spend)
         async for update in client.responses.watch("gen_1"):
             assert_type(update, Update)
 
@@ -121,6 +129,9 @@ def wrong(client: Pipevideo, named: Callable[[], str]) -> None:
     Pipevideo(polling={"typcial": 1}, colour="red")  # type: ignore[call-arg]
     Pipevideo(api_key=named)
     Pipevideo(polling=3)  # type: ignore[arg-type]
+    Pipevideo(spend_limit=[1])  # type: ignore[arg-type]
+    for limit in (Decimal(1), "1.5", 1, 1.5):
+        Pipevideo(spend_limit=limit)
 
 
 def testing() -> None:

@@ -110,6 +110,8 @@ pub use client::{
 pub use client::{end_waits, reconcile_stored};
 pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;
+#[doc(hidden)]
+pub use model::exact_decimal;
 pub use model::{
     AccountUsage, Candidate, Candidates, CostEstimate, DailyRoutes, DailyUsage, Detail, Engine,
     EngineCatalog, EngineModel, EstimateBasis, FailureCategory, Generation, GenerationError,

@@ -51,6 +51,7 @@ from ._values import (
     AccountUsage,
     Candidate,
     Candidates,
+    CostEstimate,
     DailyRoutes,
     DailyUsage,
     Engine,
@@ -59,6 +60,7 @@ from ._values import (
     Progress,
     RecentRequest,
     RouteUsage,
+    Spend,
     UsageTotals,
 )
 from ._webhooks import Webhooks
@@ -97,6 +99,7 @@ __all__ = [
     "AsyncUsage",
     "Candidate",
     "Candidates",
+    "CostEstimate",
     "DailyRoutes",
     "DailyUsage",
     "Engine",
@@ -111,6 +114,7 @@ __all__ = [
     "RecentRequest",
     "Responses",
     "RouteUsage",
+    "Spend",
     "TokenUsage",
     "Update",
     "Updates",

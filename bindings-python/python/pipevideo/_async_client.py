@@ -7,7 +7,7 @@ from . import _native
 from ._base_client import BaseClient
 from ._native import Generation, Update
 from ._updates import AsyncUpdates
-from ._values import AccountUsage, Candidates, EngineCatalog, Progress
+from ._values import AccountUsage, Candidates, CostEstimate, EngineCatalog, Progress
 from ._webhooks import Webhooks
 from .errors import SubmissionUncertainError
 
@@ -54,7 +54,7 @@ class AsyncPipevideo(BaseClient):
         provider: types.Provider | None = None,
         engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        max_cost_usd: str | None = None,
+        max_cost_usd: types.Money | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
@@ -102,6 +102,17 @@ class AsyncPipevideo(BaseClient):
         return await call
     # end of generated
 
+    async def estimate(
+        self, *, model: str, engine: types.EngineName | None = None, count: int = 1
+    ) -> CostEstimate:
+        """Estimates what `count` such generations cost, before anything is paid.
+
+        What this process has seen complete is the first source and needs no request. Otherwise the
+        account's usage and the rates are requested, at most every five minutes. What is not known is
+        None, never zero.
+        """
+        return await self._native.estimate(model, engine, count)
+
     async def close(self) -> None:
         """Closes the client. New calls fail, and calls in progress end at once, a wait with an error that
         has the `generation_id`. Only a create that is being sent runs on to its response, which has the
@@ -141,7 +152,7 @@ class AsyncResponses:
         provider: types.Provider | None = None,
         engine: types.EngineName | None = None,
         expand_prompt: bool | None = None,
-        max_cost_usd: str | None = None,
+        max_cost_usd: types.Money | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.

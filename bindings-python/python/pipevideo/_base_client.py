@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _hints as types
 from . import _native
+from ._values import Spend
 
 
 class _NotGiven:
@@ -40,6 +41,7 @@ class BaseClient:
         deadline: types.Seconds | None = None,
         webhook_secrets: str | types.Sequence[str] | None = None,
         app: types.App | types.Mapping[str, str] | None = None,
+        spend_limit: types.Money | None = None,
         headers: types.Mapping[str, str] | None = None,
         proxy: str | None = None,
         ca_file: types.Path | None = None,
@@ -67,6 +69,10 @@ class BaseClient:
                 separated by commas. With secrets, waits rely on webhooks: they poll when one
                 arrives, and every `safety_interval`.
             app: `url`, `title` and `name` of your application, for the service's statistics.
+            spend_limit: The maximum that the key may spend in this process, in US dollars. A create
+                that would exceed it, counting what is in flight at its estimate, raises
+                `SpendLimitError` before it is sent. A float is read by its shortest text: 0.1 is a
+                tenth.
             headers: Headers for every request to the API.
             proxy: The URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).
             ca_file: A PEM file of certificates to trust, beside the usual ones.
@@ -82,6 +88,7 @@ class BaseClient:
             "deadline": deadline,
             "webhook_secrets": webhook_secrets,
             "app": app,
+            "spend_limit": spend_limit,
             "headers": headers,
             "proxy": proxy,
             "ca_file": ca_file,
@@ -102,6 +109,11 @@ class BaseClient:
         """How many requests of the rate limit are left in this window, counting those of this process.
         None without a rate limit."""
         return self._native.budget_left()
+
+    @property
+    def spend(self) -> Spend:
+        """What the key has spent in this process. All clients with the same key and base URL share it."""
+        return self._native.spend()
 
     def __repr__(self) -> str:
         shown = [

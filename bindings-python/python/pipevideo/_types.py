@@ -35,6 +35,7 @@ __all__ = [
     "Decimal",
     "Detail",
     "EngineName",
+    "EstimateBasis",
     "FailureCategory",
     "Headers",
     "Input",
@@ -44,6 +45,7 @@ __all__ = [
     "Literal",
     "Mapping",
     "Media",
+    "Money",
     "Path",
     "PathResult",
     "Pending",
@@ -61,6 +63,7 @@ __all__ = [
 ]
 
 Seconds: TypeAlias = Union[float, timedelta]
+Money: TypeAlias = Union[Decimal, str, int, float]
 ApiKey: TypeAlias = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
 EngineName: TypeAlias = Union[Literal["hyperframes", "lottie", "auto"], str]
 
@@ -131,6 +134,7 @@ Text: TypeAlias = Union[str, bytes]
 Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
 Instant: TypeAlias = Union[datetime, float]
 
+EstimateBasis: TypeAlias = Literal["seen", "account", "rates"]
 FailureCategory: TypeAlias = Literal[
     "insufficient_credits", "provider", "unavailable", "invalid_prompt", "other"
 ]

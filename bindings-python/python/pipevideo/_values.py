@@ -1,4 +1,4 @@
-"""Plain frozen values: the results of `engines.list` and `usage.retrieve`, and a download's progress.
+"""Plain frozen values: engines, the account's usage, estimates, spend, and a download's progress.
 
 They are written by hand, because importing `dataclasses` takes longer than importing the rest of this
 package (14 ms against about 2 ms).
@@ -114,6 +114,62 @@ class Progress(Value):
     """The bytes on the disk, those of an earlier attempt included."""
     total: int | None
     """The size of the whole file in bytes; None if the server did not say."""
+
+
+class CostEstimate(Value):
+    """What generations of one kind are expected to cost, in US dollars. What is not known is None, never
+    zero."""
+
+    __slots__ = ("cost_usd", "low", "high", "based_on", "samples")
+    cost_usd: types.Decimal | None
+    """The expected cost of all of them."""
+    low: types.Decimal | None
+    """The cost that nine of ten such batches exceed."""
+    high: types.Decimal | None
+    """The cost that nine of ten such batches stay below."""
+    based_on: types.EstimateBasis | None
+    """`seen` (the costs of generations that this process has seen complete), `account` (the account's usage
+    of the last days) or `rates` (the tokens of other generations, at the rates of this model); None if
+    nothing is known."""
+    samples: int
+    """The number of completed generations that it is based on."""
+
+
+class Spend(Value):
+    """What the generations of one key have cost in this process, in US dollars. An amount in flight or
+    uncertain is an estimate."""
+
+    __slots__ = (
+        "spent",
+        "failed_but_charged",
+        "in_flight",
+        "uncertain",
+        "limit",
+        "remaining",
+        "in_flight_count",
+        "uncertain_count",
+        "unknown_count",
+    )
+    spent: types.Decimal
+    """The cost of the generations that have ended, failed ones included."""
+    failed_but_charged: types.Decimal
+    """The part of `spent` that failed generations were charged."""
+    in_flight: types.Decimal
+    """The estimated cost of the generations that have not ended, as far as one is known."""
+    uncertain: types.Decimal
+    """The estimated cost of what may have been charged and is not known: creates with an unknown outcome, and
+    generations that ended without a cost."""
+    limit: types.Decimal | None
+    """The client's spend limit, if it has one."""
+    remaining: types.Decimal | None
+    """What is left of the limit: zero if it is reached or exceeded."""
+    in_flight_count: int
+    """The number of generations in flight."""
+    uncertain_count: int
+    """The number of creates and generations with an uncertain cost."""
+    unknown_count: int
+    """The number of those in flight or uncertain for which no estimate is known. They add nothing to the
+    amounts."""
 
 
 class EngineModel(Value):

@@ -1,5 +1,7 @@
 // Generated from conformance/surface.json by `cargo xtask generate`; do not edit.
 
+import Foundation
+
 // The properties of a request as arguments. `Input` takes literals only, so each function has an
 // overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
 
@@ -18,14 +20,14 @@ extension Responses {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
-        maxCostUsd: String? = nil,
+        maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:]
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: input, instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             )
         )
     }
@@ -44,14 +46,14 @@ extension Responses {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
-        maxCostUsd: String? = nil,
+        maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:]
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: .text(input), instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             )
         )
     }
@@ -73,7 +75,7 @@ extension PipevideoClient {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
-        maxCostUsd: String? = nil,
+        maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
         onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
@@ -82,7 +84,7 @@ extension PipevideoClient {
             GenerationRequest(
                 model: model, input: input, instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             ),
             deadline: deadline, onUpdate: onUpdate
         )
@@ -102,7 +104,7 @@ extension PipevideoClient {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
-        maxCostUsd: String? = nil,
+        maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
         onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
@@ -111,7 +113,7 @@ extension PipevideoClient {
             GenerationRequest(
                 model: model, input: .text(input), instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
-                expandPrompt: expandPrompt, maxCostUsd: maxCostUsd, extraBody: extraBody
+                expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             ),
             deadline: deadline, onUpdate: onUpdate
         )

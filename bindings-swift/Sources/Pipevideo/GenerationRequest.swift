@@ -1,5 +1,6 @@
 // Generated from conformance/surface.json by `cargo xtask generate`; do not edit.
 
+import Foundation
 internal import PipevideoFFI
 
 /// A request for a generation: the model, the input and the options.
@@ -34,7 +35,7 @@ public struct GenerationRequest: Hashable, Sendable {
     public var expandPrompt: Bool?
     /// The maximum cost of the generation, in US dollars. If even the low estimate exceeds it, the
     /// call fails as `spend_limit`, and nothing is sent. The service does not receive it.
-    public var maxCostUsd: String?
+    public var maxCostUSD: Decimal?
     /// Fields that this library does not have yet, sent unchanged.
     public var extraBody: [String: JSONValue]
 
@@ -49,7 +50,7 @@ public struct GenerationRequest: Hashable, Sendable {
         provider: ProviderPreference? = nil,
         engine: String? = nil,
         expandPrompt: Bool? = nil,
-        maxCostUsd: String? = nil,
+        maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:]
     ) {
         self.model = model
@@ -61,7 +62,7 @@ public struct GenerationRequest: Hashable, Sendable {
         self.provider = provider
         self.engine = engine
         self.expandPrompt = expandPrompt
-        self.maxCostUsd = maxCostUsd
+        self.maxCostUSD = maxCostUSD
         self.extraBody = extraBody
     }
 
@@ -71,7 +72,7 @@ public struct GenerationRequest: Hashable, Sendable {
             model: model, input: input.core, instructions: instructions,
             width: width.map(Int64.init), height: height.map(Int64.init), aspectRatio: aspectRatio,
             provider: provider?.core, engine: engine, expandPrompt: expandPrompt,
-            maxCostUsd: maxCostUsd,
+            maxCostUsd: maxCostUSD?.description,
             extraBody: extraBody.isEmpty ? nil : JSONValue.object(extraBody).text
         )
     }
@@ -88,7 +89,7 @@ extension GenerationRequest: CustomReflectable {
                 "instructions": instructions.map { _ in Hidden() }, "width": width,
                 "height": height, "aspectRatio": aspectRatio,
                 "provider": provider.map { _ in Hidden() }, "engine": engine,
-                "expandPrompt": expandPrompt, "maxCostUsd": maxCostUsd,
+                "expandPrompt": expandPrompt, "maxCostUSD": maxCostUSD,
                 "extraBody": extraBody.isEmpty ? nil : Hidden(),
             ]
         )

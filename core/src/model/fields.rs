@@ -297,7 +297,7 @@ pub(super) fn decimal_of(value: &Value) -> Option<Decimal> {
 }
 
 /// Reads a decimal in plain or scientific notation; `None` if it would have to be rounded.
-pub(crate) fn exact(text: &str) -> Option<Decimal> {
+pub fn exact(text: &str) -> Option<Decimal> {
     let text = text.trim();
     if !text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E')) {
         return None;

@@ -22,6 +22,7 @@ pub(crate) use failure::mentions_credits;
 pub use failure::{FailureCategory, GenerationError};
 #[cfg(feature = "uniffi")]
 pub(crate) use fields::FieldName;
+pub use fields::exact as exact_decimal;
 pub use generation::{Generation, Status, TokenUsage};
 pub(crate) use id::GenerationId;
 pub use input::{Detail, ImageUrl, Input, InputItem, InputPart, KnownPart, Role, VideoUrl};

@@ -22,10 +22,10 @@ pub(super) fn node(name: &str, kind: Type) -> String {
     }
 }
 
-/// `request_id` as Swift spells it: `requestID`, `baseURL`.
+/// `request_id` as Swift spells it: `requestID`, `baseURL`, `costUSD`.
 pub(super) fn swift(name: &str) -> String {
     let words = name.split('_').enumerate().map(|(index, word)| match (index, word) {
-        (1.., "id" | "url") => word.to_uppercase(),
+        (1.., "id" | "url" | "usd") => word.to_uppercase(),
         (0, word) => word.to_owned(),
         (_, word) => pascal(word),
     });
@@ -67,8 +67,8 @@ mod tests {
         assert_eq!(camel("request_timeout"), "requestTimeout");
         assert_eq!(pascal("insufficient_credits"), "InsufficientCredits");
         assert_eq!(
-            [swift("base_url"), swift("api_key"), swift("url")],
-            ["baseURL", "apiKey", "url"]
+            [swift("base_url"), swift("max_cost_usd"), swift("api_key"), swift("url")],
+            ["baseURL", "maxCostUSD", "apiKey", "url"]
         );
     }
 

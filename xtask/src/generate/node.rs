@@ -85,6 +85,7 @@ fn type_of(field: &ErrorField) -> String {
 fn argument_type(argument: &Argument) -> String {
     let kind = match argument.kind {
         Type::Integer => "number",
+        Type::Money => "string | number",
         Type::Boolean => "boolean",
         Type::Object => "Readonly<Record<string, unknown>>",
         Type::Input => "Input",
@@ -106,6 +107,7 @@ fn check(argument: &Argument) -> String {
     let name = argument.camel();
     match argument.kind {
         Type::Integer => format!("  {name}: integer,\n"),
+        Type::Money => format!("  {name}: amount,\n"),
         Type::Boolean => format!("  {name}: flag,\n"),
         Type::Object => format!("  {name}: object,\n"),
         Type::Input => format!("  {name}: (_, value) => value,\n"),

@@ -121,6 +121,7 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
 fn parameter(argument: &Argument) -> String {
     let kind = match argument.kind {
         Type::Integer => "int",
+        Type::Money => "types.Money",
         Type::Boolean => "bool",
         Type::Object => "types.Mapping[str, types.Any]",
         Type::Input => "types.Input",

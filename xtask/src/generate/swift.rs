@@ -1,7 +1,7 @@
 //! Swift: the kinds of errors, the request, and `create` and `generate` with the request's properties as
 //! arguments.
 
-use super::names::{comment, swift, swift_doc};
+use super::names::{camel, comment, swift, swift_doc};
 use super::surface::{Argument, Surface, Type};
 use super::{HEADER, Tree};
 
@@ -64,6 +64,8 @@ fn request(surface: &Surface) -> String {
         let name = swift(&argument.name);
         match argument.kind {
             Type::Integer => format!("{name}: {name}.map(Int64.init)"),
+            // The native module's names are UniFFI's, and its decimals are texts.
+            Type::Money => format!("{}: {name}?.description", camel(&argument.name)),
             Type::Input => format!("{name}: {name}.core"),
             Type::Provider => format!("{name}: {name}?.core"),
             Type::Object => format!("{name}: {name}.isEmpty ? nil : JSONValue.object({name}).text"),
@@ -82,6 +84,7 @@ fn request(surface: &Surface) -> String {
     format!(
         r#"// {HEADER}
 
+import Foundation
 internal import PipevideoFFI
 
 /// A request for a generation: the model, the input and the options.
@@ -136,6 +139,8 @@ extension GenerationRequest: CustomReflectable {{
 fn arguments(surface: &Surface) -> Result<String, String> {
     let mut out = format!(
         r#"// {HEADER}
+
+import Foundation
 
 // The properties of a request as arguments. `Input` takes literals only, so each function has an
 // overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
@@ -216,6 +221,7 @@ fn parameters<'a>(arguments: impl Iterator<Item = &'a Argument>, input: &str) ->
 fn type_of(argument: &Argument) -> &'static str {
     match argument.kind {
         Type::Integer => "Int? = nil",
+        Type::Money => "Decimal? = nil",
         Type::Boolean => "Bool? = nil",
         Type::Object => "[String: JSONValue] = [:]",
         Type::Input => "Input",
