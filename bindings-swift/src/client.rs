@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use bindings_macros::barrier;
 use pipevideo::{
-    AccountUsage, Candidates, Client, DownloadSource, EngineCatalog, Generation, Update,
-    WebhookEvent,
+    AccountUsage, Candidates, Client, CostEstimate, DownloadSource, EngineCatalog, Generation,
+    GenerationRequest, Spend, Update, WebhookEvent,
 };
 
 use crate::call::CancelHandle;
@@ -57,6 +57,23 @@ impl NativeClient {
 
     pub(crate) fn budget_left(&self) -> Option<u64> {
         self.0.budget_left().map(|left| left as u64)
+    }
+
+    pub(crate) fn spend(&self) -> Spend {
+        self.0.spend()
+    }
+
+    pub(crate) async fn estimate(
+        &self,
+        model: String,
+        engine: Option<String>,
+        count: u64,
+        cancel: Arc<CancelHandle>,
+    ) -> Result<CostEstimate, Failure> {
+        let mut request = GenerationRequest::new(model, "");
+        request.engine = engine;
+        let estimate = self.0.estimate(request).count(count).into_future();
+        cancel.run(async move { Ok(estimate.await?) }).await
     }
 
     pub(crate) async fn create(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bindings_common::{
     AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
 };
-use pipevideo::Client;
+use pipevideo::{Client, Decimal};
 
 use crate::errors::Failure;
 use crate::token::{self, TokenSource};
@@ -43,6 +43,8 @@ pub(crate) struct Options {
     app_url: Option<String>,
     app_title: Option<String>,
     app_name: Option<String>,
+    /// The text of a decimal number.
+    spend_limit: Option<String>,
     headers: HashMap<String, String>,
     proxy: Option<String>,
     ca_file: Option<String>,
@@ -101,6 +103,7 @@ impl From<Options> for ClientOptions {
             deadline: given.deadline,
             webhook_secrets: given.webhook_secrets,
             app: AppOptions { url: given.app_url, title: given.app_title, name: given.app_name },
+            spend_limit: given.spend_limit,
             headers,
             proxy: given.proxy,
             ca_file: given.ca_file.map(Into::into),
@@ -113,4 +116,10 @@ impl From<Options> for ClientOptions {
 pub(crate) fn deadline(given: Option<f64>) -> Result<Option<Duration>, Failure> {
     let deadline = given.map(|given| HOST.duration("deadline", given)).transpose();
     deadline.map_err(|message| Failure::invalid(&message))
+}
+
+/// An amount of US dollars that a call takes, from its text.
+pub(crate) fn amount(name: &str, given: Option<String>) -> Result<Option<Decimal>, Failure> {
+    let amount = given.map(|given| HOST.amount(name, &given)).transpose();
+    amount.map_err(|message| Failure::invalid(&message))
 }

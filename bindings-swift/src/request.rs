@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::errors::Failure;
+use crate::options;
 
 #[derive(uniffi::Record)]
 pub(crate) struct Arguments {
@@ -19,6 +20,8 @@ pub(crate) struct Arguments {
     provider: Option<Provider>,
     engine: Option<String>,
     expand_prompt: Option<bool>,
+    /// The text of a decimal number.
+    max_cost_usd: Option<String>,
     /// A JSON object.
     extra_body: Option<String>,
 }
@@ -79,6 +82,7 @@ impl Arguments {
         request.aspect_ratio = self.aspect_ratio;
         request.engine = self.engine;
         request.expand_prompt = self.expand_prompt;
+        request.max_cost_usd = options::amount("max_cost_usd", self.max_cost_usd)?;
         request.provider = self.provider.map(Provider::read).transpose()?;
         if let Some(json) = self.extra_body {
             request.extra_body = object("extraBody", &json)?;
