@@ -85,6 +85,11 @@ pub fn watchlist(data: &[u8]) {
     crate::polling::watchlist::fuzz::check(data);
 }
 
+/// The journal of a batch: what was read is what would be written.
+pub fn journal(data: &[u8]) {
+    crate::batch::journal::fuzz::check(data);
+}
+
 /// Deliveries with any headers, and signed ones with any body.
 pub fn webhook(data: &[u8]) {
     let webhook = Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).unwrap();

@@ -78,6 +78,8 @@ uniffi::setup_scaffolding!();
 /// For the bindings, and no part of the public interface.
 #[doc(hidden)]
 pub mod barrier;
+#[cfg(any(feature = "client", fuzzing))]
+mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "client")]

@@ -40,6 +40,11 @@ pub(crate) async fn sleep(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
 
+/// Blocks the thread for a duration: on a thread for blocking work.
+pub(crate) fn block(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
 /// The output of a future, or `None` if it takes longer than `limit`.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()

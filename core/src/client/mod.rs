@@ -4,7 +4,7 @@ mod app;
 mod builder;
 mod call;
 mod client_state;
-mod clock;
+pub(crate) mod clock;
 mod closing;
 mod download;
 mod driver;
