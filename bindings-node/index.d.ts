@@ -4,10 +4,12 @@ import type {
   AccountUsage,
   Candidates,
   CompletedGeneration,
+  CostEstimate,
   EngineCatalog,
   Generation,
   Milliseconds,
   Progress,
+  Spend,
   Update,
   WebhookEvent,
 } from './lib/values.js';
@@ -193,6 +195,12 @@ export interface ClientOptions {
   webhookSecrets?: string | readonly string[] | null | undefined;
   /** Your application, for the service's statistics. */
   app?: { url?: string | undefined; title?: string | undefined; name?: string | undefined } | null | undefined;
+  /**
+   * The maximum that the key may spend in this process, in US dollars; by default none. A create that would exceed it,
+   * counting what is in flight at its estimate, fails as `spend_limit` before it is sent. A number counts by its
+   * shortest text: 0.1 is a tenth.
+   */
+  spendLimit?: string | number | null | undefined;
   /** Headers to send with every request to the API. */
   headers?: HeadersLike | null | undefined;
   /** The URL of a proxy; by default from the process's environment (`HTTPS_PROXY`, `NO_PROXY` …). */
@@ -308,6 +316,23 @@ export class Pipevideo implements AsyncDisposable {
 
   /** Creates a generation and waits until it has completed. The first update has its id. */
   generate(request: GenerationRequest, options?: WaitOptions): Promise<CompletedGeneration>;
+
+  /**
+   * Estimates what `count` such generations cost (1 by default), before anything is paid.
+   *
+   * What this process has seen complete is the first source and needs no request. Otherwise the account's usage and the
+   * rates are requested, at most every five minutes.
+   *
+   * @example
+   * const { costUsd, basedOn } = await client.estimate({ model: 'moonshotai/kimi-k2.5', count: 100 });
+   */
+  estimate(
+    route: { model: string; engine?: GenerationRequest['engine']; count?: number | undefined },
+    options?: CallOptions,
+  ): Promise<CostEstimate>;
+
+  /** What the key has spent in this process. All clients with the same key and base URL share it. */
+  readonly spend: Spend;
 
   /** How many requests the key may still send in the current window, by this process's count; null without a limit. */
   budgetLeft(): number | null;

@@ -67,6 +67,12 @@ function milliseconds(name, value, ErrorClass = ConfigurationError) {
   return value;
 }
 
+/** The text of an amount of US dollars. A number counts by its shortest text. */
+function amount(name, value) {
+  if (typeof value !== 'string' && typeof value !== 'number') throw wrong(name, 'a string or a number', value);
+  return String(value);
+}
+
 function object(name, value) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrong(name, 'an object', value);
@@ -152,6 +158,7 @@ function describeBody(body) {
 
 module.exports = {
   InvalidRequestError,
+  amount,
   bytes,
   callable,
   count,

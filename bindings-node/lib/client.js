@@ -16,6 +16,8 @@ const CALL = ['signal', 'timeoutMs'];
 const WATCH = [...CALL, 'deadlineMs'];
 const WAIT = [...WATCH, 'onUpdate'];
 const DOWNLOAD = [...CALL, 'maxBytes', 'onProgress'];
+// The arguments of an estimate.
+const ESTIMATE = { model: check.text, engine: check.text, count: check.size };
 
 class Pipevideo {
   /** The native client; null once this one is closed. */
@@ -50,6 +52,19 @@ class Pipevideo {
         values.update,
       ),
     );
+  }
+
+  async estimate(route, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.json, (call, nativeOptions) => {
+        const { model, engine, count } = check.members('request', route, ESTIMATE, '');
+        this.#open().estimate(call, nativeOptions, check.text('model', model), engine, count);
+      }),
+    );
+  }
+
+  get spend() {
+    return values.json(this.#open().spend());
   }
 
   budgetLeft() {

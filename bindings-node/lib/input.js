@@ -4,6 +4,7 @@
 
 const {
   InvalidRequestError,
+  amount,
   bytes,
   flag,
   integer,
@@ -135,9 +136,9 @@ function serialize(request) {
       provider: known.provider,
       engine: known.engine,
       expand_prompt: known.expandPrompt,
-      max_cost_usd: known.maxCostUsd,
       // end of generated
     },
+    maxCostUsd: known.maxCostUsd,
     extra: known.extraBody ?? {},
   });
   return { json: wellFormed(json), sources };

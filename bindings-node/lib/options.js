@@ -23,6 +23,7 @@ const OPTIONS = {
   polling: (name, value) => check.members(name, value, POLLING),
   webhookSecrets: secrets,
   app: (name, value) => check.members(name, value, { url: check.text, title: check.text, name: check.text }),
+  spendLimit: check.amount,
   headers: (name, value) => pairs(check.headerPairs(name, value)),
   proxy: check.text,
   caFile: (name, value) => path(name, value),

@@ -130,6 +130,51 @@ export interface EngineCatalog {
   readonly raw: Json;
 }
 
+/** What generations of one kind are expected to cost, in US dollars. A cost that is not known is null, never 0. */
+export interface CostEstimate {
+  /** The expected cost of all of them. */
+  readonly costUsd: number | null;
+  /** The cost that nine of ten such batches exceed. */
+  readonly low: number | null;
+  /** The cost that nine of ten such batches stay below. */
+  readonly high: number | null;
+  /**
+   * The source: the costs of generations that this process has seen complete (`seen`), the account's usage of the last
+   * days (`account`), or the tokens of other generations, at the rates of this model (`rates`); null if nothing is known.
+   */
+  readonly basedOn: 'seen' | 'account' | 'rates' | null;
+  /** The number of completed generations that it is based on. */
+  readonly samples: number;
+}
+
+/**
+ * What the generations of one key have cost in this process, in US dollars: the numbers nearest to exact decimals. An
+ * amount in flight or uncertain is an estimate.
+ */
+export interface Spend {
+  /** The cost of the generations that have ended, failed ones included. */
+  readonly spent: number;
+  /** The part of `spent` that failed generations were charged. */
+  readonly failedButCharged: number;
+  /** The estimated cost of the generations that have not ended, as far as one is known. */
+  readonly inFlight: number;
+  /**
+   * The estimated cost of what may have been charged and is not known: creates with an unknown outcome, and generations
+   * that ended without a cost.
+   */
+  readonly uncertain: number;
+  /** The client's spend limit, if it has one. */
+  readonly limit: number | null;
+  /** What is left of the limit: 0 if it is reached or exceeded. */
+  readonly remaining: number | null;
+  /** The number of generations in flight. */
+  readonly inFlightCount: number;
+  /** The number of creates and generations with an uncertain cost. */
+  readonly uncertainCount: number;
+  /** The number of those in flight or uncertain for which no estimate is known. They add nothing to the amounts. */
+  readonly unknownCount: number;
+}
+
 /** One of the account's recent generations. */
 export interface RecentRequest {
   /** The generation's id. */

@@ -7,7 +7,7 @@ use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use pipevideo::{Client, DownloadSource, Generation, Submission};
+use pipevideo::{Client, DownloadSource, Generation, GenerationRequest, Submission};
 
 use crate::bridge::{Bridge, Channel, Event};
 use crate::errors::{self, Failure};
@@ -107,6 +107,32 @@ impl NativeClient {
     #[napi]
     pub fn budget_left(&self) -> Result<Option<u32>> {
         Ok(self.client()?.budget_left().map(|left| u32::try_from(left).unwrap_or(u32::MAX)))
+    }
+
+    /// Returns JSON.
+    #[napi]
+    pub fn spend(&self) -> Result<String> {
+        Ok(values::spend(&self.client()?.spend()))
+    }
+
+    #[napi]
+    pub fn estimate(
+        &self,
+        call: u32,
+        options: CallOptions,
+        model: String,
+        engine: Option<String>,
+        count: Option<f64>,
+    ) -> Result<()> {
+        let mut request = GenerationRequest::new(model, "");
+        request.engine = engine;
+        self.call(call, &options, None, move |client| async move {
+            let mut estimate = client.estimate(request);
+            if let Some(count) = count {
+                estimate = estimate.count(count as u64);
+            }
+            Ok(values::estimate(&estimate.await?))
+        })
     }
 
     #[napi]

@@ -79,9 +79,8 @@ pub(crate) fn configuration(message: &str) -> String {
     json_of(&ErrorFields::new(ErrorKind::Configuration, message)).to_string()
 }
 
-/// An error that the binding itself finds in the JSON of a request. It quotes a value such as a role,
+/// An error that the binding itself finds in a request. It may quote a value such as a role,
 /// but no prompt: `lib/input.js` has checked that texts are strings.
-pub(crate) fn invalid(error: &serde_json::Error) -> Failure {
-    let message = format!("the request is malformed: {error}.");
-    Failure(json_of(&ErrorFields::new(ErrorKind::InvalidRequest, &message)).to_string())
+pub(crate) fn invalid(message: &str) -> Failure {
+    Failure(json_of(&ErrorFields::new(ErrorKind::InvalidRequest, message)).to_string())
 }

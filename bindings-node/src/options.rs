@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bindings_common::{ClientOptions, Host, Naming, TimeUnit};
-use pipevideo::Client;
+use pipevideo::{Client, Decimal};
 use serde_json::{Error, Map, Value as Json};
 
 use crate::bridge::Channel;
-use crate::errors;
+use crate::errors::{self, Failure};
 use crate::token;
 
 const HOST: Host = Host {
@@ -49,4 +49,10 @@ fn build(
         builder = builder.ca_file(path);
     }
     builder.build().map_err(|error| errors::to_json(&error))
+}
+
+/// An amount of US dollars that a call takes, from its text.
+pub(crate) fn amount(name: &str, given: Option<String>) -> Result<Option<Decimal>, Failure> {
+    let amount = given.map(|given| HOST.amount(name, &given)).transpose();
+    amount.map_err(|message| errors::invalid(&message))
 }

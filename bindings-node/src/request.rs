@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::errors::{self, Failure};
+use crate::options;
 
 /// Where an image or a video comes from.
 pub(crate) enum Source {
@@ -31,8 +32,11 @@ const LARGE: usize = 64 << 10;
 const PLACEHOLDER: &str = "pipevideo-source:";
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Arguments {
     request: GenerationRequest,
+    /// The text of a decimal number.
+    max_cost_usd: Option<String>,
     /// Separate from the request, so that the core can reject a field that is also in the request.
     extra: Map<String, Json>,
 }
@@ -47,9 +51,10 @@ pub(crate) async fn read(text: String, sources: Vec<Source>) -> Result<Generatio
 }
 
 fn read_blocking(text: &str, sources: Vec<Source>) -> Result<GenerationRequest, Failure> {
-    let Arguments { mut request, extra } =
-        serde_json::from_str(text).map_err(|error| errors::invalid(&error))?;
+    let Arguments { mut request, max_cost_usd, extra } = serde_json::from_str(text)
+        .map_err(|error| errors::invalid(&format!("the request is malformed: {error}.")))?;
     request.extra_body = extra;
+    request.max_cost_usd = options::amount("max_cost_usd", max_cost_usd)?;
     let mut sources: Vec<_> = sources.into_iter().map(Some).collect();
     if let Input::Items(items) = &mut request.input {
         for part in items.iter_mut().flat_map(|item| &mut item.content) {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use bindings_common::TimeUnit;
 use pipevideo::{
-    AccountUsage, Candidates, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Update,
-    WebhookEvent,
+    AccountUsage, Candidates, CostEstimate, Decimal, EngineCatalog, Generation, Progress,
+    RecentRequest, Spend, Update, WebhookEvent,
 };
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -205,6 +205,32 @@ pub(crate) fn usage(usage: &AccountUsage) -> Value {
         "recentRequests": recent(&usage.recent_requests),
     });
     Value { text: view.to_string(), raw: Some(usage.raw.to_string()) }
+}
+
+pub(crate) fn estimate(estimate: &CostEstimate) -> Value {
+    let view = json!({
+        "costUsd": number(estimate.cost_usd),
+        "low": number(estimate.low),
+        "high": number(estimate.high),
+        "basedOn": estimate.based_on.map(|basis| basis.as_str()),
+        "samples": estimate.samples,
+    });
+    Value::text(view.to_string())
+}
+
+pub(crate) fn spend(spend: &Spend) -> String {
+    let view = json!({
+        "spent": number(Some(spend.spent)),
+        "failedButCharged": number(Some(spend.failed_but_charged)),
+        "inFlight": number(Some(spend.in_flight)),
+        "uncertain": number(Some(spend.uncertain)),
+        "limit": number(spend.limit),
+        "remaining": number(spend.remaining),
+        "inFlightCount": spend.in_flight_count,
+        "uncertainCount": spend.uncertain_count,
+        "unknownCount": spend.unknown_count,
+    });
+    view.to_string()
 }
 
 pub(crate) fn candidates(candidates: &Candidates) -> Value {

@@ -5,6 +5,7 @@ import { Emulator } from 'pipevideo/testing';
 import { MODEL, options, started } from './common.mjs';
 
 const request = { model: MODEL, input: 'A cat' };
+const NO_AMOUNTS = ['', 'a lot', '1,5', '0x1', 'Infinity', NaN, Infinity, 1e300];
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 
 test('invalid input is rejected before anything is sent', async (context) => {
@@ -34,6 +35,12 @@ test('invalid input is rejected before anything is sent', async (context) => {
   });
   await rejected({ model: ' ' }, invalid);
   await rejected({ width: -1 }, invalid);
+  for (const maxCostUsd of NO_AMOUNTS) {
+    const message = 'maxCostUsd must be an amount of US dollars: a decimal number, such as 25.00.';
+    await rejected({ maxCostUsd }, { ...invalid, message });
+  }
+  await rejected({ maxCostUsd: '-0.01' }, { ...invalid, message: /max_cost_usd is negative/ });
+  for (const count of [0, -1]) await assert.rejects(client.estimate({ model: MODEL, count }), invalid);
   await rejected({ extraBody: { model: 'other' } }, invalid);
   assert.deepEqual(emulator.requests(), []);
 });
@@ -105,6 +112,7 @@ test('a wrong type is a TypeError that names the option', async (context) => {
     provider: ['framerate', [7]],
     engine: [true],
     expandPrompt: ['no', 0],
+    maxCostUsd: [true, {}, 10n],
     extraBody: ['{}', [1]],
     aspect_ratio: ['16:9'],
     key: ['x'],
@@ -120,6 +128,11 @@ test('a wrong type is a TypeError that names the option', async (context) => {
     await names(client.responses.wait(id), 'id');
     assert.throws(() => client.responses.watch(id), TypeError);
   }
+  for (const given of [undefined, null, 'm', []]) await names(client.estimate(given), 'request');
+  await names(client.estimate({}), 'model');
+  await names(client.estimate({ model: MODEL, engine: 7 }), 'engine');
+  await names(client.estimate({ model: MODEL, count: '7' }), 'count');
+  await names(client.estimate({ model: MODEL, input: 'A cat' }), 'input');
   await names(client.responses.download(7, 'a.mp4'), 'generation');
   await names(client.responses.download('gen_1', 7), 'path');
   await names(client.responses.wait('gen_1', { deadlineMs: '9' }), 'deadlineMs');
@@ -156,6 +169,7 @@ test('invalid client options throw', () => {
     headers: { 'x-a': {} },
     proxy: 7,
     caFile: 7,
+    spendLimit: true,
     allowInsecure: 'yes',
     baseUrl: 'https://example.com',
     base_url: 'https://example.com',
@@ -192,9 +206,14 @@ test('invalid client options throw', () => {
     { caFile: '/nowhere/ca.pem' },
     { proxy: ':' },
     { app: { url: 'ftp://example.com' } },
+    { spendLimit: -1 },
+    ...NO_AMOUNTS.map((spendLimit) => ({ spendLimit })),
   ];
   for (const given of wrong)
     assert.throws(() => make(given), { kind: 'configuration' }, JSON.stringify(given));
+  assert.throws(() => make({ spendLimit: 1e300 }), {
+    message: 'spendLimit must be an amount of US dollars: a decimal number, such as 25.00.',
+  });
   // An option may be undefined or null to mean its default.
   make({ baseURL: undefined, deadlineMs: null, polling: { minIntervalMs: undefined }, webhookSecrets: [] });
   assert.throws(() => make({ maxRetries: 1e12 }), { message: 'maxRetries must be from 0 to 4294967295.' });

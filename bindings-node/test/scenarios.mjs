@@ -181,6 +181,10 @@ export class Run {
         return client.responses.reconcile(named(error));
       case 'engines.list':
         return client.engines.list();
+      case 'estimate':
+        return client.estimate(rest);
+      case 'spend':
+        return client.spend;
       case 'usage.retrieve':
         return client.usage.retrieve();
       case 'event.acknowledge':

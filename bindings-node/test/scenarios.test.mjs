@@ -97,8 +97,10 @@ test('every operation and option exists or is excused', async () => {
   const webhook = new pipevideo.Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
   const event = webhook.unwrap('{"eventType":"e"}', webhook.sign('{"eventType":"e"}'));
   for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
-    const target = { event, webhook, generate: client.generate.bind(client), ...client };
-    target.responses = client.responses;
+    const target = { event, webhook, generate: client.generate, ...client };
+    target.estimate = client.estimate;
+    // A getter.
+    target.spend = () => client.spend;
     const found = operation.split('.').reduce((object, name) => object?.[name], target);
     assert.equal(typeof found, 'function', operation);
   }

@@ -2,6 +2,7 @@
 
 import Default, {
   APIStatusError,
+  type CostEstimate,
   type Generation,
   GenerationFailedError,
   type GenerationRequest,
@@ -28,6 +29,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     webhookSecrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
     app: { url: 'https://example.com', title: 'Example' },
     headers: { 'x-team': 'video' },
+    spendLimit: '25.00',
     caFile: new URL('file:///ca.pem'),
   });
   new Default({ apiKey: process.env.SOME_KEY, rateLimit: { requests: 50, perMs: 60_000 } });
@@ -67,6 +69,12 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
   });
   const rate: number | null | undefined = (await client.engines.list()).engines[0]?.models[0]
     ?.inputPerMillionUsd;
+  const estimate: CostEstimate = await client.estimate({ model: 'm', engine: 'lottie', count: 3 }, { signal });
+  const source: 'seen' | 'account' | 'rates' | null = estimate.basedOn;
+  const costs: (number | null)[] = [estimate.costUsd, client.spend.spent, client.spend.remaining];
+  await client.responses.create({ ...request, maxCostUsd: '0.50' });
+  await client.responses.create({ ...request, maxCostUsd: 0.5 });
+  console.log(source, costs);
   const balance: number | null = (await client.usage.retrieve()).creditBalance;
   const event: WebhookEvent = client.webhooks.unwrap(await new Request('http://a').text(), headers);
   client.webhooks.wake(event.generationId ?? '');
@@ -110,6 +118,12 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   new Pipevideo({ baseUrl: 'https://example.com' });
   // @ts-expect-error: milliseconds are a number
   new Pipevideo({ deadlineMs: '900' });
+  // @ts-expect-error: an amount is a string or a number
+  new Pipevideo({ spendLimit: true });
+  // @ts-expect-error: an estimate needs a model
+  client.estimate({ count: 3 });
+  // @ts-expect-error: the spend is read-only
+  client.spend.spent = 0;
   // @ts-expect-error: a generation is read-only
   generation.status = 'completed';
   // @ts-expect-error: a parsed body cannot be verified

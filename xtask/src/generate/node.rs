@@ -26,7 +26,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let checks: String = arguments.iter().map(check).collect();
     tree.fill("bindings-node/lib/input.js", "create arguments", &checks)?;
     // Those of the wire's own name and form.
-    let plain = arguments.iter().filter(|a| !a.required && a.kind != Type::Object);
+    let plain = arguments.iter().filter(|a| !a.required && !a.local && a.kind != Type::Object);
     let members: String =
         plain.map(|a| format!("      {}: known.{},\n", a.wire(), a.camel())).collect();
     tree.fill("bindings-node/lib/input.js", "create request", &members)
