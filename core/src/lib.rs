@@ -103,6 +103,11 @@ mod webhook;
 mod wire;
 
 #[cfg(feature = "client")]
+pub use batch::{
+    Batch, BatchCounts, BatchEvent, BatchEventKind, BatchItem, BatchRequest, BatchRun,
+    BatchSummary, ItemStatus, StopReason, read_journal,
+};
+#[cfg(feature = "client")]
 pub use client::{
     App, Client, ClientBuilder, Download, DownloadSource, Engines, Estimate, Generate, Progress,
     Responses, Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,

@@ -135,6 +135,9 @@ impl ClientInner {
                 match failures.add(operation, &error, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
                         info!(kind = %error.kind(), ?pause, "the call is sent again");
+                        if let Some(submission) = submission {
+                            submission.on_not_processed();
+                        }
                         // A closed client sends nothing: the next permit is denied.
                         self.closed.run_until_cancelled(clock::sleep(pause)).await;
                     }
@@ -227,6 +230,7 @@ impl ClientInner {
             hosts: VideoHosts::ANY,
         };
         if let Some(submission) = submission {
+            submission.record_send().await?;
             submission.on_send()?;
         }
         if let Some(permit) = permit {

@@ -13,11 +13,11 @@ mod generate;
 mod inbox;
 mod key;
 mod limiter;
-mod reconcile;
+pub(crate) mod reconcile;
 mod reqwest;
 mod responses;
 mod spend;
-mod submission;
+pub(crate) mod submission;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ mod tls;
 mod transport;
 mod upload;
 mod usage;
-mod wait;
+pub(crate) mod wait;
 mod webhooks;
 
 use std::fmt;
@@ -79,7 +79,7 @@ use crate::webhook::Webhook;
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<ClientInner>,
+    pub(crate) inner: Arc<ClientInner>,
 }
 
 #[derive(Clone)]

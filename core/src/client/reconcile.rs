@@ -12,12 +12,12 @@ use crate::wire::{self, Response};
 
 /// An uncertain create.
 #[derive(Clone, Copy)]
-struct LostCreate<'a> {
-    model: &'a str,
+pub(crate) struct LostCreate<'a> {
+    pub(crate) model: &'a str,
     /// By this machine's clock.
-    sent_at: SystemTime,
+    pub(crate) sent_at: SystemTime,
     /// The id in its response, if one was received.
-    generation_id: Option<&'a str>,
+    pub(crate) generation_id: Option<&'a str>,
 }
 
 /// Lists what an uncertain create may have made. For bindings, which keep an error as a value of their
@@ -32,9 +32,20 @@ pub async fn reconcile_stored(
     client.inner.reconcile(LostCreate { model, sent_at, generation_id }).await
 }
 
+/// The account's recent requests.
+pub(crate) struct Recent {
+    usage: AccountUsage,
+    clocks: ClockDifference,
+}
+
 impl ClientInner {
     /// Lists what an uncertain create may have made.
     async fn reconcile(&self, create: LostCreate<'_>) -> Result<Candidates, Error> {
+        Ok(self.candidates(&self.recent_requests().await?, create))
+    }
+
+    /// Fetches the account's recent requests.
+    pub(crate) async fn recent_requests(&self) -> Result<Recent, Error> {
         let requested = clock::wall();
         let parse = |response: &Response, redactor: &Redactor<'_>, received| {
             let usage: AccountUsage = response.parse(redactor, received)?;
@@ -50,15 +61,20 @@ impl ClientInner {
                  what the create has made is unknown. Check the dashboard before you create again.",
             ));
         }
+        Ok(Recent { usage, clocks })
+    }
+
+    /// The recent requests that an uncertain create may have made.
+    pub(crate) fn candidates(&self, recent: &Recent, create: LostCreate<'_>) -> Candidates {
         let age = clock::wall().duration_since(create.sent_at).unwrap_or_default();
         let sent_at = clock::now().saturating_sub(age) + PRECISION;
         let created = lock(&self.state.created);
         let seen = lock(&self.state.seen);
-        Ok(candidates(usage, create, clocks, |id| match seen.get(id) {
+        candidates(recent.usage.clone(), create, recent.clocks, |id| match seen.get(id) {
             _ if created.get(id).is_some() => Known::OtherCreate,
             Some(since) if since < sent_at => Known::Before,
             _ => Known::No,
-        }))
+        })
     }
 }
 

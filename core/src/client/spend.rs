@@ -15,14 +15,20 @@ use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 use crate::model::{CostEstimate, Generation, GenerationRequest, Spend};
 use crate::spend::ledger::{EntryNumber, Ledger};
-use crate::spend::prices::PricedRoute;
+use crate::spend::prices::{PricedRoute, Prices};
 use crate::wire;
 
 /// What a key has spent in this process, and what it knows about prices.
 #[derive(Default)]
 pub(crate) struct SharedLedger {
-    ledger: Mutex<Ledger>,
+    accounts: Mutex<Accounts>,
     fetched: Mutex<Fetched>,
+}
+
+#[derive(Default)]
+struct Accounts {
+    prices: Prices,
+    ledger: Ledger,
 }
 
 /// The account's usage and the catalogue's rates: when they were fetched, and the fetch in progress.
@@ -40,12 +46,21 @@ const PRICES_MAX_AGE: Duration = Duration::from_secs(300);
 
 impl SharedLedger {
     pub(crate) fn on_snapshot(&self, generation: &Generation) {
-        lock(&self.ledger).on_snapshot(generation);
+        let Accounts { prices, ledger } = &mut *lock(&self.accounts);
+        if let Some(route) = ledger.on_snapshot(prices, generation) {
+            prices.learn(route, generation);
+            ledger.estimate_anew(prices);
+        }
+    }
+
+    /// Calls a function with what is known about prices.
+    pub(crate) fn with_prices<T>(&self, function: impl FnOnce(&Prices) -> T) -> T {
+        function(&lock(&self.accounts).prices)
     }
 
     /// Whether anything was counted.
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.ledger).is_empty()
+        lock(&self.accounts).ledger.is_empty()
     }
 }
 
@@ -73,7 +88,7 @@ impl Client {
     /// Returns what the key has spent in this process. All clients with the same key and base URL
     /// share it.
     pub fn spend(&self) -> Spend {
-        lock(&self.inner.state.ledger.ledger).spend(self.inner.config.spend_limit)
+        lock(&self.inner.state.ledger.accounts).ledger.spend(self.inner.config.spend_limit)
     }
 }
 
@@ -113,7 +128,8 @@ impl IntoFuture for Estimate {
                 return Err(Error::new(ErrorKind::InvalidRequest, message));
             }
             let fetched = client.inner.fetch_prices(&route).await;
-            let estimate = lock(&client.inner.state.ledger.ledger).prices.estimate(&route, count);
+            let ledger = &client.inner.state.ledger;
+            let estimate = ledger.with_prices(|prices| prices.estimate(&route, count));
             // A failed request matters only if its response would have told more.
             if estimate.cost_usd.is_none() { fetched.map(|()| estimate) } else { Ok(estimate) }
         }
@@ -140,22 +156,23 @@ impl ClientInner {
         submission: &'a Submission,
     ) -> Result<Reservation<'a>, Error> {
         let limit = self.config.spend_limit;
-        let ledger = &self.state.ledger.ledger;
+        let accounts = &self.state.ledger.accounts;
         if limit.is_some() || request.max_cost_usd.is_some() {
             // A limit that is reached admits nothing, whatever the price.
-            if limit.is_none() || lock(ledger).spend(limit).remaining > Some(0.into()) {
+            if limit.is_none() || lock(accounts).ledger.spend(limit).remaining > Some(0.into()) {
                 // Without the account's prices the first create finds out what it costs.
                 let _ = self.fetch_prices(&PricedRoute::of(request)).await;
             }
         }
-        let number = lock(ledger).reserve(request, limit)?;
-        Ok(Reservation { ledger, number: Some(number), submission })
+        let Accounts { prices, ledger } = &mut *lock(accounts);
+        let number = ledger.reserve(prices, request, limit)?;
+        Ok(Reservation { ledger: &self.state.ledger, number: Some(number), submission })
     }
 
     /// Fetches the account's usage and the catalogue's rates, unless the cost of such a generation
     /// was seen already or they were fetched not long ago.
-    async fn fetch_prices(self: &Arc<Self>, route: &PricedRoute) -> Result<(), Error> {
-        if lock(&self.state.ledger.ledger).prices.has_seen(route) {
+    pub(crate) async fn fetch_prices(self: &Arc<Self>, route: &PricedRoute) -> Result<(), Error> {
+        if self.state.ledger.with_prices(|prices| prices.has_seen(route)) {
             return Ok(());
         }
         match self.prices_fetch() {
@@ -183,10 +200,9 @@ impl ClientInner {
             let (usage, rates) = (wire::usage(), wire::engines());
             let (usage, catalog) = join(client.read(&usage), client.read(&rates)).await;
             let shared = &client.state.ledger;
-            let mut ledger = lock(&shared.ledger);
-            let usage = usage.map(|usage| ledger.prices.set_account(&usage));
-            let catalog = catalog.map(|catalog| ledger.prices.set_rates(&catalog));
-            drop(ledger);
+            let prices = &mut lock(&shared.accounts).prices;
+            let usage = usage.map(|usage| prices.set_account(&usage));
+            let catalog = catalog.map(|catalog| prices.set_rates(&catalog));
             let both = usage.and(catalog);
             if both.is_ok() {
                 lock(&shared.fetched).at = Some(clock::now());
@@ -202,7 +218,7 @@ impl ClientInner {
 /// The reserved cost of a create. Dropping it before the outcome is known counts the cost as
 /// uncertain if the create may have been sent, and releases it otherwise.
 pub(super) struct Reservation<'a> {
-    ledger: &'a Mutex<Ledger>,
+    ledger: &'a SharedLedger,
     number: Option<EntryNumber>,
     submission: &'a Submission,
 }
@@ -211,16 +227,15 @@ impl Reservation<'_> {
     /// The create has made this generation.
     pub(super) fn on_created(mut self, generation: &Generation) {
         if let Some(number) = self.number.take() {
-            let mut ledger = lock(self.ledger);
-            ledger.on_created(number, &generation.id);
-            ledger.on_snapshot(generation);
+            lock(&self.ledger.accounts).ledger.on_created(number, &generation.id);
+            self.ledger.on_snapshot(generation);
         }
     }
 
     /// The create failed with this error, and may have been processed.
     pub(super) fn on_uncertain(mut self, error: &Error) {
         if let Some(number) = self.number.take() {
-            lock(self.ledger).on_uncertain(number, error.generation_id());
+            lock(&self.ledger.accounts).ledger.on_uncertain(number, error.generation_id());
         }
     }
 }
@@ -228,9 +243,10 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let Some(number) = self.number.take() else { return };
+        let ledger = &mut lock(&self.ledger.accounts).ledger;
         match self.submission.uncertain() {
-            Some(uncertain) => lock(self.ledger).on_uncertain(number, uncertain.generation_id()),
-            None => lock(self.ledger).release(number),
+            Some(uncertain) => ledger.on_uncertain(number, uncertain.generation_id()),
+            None => ledger.release(number),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use super::clock;
@@ -44,6 +45,16 @@ struct State {
     sent_at: Option<SystemTime>,
     id: Option<String>,
     cancelled: bool,
+    recorder: Option<Arc<dyn SendRecorder>>,
+}
+
+/// Records that a request is sent, before it is.
+pub(crate) trait SendRecorder: Send + Sync {
+    /// The request is about to be sent, unless this fails.
+    fn before_send(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// The service certainly did not process the request. It is sent again after a pause.
+    fn on_not_processed(&self);
 }
 
 impl Submission {
@@ -73,10 +84,40 @@ impl Submission {
         self.uncertain()
     }
 
+    /// A submission with requests that are recorded before they are sent.
+    pub(crate) fn recorded_by(recorder: Arc<dyn SendRecorder>) -> Self {
+        Self(Arc::new(Mutex::new(State { recorder: Some(recorder), ..State::default() })))
+    }
+
     /// A create begins: nothing was sent yet.
     pub(super) fn on_begin(&self, model: &str) {
         let mut state = lock(&self.0);
-        *state = State { model: model.to_owned(), cancelled: state.cancelled, ..State::default() };
+        *state = State {
+            model: model.to_owned(),
+            cancelled: state.cancelled,
+            recorder: state.recorder.take(),
+            ..State::default()
+        };
+    }
+
+    /// Has the recorder record that the request is about to be sent.
+    ///
+    /// # Errors
+    /// It could not, so the request must not be sent.
+    pub(super) async fn record_send(&self) -> Result<(), Error> {
+        let recorder = lock(&self.0).recorder.clone();
+        match recorder {
+            Some(recorder) => recorder.before_send().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The request was certainly not processed, and is sent again after a pause.
+    pub(super) fn on_not_processed(&self) {
+        let recorder = lock(&self.0).recorder.clone();
+        if let Some(recorder) = recorder {
+            recorder.on_not_processed();
+        }
     }
 
     /// The request is about to be sent.

@@ -18,7 +18,7 @@ use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
 
 /// A function that is called with each update.
-pub(super) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
+pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
 
 /// A wait for the end of a generation. Await it, or set its options first.
 ///
@@ -71,7 +71,7 @@ impl fmt::Debug for Wait {
 }
 
 /// Waits until a generation ends, starting from what its create has returned if that is known.
-pub(super) async fn until_the_end(
+pub(crate) async fn until_the_end(
     client: Client,
     id: GenerationId,
     created: Option<Snapshot>,

@@ -15,7 +15,6 @@ use crate::recent_ids::RecentIds;
 /// What the generations of a key cost in this process.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    pub(crate) prices: Prices,
     entries: HashMap<EntryNumber, Entry>,
     /// The entries of generations with an id.
     by_id: HashMap<String, EntryNumber>,
@@ -93,16 +92,17 @@ impl Ledger {
     /// than the request's maximum.
     pub(crate) fn reserve(
         &mut self,
+        prices: &Prices,
         request: &GenerationRequest,
         limit: Option<Decimal>,
     ) -> Result<EntryNumber, Error> {
         let route = PricedRoute::of(request);
-        let estimate = self.prices.estimate(&route, 1);
+        let estimate = prices.estimate(&route, 1);
         check_maximum(&estimate, request.max_cost_usd)?;
         let mut reserved = Reserved::at(estimate.cost_usd);
         if let Some(limit) = limit {
             if reserved.cost.is_none() {
-                reserved.cost = self.prices.generous(&route);
+                reserved.cost = prices.generous(&route);
             }
             self.check_limit(reserved, limit)?;
         }
@@ -149,37 +149,82 @@ impl Ledger {
         }
     }
 
-    /// The service has described a generation.
-    pub(crate) fn on_snapshot(&mut self, generation: &Generation) {
+    /// The service has described a generation. Returns its route if its cost teaches something.
+    pub(crate) fn on_snapshot(
+        &mut self,
+        prices: &Prices,
+        generation: &Generation,
+    ) -> Option<PricedRoute> {
         let ended = self.ended.get(&generation.id);
         if !generation.is_final() {
             // A stale snapshot must not begin a second entry.
             if ended.is_none() && !self.by_id.contains_key(&generation.id) {
-                self.adopt(generation);
+                // Another process or an uncertain create has made it.
+                self.resume(prices, route_of(generation), &generation.id);
             }
-            return;
+            return None;
         }
         match (ended, self.by_id.get(&generation.id).copied()) {
-            (None, Some(number)) => {
-                if let Some(entry) = self.remove(number) {
-                    self.end(generation, entry);
-                }
-            }
+            (None, Some(number)) => self.end(number, generation),
             // It has ended before this process saw it: its cost was not spent here, but is known now.
             (None, None) => {
-                self.learn(route_of(generation), generation);
                 self.ended.insert(&generation.id, None);
+                Some(route_of(generation))
             }
             // The service reports the cost later than the end.
             (Some(Some(reserved)), _) => {
-                if let Some(cost) = cost_of(generation) {
-                    self.uncertain.subtract(reserved);
-                    self.charge(generation, cost);
-                    self.ended.insert(&generation.id, None);
-                    self.learn(route_of(generation), generation);
+                let cost = cost_of(generation)?;
+                self.uncertain.subtract(reserved);
+                self.charge(generation, cost);
+                self.ended.insert(&generation.id, None);
+                Some(route_of(generation))
+            }
+            (Some(None), _) => None,
+        }
+    }
+
+    /// Counts a generation that exists already as in flight.
+    pub(crate) fn resume(&mut self, prices: &Prices, route: PricedRoute, id: &str) {
+        let reserved = Reserved::at(prices.estimate(&route, 1).cost_usd);
+        let number = self.insert(Entry { route, reserved, id: None, is_uncertain: false });
+        self.on_created(number, id);
+    }
+
+    /// Counts a create with an unknown outcome.
+    pub(crate) fn add_uncertain(&mut self, prices: &Prices, route: PricedRoute) -> EntryNumber {
+        let reserved = Reserved::at(prices.estimate(&route, 1).cost_usd);
+        let number = self.insert(Entry { route, reserved, id: None, is_uncertain: false });
+        self.on_uncertain(number, None);
+        number
+    }
+
+    /// Counts a generation that has ended, at its cost if that is known.
+    pub(crate) fn add_ended(&mut self, cost: Option<Decimal>, is_failed: bool) {
+        match cost.filter(is_amount) {
+            Some(cost) => {
+                self.spent = self.spent.saturating_add(cost);
+                if is_failed {
+                    self.failed_but_charged = self.failed_but_charged.saturating_add(cost);
                 }
             }
-            (Some(None), _) => {}
+            None => self.uncertain.add(Reserved::default()),
+        }
+    }
+
+    /// Estimates those anew that had no estimate. Called when a cost was learned.
+    pub(crate) fn estimate_anew(&mut self, prices: &Prices) {
+        if self.in_flight.not_estimated == 0 && self.uncertain.not_estimated == 0 {
+            return;
+        }
+        for entry in self.entries.values_mut().filter(|entry| !entry.reserved.is_estimate) {
+            let estimate = Reserved::at(prices.estimate(&entry.route, 1).cost_usd);
+            if estimate.is_estimate {
+                let amount =
+                    if entry.is_uncertain { &mut self.uncertain } else { &mut self.in_flight };
+                amount.subtract(entry.reserved);
+                amount.add(estimate);
+                entry.reserved = estimate;
+            }
         }
     }
 
@@ -234,14 +279,6 @@ impl Ledger {
             .with_advice("Wait for generations in flight to end, or raise the limit.")
     }
 
-    /// Counts a generation that another process or an uncertain create has made.
-    fn adopt(&mut self, generation: &Generation) {
-        let route = route_of(generation);
-        let reserved = Reserved::at(self.prices.estimate(&route, 1).cost_usd);
-        let number = self.insert(Entry { route, reserved, id: None, is_uncertain: false });
-        self.on_created(number, &generation.id);
-    }
-
     fn insert(&mut self, entry: Entry) -> EntryNumber {
         if self.entries.len() >= MAX_ENTRIES
             && let Some(oldest) = self.entries.keys().min().copied()
@@ -266,9 +303,8 @@ impl Ledger {
         Some(entry)
     }
 
-    fn end(&mut self, generation: &Generation, entry: Entry) {
-        let engine = generation.engine.clone().or(entry.route.engine);
-        self.learn(PricedRoute { model: entry.route.model, engine }, generation);
+    fn end(&mut self, number: EntryNumber, generation: &Generation) -> Option<PricedRoute> {
+        let entry = self.remove(number)?;
         let mut unpriced = None;
         if let Some(cost) = cost_of(generation) {
             self.charge(generation, cost);
@@ -277,31 +313,12 @@ impl Ledger {
             unpriced = Some(entry.reserved);
         }
         self.ended.insert(&generation.id, unpriced);
-    }
-
-    /// Learns what a generation has cost, and estimates those anew that had no estimate.
-    fn learn(&mut self, route: PricedRoute, generation: &Generation) {
-        self.prices.learn(route, generation);
-        if self.in_flight.not_estimated == 0 && self.uncertain.not_estimated == 0 {
-            return;
-        }
-        for entry in self.entries.values_mut().filter(|entry| !entry.reserved.is_estimate) {
-            let estimate = Reserved::at(self.prices.estimate(&entry.route, 1).cost_usd);
-            if estimate.is_estimate {
-                let amount =
-                    if entry.is_uncertain { &mut self.uncertain } else { &mut self.in_flight };
-                amount.subtract(entry.reserved);
-                amount.add(estimate);
-                entry.reserved = estimate;
-            }
-        }
+        let engine = generation.engine.clone().or(entry.route.engine);
+        Some(PricedRoute { model: entry.route.model, engine })
     }
 
     fn charge(&mut self, generation: &Generation, cost: Decimal) {
-        self.spent = self.spent.saturating_add(cost);
-        if generation.status == Status::Failed {
-            self.failed_but_charged = self.failed_but_charged.saturating_add(cost);
-        }
+        self.add_ended(Some(cost), generation.status == Status::Failed);
     }
 }
 

@@ -26,6 +26,14 @@ impl Format {
         }
     }
 
+    /// The extension of a file of this form, without a dot.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Animation => "json",
+            Self::Video | Self::Any => "mp4",
+        }
+    }
+
     /// Whether a body of this type is a page or a message, not the result.
     pub(crate) fn excludes(self, content_type: &str) -> bool {
         let essence = content_type.split(';').next().unwrap_or_default().trim();

@@ -28,5 +28,5 @@ mod writer;
 pub(crate) use open::{Finished, Journal};
 #[cfg(feature = "client")]
 pub(crate) use read::{Item, read};
-pub(crate) use record::{CreateError, Download, Fact, Hash};
-pub(crate) use replay::{Entry, Replay, Span, State};
+pub(crate) use record::{Download, Fact, Hash};
+pub(crate) use replay::{Entry, Replay, State};

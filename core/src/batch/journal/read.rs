@@ -25,7 +25,9 @@ pub(crate) struct Item {
 /// # Errors
 /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the file cannot be read or is
 /// not a journal.
-pub(crate) fn read(path: &Path) -> Result<impl Iterator<Item = Result<Item, Error>>, Error> {
+pub(crate) fn read(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Item, Error>> + use<>, Error> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     let scan = scan(BufReader::new(&file)).map_err(|failure| failure.into_error(path))?;
     let path = path.to_owned();

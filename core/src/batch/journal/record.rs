@@ -175,7 +175,7 @@ impl Hash {
     }
 
     /// The first half, for a map: also keys that are made to collide do not.
-    pub(super) fn short(text: &str) -> u128 {
+    pub(crate) fn short(text: &str) -> u128 {
         let Self(hash) = Self::of(text.as_bytes());
         hash.iter().take(16).fold(0, |short, byte| short << 8 | u128::from(*byte))
     }

@@ -177,9 +177,24 @@ impl Replay {
         self.entries.contains_key(&Hash::short(key))
     }
 
-    /// The entries that were not taken and have a generation, in no order.
-    pub(crate) fn with_generation(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(|entry| entry.id().is_some())
+    /// The entries that were not taken, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Takes the entries with a generation that has not finished out.
+    pub(crate) fn take_created(&mut self) -> Vec<Entry> {
+        let created = |_: &u128, entry: &mut Entry| matches!(entry.state, State::Created);
+        self.entries.extract_if(created).map(|(_, entry)| entry).collect()
+    }
+
+    /// Gives an entry with an unknown outcome, which may have been taken, its generation.
+    pub(crate) fn adopt(&mut self, key: &str, id: &str) {
+        self.claim(id);
+        if let Some(entry) = self.entries.get_mut(&Hash::short(key)) {
+            entry.state = State::Created;
+            entry.set_current(id.to_owned());
+        }
     }
 
     /// Whether a generation belongs to any entry, also to one that was taken.

@@ -24,15 +24,53 @@ fn failed(id: &str, code: &str) -> Generation {
     generation(id, "failed", json!({"error": {"code": code}}))
 }
 
+/// A ledger with prices that learn, as a client has them.
+#[derive(Default)]
+struct Accounts {
+    ledger: Ledger,
+    prices: Prices,
+}
+
+impl std::ops::Deref for Accounts {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl std::ops::DerefMut for Accounts {
+    fn deref_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+}
+
+impl Accounts {
+    fn reserve(
+        &mut self,
+        request: &GenerationRequest,
+        limit: Option<Decimal>,
+    ) -> Result<EntryNumber, Error> {
+        self.ledger.reserve(&self.prices, request, limit)
+    }
+
+    fn on_snapshot(&mut self, generation: &Generation) {
+        if let Some(route) = self.ledger.on_snapshot(&self.prices, generation) {
+            self.prices.learn(route, generation);
+            self.ledger.estimate_anew(&self.prices);
+        }
+    }
+}
+
 /// A ledger that has seen one generation, of this cost.
-fn seen(cost: &str) -> Ledger {
-    let mut ledger = Ledger::default();
+fn seen(cost: &str) -> Accounts {
+    let mut ledger = Accounts::default();
     create(&mut ledger, "gen_0");
     ledger.on_snapshot(&completed("gen_0", cost));
     ledger
 }
 
-fn create(ledger: &mut Ledger, id: &str) -> EntryNumber {
+fn create(ledger: &mut Accounts, id: &str) -> EntryNumber {
     let number = ledger.reserve(&request(), None).unwrap();
     ledger.on_created(number, id);
     number
@@ -78,14 +116,14 @@ fn a_create_that_would_exceed_the_limit_is_refused() {
 
 #[test]
 fn a_limit_that_is_reached_admits_nothing_more_whatever_is_known() {
-    assert!(Ledger::default().reserve(&request(), Some(Decimal::ZERO)).is_err());
+    assert!(Accounts::default().reserve(&request(), Some(Decimal::ZERO)).is_err());
     assert!(seen("0").reserve(&request(), Some(Decimal::ZERO)).is_err());
     assert!(seen("0.10").reserve(&request(), Some(usd("0.20"))).is_ok(), "exactly the limit");
 }
 
 #[test]
 fn while_no_cost_is_known_one_create_is_admitted_to_find_out() {
-    let mut ledger = Ledger::default();
+    let mut ledger = Accounts::default();
     let limit = Some(usd("1"));
     let first = ledger.reserve(&request(), limit).unwrap();
     let error = ledger.reserve(&request(), limit).unwrap_err();
@@ -99,7 +137,7 @@ fn while_no_cost_is_known_one_create_is_admitted_to_find_out() {
 
 #[test]
 fn with_rates_several_of_unknown_cost_fit_at_a_generous_one_until_it_is_known() {
-    let mut ledger = Ledger::default();
+    let mut ledger = Accounts::default();
     let rates = json!([{"id": "e", "models": [{"id": "m", "input_rate": 1, "output_rate": 4}]}]);
     ledger.prices.set_rates(&rates.into());
     // 100,000 tokens in each direction are 0.5 USD.
@@ -121,7 +159,10 @@ fn the_low_estimate_is_compared_with_the_maximum_of_the_request() {
     assert_eq!(error.kind(), ErrorKind::SpendLimit);
     assert!(error.message().contains("more than max_cost_usd, 0.05"), "{error}");
     assert!(ledger.reserve(&request().max_cost_usd(usd("0.09")), None).is_ok());
-    assert!(Ledger::default().reserve(&request().max_cost_usd(usd("0")), None).is_ok(), "unknown");
+    assert!(
+        Accounts::default().reserve(&request().max_cost_usd(usd("0")), None).is_ok(),
+        "unknown"
+    );
 }
 
 #[test]
@@ -158,7 +199,7 @@ fn a_cost_that_is_reported_after_the_end_is_taken_then() {
 
 #[test]
 fn a_generation_of_another_process_counts_if_it_is_seen_before_its_end() {
-    let mut ledger = Ledger::default();
+    let mut ledger = Accounts::default();
     ledger.on_snapshot(&completed("gen_old", "7"));
     assert!(ledger.is_empty() && ledger.spend(None).spent.is_zero(), "it was paid before");
     assert_eq!(ledger.prices.estimate(&PricedRoute::of(&request()), 1).cost_usd, Some(usd("7")));

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::super::record::CreateError;
 use super::super::replay::Span;
 use super::*;
 

@@ -1,0 +1,55 @@
+//! Reads the results of a batch from its journal.
+
+use std::path::Path;
+
+use super::item::{BatchItem, ItemStatus};
+use super::journal::{self, Finished, State};
+use crate::error::Error;
+
+/// Reads what a journal has about each request of a batch, in the order in which the requests were
+/// begun.
+///
+/// The items are those that a run would yield, except that videos are not looked for on the disk, and
+/// that those under way are [`Pending`](ItemStatus::Pending). It may be called while a run writes the
+/// journal. It blocks while it reads.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the file cannot be read or is not
+/// a journal.
+///
+/// ```no_run
+/// for item in pipevideo::read_journal("run.jsonl")? {
+///     let item = item?;
+///     println!("{} {} {:?}", item.key, item.status, item.cost_usd);
+/// }
+/// # Ok::<(), pipevideo::Error>(())
+/// ```
+pub fn read_journal(
+    path: impl AsRef<Path>,
+) -> Result<impl Iterator<Item = Result<BatchItem, Error>>, Error> {
+    Ok(journal::read(path.as_ref())?.map(|item| item.map(batch_item)))
+}
+
+fn batch_item(read: journal::Item) -> BatchItem {
+    let journal::Item { key, entry, finished } = read;
+    let mut item = BatchItem::new(key, ItemStatus::Pending);
+    item.attempts = entry.attempt;
+    item.generation_id = entry.id().map(str::to_owned);
+    item.from_journal = true;
+    item.cost_usd = Some(entry.earlier_cost).filter(|cost| !cost.is_zero());
+    match entry.state {
+        State::Sending { .. } => item.status = ItemStatus::Uncertain,
+        State::NotCreated(error) => {
+            item.status = ItemStatus::Failed;
+            item.error = error.map(|error| Error::new(error.kind, error.message));
+        }
+        State::Created | State::Finished { .. } => {}
+    }
+    if let Some(Finished { generation, category, .. }) = finished {
+        item.set_ended(generation, category);
+    }
+    if let Some(stored) = entry.download {
+        item.set_stored(&stored);
+    }
+    item
+}

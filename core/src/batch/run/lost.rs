@@ -1,0 +1,189 @@
+//! Creates with an unknown outcome: finding out what they have made.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, oneshot};
+use tracing::warn;
+
+use super::context::Context;
+use crate::batch::adoption::{adoptable, plausible};
+use crate::batch::journal::Fact;
+use crate::client::clock;
+use crate::client::reconcile::{LostCreate, Recent};
+use crate::lock::{Mutex, lock};
+use crate::model::Candidates;
+use crate::spend::ledger::EntryNumber;
+
+/// The creates of a batch with an unknown outcome.
+#[derive(Default)]
+pub(super) struct LostCreates {
+    creates: Mutex<Vec<Lost>>,
+    added: Notify,
+}
+
+/// A create with an unknown outcome.
+struct Lost {
+    key: String,
+    model: String,
+    sent_at: SystemTime,
+    number: EntryNumber,
+    candidates: Candidates,
+    /// Where the outcome is awaited.
+    reply: Option<oneshot::Sender<Outcome>>,
+}
+
+/// What is known of a lost create after all.
+pub(super) enum Outcome {
+    /// It has made this generation.
+    Made(String),
+    /// It may have made any of these, or none.
+    Unknown(Candidates),
+}
+
+/// How often the account's requests are listed while a create has no candidate: the service may list
+/// a generation somewhat later than it makes it.
+const ATTEMPTS: u32 = 3;
+
+impl LostCreates {
+    /// Returns once a create waits for its outcome.
+    pub(super) async fn added(&self) {
+        loop {
+            let added = self.added.notified();
+            if lock(&self.creates).iter().any(|lost| lost.reply.is_some()) {
+                return;
+            }
+            added.await;
+        }
+    }
+
+    /// The outcome of a create, once [`resolve`] has found it.
+    pub(super) async fn outcome_of(
+        &self,
+        key: &str,
+        model: &str,
+        sent_at: SystemTime,
+        number: EntryNumber,
+    ) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        self.add(key, model, sent_at, number, Some(reply));
+        self.added.notify_waiters();
+        outcome.await.unwrap_or_else(|_| Outcome::Unknown(Candidates::default()))
+    }
+
+    /// Adds a create of an earlier run.
+    pub(super) fn add_earlier(
+        &self,
+        key: &str,
+        model: &str,
+        sent_at: SystemTime,
+        number: EntryNumber,
+    ) {
+        self.add(key, model, sent_at, number, None);
+    }
+
+    /// What the create of an earlier run with this key may have made.
+    pub(super) fn candidates_of(&self, key: &str) -> Candidates {
+        let creates = lock(&self.creates);
+        let lost = creates.iter().find(|lost| lost.key == key);
+        lost.map(|lost| lost.candidates.clone()).unwrap_or_default()
+    }
+
+    fn add(
+        &self,
+        key: &str,
+        model: &str,
+        sent_at: SystemTime,
+        number: EntryNumber,
+        reply: Option<oneshot::Sender<Outcome>>,
+    ) {
+        lock(&self.creates).push(Lost {
+            key: key.to_owned(),
+            model: model.to_owned(),
+            sent_at,
+            number,
+            candidates: Candidates::default(),
+            reply,
+        });
+    }
+}
+
+/// Finds out what the lost creates have made, as far as that is possible.
+///
+/// A create is sent neither before nor while the account's requests are listed: its generation would
+/// be a candidate of all lost ones.
+pub(super) async fn resolve(context: &Context) {
+    let exclusive = context.sends.write().await;
+    let mut pause = context.client.inner.config.polling.min_interval;
+    for attempt in 1..=ATTEMPTS {
+        if lock(&context.lost.creates).is_empty() {
+            return;
+        }
+        let recent = match context.client.inner.recent_requests().await {
+            Ok(recent) => recent,
+            Err(error) => {
+                warn!("what a create has made cannot be found out now: {error}");
+                break;
+            }
+        };
+        let found = list_candidates(context, &recent);
+        // One of an earlier run was listed long ago, if at all.
+        let is_missing =
+            |(candidates, is_new): &(Vec<String>, bool)| *is_new && candidates.is_empty();
+        if attempt < ATTEMPTS && found.iter().any(is_missing) {
+            if context.cancel.run_until_cancelled(clock::sleep(pause)).await.is_none() {
+                break;
+            }
+            pause = pause.saturating_mul(2).min(Duration::from_secs(10));
+            continue;
+        }
+        let candidates: Vec<_> = found.into_iter().map(|(candidates, _)| candidates).collect();
+        adopt(context, adoptable(&candidates)).await;
+        break;
+    }
+    // The others stay, since their generations may be candidates of later ones too.
+    for lost in lock(&context.lost.creates).iter_mut() {
+        if let Some(reply) = lost.reply.take() {
+            let _ = reply.send(Outcome::Unknown(lost.candidates.clone()));
+        }
+    }
+    drop(exclusive);
+}
+
+/// Lists the candidates of each lost create: the plausible ones, and whether it is of this run.
+fn list_candidates(context: &Context, recent: &Recent) -> Vec<(Vec<String>, bool)> {
+    let mut creates = lock(&context.lost.creates);
+    let replay = lock(&context.replay);
+    let list = creates.iter_mut().map(|lost| {
+        let Lost { model, sent_at, .. } = &*lost;
+        let create = LostCreate { model, sent_at: *sent_at, generation_id: None };
+        lost.candidates = context.client.inner.candidates(recent, create);
+        // If the list does not reach back to the create, its generation may be missing in it.
+        let covers = lost.candidates.covers_create;
+        let found = plausible(&lost.candidates, |id| replay.claims(id));
+        (if covers { found } else { Vec::new() }, lost.reply.is_some())
+    });
+    list.collect()
+}
+
+/// Gives the creates their generations, each of which is recorded first.
+async fn adopt(context: &Context, made: Vec<Option<String>>) {
+    let adopted: Vec<(String, String)> = {
+        let creates = lock(&context.lost.creates);
+        let pairs = creates.iter().zip(made);
+        pairs.filter_map(|(lost, id)| Some((lost.key.clone(), id?))).collect()
+    };
+    for (key, id) in adopted {
+        if context.record(&key, Fact::Created { id: id.clone() }).await.is_err() {
+            return;
+        }
+        lock(&context.replay).adopt(&key, &id);
+        let mut creates = lock(&context.lost.creates);
+        let Some(index) = creates.iter().position(|lost| lost.key == key) else { continue };
+        let lost = creates.swap_remove(index);
+        drop(creates);
+        context.with_ledger(|ledger, _| ledger.on_created(lost.number, &id));
+        if let Some(reply) = lost.reply {
+            let _ = reply.send(Outcome::Made(id));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Records in the journal that a create is sent, before it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedRwLockReadGuard;
+
+use super::context::Context;
+use crate::batch::journal::{Fact, Hash};
+use crate::client::clock;
+use crate::client::submission::SendRecorder;
+use crate::error::Error;
+use crate::lock::{Mutex, lock};
+
+/// Records the sends of one create.
+pub(super) struct Recorder {
+    pub(super) context: Arc<Context>,
+    pub(super) key: String,
+    pub(super) model: String,
+    pub(super) hash: Hash,
+    pub(super) attempt: u32,
+    /// The request's JSON, if prompts are kept.
+    pub(super) json: Option<Vec<u8>>,
+    /// Held while what the create has made is not known.
+    pub(super) sending: Mutex<Option<OwnedRwLockReadGuard<()>>>,
+    /// Set if the request was not sent because the run creates nothing more.
+    pub(super) was_stopped: AtomicBool,
+}
+
+impl Recorder {
+    /// What the create has made is known by now, or that it is not known.
+    pub(super) fn end(&self) {
+        lock(&self.sending).take();
+    }
+
+    fn fact(&self) -> Fact {
+        let at = clock::wall();
+        match &self.json {
+            Some(json) => Fact::sending(json, &self.model, self.attempt, at, true),
+            None => Fact::Sending {
+                request: self.hash,
+                model: self.model.clone(),
+                attempt: self.attempt,
+                at,
+                body: None,
+            },
+        }
+    }
+}
+
+impl SendRecorder for Recorder {
+    fn before_send(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            self.end();
+            let sending = self.context.sends.clone().read_owned().await;
+            if let Some(stopped) = self.context.stopped() {
+                self.was_stopped.store(true, Ordering::Relaxed);
+                return Err(stopped);
+            }
+            self.context.record(&self.key, self.fact()).await?;
+            *lock(&self.sending) = Some(sending);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn on_not_processed(&self) {
+        self.context.note(&self.key, Fact::NotCreated { error: None });
+        self.end();
+    }
+}
