@@ -10,14 +10,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
-    AccountUsage, App, Client, Detail, Download, EngineCatalog, Error, ErrorKind, Generation,
-    GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role, TokenError,
-    Update, WebhookEvent,
+    AccountUsage, App, Client, CostEstimate, Detail, Download, EngineCatalog, Error, ErrorKind,
+    Generation, GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role,
+    Spend, TokenError, Update, WebhookEvent,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::matching::decimal;
 use super::webhooks;
 
 #[derive(Deserialize)]
@@ -112,6 +113,7 @@ pub(crate) fn client(
                 app.name = text(&value["name"]);
                 builder.app(app)
             }
+            ("spend_limit", value) => builder.spend_limit(decimal(&value.to_string()).unwrap()),
             ("headers", value) => {
                 let headers = value.as_object().unwrap().iter();
                 builder.headers(
@@ -208,6 +210,13 @@ impl Call {
                 });
                 Ok(Returned::Value(shown.collect()))
             }
+            "estimate" => {
+                let mut request = GenerationRequest::new(arg("model").as_str().unwrap(), "");
+                request.engine = text(arg("engine"));
+                let estimate = client.estimate(&request).count(arg("count").as_u64().unwrap_or(1));
+                estimate.await.map(|estimate| Returned::Value(shown_estimate(&estimate)))
+            }
+            "spend" => Ok(Returned::Value(shown_spend(&client.spend()))),
             "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
             "webhook.unwrap" => webhooks::unwrap(&self.args).map(event),
             "webhook.sign" => webhooks::sign(&self.args).map(Returned::Value),
@@ -372,6 +381,31 @@ fn usage(usage: &AccountUsage) -> Value {
             "created_at": millis(request.created_at),
             "completed_at": millis(request.completed_at),
         })).collect::<Value>(),
+    })
+}
+
+fn shown_estimate(estimate: &CostEstimate) -> Value {
+    let exact = |amount: Option<Decimal>| amount.map(|amount| amount.to_string());
+    json!({
+        "cost_usd": exact(estimate.cost_usd),
+        "low": exact(estimate.low),
+        "high": exact(estimate.high),
+        "based_on": estimate.based_on.map(|basis| basis.as_str()),
+        "samples": estimate.samples,
+    })
+}
+
+fn shown_spend(spend: &Spend) -> Value {
+    json!({
+        "spent": spend.spent.to_string(),
+        "failed_but_charged": spend.failed_but_charged.to_string(),
+        "in_flight": spend.in_flight.to_string(),
+        "uncertain": spend.uncertain.to_string(),
+        "limit": spend.limit.map(|limit| limit.to_string()),
+        "remaining": spend.remaining.map(|remaining| remaining.to_string()),
+        "in_flight_count": spend.in_flight_count,
+        "uncertain_count": spend.uncertain_count,
+        "unknown_count": spend.unknown_count,
     })
 }
 

@@ -137,7 +137,7 @@ impl Matcher {
 }
 
 /// A number, or a string that holds one, as an exact decimal.
-fn decimal(json: &str) -> Option<Decimal> {
+pub(crate) fn decimal(json: &str) -> Option<Decimal> {
     let text = json.trim_matches('"');
     Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok()
 }
