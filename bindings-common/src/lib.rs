@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod barrier;
+mod batch;
 mod error_fields;
 mod foreign_error;
 mod lock;
@@ -15,6 +16,7 @@ mod options;
 mod runtime;
 
 pub use barrier::{catch, catch_async, lost};
+pub use batch::{BatchFeed, BatchOptions};
 pub use error_fields::{Cause, ErrorFields, cause};
 pub use foreign_error::ForeignError;
 pub use lock::lock;

@@ -103,8 +103,11 @@ mod webhook;
 mod wire;
 
 #[cfg(feature = "client")]
+#[doc(hidden)]
+pub use batch::BatchOutput;
+#[cfg(feature = "client")]
 pub use batch::{
-    Batch, BatchCounts, BatchEvent, BatchEventKind, BatchItem, BatchRequest, BatchRun,
+    Batch, BatchCounts, BatchEvent, BatchEventKind, BatchHandle, BatchItem, BatchRequest, BatchRun,
     BatchSummary, ItemStatus, StopReason, read_journal,
 };
 #[cfg(feature = "client")]

@@ -183,6 +183,21 @@ impl Batch {
         self
     }
 
+    /// Sets the number of requests, for the forecast of the end, if it is known beside the stream.
+    #[doc(hidden)]
+    pub fn with_total(mut self, total: Option<u64>) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// Has the run yield events, for bindings, which take them with
+    /// [`next_output`](BatchRun::next_output).
+    #[doc(hidden)]
+    pub fn with_events(mut self, events: bool) -> Self {
+        self.options.events = events;
+        self
+    }
+
     /// Starts the run, on the current tokio runtime.
     pub fn run(self) -> BatchRun {
         BatchRun::start(self)

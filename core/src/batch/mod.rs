@@ -24,4 +24,4 @@ pub use progress::{BatchCounts, BatchEvent, BatchEventKind, BatchSummary, StopRe
 pub use read::read_journal;
 pub use request::BatchRequest;
 #[cfg(feature = "client")]
-pub use run::BatchRun;
+pub use run::{BatchHandle, BatchOutput, BatchRun};

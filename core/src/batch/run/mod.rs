@@ -13,6 +13,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
@@ -39,8 +40,17 @@ pub(super) enum Output {
     /// not taken.
     Item(
         Box<Result<BatchItem, Error>>,
-        #[expect(dead_code, reason = "it is dropped")] Option<OwnedSemaphorePermit>,
+        #[expect(dead_code, reason = "it is dropped when the item is taken")]
+        Option<OwnedSemaphorePermit>,
     ),
+}
+
+/// An event or an item of a run. For bindings, which call functions of their language for events.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum BatchOutput {
+    Event(Box<BatchEvent>),
+    Item(Box<BatchItem>),
 }
 
 /// How many items may await a caller that is slow to take them. A run does not take further
@@ -61,9 +71,35 @@ const MAX_UNTAKEN: usize = 1000;
 pub struct BatchRun {
     outputs: mpsc::UnboundedReceiver<Output>,
     on_event: Option<OnEvent>,
+    handle: BatchHandle,
+}
+
+/// A handle of a run, by which another task can stop it or read its summary.
+///
+/// Made by [`BatchRun::handle`]. It does not keep the run going.
+#[derive(Clone)]
+pub struct BatchHandle {
     progress: Arc<Mutex<Progress>>,
-    began: std::time::Duration,
+    began: Duration,
     cancel: CancellationToken,
+}
+
+impl BatchHandle {
+    /// Stops the run, as [`BatchRun::stop`] does, without waiting until it has ended.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Returns what the run has done so far.
+    pub fn summary(&self) -> BatchSummary {
+        lock(&self.progress).summary(clock::now().saturating_sub(self.began))
+    }
+}
+
+impl fmt::Debug for BatchHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchHandle").field("summary", &self.summary()).finish_non_exhaustive()
+    }
 }
 
 impl BatchRun {
@@ -94,7 +130,8 @@ impl BatchRun {
                 let _ = outputs.send(Output::Item(Box::new(Err(error)), None));
             }
         });
-        Self { outputs: received, on_event, progress, began: clock::now(), cancel }
+        let handle = BatchHandle { progress, began: clock::now(), cancel };
+        Self { outputs: received, on_event, handle }
     }
 
     /// Returns the next item, or `None` after the last one.
@@ -106,16 +143,30 @@ impl BatchRun {
 
     /// Returns what the run has done so far.
     pub fn summary(&self) -> BatchSummary {
-        lock(&self.progress).summary(clock::now().saturating_sub(self.began))
+        self.handle.summary()
+    }
+
+    /// Returns a handle, by which another task can stop the run or read its summary.
+    pub fn handle(&self) -> BatchHandle {
+        self.handle.clone()
     }
 
     /// Stops the run, and returns once it has ended: when the creates that were being sent have their
     /// response, and everything is in the journal. Items that were not taken are dropped; the next run
     /// yields them again.
-    pub async fn stop(mut self) -> BatchSummary {
-        self.cancel.cancel();
+    pub async fn stop(&mut self) -> BatchSummary {
+        self.handle.stop();
         while self.outputs.recv().await.is_some() {}
         self.summary()
+    }
+
+    /// Returns the next event or item, or `None` after the last one. Cancel safe.
+    #[doc(hidden)]
+    pub async fn next_output(&mut self) -> Option<Result<BatchOutput, Error>> {
+        Some(match self.outputs.recv().await? {
+            Output::Event(event) => Ok(BatchOutput::Event(event)),
+            Output::Item(item, _) => item.map(|item| BatchOutput::Item(Box::new(item))),
+        })
     }
 }
 
@@ -139,7 +190,7 @@ impl Stream for BatchRun {
 
 impl Drop for BatchRun {
     fn drop(&mut self) {
-        self.cancel.cancel();
+        self.handle.stop();
     }
 }
 
