@@ -36,6 +36,10 @@ extension PipevideoClient {
         public var webhookSecrets: [String]?
         /// The application that makes the requests, for the service's statistics.
         public var app: AppIdentity
+        /// The maximum that the key may spend in this process, in US dollars. A create that would
+        /// exceed it, counting what is in flight at its estimate, fails as `spendLimit` before it is
+        /// sent. No limit by default.
+        public var spendLimit: Decimal?
         /// Additional headers for every request to the API.
         public var headers: [String: String]
         /// The URL of a proxy. By default the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY` and
@@ -56,6 +60,7 @@ extension PipevideoClient {
             deadline: Duration? = nil,
             webhookSecrets: [String]? = nil,
             app: AppIdentity = AppIdentity(),
+            spendLimit: Decimal? = nil,
             headers: [String: String] = [:],
             proxy: String? = nil,
             caFile: URL? = nil
@@ -70,6 +75,7 @@ extension PipevideoClient {
             self.deadline = deadline
             self.webhookSecrets = webhookSecrets
             self.app = app
+            self.spendLimit = spendLimit
             self.headers = headers
             self.proxy = proxy
             self.caFile = caFile
@@ -91,7 +97,8 @@ extension PipevideoClient {
                 safetyInterval: polling.safetyInterval?.inSeconds,
                 typical: polling.typical?.inSeconds, deadline: deadline?.inSeconds,
                 webhookSecrets: webhookSecrets, appUrl: app.url, appTitle: app.title,
-                appName: app.name, headers: headers, proxy: proxy, caFile: caFile?.path
+                appName: app.name, spendLimit: spendLimit?.description, headers: headers,
+                proxy: proxy, caFile: caFile?.path
             )
         }
     }
@@ -108,8 +115,8 @@ extension PipevideoClient.Configuration: CustomReflectable {
                 "requestTimeout": requestTimeout, "connectTimeout": connectTimeout,
                 "maxRetries": maxRetries, "rateLimit": rateLimit, "polling": polling,
                 "deadline": deadline, "webhookSecrets": webhookSecrets.map { _ in Hidden() },
-                "app": app, "headers": headers.keys.sorted(), "proxy": proxy.map { _ in Hidden() },
-                "caFile": caFile,
+                "app": app, "spendLimit": spendLimit, "headers": headers.keys.sorted(),
+                "proxy": proxy.map { _ in Hidden() }, "caFile": caFile,
             ]
         )
     }

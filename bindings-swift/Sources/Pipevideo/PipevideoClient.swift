@@ -85,6 +85,36 @@ public struct PipevideoClient: Sendable {
     /// requests of this process; `nil` if the rate limit is off.
     public var budgetLeft: Int? { core.budgetLeft().map(Int.init) }
 
+    /// What the key has spent in this process. All clients with the same key and base URL share it.
+    public var spend: Spend { Spend(core.spend()) }
+
+    /// Estimates what such generations cost, before anything is paid.
+    ///
+    /// ```swift
+    /// let estimate = try await client.estimate(model: "moonshotai/kimi-k2.5", count: 100)
+    /// if let cost = estimate.costUSD { print("about \(cost) USD") }
+    /// ```
+    ///
+    /// What this process has seen complete is the first source and needs no request. Otherwise the
+    /// account's usage and the rates are requested, at most every five minutes.
+    ///
+    /// - Parameters:
+    ///   - model: The orchestration model.
+    ///   - engine: The engine; `nil` means any.
+    ///   - count: The number of generations.
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    public func estimate(
+        model: String, engine: String? = nil, count: Int = 1
+    ) async throws -> CostEstimate {
+        // The core rejects 0, and so a negative count.
+        let count = UInt64(clamping: count)
+        return try await callCore { cancel in
+            CostEstimate(
+                try await core.estimate(model: model, engine: engine, count: count, cancel: cancel)
+            )
+        }
+    }
+
     /// Creates a generation and waits until it has completed.
     ///
     /// The deadline starts when the service has accepted the request. Cancelling the task stops the

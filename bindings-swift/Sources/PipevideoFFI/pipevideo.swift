@@ -1157,6 +1157,107 @@ public func FfiConverterTypeCandidates_lower(_ value: Candidates) -> RustBuffer 
 
 
 /**
+ * What generations of one kind are expected to cost, in US dollars.
+ *
+ * Made by [`estimate`](crate::Client::estimate). A cost that is not known is `None`, never zero.
+ */
+public struct CostEstimate: Equatable, Hashable {
+    /**
+     * The expected cost of all of them, rounded to a millionth of a dollar.
+     */
+    public let costUsd: ExactDecimal?
+    /**
+     * The cost that nine of ten such batches exceed.
+     */
+    public let low: ExactDecimal?
+    /**
+     * The cost that nine of ten such batches stay below.
+     */
+    public let high: ExactDecimal?
+    /**
+     * Where the estimate comes from; `None` if nothing is known.
+     */
+    public let basedOn: EstimateBasis?
+    /**
+     * The number of completed generations that it is based on.
+     */
+    public let samples: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The expected cost of all of them, rounded to a millionth of a dollar.
+         */costUsd: ExactDecimal?,
+        /**
+         * The cost that nine of ten such batches exceed.
+         */low: ExactDecimal?,
+        /**
+         * The cost that nine of ten such batches stay below.
+         */high: ExactDecimal?,
+        /**
+         * Where the estimate comes from; `None` if nothing is known.
+         */basedOn: EstimateBasis?,
+        /**
+         * The number of completed generations that it is based on.
+         */samples: UInt64) {
+        self.costUsd = costUsd
+        self.low = low
+        self.high = high
+        self.basedOn = basedOn
+        self.samples = samples
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CostEstimate: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCostEstimate: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CostEstimate {
+        return
+            try CostEstimate(
+                costUsd: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                low: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                high: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                basedOn: FfiConverterOptionTypeEstimateBasis.read(from: &buf),
+                samples: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: CostEstimate, into buf: inout [UInt8]) {
+        FfiConverterOptionTypeExactDecimal.write(value.costUsd, into: &buf)
+        FfiConverterOptionTypeExactDecimal.write(value.low, into: &buf)
+        FfiConverterOptionTypeExactDecimal.write(value.high, into: &buf)
+        FfiConverterOptionTypeEstimateBasis.write(value.basedOn, into: &buf)
+        FfiConverterUInt64.write(value.samples, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCostEstimate_lift(_ buf: RustBuffer) throws -> CostEstimate {
+    return try FfiConverterTypeCostEstimate.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCostEstimate_lower(_ value: CostEstimate) -> RustBuffer {
+    return FfiConverterTypeCostEstimate.lower(value)
+}
+
+
+/**
  * The usage of one day by route: by engine, model and provider.
  */
 public struct DailyRoutes: Equatable, Hashable {
@@ -2242,6 +2343,161 @@ public func FfiConverterTypeSpelling_lower(_ value: Spelling) -> RustBuffer {
 
 
 /**
+ * What the generations of one key have cost in this process, in US dollars.
+ *
+ * Made by [`spend`](crate::Client::spend). It covers the generations that this process has created,
+ * and those that it has seen before their end. An amount in flight or uncertain is an estimate.
+ *
+ * ```
+ * # fn example(client: pipevideo::Client) {
+ * let spend = client.spend();
+ * println!("{} USD spent, {} USD in flight", spend.spent, spend.in_flight);
+ * # }
+ * ```
+ */
+public struct Spend: Equatable, Hashable {
+    /**
+     * The cost of the generations that have ended, failed ones included.
+     */
+    public let spent: ExactDecimal
+    /**
+     * The part of `spent` that failed generations were charged. One that fails in the render has
+     * been composed, and is billed for that.
+     */
+    public let failedButCharged: ExactDecimal
+    /**
+     * The estimated cost of the generations that have not ended, as far as one is known.
+     */
+    public let inFlight: ExactDecimal
+    /**
+     * The estimated cost of what may have been charged and is not known: creates with an unknown
+     * outcome, and generations that ended without a cost.
+     */
+    public let uncertain: ExactDecimal
+    /**
+     * The client's spend limit, if it has one.
+     */
+    public let limit: ExactDecimal?
+    /**
+     * What is left of the limit: zero if it is reached or exceeded.
+     */
+    public let remaining: ExactDecimal?
+    /**
+     * The number of generations in flight.
+     */
+    public let inFlightCount: UInt64
+    /**
+     * The number of creates and generations with an uncertain cost.
+     */
+    public let uncertainCount: UInt64
+    /**
+     * The number of those in flight or uncertain for which no estimate is known. They add nothing to
+     * the amounts.
+     */
+    public let unknownCount: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The cost of the generations that have ended, failed ones included.
+         */spent: ExactDecimal,
+        /**
+         * The part of `spent` that failed generations were charged. One that fails in the render has
+         * been composed, and is billed for that.
+         */failedButCharged: ExactDecimal,
+        /**
+         * The estimated cost of the generations that have not ended, as far as one is known.
+         */inFlight: ExactDecimal,
+        /**
+         * The estimated cost of what may have been charged and is not known: creates with an unknown
+         * outcome, and generations that ended without a cost.
+         */uncertain: ExactDecimal,
+        /**
+         * The client's spend limit, if it has one.
+         */limit: ExactDecimal?,
+        /**
+         * What is left of the limit: zero if it is reached or exceeded.
+         */remaining: ExactDecimal?,
+        /**
+         * The number of generations in flight.
+         */inFlightCount: UInt64,
+        /**
+         * The number of creates and generations with an uncertain cost.
+         */uncertainCount: UInt64,
+        /**
+         * The number of those in flight or uncertain for which no estimate is known. They add nothing to
+         * the amounts.
+         */unknownCount: UInt64) {
+        self.spent = spent
+        self.failedButCharged = failedButCharged
+        self.inFlight = inFlight
+        self.uncertain = uncertain
+        self.limit = limit
+        self.remaining = remaining
+        self.inFlightCount = inFlightCount
+        self.uncertainCount = uncertainCount
+        self.unknownCount = unknownCount
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Spend: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSpend: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Spend {
+        return
+            try Spend(
+                spent: FfiConverterTypeExactDecimal.read(from: &buf),
+                failedButCharged: FfiConverterTypeExactDecimal.read(from: &buf),
+                inFlight: FfiConverterTypeExactDecimal.read(from: &buf),
+                uncertain: FfiConverterTypeExactDecimal.read(from: &buf),
+                limit: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                remaining: FfiConverterOptionTypeExactDecimal.read(from: &buf),
+                inFlightCount: FfiConverterUInt64.read(from: &buf),
+                uncertainCount: FfiConverterUInt64.read(from: &buf),
+                unknownCount: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Spend, into buf: inout [UInt8]) {
+        FfiConverterTypeExactDecimal.write(value.spent, into: &buf)
+        FfiConverterTypeExactDecimal.write(value.failedButCharged, into: &buf)
+        FfiConverterTypeExactDecimal.write(value.inFlight, into: &buf)
+        FfiConverterTypeExactDecimal.write(value.uncertain, into: &buf)
+        FfiConverterOptionTypeExactDecimal.write(value.limit, into: &buf)
+        FfiConverterOptionTypeExactDecimal.write(value.remaining, into: &buf)
+        FfiConverterUInt64.write(value.inFlightCount, into: &buf)
+        FfiConverterUInt64.write(value.uncertainCount, into: &buf)
+        FfiConverterUInt64.write(value.unknownCount, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpend_lift(_ buf: RustBuffer) throws -> Spend {
+    return try FfiConverterTypeSpend.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpend_lower(_ value: Spend) -> RustBuffer {
+    return FfiConverterTypeSpend.lower(value)
+}
+
+
+/**
  * The tokens and the cost of a generation, as far as the service has reported them.
  *
  * ```
@@ -2992,6 +3248,30 @@ fileprivate struct FfiConverterOptionTypeTokenUsage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeEstimateBasis: FfiConverterRustBuffer {
+    typealias SwiftType = EstimateBasis?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeEstimateBasis.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeEstimateBasis.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeExactDecimal: FfiConverterRustBuffer {
     typealias SwiftType = ExactDecimal?
 
@@ -3260,6 +3540,46 @@ fileprivate struct FfiConverterSequenceTypeRouteUsage: FfiConverterRustBuffer {
         return seq
     }
 }
+
+
+public typealias EstimateBasis = String
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEstimateBasis: FfiConverter {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EstimateBasis {
+        return try FfiConverterString.read(from: &buf)
+    }
+
+    public static func write(_ value: EstimateBasis, into buf: inout [UInt8]) {
+        return FfiConverterString.write(value, into: &buf)
+    }
+
+    public static func lift(_ value: RustBuffer) throws -> EstimateBasis {
+        return try FfiConverterString.lift(value)
+    }
+
+    public static func lower(_ value: EstimateBasis) -> RustBuffer {
+        return FfiConverterString.lower(value)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEstimateBasis_lift(_ value: RustBuffer) throws -> EstimateBasis {
+    return try FfiConverterTypeEstimateBasis.lift(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEstimateBasis_lower(_ value: EstimateBasis) -> RustBuffer {
+    return FfiConverterTypeEstimateBasis.lower(value)
+}
+
 
 
 public typealias ExactDecimal = String

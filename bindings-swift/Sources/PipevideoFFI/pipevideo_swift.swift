@@ -1068,11 +1068,15 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func engines(cancel: CancelHandle) async throws  -> EngineCatalog
 
+    func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle) async throws  -> CostEstimate
+
     func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
 
     func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle) async throws  -> Candidates
 
     func retrieve(id: String, cancel: CancelHandle) async throws  -> Generation
+
+    func spend()  -> Spend
 
     func unwrapWebhook(body: Data, headers: [Header]) throws  -> WebhookEvent
 
@@ -1208,6 +1212,22 @@ open func engines(cancel: CancelHandle)async throws  -> EngineCatalog  {
         )
 }
 
+open func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle)async throws  -> CostEstimate  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_estimate(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterOptionString.lower(engine),FfiConverterUInt64.lower(count),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeCostEstimate_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
 open func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
@@ -1254,6 +1274,15 @@ open func retrieve(id: String, cancel: CancelHandle)async throws  -> Generation 
             liftFunc: FfiConverterTypeGeneration_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
+}
+
+open func spend() -> Spend  {
+    return try!  FfiConverterTypeSpend_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_spend(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
 open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
@@ -2621,6 +2650,10 @@ public struct Arguments: Equatable, Hashable {
     public let engine: String?
     public let expandPrompt: Bool?
     /**
+     * The text of a decimal number.
+     */
+    public let maxCostUsd: String?
+    /**
      * A JSON object.
      */
     public let extraBody: String?
@@ -2628,6 +2661,9 @@ public struct Arguments: Equatable, Hashable {
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
     public init(model: String, input: Input, instructions: String?, width: Int64?, height: Int64?, aspectRatio: String?, provider: Provider?, engine: String?, expandPrompt: Bool?,
+        /**
+         * The text of a decimal number.
+         */maxCostUsd: String?,
         /**
          * A JSON object.
          */extraBody: String?) {
@@ -2640,6 +2676,7 @@ public struct Arguments: Equatable, Hashable {
         self.provider = provider
         self.engine = engine
         self.expandPrompt = expandPrompt
+        self.maxCostUsd = maxCostUsd
         self.extraBody = extraBody
     }
 
@@ -2668,6 +2705,7 @@ public struct FfiConverterTypeArguments: FfiConverterRustBuffer {
                 provider: FfiConverterOptionTypeProvider.read(from: &buf),
                 engine: FfiConverterOptionString.read(from: &buf),
                 expandPrompt: FfiConverterOptionBool.read(from: &buf),
+                maxCostUsd: FfiConverterOptionString.read(from: &buf),
                 extraBody: FfiConverterOptionString.read(from: &buf)
         )
     }
@@ -2682,6 +2720,7 @@ public struct FfiConverterTypeArguments: FfiConverterRustBuffer {
         FfiConverterOptionTypeProvider.write(value.provider, into: &buf)
         FfiConverterOptionString.write(value.engine, into: &buf)
         FfiConverterOptionBool.write(value.expandPrompt, into: &buf)
+        FfiConverterOptionString.write(value.maxCostUsd, into: &buf)
         FfiConverterOptionString.write(value.extraBody, into: &buf)
     }
 }
@@ -2963,6 +3002,10 @@ public struct Options: Equatable, Hashable {
     public let appUrl: String?
     public let appTitle: String?
     public let appName: String?
+    /**
+     * The text of a decimal number.
+     */
+    public let spendLimit: String?
     public let headers: [String: String]
     public let proxy: String?
     public let caFile: String?
@@ -2972,7 +3015,10 @@ public struct Options: Equatable, Hashable {
     public init(
         /**
          * The host's language, for the user agent, such as `swift`.
-         */language: String, apiKey: String?, baseUrl: String?, allowInsecure: Bool?, requestTimeout: Double?, connectTimeout: Double?, maxRetries: Int64?, rateLimit: Limit, minInterval: Double?, maxInterval: Double?, safetyInterval: Double?, typical: Double?, deadline: Double?, webhookSecrets: [String]?, appUrl: String?, appTitle: String?, appName: String?, headers: [String: String], proxy: String?, caFile: String?) {
+         */language: String, apiKey: String?, baseUrl: String?, allowInsecure: Bool?, requestTimeout: Double?, connectTimeout: Double?, maxRetries: Int64?, rateLimit: Limit, minInterval: Double?, maxInterval: Double?, safetyInterval: Double?, typical: Double?, deadline: Double?, webhookSecrets: [String]?, appUrl: String?, appTitle: String?, appName: String?,
+        /**
+         * The text of a decimal number.
+         */spendLimit: String?, headers: [String: String], proxy: String?, caFile: String?) {
         self.language = language
         self.apiKey = apiKey
         self.baseUrl = baseUrl
@@ -2990,6 +3036,7 @@ public struct Options: Equatable, Hashable {
         self.appUrl = appUrl
         self.appTitle = appTitle
         self.appName = appName
+        self.spendLimit = spendLimit
         self.headers = headers
         self.proxy = proxy
         self.caFile = caFile
@@ -3028,6 +3075,7 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
                 appUrl: FfiConverterOptionString.read(from: &buf),
                 appTitle: FfiConverterOptionString.read(from: &buf),
                 appName: FfiConverterOptionString.read(from: &buf),
+                spendLimit: FfiConverterOptionString.read(from: &buf),
                 headers: FfiConverterDictionaryStringString.read(from: &buf),
                 proxy: FfiConverterOptionString.read(from: &buf),
                 caFile: FfiConverterOptionString.read(from: &buf)
@@ -3052,6 +3100,7 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.appUrl, into: &buf)
         FfiConverterOptionString.write(value.appTitle, into: &buf)
         FfiConverterOptionString.write(value.appName, into: &buf)
+        FfiConverterOptionString.write(value.spendLimit, into: &buf)
         FfiConverterDictionaryStringString.write(value.headers, into: &buf)
         FfiConverterOptionString.write(value.proxy, into: &buf)
         FfiConverterOptionString.write(value.caFile, into: &buf)
@@ -4503,6 +4552,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 25683) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_estimate() != 48635) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 25768) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -4510,6 +4562,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 44383) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_spend() != 20008) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_unwrap_webhook() != 34727) {

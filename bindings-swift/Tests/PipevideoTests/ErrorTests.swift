@@ -88,6 +88,8 @@ import Testing
             refusal { $0.app.url = "ftp://x" },
             refusal { $0.headers = ["a b": "c"] },
             refusal { $0.headers = ["a": "c\n"] },
+            refusal { $0.spendLimit = -1 },
+            refusal { $0.spendLimit = .nan },
             refusal { $0.proxy = "::" },
             refusal { $0.caFile = URL(filePath: "/nowhere") },
             refusal { $0.caFile = URL(string: "https://a.b\(certificates)")! },

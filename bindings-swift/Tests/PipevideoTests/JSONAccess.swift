@@ -27,6 +27,15 @@ extension JSONValue {
         return elements
     }
 
+    /// An exact decimal, in a string or as a number.
+    var amount: Decimal? {
+        switch self {
+        case .string(let text): Decimal(string: text)
+        case .number(let number): number
+        default: nil
+        }
+    }
+
     /// A number of seconds.
     var duration: Duration? { doubleValue.map { .seconds($0) } }
 }

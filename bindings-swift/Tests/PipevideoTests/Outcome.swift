@@ -138,6 +138,23 @@ private func json(of route: RouteUsage) -> JSONValue {
     ]
 }
 
+func json(of estimate: CostEstimate) -> JSONValue {
+    [
+        "cost_usd": json(estimate.costUSD), "low": json(estimate.low), "high": json(estimate.high),
+        "based_on": json(estimate.basedOn?.rawValue), "samples": json(estimate.samples),
+    ]
+}
+
+func json(of spend: Spend) -> JSONValue {
+    [
+        "spent": json(spend.spent), "failed_but_charged": json(spend.failedButCharged),
+        "in_flight": json(spend.inFlight), "uncertain": json(spend.uncertain),
+        "limit": json(spend.limit), "remaining": json(spend.remaining),
+        "in_flight_count": json(spend.inFlightCount),
+        "uncertain_count": json(spend.uncertainCount), "unknown_count": json(spend.unknownCount),
+    ]
+}
+
 func json(of request: RecentRequest) -> JSONValue {
     [
         "id": json(request.id), "status": json(request.status?.rawValue),

@@ -42,6 +42,36 @@ import Testing
         #expect(bodies[0].members.count == 10 && bodies[0]["seed"] == 7)
     }
 
+    /// The maximum cost is not in the request: a negative one shows whether it is passed on.
+    @Test func everyFormOfACallPassesTheMaximumCost() async throws {
+        let emulator = try await Emulator.start()
+        let client = try emulator.client()
+        let prompt = ["A", "cat"].joined(separator: " ")
+        let request = GenerationRequest(model: kimi, input: "A cat", maxCostUSD: -1)
+        for error in [
+            await failure { try await client.responses.create(request) },
+            await failure {
+                try await client.responses.create(model: kimi, input: "A cat", maxCostUSD: -1)
+            },
+            await failure {
+                try await client.responses.create(model: kimi, input: prompt, maxCostUSD: -1)
+            },
+            await failure { try await client.generate(request) },
+            await failure {
+                try await client.generate(model: kimi, input: "A cat", maxCostUSD: -1)
+            },
+            await failure {
+                try await client.generate(model: kimi, input: prompt, maxCostUSD: -1)
+            },
+            await failure {
+                try await client.responses.create(model: kimi, input: prompt, maxCostUSD: .nan)
+            },
+        ] {
+            #expect(error?.kind == .invalidRequest)
+        }
+        #expect(try await emulator.requests().isEmpty)
+    }
+
     @Test func deadlineAndUpdatesArePassedOn() async throws {
         let emulator = try await Emulator.start(["polls": ["in_progress"]])
         let client = try emulator.client()

@@ -166,6 +166,7 @@ final class ScenarioRun {
                 name: app["name"]?.stringValue
             )
         }
+        configuration.spendLimit = take("spend_limit")?.amount
         configuration.headers = (take("headers")?.members ?? [:]).compactMapValues(\.stringValue)
         configuration.proxy = take("proxy")?.stringValue
         configuration.caFile = take("ca_file")?.stringValue.map { URL(filePath: $0) }
@@ -251,6 +252,13 @@ final class ScenarioRun {
             }
             let candidates = try await client.responses.candidates(for: error)
             return JSONValue.array(candidates.map { json(of: $0) })
+        case "estimate":
+            let estimate = try await client.estimate(
+                model: args["model"]?.stringValue ?? "", engine: args["engine"]?.stringValue,
+                count: args["count"]?.intValue ?? 1)
+            return json(of: estimate)
+        case "spend":
+            return json(of: client.spend)
         case "engines.list":
             return json(of: try await client.engines.list())
         case "usage.retrieve":
@@ -303,7 +311,7 @@ extension GenerationRequest {
                 }
             },
             engine: take("engine")?.stringValue, expandPrompt: take("expand_prompt")?.boolValue,
-            extraBody: take("extra_body")?.members ?? [:]
+            maxCostUSD: take("max_cost_usd")?.amount, extraBody: take("extra_body")?.members ?? [:]
         )
         guard members.isEmpty else {
             throw TestFailure("this runner does not support the arguments \(members.keys)")

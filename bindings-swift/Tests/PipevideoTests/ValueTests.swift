@@ -55,6 +55,29 @@ import Testing
         }
     }
 
+    @Test func estimatesAndSpendAreExactAndCodable() async throws {
+        let emulator = try await Emulator.start(["api_key": "pv_swift_values"])
+        var configuration = emulator.configuration()
+        configuration.spendLimit = Decimal(string: "12345678901234567890.123456789")
+        #expect("\(configuration)".contains("spendLimit: 12345678901234567890.123456789"))
+        let client = try PipevideoClient(apiKey: emulator.apiKey, configuration: configuration)
+        let generation = try await client.generate(model: kimi, input: "A cat")
+        let cost = try #require(generation.usage?.costUSD)
+        let estimate = try await client.estimate(model: kimi, engine: "hyperframes", count: 3)
+        #expect(estimate.costUSD == cost * 3 && estimate.basedOn == .seen && estimate.samples == 1)
+        let spend = client.spend
+        #expect(spend.spent == cost && spend.limit == configuration.spendLimit)
+        #expect(spend.remaining == configuration.spendLimit.map { $0 - cost })
+        let data = try JSONEncoder().encode(estimate)
+        #expect(try JSONDecoder().decode(CostEstimate.self, from: data) == estimate)
+        let spent = try JSONEncoder().encode(spend)
+        #expect(try JSONDecoder().decode(Spend.self, from: spent).inFlightCount == 0)
+        for count in [0, -1, Int.min] {
+            let error = await failure { try await client.estimate(model: kimi, count: count) }
+            #expect(error?.kind == .invalidRequest)
+        }
+    }
+
     private func snakeCased() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
