@@ -64,6 +64,8 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../docs/behaviour.md")]
     struct Behaviour;
+    #[doc = include_str!("../../docs/costs.md")]
+    struct Costs;
     #[doc = include_str!("../../docs/downloads.md")]
     struct Downloads;
     #[doc = include_str!("../../docs/webhooks.md")]
