@@ -40,6 +40,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
             ("errors", errors as fn(&Surface, Option<Language>) -> String),
             ("error fields", error_fields),
             ("options", options),
+            ("batch options", batch_options),
             ("operations", operations),
             ("create arguments", create_arguments),
         ] {
@@ -91,7 +92,14 @@ fn error_fields(surface: &Surface, language: Option<Language>) -> String {
 }
 
 fn options(surface: &Surface, language: Option<Language>) -> String {
-    let language = language.unwrap_or(Language::Python);
+    options_table(&surface.options, language.unwrap_or(Language::Python))
+}
+
+fn batch_options(surface: &Surface, language: Option<Language>) -> String {
+    options_table(&surface.batch_options, language.unwrap_or(Language::Python))
+}
+
+fn options_table(options: &[ClientOption], language: Language) -> String {
     let row = |outer: Option<&ClientOption>, option: &ClientOption| {
         let prefix = outer.map(|outer| spelled(&outer.name, outer.kind, language) + ".");
         let name = spelled(&option.name, option.kind, language);
@@ -104,7 +112,7 @@ fn options(surface: &Surface, language: Option<Language>) -> String {
         };
         vec![format!("`{}{name}`", prefix.unwrap_or_default()), default, option.doc.clone()]
     };
-    let rows = surface.options.iter().flat_map(|option| {
+    let rows = options.iter().flat_map(|option| {
         let members = option.members.iter().map(move |member| row(Some(option), member));
         [row(None, option)].into_iter().chain(members)
     });
@@ -112,11 +120,14 @@ fn options(surface: &Surface, language: Option<Language>) -> String {
 }
 
 fn operations(surface: &Surface, language: Option<Language>) -> String {
-    let call = |operation: &Operation, language| match &operation.spelling {
-        spelling if language == Language::Python => format!("`{}`", spelling.python),
-        spelling if language == Language::Node => format!("`{}`", spelling.node),
-        spelling if language == Language::Swift => format!("`{}`", spelling.swift),
-        spelling => format!("`{}`", spelling.rust),
+    let call = |operation: &Operation, language| {
+        let spelling = match language {
+            Language::Python => &operation.spelling.python,
+            Language::Node => &operation.spelling.node,
+            Language::Swift => &operation.spelling.swift,
+            Language::Rust => &operation.spelling.rust,
+        };
+        if spelling.is_empty() { "–".to_owned() } else { format!("`{spelling}`") }
     };
     let there = surface.operations.iter().filter(|(name, _)| surface.exists(name));
     let Some(language) = language else {
@@ -127,7 +138,7 @@ fn operations(surface: &Surface, language: Option<Language>) -> String {
         return table(&["operation", "Python", "Node", "Swift", "Rust"], rows);
     };
     let rows = there.map(|(_, operation)| vec![call(operation, language), operation.doc.clone()]);
-    table(&["call", "what it does"], rows)
+    table(&["call", "what it does"], rows.filter(|row| row[0] != "–"))
 }
 
 fn create_arguments(surface: &Surface, language: Option<Language>) -> String {

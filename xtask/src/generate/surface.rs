@@ -17,6 +17,8 @@ pub(super) struct Surface {
     pub(super) create_arguments: Vec<Argument>,
     /// What `generate` takes beside `create`'s arguments.
     pub(super) generate_arguments: Vec<Argument>,
+    /// What `batch` takes beside the requests.
+    pub(super) batch_options: Vec<ClientOption>,
     pub(super) options: Vec<ClientOption>,
     pub(super) error_fields: Vec<ErrorField>,
     pub(super) error_kinds: Vec<ErrorKind>,
@@ -69,9 +71,11 @@ pub(super) enum Type {
     Provider,
     Engine,
     OnUpdate,
+    OnEvent,
     Generation,
     FailedGeneration,
     FailureCategory,
+    FailureCategories,
     WebhookReason,
 }
 
@@ -95,7 +99,7 @@ pub(super) struct Argument {
     pub(super) doc: String,
 }
 
-/// An option of the client, or a member of one.
+/// An option of the client or of a batch, or a member of one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientOption {
