@@ -112,6 +112,11 @@ impl Limiter {
         result
     }
 
+    /// The limit, as the client has set it.
+    pub(crate) fn limit(&self) -> Option<RateLimit> {
+        lock(&self.state).budget.limit()
+    }
+
     /// The number of requests left in this window; `None` without a limit.
     pub(crate) fn left(&self) -> Option<usize> {
         lock(&self.state).budget.left(clock::now())

@@ -129,6 +129,11 @@ impl Budget {
         }
     }
 
+    /// The limit of requests, if there is one.
+    pub(crate) fn limit(&self) -> Option<RateLimit> {
+        self.limit
+    }
+
     /// Acquires the right to send one request now. It is given back with
     /// [`release`](Self::release) or [`release_unsent`](Self::release_unsent).
     pub(crate) fn acquire(&mut self, now: Duration, class: Class) -> Result<(), Denial> {

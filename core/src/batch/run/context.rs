@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use tokio::sync::{Notify, RwLock, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -47,8 +47,10 @@ pub(super) struct Context {
     pub(super) replay: Mutex<Replay>,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) lost: LostCreates,
-    /// Read by each create while it is sent. Whatever has to know what all creates have made writes it.
-    pub(super) sends: Arc<RwLock<()>>,
+    /// Each create has a permit while what it makes is not known. Whatever has to know what all creates
+    /// have made takes all of them.
+    pub(super) sends: Arc<Semaphore>,
+    pub(super) sends_at_once: u32,
     pub(super) names: Mutex<FileNames>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) began: Duration,
@@ -71,6 +73,7 @@ impl Context {
         run: (Arc<Mutex<Progress>>, CancellationToken, mpsc::UnboundedSender<Output>),
     ) -> Self {
         let (progress, cancel, outputs) = run;
+        let sends_at_once = sends_at_once(&client, options.max_in_flight);
         Self {
             client,
             options,
@@ -79,7 +82,8 @@ impl Context {
             replay: Mutex::new(replay),
             ledger: Mutex::default(),
             lost: LostCreates::default(),
-            sends: Arc::default(),
+            sends: Arc::new(Semaphore::new(sends_at_once as usize)),
+            sends_at_once,
             names: Mutex::default(),
             progress,
             began: clock::now(),
@@ -243,3 +247,22 @@ pub(super) fn cancelled() -> Error {
     Error::new(ErrorKind::InvalidRequest, "the batch was stopped.")
         .with_advice("Run it again with the same journal to continue.")
 }
+
+/// How many creates are sent at once: one, unless the rate limit allows so many that the service's
+/// latency would hold them up.
+///
+/// A process that is killed loses the outcome of those that are being sent. What a single one has made
+/// can be found out; of several it cannot be told which request has made which generation.
+fn sends_at_once(client: &Client, max_in_flight: usize) -> u32 {
+    // The service responds to a create at once: within a quarter of a second.
+    const LATENCY: Duration = Duration::from_millis(250);
+    let at_once = match client.inner.state.limiter.limit() {
+        Some(limit) => f64::from(limit.requests) * LATENCY.div_duration_f64(limit.per),
+        None => f64::INFINITY,
+    };
+    let at_once = at_once.clamp(1.0, max_in_flight as f64);
+    (at_once as u32).clamp(1, MAX_SENDS)
+}
+
+/// As many as a semaphore has.
+const MAX_SENDS: u32 = 1 << 16;

@@ -112,7 +112,8 @@ impl LostCreates {
 /// A create is sent neither before nor while the account's requests are listed: its generation would
 /// be a candidate of all lost ones.
 pub(super) async fn resolve(context: &Context) {
-    let exclusive = context.sends.write().await;
+    // The semaphore is never closed.
+    let Ok(exclusive) = context.sends.acquire_many(context.sends_at_once).await else { return };
     let mut pause = context.client.inner.config.polling.min_interval;
     for attempt in 1..=ATTEMPTS {
         if lock(&context.lost.creates).is_empty() {

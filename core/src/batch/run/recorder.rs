@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::OwnedRwLockReadGuard;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::context::Context;
 use crate::batch::journal::{Fact, Hash};
@@ -24,7 +24,7 @@ pub(super) struct Recorder {
     /// The request's JSON, if prompts are kept.
     pub(super) json: Option<Vec<u8>>,
     /// Held while what the create has made is not known.
-    pub(super) sending: Mutex<Option<OwnedRwLockReadGuard<()>>>,
+    pub(super) sending: Mutex<Option<OwnedSemaphorePermit>>,
     /// Set if the request was not sent because the run creates nothing more.
     pub(super) was_stopped: AtomicBool,
 }
@@ -54,13 +54,14 @@ impl SendRecorder for Recorder {
     fn before_send(&self) -> BoxFuture<'_, Result<(), Error>> {
         async move {
             self.end();
-            let sending = self.context.sends.clone().read_owned().await;
+            // The semaphore is never closed.
+            let sending = self.context.sends.clone().acquire_owned().await.ok();
             if let Some(stopped) = self.context.stopped() {
                 self.was_stopped.store(true, Ordering::Relaxed);
                 return Err(stopped);
             }
             self.context.record(&self.key, self.fact()).await?;
-            *lock(&self.sending) = Some(sending);
+            *lock(&self.sending) = sending;
             Ok(())
         }
         .boxed()
