@@ -18,13 +18,14 @@ use serde_json::{Value, json};
 
 const REQUESTS: usize = 100;
 const FOLDER: &str = "PIPEVIDEO_TEST_BATCH_FOLDER";
+const LIMITED: &str = "PIPEVIDEO_TEST_BATCH_LIMITED";
 
 fn client() -> Client {
     let polling = Polling::default()
         .min_interval(Duration::from_millis(10))
         .max_interval(Duration::from_millis(50));
-    // Many polls, and one create at a time as with the service's own limit.
-    let limit = RateLimit::new(420, Duration::from_secs(60));
+    // Many polls, and one create at a time as with the service's own limit; or all at once.
+    let limit = std::env::var_os(LIMITED).map(|_| RateLimit::new(420, Duration::from_secs(60)));
     Client::builder().rate_limit(limit).polling(polling).build().unwrap()
 }
 
@@ -70,9 +71,11 @@ async fn child() {
 }
 
 /// Starts the child, on a disk that is full after this many kilobytes of a file, if any.
-fn start(emulator: &Emulator, folder: &Path, kilobytes: Option<u32>) -> Child {
+fn start(emulator: &Emulator, folder: &Path, limited: bool, kilobytes: Option<u32>) -> Child {
     let limit = kilobytes.map_or(String::new(), |kilobytes| format!("ulimit -f {kilobytes};"));
+    let limited = limited.then_some((LIMITED, "1"));
     Command::new("bash")
+        .envs(limited)
         .args(["-c", &format!("trap '' XFSZ; {limit} exec \"$0\" --exact child --nocapture")])
         .arg(std::env::current_exe().unwrap())
         .env(FOLDER, folder)
@@ -129,7 +132,7 @@ fn open_sends(folder: &Path) -> usize {
     last.values().filter(|fact| **fact == "sending").count()
 }
 
-async fn killed(kills: u32) {
+async fn killed(kills: u32, limited: bool) {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("SEED={seed}");
@@ -144,7 +147,7 @@ async fn killed(kills: u32) {
         lost += usize::from(random.u32(..3) == 0 && add_random_fault(&emulator, &mut random));
         let is_full = kill == kills / 3;
         let before = open_sends(folder);
-        let mut child = start(&emulator, folder, is_full.then_some(24));
+        let mut child = start(&emulator, folder, limited, is_full.then_some(24));
         std::thread::sleep(Duration::from_millis(random.u64(10..250)));
         early += u32::from(child.try_wait().unwrap().is_some());
         child.kill().unwrap();
@@ -155,7 +158,7 @@ async fn killed(kills: u32) {
     // A download that failed is completed by the next run.
     let mut end = Value::Null;
     for _ in 0..3 {
-        let mut child = start(&emulator, folder, None);
+        let mut child = start(&emulator, folder, limited, None);
         end = end_of(&mut child).expect("the run comes to its end");
         child.wait().unwrap();
     }
@@ -198,7 +201,12 @@ async fn check(emulator: &Emulator, end: &Value, lost: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_is_killed_at_random_moments_pays_once_and_loses_nothing() {
-    killed(20).await;
+    killed(20, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn also_if_it_sends_many_creates_at_once() {
+    killed(10, false).await;
 }
 
 /// `cargo test -p pipevideo --release --test batch_kill -- --ignored --nocapture`
@@ -206,6 +214,7 @@ async fn a_batch_that_is_killed_at_random_moments_pays_once_and_loses_nothing() 
 #[ignore = "it takes minutes"]
 async fn two_hundred_kills() {
     let began = Instant::now();
-    killed(200).await;
+    killed(200, true).await;
+    killed(200, false).await;
     println!("{:?}", began.elapsed());
 }

@@ -1,20 +1,29 @@
 //! Which of the candidates are the generations of creates with an unknown outcome.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::model::{Candidate, Candidates};
 
-/// How many seconds after a create was recorded its generation may have been made. It is longer than
-/// any upload within the limits of the service; a window that is too long only leaves more creates
-/// uncertain.
-const WINDOW: f64 = 600.0;
+/// How long after a create has failed its generation may still be made: longer than requests wait in
+/// a service that works.
+const LATE: Duration = Duration::from_secs(60);
+/// How long after it was recorded, at most, if it is not known when it failed. It is longer than any
+/// upload within the limits of the service. A time that is too long only leaves more creates uncertain.
+const LATEST: Duration = Duration::from_secs(600);
 
-/// The candidates that may be the generation of a lost create, by all that is known.
-pub(super) fn plausible(candidates: &Candidates, is_claimed: impl Fn(&str) -> bool) -> Vec<String> {
+/// The candidates that may be the generation of a lost create, by all that is known. `failed_after` is
+/// the time from its recording until it had certainly failed.
+pub(super) fn plausible(
+    candidates: &Candidates,
+    failed_after: Duration,
+    is_claimed: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let latest = failed_after.saturating_add(LATE).min(LATEST).as_secs_f64();
     let is_plausible = |candidate: &&Candidate| {
         candidate.same_model != Some(false)
             && !candidate.known_before
-            && candidate.seconds_after_create.is_none_or(|seconds| seconds <= WINDOW)
+            && candidate.seconds_after_create.is_none_or(|seconds| seconds <= latest)
             && !is_claimed(&candidate.id)
     };
     candidates.iter().filter(is_plausible).map(|candidate| candidate.id.clone()).collect()
@@ -67,14 +76,18 @@ mod tests {
         let candidate = Candidate::from(request);
         let ids = |candidate: Candidate| {
             let candidates = Candidates { found: vec![candidate], ..Candidates::default() };
-            plausible(&candidates, |id| id == "gen_claimed").len()
+            let failed_after = Duration::from_secs(30);
+            plausible(&candidates, failed_after, |id| id == "gen_claimed").len()
         };
         assert_eq!(ids(candidate.clone()), 1);
         assert_eq!(ids(Candidate { same_model: Some(true), ..candidate.clone() }), 1);
-        assert_eq!(ids(Candidate { seconds_after_create: Some(599.0), ..candidate.clone() }), 1);
+        assert_eq!(ids(Candidate { seconds_after_create: Some(89.0), ..candidate.clone() }), 1);
         assert_eq!(ids(Candidate { same_model: Some(false), ..candidate.clone() }), 0);
         assert_eq!(ids(Candidate { known_before: true, ..candidate.clone() }), 0);
-        assert_eq!(ids(Candidate { seconds_after_create: Some(601.0), ..candidate.clone() }), 0);
+        assert_eq!(ids(Candidate { seconds_after_create: Some(91.0), ..candidate.clone() }), 0);
+        let late = Candidate { seconds_after_create: Some(601.0), ..candidate.clone() };
+        let late = Candidates { found: vec![late], ..Candidates::default() };
+        assert!(plausible(&late, Duration::MAX, |_| false).is_empty());
         assert_eq!(ids(Candidate { id: "gen_claimed".to_owned(), ..candidate }), 0);
     }
 }

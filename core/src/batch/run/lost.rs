@@ -26,6 +26,8 @@ struct Lost {
     key: String,
     model: String,
     sent_at: SystemTime,
+    /// The time from then until it had certainly failed.
+    failed_after: Duration,
     number: EntryNumber,
     candidates: Candidates,
     /// Where the outcome is awaited.
@@ -100,6 +102,7 @@ impl LostCreates {
             key: key.to_owned(),
             model: model.to_owned(),
             sent_at,
+            failed_after: clock::wall().duration_since(sent_at).unwrap_or(Duration::MAX),
             number,
             candidates: Candidates::default(),
             reply,
@@ -160,7 +163,8 @@ fn list_candidates(context: &Context, recent: &Recent) -> Vec<(Vec<String>, bool
         lost.candidates = context.client.inner.candidates(recent, create);
         // If the list does not reach back to the create, its generation may be missing in it.
         let covers = lost.candidates.covers_create;
-        let found = plausible(&lost.candidates, |id| replay.claims(id));
+        let claims = |id: &str| replay.claims(id);
+        let found = plausible(&lost.candidates, lost.failed_after, claims);
         (if covers { found } else { Vec::new() }, lost.reply.is_some())
     });
     list.collect()
