@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use pipevideo::{
     Batch, BatchEventKind, BatchItem, BatchRequest, BatchRun, Client, Decimal, ErrorKind,
     GenerationRequest, ItemStatus, Polling, StopReason, read_journal,
@@ -349,18 +350,24 @@ async fn the_journal_has_no_prompt_unless_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_source_ends_the_run_after_what_is_under_way() {
+async fn an_error_of_the_source_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
-    let uncertain =
-        client.estimate(GenerationRequest::new("m", "A cat")).count(0).await.unwrap_err();
-    let source = requests(2).into_iter().map(Ok).chain([Err(uncertain)]);
-    let batch = client.batch_stream(futures_util::stream::iter(source));
-    let mut run = batch.journal(folder.path().join("run.jsonl")).run();
+    let request = GenerationRequest::new("m", "A cat");
+    let error = client.estimate(request).count(0).await.unwrap_err();
+    let (fail, failed) = tokio::sync::oneshot::channel::<()>();
+    let source = futures_util::stream::iter(requests(2).into_iter().map(Ok)).chain(
+        futures_util::stream::once(async move {
+            failed.await.unwrap();
+            Err(error)
+        }),
+    );
+    let mut run = client.batch_stream(source).journal(folder.path().join("run.jsonl")).run();
     for _ in 0..2 {
         assert_eq!(run.next().await.unwrap().unwrap().status, ItemStatus::Completed);
     }
+    fail.send(()).unwrap();
     assert_eq!(run.next().await.unwrap().unwrap_err().kind(), ErrorKind::InvalidRequest);
     assert!(run.next().await.is_none());
     assert_eq!(run.summary().stopped_by, Some(StopReason::Error));
