@@ -186,27 +186,28 @@ async fn the_spend_limit_stops_creating_and_a_higher_one_continues() {
     let client = client(&emulator);
     let run = |limit: &str| {
         let limit = Decimal::from_str_exact(limit).unwrap();
-        batch(&client, requests(20), folder.path()).max_in_flight(4).spend_limit(limit).run()
+        batch(&client, requests(40), folder.path()).max_in_flight(4).spend_limit(limit).run()
     };
-    // A generation costs a cent on average.
+    // A generation costs from 0.4 to 1.6 cents.
     let mut before = 0;
-    for limit in ["0.05", "0.10"] {
+    for limit in ["0.05", "0.20"] {
         let mut run = run(limit);
         let items = items(&mut run).await;
         let completed = with_status(&items, ItemStatus::Completed);
-        assert!(before < completed && completed < 20, "{limit}: {completed}");
+        assert!(before < completed && completed < 40, "{limit}: {completed}");
         before = completed;
         let summary = run.summary();
         assert_eq!(summary.stopped_by, Some(StopReason::SpendLimit));
-        assert!(summary.cost_usd <= Decimal::from_str_exact(limit).unwrap() + Decimal::new(1, 2));
+        // An estimate is a mean: four in flight may each cost a cent more.
+        assert!(summary.cost_usd <= Decimal::from_str_exact(limit).unwrap() + Decimal::new(5, 2));
         assert_eq!(posts(&emulator), completed, "{limit}");
         for item in items.iter().filter(|item| item.status == ItemStatus::Failed) {
             assert_eq!(item.error.as_ref().unwrap().kind(), ErrorKind::SpendLimit);
         }
     }
     let mut run = run("5");
-    assert_eq!(with_status(&items(&mut run).await, ItemStatus::Completed), 20);
-    assert_eq!((posts(&emulator), run.summary().stopped_by), (20, None));
+    assert_eq!(with_status(&items(&mut run).await, ItemStatus::Completed), 40);
+    assert_eq!((posts(&emulator), run.summary().stopped_by), (40, None));
 }
 
 #[tokio::test]
