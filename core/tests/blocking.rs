@@ -59,6 +59,12 @@ fn every_operation_works_without_async() {
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     let found = client.responses().reconcile_since("other", std::time::SystemTime::now()).unwrap();
     assert!(found.is_empty());
+    let estimate = client.estimate(request()).count(2).run().unwrap();
+    assert_eq!(estimate.samples, 3);
+    assert!(client.spend().spent > pipevideo::Decimal::ZERO);
+    let mut run = client.batch([request(), request()]).run();
+    assert_eq!(run.by_ref().map(|item| item.unwrap().attempts).sum::<u32>(), 2);
+    assert_eq!(run.stop().counts.completed, 2);
     let patient = client.with_request_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(patient.budget_left(), client.budget_left());
 }
@@ -84,7 +90,7 @@ fn many_threads_share_one_client() {
 }
 
 /// The async client's public functions that the blocking one has in another form.
-const EXCUSED: [(&str, &str); 5] = [
+const EXCUSED: [(&str, &str); 12] = [
     // `blocking::Client::new` takes the options of the async builder.
     ("Client", "builder()"),
     // The documentation of `blocking::Client` says why it has none.
@@ -94,15 +100,29 @@ const EXCUSED: [(&str, &str); 5] = [
     // A blocking call is not cancelled, so its submission has nothing to show.
     ("Responses", "create_with(request: GenerationRequest, submission: &Submission)"),
     ("Generate", "submission(submission: &Submission)"),
+    // A blocking program has no streams.
+    (
+        "Client",
+        "batch_stream(requests: impl Stream<Item = Result<BatchRequest, Error>> + Send + 'static)",
+    ),
+    // For bindings.
+    ("Batch", "with_total(total: Option<u64>)"),
+    ("Batch", "with_events(events: bool)"),
+    ("BatchRun", "next_output()"),
+    // `blocking::BatchRun` is an iterator, with the handle of the async one.
+    ("BatchRun", "next()"),
+    ("BatchHandle", "stop()"),
+    ("BatchHandle", "summary()"),
 ];
 
 /// The blocking client's public functions that the async one has in another form.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("Client", "new(options: ClientBuilder)"),
     // Async, these are awaited.
     ("Wait", "run()"),
     ("Generate", "run()"),
     ("Download", "run()"),
+    ("Estimate", "run()"),
 ];
 
 /// The public functions in a source, each with its type and its parameters other than `self`.
@@ -162,6 +182,9 @@ fn the_blocking_client_mirrors_the_async_one() {
         include_str!("../src/client/engines.rs"),
         include_str!("../src/client/usage.rs"),
         include_str!("../src/client/download.rs"),
+        include_str!("../src/client/spend.rs"),
+        include_str!("../src/batch/builder.rs"),
+        include_str!("../src/batch/run/mod.rs"),
     ];
     let mut expected: BTreeSet<_> =
         sources.iter().flat_map(|source| public_functions(source)).collect();
@@ -171,7 +194,9 @@ fn the_blocking_client_mirrors_the_async_one() {
         assert!(expected.remove(&excused), "{excused:?} is not there any more");
     }
     expected.extend(OWN.map(|(of_type, function)| (of_type.to_owned(), function.to_owned())));
-    assert_eq!(public_functions(include_str!("../src/blocking.rs")), expected);
+    let mut found = public_functions(include_str!("../src/blocking/mod.rs"));
+    found.extend(public_functions(include_str!("../src/blocking/batch.rs")));
+    assert_eq!(found, expected);
 }
 
 /// A client of an emulator with generations that complete at the second poll.

@@ -54,7 +54,9 @@ impl Client {
     /// Makes a batch of requests, which are taken one after another as there is room for them.
     ///
     /// A request is a [`BatchRequest`] with a key, or a [`GenerationRequest`](crate::GenerationRequest)
-    /// that has the default key. See [`Batch`].
+    /// that has the default key. The iterator is called on a thread of the runtime, so it must not block
+    /// for long: requests that come slowly are passed by [`batch_stream`](Self::batch_stream). See
+    /// [`Batch`].
     pub fn batch<I>(&self, requests: I) -> Batch
     where
         I: IntoIterator<Item: Into<BatchRequest>, IntoIter: Send + 'static>,
@@ -163,7 +165,8 @@ impl Batch {
         self
     }
 
-    /// Stops creating after this many requests have failed. By default no failure stops a batch.
+    /// Stops creating after this many requests have failed in this run. By default no failure stops a
+    /// batch.
     pub fn stop_after_failures(mut self, failures: u64) -> Self {
         self.options.stop_after_failures = Some(failures);
         self

@@ -166,6 +166,8 @@ pub struct BatchSummary {
 pub(super) struct Progress {
     pub(super) counts: BatchCounts,
     pub(super) stopped_by: Option<StopReason>,
+    /// The requests that failed in this run.
+    pub(super) failed_here: u64,
     cost: Decimal,
     failed_but_charged: Decimal,
     unpriced: u64,

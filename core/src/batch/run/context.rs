@@ -12,7 +12,7 @@ use tracing::warn;
 use super::Output;
 use super::lost::LostCreates;
 use crate::batch::files::FileNames;
-use crate::batch::item::BatchItem;
+use crate::batch::item::{BatchItem, ItemStatus};
 use crate::batch::journal::{Fact, Journal, Replay};
 use crate::batch::progress::{BatchEvent, BatchEventKind, Progress, StopReason};
 use crate::client::{Client, clock};
@@ -209,7 +209,10 @@ impl Context {
         progress.counts.in_flight = progress.counts.in_flight.saturating_sub(1);
         let Some(item) = item else { return };
         progress.on_item(item);
-        let failed = progress.counts.failed;
+        if item.status == ItemStatus::Failed && !item.from_journal {
+            progress.failed_here += 1;
+        }
+        let failed = progress.failed_here;
         drop(progress);
         self.emit(item.status.into(), Some(&item.key), item.generation_id.as_deref());
         if self.options.stop_after_failures.is_some_and(|maximum| failed >= maximum) {

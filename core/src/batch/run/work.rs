@@ -197,8 +197,9 @@ impl Work {
         }
         let id = match created {
             Ok(snapshot) => {
-                recorder.end();
                 self.on_created(&snapshot.generation.id, number).await?;
+                // Not before: a process that is killed now would lose two outcomes.
+                recorder.end();
                 let id = GenerationId::parse(snapshot.generation.id.as_str());
                 return Ok((id.map_err(Failure::Pending)?, Some(snapshot)));
             }
@@ -207,9 +208,9 @@ impl Work {
                 context.with_ledger(|ledger, _| ledger.on_uncertain(number, error.generation_id()));
                 match error.generation_id() {
                     Some(id) => {
-                        recorder.end();
                         let id = id.to_owned();
                         self.record_created(&id).await?;
+                        recorder.end();
                         id
                     }
                     None => {
@@ -358,6 +359,9 @@ impl Work {
             Failure::Stopped => {}
             Failure::NotCreated(error) => {
                 let reason = match error.kind() {
+                    _ if self.context.client.inner.closed.is_cancelled() => {
+                        Some(StopReason::Cancelled)
+                    }
                     ErrorKind::SpendLimit => Some(StopReason::SpendLimit),
                     ErrorKind::InsufficientCredits => Some(StopReason::InsufficientCredits),
                     // All others would fail in the same way.

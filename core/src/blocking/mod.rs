@@ -21,6 +21,8 @@
 //! }
 //! ```
 
+mod batch;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::batch::{Batch, BatchRun};
 use crate::error::{Error, ErrorKind};
 use crate::model::{
     AccountUsage, Candidates, CostEstimate, EngineCatalog, Generation, GenerationRequest, Spend,
