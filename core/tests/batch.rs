@@ -152,6 +152,8 @@ async fn a_lost_create_gets_its_generation_if_nothing_else_can_have_made_it() {
     ids.sort();
     ids.dedup();
     assert_eq!((ids.len(), posts(&emulator)), (30, 30));
+    let spend = client.spend();
+    assert_eq!((spend.spent, spend.uncertain_count), (run.summary().cost_usd, 0));
 }
 
 #[tokio::test]

@@ -41,7 +41,9 @@ pub(crate) struct Recent {
 impl ClientInner {
     /// Lists what an uncertain create may have made.
     async fn reconcile(&self, create: LostCreate<'_>) -> Result<Candidates, Error> {
-        Ok(self.candidates(&self.recent_requests().await?, create))
+        let candidates = self.candidates(&self.recent_requests().await?, create);
+        self.state.ledger.on_candidates(candidates.iter().map(|found| found.id.as_str()));
+        Ok(candidates)
     }
 
     /// Fetches the account's recent requests.

@@ -53,6 +53,12 @@ impl SharedLedger {
         }
     }
 
+    /// An uncertain create may have made one of these generations: one that is seen next is taken for
+    /// it, so that it does not count twice.
+    pub(crate) fn on_candidates<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        lock(&self.accounts).ledger.on_candidates(ids);
+    }
+
     /// Calls a function with what is known about prices.
     pub(crate) fn with_prices<T>(&self, function: impl FnOnce(&Prices) -> T) -> T {
         function(&lock(&self.accounts).prices)

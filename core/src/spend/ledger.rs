@@ -26,6 +26,8 @@ pub(crate) struct Ledger {
     /// The generations that have ended, each with what it is held to have cost if the service did not
     /// say.
     ended: RecentIds<Option<Reserved>>,
+    /// The generations that an uncertain create may have made.
+    candidates: RecentIds<()>,
 }
 
 /// Identifies a generation or create in the ledger.
@@ -159,10 +161,19 @@ impl Ledger {
         if !generation.is_final() {
             // A stale snapshot must not begin a second entry.
             if ended.is_none() && !self.by_id.contains_key(&generation.id) {
-                // Another process or an uncertain create has made it.
-                self.resume(prices, route_of(generation), &generation.id);
+                match self.uncertain_create_of(generation) {
+                    Some(number) => self.on_created(number, &generation.id),
+                    // Another process has made it.
+                    None => self.resume(prices, route_of(generation), &generation.id),
+                }
             }
             return None;
+        }
+        if ended.is_none()
+            && !self.by_id.contains_key(&generation.id)
+            && let Some(number) = self.uncertain_create_of(generation)
+        {
+            self.on_created(number, &generation.id);
         }
         match (ended, self.by_id.get(&generation.id).copied()) {
             (None, Some(number)) => self.end(number, generation),
@@ -181,6 +192,24 @@ impl Ledger {
             }
             (Some(None), _) => None,
         }
+    }
+
+    /// An uncertain create may have made one of these generations.
+    pub(crate) fn on_candidates<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
+        for id in ids {
+            self.candidates.insert(id, ());
+        }
+    }
+
+    /// The uncertain create that has made a generation, if the caller has taken it for one.
+    ///
+    /// Of several for one model any will do: they count alike.
+    fn uncertain_create_of(&self, generation: &Generation) -> Option<EntryNumber> {
+        self.candidates.get(&generation.id)?;
+        let route = route_of(generation);
+        let is_its = |entry: &Entry| entry.is_uncertain && entry.route.has_model_of(&route);
+        let creates = self.entries.iter().filter(|(_, entry)| is_its(entry));
+        creates.map(|(number, _)| *number).min()
     }
 
     /// Counts a generation that exists already as in flight.

@@ -24,10 +24,13 @@ impl PricedRoute {
         Self { model: request.model.clone(), engine: request.engine.clone() }
     }
 
+    pub(super) fn has_model_of(&self, other: &Self) -> bool {
+        same_name(&self.model, &other.model)
+    }
+
     /// Whether what is known about the other route applies to this one.
     fn covers(&self, other: &Self) -> bool {
-        same_name(&self.model, &other.model)
-            && (self.engine.is_none() || self.engine == other.engine)
+        self.has_model_of(other) && (self.engine.is_none() || self.engine == other.engine)
     }
 }
 

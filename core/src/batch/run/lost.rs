@@ -187,6 +187,7 @@ async fn adopt(context: &Context, made: Vec<Option<String>>) {
         let lost = creates.swap_remove(index);
         drop(creates);
         context.with_ledger(|ledger, _| ledger.on_created(lost.number, &id));
+        context.client.inner.state.ledger.on_candidates([&*id].into_iter());
         if let Some(reply) = lost.reply {
             let _ = reply.send(Outcome::Made(id));
         }

@@ -220,6 +220,30 @@ fn an_uncertain_create_with_an_id_is_followed_to_its_end() {
 }
 
 #[test]
+fn an_uncertain_create_is_settled_by_the_candidate_that_the_caller_waits_for() {
+    for statuses in [&["in_progress", "completed"][..], &["completed"]] {
+        let mut ledger = seen("0.10");
+        for _ in 0..2 {
+            let number = ledger.reserve(&request(), None).unwrap();
+            ledger.on_uncertain(number, None);
+        }
+        ledger.on_candidates(["gen_1", "gen_2"].into_iter());
+        for status in statuses {
+            let usage = json!({"usage": {"cost_usd": "0.3"}});
+            ledger.on_snapshot(&generation("gen_1", status, usage));
+        }
+        // Of another model, and of another process.
+        let mut other = generation("gen_2", "in_progress", json!({}));
+        other.model = Some("x".to_owned());
+        ledger.on_snapshot(&other);
+        ledger.on_snapshot(&generation("gen_3", "in_progress", json!({})));
+        let spend = ledger.spend(None);
+        assert_eq!((spend.spent, spend.uncertain_count), (usd("0.4"), 1), "{statuses:?}");
+        assert_eq!(spend.in_flight_count, 2);
+    }
+}
+
+#[test]
 fn creates_without_an_end_do_not_fill_the_ledger() {
     let mut ledger = seen("0.10");
     for n in 0..MAX_ENTRIES + 5 {
