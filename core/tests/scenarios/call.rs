@@ -10,16 +10,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
-    AccountUsage, App, Client, CostEstimate, Detail, Download, EngineCatalog, Error, ErrorKind,
-    Generation, GenerationRequest, Input, InputItem, InputPart, Media, Polling, RateLimit, Role,
-    Spend, TokenError, Update, WebhookEvent,
+    AccountUsage, App, Candidate, Client, CostEstimate, Detail, Download, EngineCatalog, Error,
+    ErrorKind, Generation, GenerationRequest, Input, InputItem, InputPart, Media, Polling,
+    RateLimit, Role, Spend, TokenError, Update, WebhookEvent,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::matching::decimal;
-use super::webhooks;
+use super::{batches, webhooks};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,7 +148,7 @@ fn refused() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-fn seconds(value: &Value) -> Duration {
+pub(crate) fn seconds(value: &Value) -> Duration {
     Duration::from_secs_f64(value.as_f64().unwrap())
 }
 
@@ -171,7 +171,9 @@ impl Call {
         let generation = |generation| Returned::Generation(Box::new(generation));
         let event = |event| Returned::Event(Box::new(event));
         match self.operation.as_str() {
-            "responses.create" => responses.create(self.request(folder)?).await.map(generation),
+            "responses.create" => {
+                responses.create(request(self.args.clone(), folder)?).await.map(generation)
+            }
             "responses.retrieve" => responses.retrieve(id()).await.map(generation),
             "responses.wait" => {
                 let wait = responses.wait(id());
@@ -182,7 +184,7 @@ impl Call {
             }
             "responses.watch" => responses.watch(id()).try_collect().await.map(Returned::Updates),
             "generate" => {
-                let generate = client.generate(self.request(folder)?);
+                let generate = client.generate(request(self.args.clone(), folder)?);
                 match deadline {
                     Some(deadline) => generate.deadline(deadline).await.map(generation),
                     None => generate.await.map(generation),
@@ -200,15 +202,7 @@ impl Call {
             "responses.reconcile" => {
                 let error = &results.errors[named("error").unwrap()];
                 let candidates = responses.reconcile(error).await?;
-                let shown = candidates.iter().map(|candidate| {
-                    json!({
-                        "id": candidate.id,
-                        "model_name": candidate.model_name,
-                        "same_model": candidate.same_model,
-                        "known_before": candidate.known_before,
-                    })
-                });
-                Ok(Returned::Value(shown.collect()))
+                Ok(Returned::Value(shown_candidates(&candidates)))
             }
             "estimate" => {
                 let mut request = GenerationRequest::new(arg("model").as_str().unwrap(), "");
@@ -216,6 +210,7 @@ impl Call {
                 let estimate = client.estimate(&request).count(arg("count").as_u64().unwrap_or(1));
                 estimate.await.map(|estimate| Returned::Value(shown_estimate(&estimate)))
             }
+            "batch" => batches::run(client, &self.args, folder).await.map(Returned::Value),
             "spend" => Ok(Returned::Value(shown_spend(&client.spend()))),
             "engines.list" => client.engines().list().await.map(|c| Returned::Value(engines(&c))),
             "webhook.unwrap" => webhooks::unwrap(&self.args).map(event),
@@ -231,19 +226,22 @@ impl Call {
             other => panic!("this runner does not know the operation {other}"),
         }
     }
+}
 
-    fn request(&self, folder: &Path) -> Result<GenerationRequest, Error> {
-        let mut args = self.args.clone();
-        let input = input(&args["input"], folder)?;
-        args.insert("input".to_owned(), json!(""));
-        args.remove("deadline");
-        if let Some(Value::Object(extra)) = args.remove("extra_body") {
-            args.extend(extra);
-        }
-        let mut request: GenerationRequest = serde_json::from_value(args.into()).unwrap();
-        request.input = input;
-        Ok(request)
+/// The request with these arguments of create.
+pub(crate) fn request(
+    mut args: Map<String, Value>,
+    folder: &Path,
+) -> Result<GenerationRequest, Error> {
+    let input = input(&args["input"], folder)?;
+    args.insert("input".to_owned(), json!(""));
+    args.remove("deadline");
+    if let Some(Value::Object(extra)) = args.remove("extra_body") {
+        args.extend(extra);
     }
+    let mut request: GenerationRequest = serde_json::from_value(args.into()).unwrap();
+    request.input = input;
+    Ok(request)
 }
 
 fn input(value: &Value, folder: &Path) -> Result<Input, Error> {
@@ -382,6 +380,18 @@ fn usage(usage: &AccountUsage) -> Value {
             "completed_at": millis(request.completed_at),
         })).collect::<Value>(),
     })
+}
+
+pub(crate) fn shown_candidates(candidates: &[Candidate]) -> Value {
+    let shown = candidates.iter().map(|candidate| {
+        json!({
+            "id": candidate.id,
+            "model_name": candidate.model_name,
+            "same_model": candidate.same_model,
+            "known_before": candidate.known_before,
+        })
+    });
+    shown.collect()
 }
 
 fn shown_estimate(estimate: &CostEstimate) -> Value {

@@ -7,6 +7,7 @@
     reason = "a test may panic, spawn and time"
 )]
 
+mod batches;
 mod call;
 mod matching;
 mod webhooks;
