@@ -21,10 +21,12 @@ STUB = HERE / "python/pipevideo/_native.pyi"
 IMPORTS = {
     "._types": ["Body", "Detail", "FailureCategory", "Headers", "Instant", "Media", "Path", "Pending",
                 "Seconds", "Via"],
-    "._values": ["AccountUsage", "Candidates", "CostEstimate", "EngineCatalog", "Progress", "Spend"],
+    "._values": ["AccountUsage", "BatchEvent", "BatchItem", "BatchSummary", "Candidates", "CostEstimate",
+                 "EngineCatalog", "Progress", "Spend"],
     "collections.abc": ["Awaitable", "Callable", "Iterator", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],
     "types": ["TracebackType"],
+    "typing": ["Any", "Final", "Literal", "final"],
 }
 
 

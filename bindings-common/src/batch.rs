@@ -45,6 +45,21 @@ impl BatchFeed {
         }
     }
 
+    /// Returns once the run has room for a request, or false if it takes no more. For a host with one
+    /// feeder, which then calls [`try_push`](Self::try_push).
+    pub async fn ready(&self) -> bool {
+        let sender = lock(&self.0).clone();
+        match sender {
+            Some(sender) => sender.reserve().await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Passes a request if the run has room for it. Returns false if it has none or takes no more.
+    pub fn try_push(&self, request: BatchRequest) -> bool {
+        lock(&self.0).as_ref().is_some_and(|sender| sender.try_send(request).is_ok())
+    }
+
     /// There are no more requests.
     pub fn finish(&self) {
         lock(&self.0).take();
@@ -92,6 +107,19 @@ impl BatchOptions {
     }
 }
 
+/// The category of failures with this name.
+///
+/// # Errors
+/// The message for a name that no category has.
+pub fn failure_category(name: &str) -> Result<FailureCategory, String> {
+    use FailureCategory::{InsufficientCredits, InvalidPrompt, Other, Provider, Unavailable};
+    let all = [InsufficientCredits, Provider, Unavailable, InvalidPrompt, Other];
+    all.into_iter().find(|category| category.as_str() == name).ok_or_else(|| {
+        let known = all.map(FailureCategory::as_str).join(", ");
+        format!("{name:?} is not a category of failures. The categories are {known}.")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,11 +134,20 @@ mod tests {
         let (batch, feed) = options.batch(&client);
         let mut run = batch.run();
         let request = || BatchRequest::new(GenerationRequest::new("m", "A cat"));
+        assert!(feed.ready().await);
+        assert!(feed.try_push(request()));
+        assert!(!feed.try_push(request()), "it has room for one");
         assert!(feed.push(request()).await);
         assert!(run.next().await.unwrap().unwrap().error.is_some(), "nothing listens there");
         assert!(run.next().await.is_none());
-        assert!(!feed.push(request()).await);
+        assert!(!feed.push(request()).await && !feed.ready().await);
         feed.finish();
         assert!(!feed.push(request()).await);
+    }
+
+    #[test]
+    fn categories_are_found_by_their_names() {
+        assert_eq!(failure_category("provider"), Ok(FailureCategory::Provider));
+        assert!(failure_category("weather").unwrap_err().contains("invalid_prompt"));
     }
 }

@@ -16,7 +16,7 @@ mod options;
 mod runtime;
 
 pub use barrier::{catch, catch_async, lost};
-pub use batch::{BatchFeed, BatchOptions};
+pub use batch::{BatchFeed, BatchOptions, failure_category};
 pub use error_fields::{Cause, ErrorFields, cause};
 pub use foreign_error::ForeignError;
 pub use lock::lock;

@@ -1,10 +1,16 @@
-//! The engines, the account's usage, estimates and spend, as the plain Python classes in `pipevideo/_values.py`.
+//! The engines, the account's usage, estimates, spend and what a batch yields, as the plain Python classes in
+//! `pipevideo/_values.py`.
 
-use pipevideo::{AccountUsage, Candidates, CostEstimate, EngineCatalog, RecentRequest, Spend};
+use pipevideo::{
+    AccountUsage, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates, CostEstimate,
+    EngineCatalog, RecentRequest, Spend,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::json;
+use crate::raise;
+use crate::values;
 
 /// Makes the Python objects of one response.
 struct Values<'py>(Bound<'py, PyAny>);
@@ -183,4 +189,71 @@ pub(crate) fn spend<'py>(py: Python<'py>, spend: &Spend) -> PyResult<Bound<'py, 
         "unknown_count": spend.unknown_count,
     );
     Values::new(py)?.make("Spend", &fields)
+}
+
+pub(crate) fn batch_item(py: Python<'_>, item: BatchItem) -> PyResult<Bound<'_, PyAny>> {
+    let error = item.error.as_ref().map(|error| raise::exception(py, error)).transpose()?;
+    let generation = item.generation.map(|generation| values::generation(py, generation));
+    let fields = fields!(py,
+        "key": &item.key,
+        "status": item.status.as_str(),
+        "generation_id": &item.generation_id,
+        "generation": generation.transpose()?,
+        "category": item.category.map(|category| category.as_str()),
+        "error": error,
+        "path": &item.path,
+        "bytes": item.bytes,
+        "sha256": &item.sha256,
+        "candidates": candidates(py, &item.candidates)?,
+        "attempts": item.attempts,
+        "cost_usd": item.cost_usd,
+        "latency": item.latency.map(|latency| latency.as_secs_f64()),
+        "from_journal": item.from_journal,
+    );
+    Values::new(py)?.make("BatchItem", &fields)
+}
+
+pub(crate) fn batch_event<'py>(py: Python<'py>, event: &BatchEvent) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "kind": event.kind.as_str(),
+        "key": &event.key,
+        "generation_id": &event.generation_id,
+        "counts": counts(py, &event.counts)?,
+        "spend": spend(py, &event.spend)?,
+        "total": event.total,
+        "ends_in": event.ends_in.map(|time| time.as_secs_f64()),
+    );
+    Values::new(py)?.make("BatchEvent", &fields)
+}
+
+fn counts<'py>(py: Python<'py>, counts: &BatchCounts) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "in_flight": counts.in_flight,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "uncertain": counts.uncertain,
+        "pending": counts.pending,
+        "downloaded": counts.downloaded,
+        "from_journal": counts.from_journal,
+    );
+    Values::new(py)?.make("BatchCounts", &fields)
+}
+
+pub(crate) fn batch_summary<'py>(
+    py: Python<'py>,
+    summary: &BatchSummary,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(py,
+        "counts": counts(py, &summary.counts)?,
+        "cost_usd": summary.cost_usd,
+        "failed_but_charged": summary.failed_but_charged,
+        "unpriced": summary.unpriced,
+        "latency_median": summary.latency_median.map(|latency| latency.as_secs_f64()),
+        "latency_95": summary.latency_95.map(|latency| latency.as_secs_f64()),
+        "failures": &summary.failures,
+        "errors": &summary.errors,
+        "stopped_by": summary.stopped_by.map(|reason| reason.as_str()),
+        "elapsed": summary.elapsed.as_secs_f64(),
+    );
+    Values::new(py)?.make("BatchSummary", &fields)
 }

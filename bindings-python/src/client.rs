@@ -16,6 +16,7 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arguments::{argument, integer};
+use crate::batch::{self, NativeBatch};
 use crate::call::{Call, Work};
 use crate::call_state::{CallState, Event};
 use crate::catalog;
@@ -233,6 +234,17 @@ impl NativeClient {
         Ok(Watch::new(watch, self.tokens(py)))
     }
 
+    #[pyo3(signature = (options: "dict[str, Any]", total: "int | None"))]
+    fn batch(
+        &self,
+        py: Python<'_>,
+        options: &Bound<'_, PyDict>,
+        total: Option<u64>,
+    ) -> PyResult<NativeBatch> {
+        let options = batch::options(options, total)?;
+        Ok(NativeBatch::new(options.batch(&self.client(py)?), self.tokens(py)))
+    }
+
     #[pyo3(signature = (
         generation: "Generation | str",
         path: "Path",
@@ -343,7 +355,11 @@ fn push_update(call: &Arc<CallState>, update: &pipevideo::Update) {
 
 /// Checks that a callback is callable and not async: the coroutine of an async function would not be
 /// awaited, so it would never run.
-fn callback(py: Python<'_>, given: Option<Py<PyAny>>, name: &str) -> PyResult<Option<Py<PyAny>>> {
+pub(crate) fn callback(
+    py: Python<'_>,
+    given: Option<Py<PyAny>>,
+    name: &str,
+) -> PyResult<Option<Py<PyAny>>> {
     /// `inspect.CO_COROUTINE`.
     const CO_COROUTINE: u32 = 0x80;
     let Some(function) = &given else { return Ok(None) };

@@ -85,6 +85,21 @@ fn media(source: &Bound<'_, PyAny>, argument: &str) -> PyResult<Media> {
     result.map_err(|error| raise(py, &error))
 }
 
+/// The names of the arguments of a create.
+pub(crate) const ARGUMENTS: [&str; 11] = [
+    "model",
+    "input",
+    "instructions",
+    "width",
+    "height",
+    "aspect_ratio",
+    "provider",
+    "engine",
+    "expand_prompt",
+    "max_cost_usd",
+    "extra_body",
+];
+
 /// The arguments of a create.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]

@@ -7,6 +7,9 @@
 
 mod arguments;
 mod barrier;
+mod batch;
+mod batch_request;
+mod batch_state;
 mod bridge;
 mod call;
 mod call_state;
@@ -63,6 +66,7 @@ mod _native {
     #[pymodule_export]
     use super::{
         _panic,
+        batch::{JournalItems, NativeBatch},
         call::Call,
         client::NativeClient,
         emulator::Emulator,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use pipevideo::{AccountUsage, Candidates, CostEstimate, EngineCatalog, Error, Generation};
 use pyo3::prelude::*;
 
+use crate::batch;
+use crate::batch_state::BatchState;
 use crate::catalog;
 use crate::raise::raise;
 use crate::update;
@@ -28,6 +30,10 @@ pub(crate) enum Value {
     Path(PathBuf),
     /// The next update of a watch, or its end. It is taken from the watch only when Python receives it.
     Next(Option<Arc<WatchState>>),
+    /// The next output of a batch, or None at its end, taken likewise.
+    Batch(Arc<BatchState>),
+    Flag(bool),
+    Nothing,
 }
 
 impl Outcome {
@@ -54,6 +60,9 @@ impl Value {
                 Some(Ok(update)) => update::update(py, update)?.into_any(),
                 Some(Err(error)) => return Err(raise(py, &error)),
             },
+            Self::Batch(state) => batch::output(py, state.take())?,
+            Self::Flag(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
+            Self::Nothing => py.None().into_bound(py),
         }))
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn note(py: Python<'_>, raised: &PyErr, left: &Error) -> PyResult<()>
     Ok(())
 }
 
-fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
+/// Makes the exception of an error, with its cause chained.
+pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let fields = ErrorFields::from(error);
     let exception = errors::make(py, &fields, &attributes(py, &fields)?)?;
     let cause = match cause(error) {

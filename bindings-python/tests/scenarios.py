@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -102,8 +103,10 @@ class Run:
             if name in ("generation", "error", "event"):
                 assert value.startswith("@")
                 arguments[name] = self.results[value[1:]]
-            elif name == "path":
+            elif name in ("path", "journal", "download_to"):
                 arguments[name] = self.folder / value
+            elif name == "requests":
+                arguments[name] = [{**one, "input": self.input(one["input"])} for one in value]
             elif name == "input":
                 arguments[name] = self.input(value)
         return arguments
@@ -150,8 +153,31 @@ class Run:
             target = getattr(target, step)
         positional = [arguments.pop(key) for key in ("id", "generation", "error") if key in arguments]
         found = getattr(target, name)
+        if operation == "batch":
+            events: Counter[str] = Counter()
+            arguments["on_event"] = lambda event: events.update([event.kind])
+            return found(arguments.pop("requests"), **arguments), events
         # `spend` is a property.
         return found(*positional, **arguments) if callable(found) else found
+
+    def batch(
+        self, items: list[pipevideo.BatchItem], run: Any, events: dict[str, int]
+    ) -> dict[str, Any]:
+        """The result of a batch that has ended, in the form that scenarios use."""
+
+        def item(item: pipevideo.BatchItem) -> dict[str, Any]:
+            path = item.path and str(item.path.relative_to(self.folder))
+            error = item.error and shown_error(item.error)
+            candidates = [shown_request(candidate) for candidate in item.candidates]
+            own = {name: getattr(item, name) for name in type(item).__slots__}
+            return {**own, "path": path, "error": error, "candidates": candidates}
+
+        ordered = sorted(items, key=lambda item: item.key)
+        return {
+            "items": [item(one) for one in ordered],
+            "summary": plain(run.summary()),
+            "events": dict(events),
+        }
 
     def check_files(self) -> None:
         for name, expected in self.scenario.get("files_after", {}).items():

@@ -87,6 +87,9 @@ def blocking(name: str, folder: Path) -> None:
     def outcome(client: Pipevideo, call: dict[str, Any]) -> Any:
         try:
             result = run.call(client, call)
+            if call["operation"] == "batch":
+                batch, events = result
+                return run.batch(list(batch), batch, events)
             return list(result) if call["operation"].endswith("watch") else result
         except PipevideoError as error:
             return error
@@ -120,6 +123,9 @@ def asynchronous(name: str, folder: Path) -> None:
     async def outcome(client: AsyncPipevideo, call: dict[str, Any]) -> Any:
         try:
             result = run.call(client, call)
+            if call["operation"] == "batch":
+                batch, events = result
+                return run.batch([item async for item in batch], batch, events)
             if call["operation"].endswith("watch"):
                 return [update async for update in result]
             return await result if inspect.isawaitable(result) else result
@@ -183,6 +189,8 @@ def test_every_operation_and_option_exists_or_is_excused() -> None:
         wanted = set(entry["args"])
         if entry.get("request"):
             wanted |= {argument["name"] for argument in SURFACE["create_arguments"]}
+        if entry.get("batch_options"):
+            wanted |= {option["name"] for option in SURFACE["batch_options"]}
         if path == ["event"]:
             assert hasattr(WebhookEvent, name), operation
             continue

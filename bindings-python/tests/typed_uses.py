@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -44,6 +44,38 @@ def blocking(client: Pipevideo) -> None:
     assert_type(estimate.cost_usd, "Decimal | None")
     assert_type(client.spend.spent, Decimal)
     assert_type(client.spend.remaining, "Decimal | None")
+
+
+def batches(client: Pipevideo, rows: list[dict[str, str]]) -> None:
+    run = client.batch(
+        rows,
+        journal=Path("run.jsonl"),
+        download_to="videos",
+        max_in_flight=10,
+        spend_limit="25.00",
+        deadline=timedelta(minutes=5),
+        retries=1,
+        retry_categories=["provider"],
+        on_event=lambda event: print(event.kind, event.counts.completed, event.ends_in),
+    )
+    for item in run:
+        assert_type(item, pipevideo.BatchItem)
+        assert_type(item.path, "Path | None")
+        assert_type(item.cost_usd, "Decimal | None")
+        assert_type(item.error, "pipevideo.PipevideoError | None")
+    assert_type(run.summary().cost_usd, Decimal)
+    for journaled in pipevideo.read_journal("run.jsonl"):
+        assert_type(journaled, pipevideo.BatchItem)
+    assert_type(list(run.rows()), "list[dict[str, Any]]")
+
+
+async def batches_on_a_loop(
+    client: AsyncPipevideo, requests: AsyncIterator[Mapping[str, object]]
+) -> None:
+    async with client.batch(requests) as run:
+        async for item in run:
+            assert_type(item, pipevideo.BatchItem)
+    assert_type([row async for row in run.rows()], "list[dict[str, Any]]")
 
 
 def webhooks(client: Pipevideo, body: bytes, headers: dict[str, str]) -> str:

@@ -32,6 +32,7 @@ from ._async_client import (
     AsyncResponses,
     AsyncUsage,
 )
+from ._batch import AsyncBatchRun, BatchRun, read_journal
 from ._client import Engines, Pipevideo, Responses, Usage
 from ._native import (
     Generation,
@@ -49,6 +50,10 @@ from ._native import (
 from ._updates import AsyncUpdates, Updates
 from ._values import (
     AccountUsage,
+    BatchCounts,
+    BatchEvent,
+    BatchItem,
+    BatchSummary,
     Candidate,
     Candidates,
     CostEstimate,
@@ -92,11 +97,17 @@ from .errors import (
 
 __all__ = [
     "AccountUsage",
+    "AsyncBatchRun",
     "AsyncEngines",
     "AsyncPipevideo",
     "AsyncResponses",
     "AsyncUpdates",
     "AsyncUsage",
+    "BatchCounts",
+    "BatchEvent",
+    "BatchItem",
+    "BatchRun",
+    "BatchSummary",
     "Candidate",
     "Candidates",
     "CostEstimate",
@@ -125,6 +136,7 @@ __all__ = [
     "Webhooks",
     "__version__",
     "image",
+    "read_journal",
     "text",
     "video",
 ]

@@ -6,9 +6,10 @@ from __future__ import annotations
 from . import _hints as types
 from . import _native
 from ._base_client import BaseClient
+from ._batch import BatchRun
 from ._native import Generation, Update
 from ._updates import Updates
-from ._values import AccountUsage, Candidates, CostEstimate, EngineCatalog, Progress
+from ._values import AccountUsage, BatchEvent, Candidates, CostEstimate, EngineCatalog, Progress
 from ._webhooks import Webhooks
 from .errors import SubmissionUncertainError
 
@@ -111,6 +112,71 @@ class Pipevideo(BaseClient):
         None, never zero.
         """
         return self._native.estimate(model, engine, count).run()
+
+    def batch(
+        self,
+        requests: types.BatchRequests,
+        *,
+        journal: types.Path | None = None,
+        download_to: types.Path | None = None,
+        max_in_flight: int | None = None,
+        spend_limit: types.Money | None = None,
+        deadline: types.Seconds | None = None,
+        retries: int | None = None,
+        retry_categories: types.Iterable[types.FailureCategory] | None = None,
+        retry_uncertain: bool | None = None,
+        stop_after_failures: int | None = None,
+        keep_prompts: bool | None = None,
+        on_event: types.Callable[[BatchEvent], object] | None = None,
+    ) -> BatchRun:
+        """Runs many requests, yields each as it ends, and continues from its journal.
+
+        A request is a mapping of create's arguments, with an optional `key` of its own. Requests
+        are taken one after another, as there is room for them.
+
+        With a journal, the process may be killed at any moment: the next run with the same journal
+        takes finished requests from it, waits for those that were created, completes downloads, and
+        creates the others. No request is created twice.
+
+        Args:
+            requests: The requests. None, NaN and empty cells count as not given.
+            journal: The file that records each fact before it is acted on. If it exists, the
+                run continues what it has. It has no prompts unless `keep_prompts` is set, and one
+                run at a time may use it.
+            download_to: The folder for the videos, which is created. Each file is named by the
+                key of its request.
+            max_in_flight: How many requests are under way at once. By default 20.
+            spend_limit: The maximum that all runs with this journal may spend together, in US
+                dollars. If the next create would exceed it, the run creates nothing more; what is
+                under way continues.
+            deadline: Bounds the wait for each generation. One that has not ended by then is
+                `pending`, and the next run waits for it again. By default the client's.
+            retries: How often a failed generation is created again, which is paid again. By
+                default 0.
+            retry_categories: The categories of failures that are created again. By default
+                `provider`, `other`.
+            retry_uncertain: Whether a create of an earlier run with an unknown outcome is sent
+                again. It may be paid twice. By default `false`.
+            stop_after_failures: Creates nothing more after this many requests have failed.
+            keep_prompts: Whether the journal has the requests, and what may quote them in the
+                responses. By default `false`.
+            on_event: Called with each event, which has the counts by state, the spend and a
+                forecast of the end. An exception in it ends the run.
+        """
+        options = {
+            "journal": journal,
+            "download_to": download_to,
+            "max_in_flight": max_in_flight,
+            "spend_limit": spend_limit,
+            "deadline": deadline,
+            "retries": retries,
+            "retry_categories": retry_categories,
+            "retry_uncertain": retry_uncertain,
+            "stop_after_failures": stop_after_failures,
+            "keep_prompts": keep_prompts,
+            "on_event": on_event,
+        }
+        return BatchRun(self._native, requests, options)
 
     def close(self) -> None:
         """Closes the client. New calls fail, and calls in progress end at once, a wait with an error that

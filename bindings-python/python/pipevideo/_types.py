@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path as PathResult
@@ -27,7 +37,12 @@ __all__ = [
     "Any",
     "ApiKey",
     "App",
+    "AsyncBatchRequests",
+    "AsyncGenerator",
     "Awaitable",
+    "BatchEventKind",
+    "BatchRequests",
+    "BatchStop",
     "Body",
     "Callable",
     "ClassVar",
@@ -40,6 +55,7 @@ __all__ = [
     "Headers",
     "Input",
     "Instant",
+    "ItemStatus",
     "Iterable",
     "Iterator",
     "Literal",
@@ -123,6 +139,8 @@ PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _T
 # One sequence of everything that may stand in it. Of several sequences, a checker would take the
 # first, and reject a list that mixes `text()` with a dict.
 Input: TypeAlias = Union[str, Part, Sequence[Union[Part, Mapping[str, Any]]]]
+BatchRequests: TypeAlias = Iterable[Mapping[str, Any]]
+AsyncBatchRequests: TypeAlias = Union[Iterable[Mapping[str, Any]], AsyncIterable[Mapping[str, Any]]]
 Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
 Path: TypeAlias = Union[str, os.PathLike[str]]
 Media: TypeAlias = Union[str, bytes, bytearray, os.PathLike[str]]
@@ -138,6 +156,11 @@ EstimateBasis: TypeAlias = Literal["seen", "account", "rates"]
 FailureCategory: TypeAlias = Literal[
     "insufficient_credits", "provider", "unavailable", "invalid_prompt", "other"
 ]
+ItemStatus: TypeAlias = Literal["completed", "failed", "uncertain", "pending"]
+BatchEventKind: TypeAlias = Literal[
+    "created", "retried", "completed", "failed", "uncertain", "pending", "downloaded", "stopped"
+]
+BatchStop: TypeAlias = Literal["spend_limit", "insufficient_credits", "failures", "cancelled", "error"]
 WebhookReason: TypeAlias = Literal[
     "missing_header", "bad_timestamp", "too_old", "too_new", "no_match", "bad_payload"
 ]

@@ -233,13 +233,17 @@ def _make(kind: str, message: str, fields: dict[str, types.Any]) -> PipevideoErr
 def _note(raised: BaseException, left: PipevideoError) -> None:
     """Notes in the exception that ended a call what is known of the create that the call leaves behind.
     The native module calls it."""
-    note = f"pipevideo: {left.message}"
+    _add_note(raised, left.message)
+    if raised.__cause__ is None and raised.__context__ is None:
+        raised.__cause__ = left
+
+
+def _add_note(raised: BaseException, message: str) -> None:
+    note = f"pipevideo: {message}"
     if hasattr(raised, "add_note"):
         raised.add_note(note)
     else:
         raised.__notes__ = [*getattr(raised, "__notes__", ()), note]
-    if raised.__cause__ is None and raised.__context__ is None:
-        raised.__cause__ = left
 
 
 def _restore(

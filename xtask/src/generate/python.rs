@@ -3,7 +3,7 @@
 
 use super::Tree;
 use super::names::wrap;
-use super::surface::{Argument, ErrorField, Surface, Type};
+use super::surface::{Argument, ClientOption, ErrorField, Surface, Type};
 
 const PACKAGE: &str = "bindings-python/python/pipevideo";
 const WIDTH: usize = 100;
@@ -25,6 +25,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     for operation in ["generate", "responses.create"] {
         tree.fill(&client, operation, &method(surface, operation)?)?;
     }
+    tree.fill(&client, "batch", &batch(surface)?)?;
     let blocking = blocking(&tree.read(&client)?)?;
     tree.write(&format!("{PACKAGE}/_client.py"), blocking);
     Ok(())
@@ -77,24 +78,10 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
     let declared = surface.operation(operation)?;
     let name = operation.rsplit('.').next().unwrap_or(operation);
     let own = if name == "generate" { &*surface.generate_arguments } else { &[] };
-    let mut parameters = String::new();
-    let mut documented = String::new();
-    for argument in surface.create_arguments.iter().chain(own) {
-        parameters += &format!("        {}\n", parameter(argument));
-        let doc = format!("{}: {}", argument.name, argument.doc);
-        for (index, line) in wrap(&doc, WIDTH - 16).iter().enumerate() {
-            let indent = if index == 0 { 12 } else { 16 };
-            documented += &format!("{:indent$}{line}\n", "");
-        }
-    }
-    let paragraphs = declared.details.iter().map(|text| {
-        let lines = wrap(text, WIDTH - 8);
-        lines.iter().map(|line| format!("        {line}\n")).collect::<String>() + "\n"
-    });
-    let entries = surface.create_arguments.iter().map(|argument| {
-        let name = &argument.name;
-        format!("            \"{name}\": {name},\n")
-    });
+    let all = || surface.create_arguments.iter().chain(own);
+    let parameters: String =
+        all().map(|argument| format!("        {}\n", parameter(argument))).collect();
+    let documented: String = all().map(|a| documented(&a.name, &a.doc)).collect();
     let passed: String = own.iter().map(|argument| format!(", {}", argument.name)).collect();
     Ok(format!(
         "    async def {name}(
@@ -113,9 +100,81 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
         return await call
 ",
         doc = declared.doc,
-        details = paragraphs.collect::<String>(),
-        entries = entries.collect::<String>(),
+        details = paragraphs(&declared.details),
+        entries = entries(surface.create_arguments.iter().map(|argument| &*argument.name)),
     ))
+}
+
+/// `batch` of the async client.
+fn batch(surface: &Surface) -> Result<String, String> {
+    let declared = surface.operation("batch")?;
+    let options = &surface.batch_options;
+    let parameters: String = options
+        .iter()
+        .map(|o| format!("        {}: {} | None = None,\n", o.name, option_type(o)))
+        .collect();
+    let documented: String = options
+        .iter()
+        .map(|option| match &option.default {
+            Some(default) => {
+                documented(&option.name, &format!("{} By default {default}.", option.doc))
+            }
+            None => documented(&option.name, &option.doc),
+        })
+        .collect();
+    Ok(format!(
+        "    def batch(
+        self,
+        requests: types.AsyncBatchRequests,
+        *,
+{parameters}    ) -> AsyncBatchRun:
+        \"\"\"{doc}
+
+{details}        Args:
+            requests: The requests. None, NaN and empty cells count as not given.
+{documented}        \"\"\"
+        options = {{
+{entries}        }}
+        return AsyncBatchRun(self._native, requests, options)
+",
+        doc = declared.doc,
+        details = paragraphs(&declared.details),
+        entries = entries(options.iter().map(|option| &*option.name)),
+    ))
+}
+
+/// Further paragraphs of a method's docstring.
+fn paragraphs(details: &[String]) -> String {
+    let paragraph = |text: &String| {
+        let lines = wrap(text, WIDTH - 8);
+        lines.iter().map(|line| format!("        {line}\n")).collect::<String>() + "\n"
+    };
+    details.iter().map(paragraph).collect()
+}
+
+/// An argument's documentation in a method's docstring.
+fn documented(name: &str, doc: &str) -> String {
+    let lines = wrap(&format!("{name}: {doc}"), WIDTH - 16);
+    let indents = std::iter::once(12).chain(std::iter::repeat(16));
+    lines.iter().zip(indents).map(|(line, indent)| format!("{:indent$}{line}\n", "")).collect()
+}
+
+/// The entries of a dict of a method's arguments.
+fn entries<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("            \"{name}\": {name},\n")).collect()
+}
+
+fn option_type(option: &ClientOption) -> &'static str {
+    match option.kind {
+        Type::Path => "types.Path",
+        Type::Integer => "int",
+        Type::Money => "types.Money",
+        Type::Boolean => "bool",
+        Type::Duration => "types.Seconds",
+        Type::FailureCategories => "types.Iterable[types.FailureCategory]",
+        Type::OnEvent => "types.Callable[[BatchEvent], object]",
+        _ => "str",
+    }
 }
 
 fn parameter(argument: &Argument) -> String {
