@@ -121,6 +121,25 @@ fn probe(path: &Path) {
 }
 
 #[tokio::test]
+async fn a_batch_continues_from_its_journal() {
+    let emulator = emulator(json!({"polls": ["completed"], "rate_limit": null})).await;
+    let directory = Example::new("batch", "batch").directory;
+    let rows = (0..5).map(|n| format!("{{\"key\": \"dog-{n}\", \"input\": \"Dog {n}\"}}\n"));
+    fs::write(directory.join("dogs.jsonl"), rows.collect::<String>()).unwrap();
+    for _ in 0..2 {
+        let mut example = Example::new("batch", "batch_other").at(&emulator).args(["dogs.jsonl"]);
+        example.command.current_dir(&directory);
+        let (said, _) = example.run().await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains("dog-4      videos/dog-4.mp4"), "{said:?}");
+        assert!(said.out.contains("5 completed for $0.0"), "{said:?}");
+    }
+    let posts = emulator.requests().into_iter().filter(|request| request.method == "POST");
+    assert_eq!(posts.count(), 5);
+    assert_video(&directory.join("videos/dog-4.mp4")).await;
+}
+
+#[tokio::test]
 async fn quickstart_needs_no_key() {
     let example = Example::new("quickstart", "quickstart").args(["A cat walking on a beach"]);
     let (said, directory) = example.run().await;
