@@ -34,6 +34,12 @@
 //! - **One request budget per key.** All clients of a process with the same key share it, and it is
 //!   spent on the polls that are most likely to find an end ([`Polling`], [`RateLimit`]).
 //!
+//! # Money
+//! [`estimate`](Client::estimate) says what a generation will cost, [`spend`](Client::spend) what was
+//! spent, and a [`spend_limit`](ClientBuilder::spend_limit) refuses creates beyond it. A
+//! [`batch`](Client::batch) of many requests has a journal, by which another run continues it if its
+//! process is killed.
+//!
 //! # Errors
 //! Every fallible function returns [`Error`]. Its [`kind`](Error::kind) is the same in all languages
 //! of this library, its message is safe to log, and [`is_retryable`](Error::is_retryable) says
