@@ -252,6 +252,28 @@ async fn a_failed_generation_is_retried_only_if_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_retry_that_was_not_created_is_not_created_by_a_run_without_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed =
+        json!({"status": "failed", "error": {"code": "provider_error", "message": "render"}});
+    let emulator = emulator(json!({"polls": [failed]})).await;
+    let client = client(&emulator);
+    let create = json!({"method": "POST", "path": "/v1/responses"});
+    let refused = json!({"match": create, "nth": 2, "status": 403});
+    emulator.fault(serde_json::from_value(refused).unwrap());
+    let item = async |retries| {
+        let mut run = batch(&client, requests(1), folder.path()).retries(retries).run();
+        let item = items(&mut run).await.remove(0);
+        (item.status, item.attempts, item.error.unwrap().kind(), posts(&emulator))
+    };
+    let failed = ItemStatus::Failed;
+    assert_eq!(item(1).await, (failed, 1, ErrorKind::PermissionDenied, 2));
+    assert_eq!(item(0).await, (failed, 1, ErrorKind::InvalidRequest, 2));
+    assert_eq!(item(1).await, (failed, 2, ErrorKind::GenerationFailed, 3));
+    assert_eq!(item(1).await, (failed, 2, ErrorKind::GenerationFailed, 3));
+}
+
+#[tokio::test]
 async fn requests_are_taken_as_there_is_room() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);

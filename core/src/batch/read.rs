@@ -33,7 +33,7 @@ pub fn read_journal(
 fn batch_item(read: journal::Item) -> BatchItem {
     let journal::Item { key, entry, finished } = read;
     let mut item = BatchItem::new(key, ItemStatus::Pending);
-    item.attempts = entry.attempt;
+    item.attempts = entry.attempts();
     item.generation_id = entry.id().map(str::to_owned);
     item.from_journal = true;
     item.cost_usd = Some(entry.earlier_cost).filter(|cost| !cost.is_zero());

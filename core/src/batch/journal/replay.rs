@@ -79,6 +79,14 @@ impl Entry {
         }
     }
 
+    /// How many creates have made a generation, or may have.
+    pub(crate) fn attempts(&self) -> u32 {
+        match self.state {
+            State::NotCreated(_) => self.attempt.saturating_sub(1),
+            _ => self.attempt,
+        }
+    }
+
     /// Rejects a request that is not the one that the journal knows under its key.
     ///
     /// # Errors

@@ -58,18 +58,18 @@ impl LostCreates {
         }
     }
 
-    /// The outcome of a create, once [`resolve`] has found it.
-    pub(super) async fn outcome_of(
+    /// Adds a create, and returns where its outcome comes once [`resolve`] has found it.
+    pub(super) fn add(
         &self,
         key: &str,
         model: &str,
         sent_at: SystemTime,
         number: EntryNumber,
-    ) -> Outcome {
+    ) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        self.add(key, model, sent_at, number, Some(reply));
+        self.push(key, model, sent_at, number, Some(reply));
         self.added.notify_waiters();
-        outcome.await.unwrap_or_else(|_| Outcome::Unknown(Candidates::default()))
+        outcome
     }
 
     /// Adds a create of an earlier run.
@@ -80,7 +80,7 @@ impl LostCreates {
         sent_at: SystemTime,
         number: EntryNumber,
     ) {
-        self.add(key, model, sent_at, number, None);
+        self.push(key, model, sent_at, number, None);
     }
 
     /// What the create of an earlier run with this key may have made.
@@ -90,7 +90,7 @@ impl LostCreates {
         lost.map(|lost| lost.candidates.clone()).unwrap_or_default()
     }
 
-    fn add(
+    fn push(
         &self,
         key: &str,
         model: &str,

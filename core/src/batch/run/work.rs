@@ -86,7 +86,7 @@ impl Work {
     ) -> Self {
         let mut item = BatchItem::new(key, ItemStatus::Pending);
         if let Some(entry) = &entry {
-            item.attempts = entry.attempt;
+            item.attempts = entry.attempts();
             item.cost_usd = Some(entry.earlier_cost).filter(|cost| !cost.is_zero());
         }
         Self { context, item, request, hash, created_at: None, place: None, entry }
@@ -131,6 +131,10 @@ impl Work {
     async fn first_step(&mut self) -> Result<Step, Failure> {
         let Some(entry) = &self.entry else { return Ok(Step::Create) };
         match &entry.state {
+            // The attempts before may have been paid.
+            State::NotCreated(_) if !self.may_create_again(entry) => {
+                Err(Failure::NotCreated(not_retried()))
+            }
             State::NotCreated(_) => Ok(Step::Create),
             State::Created | State::Finished { .. } => {
                 self.item.generation_id = entry.id().map(str::to_owned);
@@ -145,15 +149,18 @@ impl Work {
                 let id = GenerationId::parse(id).map_err(Failure::Pending)?;
                 Ok(Step::Wait(id, None))
             }
-            State::Sending { .. } if self.context.options.retry_uncertain => {
-                self.item.attempts = entry.attempt;
-                Ok(Step::Create)
-            }
+            State::Sending { .. } if self.context.options.retry_uncertain => Ok(Step::Create),
             State::Sending { .. } => {
                 let candidates = self.context.lost.candidates_of(&self.item.key);
                 Err(Failure::Uncertain(None, candidates))
             }
         }
+    }
+
+    /// Whether a request may be created of which an earlier attempt was not.
+    fn may_create_again(&self, entry: &Entry) -> bool {
+        let options = &self.context.options;
+        entry.attempts() <= options.retries || options.retry_uncertain
     }
 
     /// Creates the generation. Returns its id, and what the service has returned.
@@ -215,12 +222,15 @@ impl Work {
                     }
                     None => {
                         let sent_at = error.sent_at().unwrap_or_else(clock::wall);
-                        let outcome =
-                            context.lost.outcome_of(&key, &request.model, sent_at, number);
+                        let outcome = context.lost.add(&key, &request.model, sent_at, number);
                         recorder.end();
                         match outcome.await {
-                            Outcome::Made(id) => id,
-                            Outcome::Unknown(candidates) => {
+                            Ok(Outcome::Made(id)) => id,
+                            unknown => {
+                                let candidates = match unknown {
+                                    Ok(Outcome::Unknown(candidates)) => candidates,
+                                    _ => Candidates::default(),
+                                };
                                 context.note(&key, Fact::Uncertain);
                                 return Err(Failure::Uncertain(Some(error), candidates));
                             }
@@ -354,7 +364,7 @@ impl Work {
 
     fn fail(mut self, failure: Failure) -> Option<BatchItem> {
         match failure {
-            Failure::Stopped if self.item.attempts == 0 => return None,
+            Failure::Stopped if self.item.generation.is_none() => return None,
             // An earlier attempt has failed, and is not followed by another.
             Failure::Stopped => {}
             Failure::NotCreated(error) => {
@@ -480,4 +490,12 @@ fn hash_of(path: &Path) -> io::Result<(u64, Hash)> {
 fn not_offered() -> Error {
     Error::new(ErrorKind::InvalidRequest, "the request of this key was not passed to this run.")
         .with_advice("Pass it again to create it.")
+}
+
+/// The error of a request with an attempt that was not created after others that may have been paid.
+fn not_retried() -> Error {
+    let message =
+        "an earlier attempt failed or is uncertain, and the one after it was not created.";
+    Error::new(ErrorKind::InvalidRequest, message)
+        .with_advice("To create it again, which is paid again, set retries or retry_uncertain.")
 }
