@@ -86,7 +86,6 @@ uniffi::setup_scaffolding!();
 /// For the bindings, and no part of the public interface.
 #[doc(hidden)]
 pub mod barrier;
-#[cfg(any(feature = "client", fuzzing))]
 mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -114,9 +113,10 @@ mod wire;
 #[doc(hidden)]
 pub use batch::BatchOutput;
 #[cfg(feature = "client")]
+pub use batch::{Batch, BatchHandle, BatchRun, read_journal};
 pub use batch::{
-    Batch, BatchCounts, BatchEvent, BatchEventKind, BatchHandle, BatchItem, BatchRequest, BatchRun,
-    BatchSummary, ItemStatus, StopReason, read_journal,
+    BatchCounts, BatchEvent, BatchEventKind, BatchItem, BatchRequest, BatchSummary, ItemStatus,
+    StopReason,
 };
 #[cfg(feature = "client")]
 pub use client::{
