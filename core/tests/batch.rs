@@ -274,6 +274,22 @@ async fn a_retry_that_was_not_created_is_not_created_by_a_run_without_retries() 
 }
 
 #[tokio::test]
+async fn a_request_that_costs_more_than_its_own_maximum_fails_alone() {
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let model = "moonshotai/kimi-k2.5";
+    client.generate(GenerationRequest::new(model, "A cat")).await.unwrap();
+    let cheap = GenerationRequest::new(model, "A dog").max_cost_usd(Decimal::new(1, 6));
+    let mut all = requests(3);
+    all.insert(1, BatchRequest::new(cheap).key("dog"));
+    let mut run = client.batch(all).max_in_flight(1).run();
+    let items = items(&mut run).await;
+    assert_eq!(with_status(&items, ItemStatus::Completed), 3);
+    assert_eq!(items[3].error.as_ref().unwrap().kind(), ErrorKind::SpendLimit);
+    assert_eq!((posts(&emulator), run.summary().stopped_by), (4, None));
+}
+
+#[tokio::test]
 async fn requests_are_taken_as_there_is_room() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);

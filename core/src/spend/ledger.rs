@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::prices::{PricedRoute, Prices, is_amount};
 use crate::error::{Error, ErrorKind};
-use crate::model::{CostEstimate, FailureCategory, Generation, GenerationRequest, Spend, Status};
+use crate::model::{FailureCategory, Generation, GenerationRequest, Spend, Status};
 use crate::recent_ids::RecentIds;
 
 /// What the generations of a key cost in this process.
@@ -99,8 +99,8 @@ impl Ledger {
         limit: Option<Decimal>,
     ) -> Result<EntryNumber, Error> {
         let route = PricedRoute::of(request);
+        check_maximum(prices, request)?;
         let estimate = prices.estimate(&route, 1);
-        check_maximum(&estimate, request.max_cost_usd)?;
         let mut reserved = Reserved::at(estimate.cost_usd);
         if let Some(limit) = limit {
             if reserved.cost.is_none() {
@@ -351,8 +351,13 @@ impl Ledger {
     }
 }
 
-fn check_maximum(estimate: &CostEstimate, maximum: Option<Decimal>) -> Result<(), Error> {
-    let (Some(maximum), Some(low)) = (maximum, estimate.low) else { return Ok(()) };
+/// Compares the low estimate of a request with its maximum.
+///
+/// # Errors
+/// [`ErrorKind::SpendLimit`] if it is more.
+pub(crate) fn check_maximum(prices: &Prices, request: &GenerationRequest) -> Result<(), Error> {
+    let low = prices.estimate(&PricedRoute::of(request), 1).low;
+    let (Some(maximum), Some(low)) = (request.max_cost_usd, low) else { return Ok(()) };
     if low <= maximum {
         return Ok(());
     }

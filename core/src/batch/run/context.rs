@@ -19,7 +19,7 @@ use crate::client::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
 use crate::model::{FailureCategory, GenerationRequest};
-use crate::spend::ledger::{EntryNumber, Ledger};
+use crate::spend::ledger::{EntryNumber, Ledger, check_maximum};
 use crate::spend::prices::PricedRoute;
 
 /// The options of a batch.
@@ -62,6 +62,16 @@ pub(super) struct Context {
     /// How many requests have a place in the ledger that will be given back.
     admitted: Mutex<usize>,
     room: Notify,
+}
+
+/// Why a request is not created.
+pub(super) enum Refusal {
+    /// The run creates nothing more.
+    Stopped,
+    /// It would cost more than its own maximum.
+    TooExpensive(Error),
+    /// It does not fit the limit of the batch.
+    LimitReached(Error),
 }
 
 impl Context {
@@ -140,21 +150,20 @@ impl Context {
     /// Waits until the cost of a create fits the limit, and reserves it.
     ///
     /// # Errors
-    /// [`ErrorKind::SpendLimit`] if it will not fit; `None` if the run creates nothing more.
-    pub(super) async fn admit(
-        &self,
-        request: &GenerationRequest,
-    ) -> Result<EntryNumber, Option<Error>> {
+    /// The request must not be created.
+    pub(super) async fn admit(&self, request: &GenerationRequest) -> Result<EntryNumber, Refusal> {
         let limit = self.options.spend_limit;
         let inner = &self.client.inner;
-        if limit.is_some() {
+        if limit.is_some() || request.max_cost_usd.is_some() {
             // Without the account's prices the first create finds out what it costs.
             let _ = inner.fetch_prices(&PricedRoute::of(request)).await;
         }
+        let checked = inner.state.ledger.with_prices(|prices| check_maximum(prices, request));
+        checked.map_err(Refusal::TooExpensive)?;
         loop {
             let room = self.room.notified();
             if self.stopped().is_some() {
-                return Err(None);
+                return Err(Refusal::Stopped);
             }
             let reserved = inner
                 .state
@@ -172,7 +181,7 @@ impl Context {
                         () = self.cancel.cancelled() => {}
                     }
                 }
-                Err(error) => return Err(Some(error)),
+                Err(error) => return Err(Refusal::LimitReached(error)),
             }
         }
     }

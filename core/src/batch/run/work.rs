@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
-use super::context::{Context, cancelled};
+use super::context::{Context, Refusal, cancelled};
 use super::lost::Outcome;
 use super::recorder::Recorder;
 use crate::batch::item::{BatchItem, ItemStatus};
@@ -55,6 +55,8 @@ enum Step {
 enum Failure {
     /// The run was stopped before it was created.
     Stopped,
+    /// It would cost more than its own maximum.
+    TooExpensive(Error),
     /// It has no generation.
     NotCreated(Error),
     /// It may have one of these.
@@ -171,9 +173,10 @@ impl Work {
             Some(request) => request,
             None => return Err(Failure::NotCreated(not_offered())),
         };
-        let number = context.admit(&request).await.map_err(|refused| match refused {
-            Some(error) => Failure::NotCreated(error),
-            None => Failure::Stopped,
+        let number = context.admit(&request).await.map_err(|refusal| match refusal {
+            Refusal::Stopped => Failure::Stopped,
+            Refusal::TooExpensive(error) => Failure::TooExpensive(error),
+            Refusal::LimitReached(error) => Failure::NotCreated(error),
         })?;
         self.place = Some(Place::of_admitted(&context));
         self.send(&request, number).await
@@ -367,6 +370,10 @@ impl Work {
             Failure::Stopped if self.item.generation.is_none() => return None,
             // An earlier attempt has failed, and is not followed by another.
             Failure::Stopped => {}
+            Failure::TooExpensive(error) => {
+                self.item.status = ItemStatus::Failed;
+                self.item.error = Some(error);
+            }
             Failure::NotCreated(error) => {
                 let reason = match error.kind() {
                     _ if self.context.client.inner.closed.is_cancelled() => {
