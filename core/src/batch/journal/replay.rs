@@ -310,6 +310,10 @@ pub(crate) fn scan(mut journal: impl BufRead) -> Result<Scan, Failure> {
         if journal.read_until(b'\n', &mut line)? == 0 {
             break;
         }
+        // The end of the file. If a run is writing it, the rest of this line may be there by now.
+        if !line.ends_with(b"\n") {
+            break;
+        }
         match (Record::decode(&line), torn) {
             (Err(BadLine::Torn), _) => torn = torn.or(Some(number)),
             (_, Some(line)) => return Err(Failure::Damaged { line }),

@@ -175,3 +175,26 @@ async fn a_journal_that_another_program_changed_is_an_error() {
     let error = journal.load(span).await.unwrap_err();
     assert!(error.message().contains("was changed while it was in use"), "{error}");
 }
+
+/// Reads parts, with the end of the file between them: it grows while it is read.
+struct Growing<'a>(std::vec::IntoIter<&'a [u8]>);
+
+impl std::io::Read for Growing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let part = self.0.next().unwrap_or_default();
+        buffer[..part.len()].copy_from_slice(part);
+        Ok(part.len())
+    }
+}
+
+#[test]
+fn a_journal_that_grows_while_it_is_read_is_not_damaged() {
+    let journal = journal(several());
+    for cut in header().len()..journal.len() {
+        let (start, rest) = journal.split_at(cut);
+        let parts = vec![start, &[], rest];
+        let grown = scan(std::io::BufReader::new(Growing(parts.into_iter())));
+        let whole = start.iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        assert_eq!(grown.unwrap(), scan(&journal[..whole]).unwrap(), "{cut}");
+    }
+}
