@@ -182,6 +182,25 @@ async fn several_lost_creates_stay_uncertain_until_they_are_retried_knowingly() 
 }
 
 #[tokio::test]
+async fn an_uncertain_create_stays_uncertain_if_its_retry_was_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    lose_response(&emulator, 2);
+    let run = async |client: &Client, retry| {
+        let batch = batch(client, requests(3), folder.path());
+        let items = items(&mut batch.retry_uncertain(retry).run()).await;
+        (with_status(&items, ItemStatus::Uncertain), posts(&emulator))
+    };
+    assert_eq!(run(&client, false).await, (2, 3));
+    // The generation that has completed has cost more than this limit: nothing is sent.
+    let builder = Client::builder().base_url(emulator.base_url()).api_key(emulator.api_key());
+    let limited = builder.rate_limit(None).spend_limit(Decimal::new(1, 6)).build().unwrap();
+    assert_eq!(run(&limited, true).await.1, 3);
+    assert_eq!(run(&client, false).await, (2, 3));
+}
+
+#[tokio::test]
 async fn the_spend_limit_stops_creating_and_a_higher_one_continues() {
     let folder = tempfile::tempdir().unwrap();
     let emulator = emulator(json!({})).await;

@@ -27,6 +27,8 @@ pub(super) struct Recorder {
     pub(super) sending: Mutex<Option<OwnedSemaphorePermit>>,
     /// Set if the request was not sent because the run creates nothing more.
     pub(super) was_stopped: AtomicBool,
+    /// Set once the journal may have that the request is sent.
+    pub(super) was_recorded: AtomicBool,
 }
 
 impl Recorder {
@@ -60,6 +62,8 @@ impl SendRecorder for Recorder {
                 self.was_stopped.store(true, Ordering::Relaxed);
                 return Err(stopped);
             }
+            // Not after: a call that is dropped meanwhile is recorded all the same.
+            self.was_recorded.store(true, Ordering::Relaxed);
             self.context.record(&self.key, self.fact()).await?;
             *lock(&self.sending) = sending;
             Ok(())

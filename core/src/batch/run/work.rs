@@ -199,6 +199,7 @@ impl Work {
             json: json.and_then(Result::ok),
             sending: Mutex::default(),
             was_stopped: AtomicBool::new(false),
+            was_recorded: AtomicBool::new(false),
         });
         let submission = Submission::recorded_by(recorder.clone());
         let created = until_sent(&context, request, &submission).await;
@@ -244,11 +245,15 @@ impl Work {
             Err(error) => {
                 recorder.end();
                 context.with_ledger(|ledger, _| ledger.release(number));
+                // Otherwise the fact would be about an earlier attempt, which may have made something.
+                let is_about_this =
+                    self.item.attempts == 0 || recorder.was_recorded.load(Ordering::Relaxed);
+                let note = |fact| is_about_this.then(|| context.note(&key, fact));
                 if context.cancel.is_cancelled() || recorder.was_stopped.load(Ordering::Relaxed) {
-                    context.note(&key, Fact::NotCreated { error: None });
+                    note(Fact::NotCreated { error: None });
                     return Err(Failure::Stopped);
                 }
-                context.note(&key, Fact::given_up(&error));
+                note(Fact::given_up(&error));
                 return Err(Failure::NotCreated(error));
             }
         };
