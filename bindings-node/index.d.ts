@@ -2,10 +2,14 @@
 import type { SubmissionUncertainError } from './lib/errors.js';
 import type {
   AccountUsage,
+  BatchEvent,
+  BatchItem,
+  BatchSummary,
   Candidates,
   CompletedGeneration,
   CostEstimate,
   EngineCatalog,
+  FailureCategory,
   Generation,
   Milliseconds,
   Progress,
@@ -217,6 +221,95 @@ export interface Updates extends AsyncIterableIterator<Update>, AsyncDisposable 
   [Symbol.asyncIterator](): Updates;
 }
 
+/** A request of a batch: the arguments of `create`, and a key. */
+export interface BatchRequest extends GenerationRequest {
+  /**
+   * The key by which a later run recognizes the request, and which names the file of its video. No two requests of a
+   * batch may have the same. By default it is a hash of the request, with its number among equal ones.
+   */
+  key?: string | null | undefined;
+}
+
+/** The options of a batch. All of them are optional. */
+export interface BatchOptions {
+  /**
+   * The file in which the run records everything, one line of JSON for each fact, before it is acted on. It is created
+   * if it does not exist; otherwise the run continues what it has. It has no prompts unless `keepPrompts` is set. The
+   * URLs of videos in it are signed, so only its owner may read it.
+   */
+  journal?: string | URL | null | undefined;
+  /** The folder to which the videos are downloaded. It is created. A file is named by the key of its request. */
+  downloadTo?: string | URL | null | undefined;
+  /** How many requests are under way at once; 20. */
+  maxInFlight?: number | null | undefined;
+  /**
+   * The maximum that the batch may spend in US dollars, all runs with its journal together; by default none. When the
+   * next create would exceed it, the run waits for what is in flight, since that may cost less than its estimate. If it
+   * still does not fit, the run creates nothing more, and what is under way continues. The client's own limit holds as
+   * well.
+   */
+  spendLimit?: string | number | null | undefined;
+  /**
+   * The deadline of the wait for each generation, in place of the client's `deadlineMs`. A generation that has not ended
+   * by then is `pending`, and the next run waits for it again.
+   */
+  deadlineMs?: Milliseconds | null | undefined;
+  /** How often a failed generation is created again, which is **paid again**; 0. */
+  retries?: number | null | undefined;
+  /** Which failures are created again; `provider` and `other`. */
+  retryCategories?: readonly FailureCategory[] | null | undefined;
+  /**
+   * Whether a create of an earlier run with an unknown outcome is sent again. **It may be paid twice.** By default such
+   * requests are `uncertain`, with the generations that they may have made.
+   */
+  retryUncertain?: boolean | null | undefined;
+  /** Stops creating after this many requests have failed. By default no failure stops a batch. */
+  stopAfterFailures?: number | null | undefined;
+  /** Whether the journal has the requests, and what may quote them in the responses. */
+  keepPrompts?: boolean | null | undefined;
+  /**
+   * Called with each event, before the items that come after it. If it throws, or returns a promise that is rejected, the
+   * run is stopped and the loop ends with that reason.
+   */
+  onEvent?: ((event: BatchEvent) => unknown) | null | undefined;
+  /** Stops the run as `close` does; after that the loop ends with the signal's reason. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/**
+ * A run of a batch: an async iterator of its items, as they end.
+ *
+ * It works in the background, whether it is iterated or not; after 1000 items that were not taken it pauses. It keeps
+ * the process alive as long as requests are under way.
+ *
+ * Leaving the loop stops the run: waits and downloads end at once, and creates that are being sent still get their
+ * response and its place in the journal, which takes as long as the request timeout at most. Items that were not taken
+ * are dropped; the next run with the same journal yields them again.
+ *
+ * The loop ends with an error if the journal cannot be used or written, if the requests are not valid as a batch, such
+ * as two with one key, or if their iterator fails. That a request has failed is no error of the loop: see the item's
+ * `status` and `error`.
+ */
+export interface BatchRun extends AsyncIterableIterator<BatchItem>, AsyncDisposable {
+  [Symbol.asyncIterator](): BatchRun;
+  /** Returns what the run has done so far. */
+  summary(): BatchSummary;
+  /** Stops the run, and resolves once it has ended; `await using` calls it as well. */
+  close(): Promise<void>;
+}
+
+/**
+ * Reads what a journal has about each request of a batch, in the order in which the requests were begun.
+ *
+ * The items are those that a run would yield, except that videos are not looked for on the disk, and that those under
+ * way are `pending`. It may be called while a run writes the journal. It throws a `ConfigurationError` if the file cannot
+ * be read or is not a journal.
+ *
+ * @example
+ * for await (const { key, status, costUsd } of readJournal('run.jsonl')) console.log(key, status, costUsd);
+ */
+export function readJournal(path: string | URL): AsyncIterableIterator<BatchItem>;
+
 /** Generations: create, retrieve, wait, watch, download, reconcile. */
 export interface Responses {
   /**
@@ -330,6 +423,20 @@ export class Pipevideo implements AsyncDisposable {
     route: { model: string; engine?: GenerationRequest['engine']; count?: number | undefined },
     options?: CallOptions,
   ): Promise<CostEstimate>;
+
+  /**
+   * Runs a batch of requests, which are taken one after another as there is room for them.
+   *
+   * With a `journal`, the process may be killed at any moment: the next run with the same journal takes finished requests
+   * from it, waits for those that were created, completes downloads, and creates the others. No request is created
+   * twice.
+   *
+   * @example
+   * const run = client.batch(requests, { journal: 'run.jsonl', downloadTo: 'videos/', spendLimit: '25.00' });
+   * for await (const { key, status, path } of run) console.log(key, status, path);
+   * console.log(run.summary().costUsd);
+   */
+  batch(requests: Iterable<BatchRequest> | AsyncIterable<BatchRequest>, options?: BatchOptions): BatchRun;
 
   /** What the key has spent in this process. All clients with the same key and base URL share it. */
   readonly spend: Spend;

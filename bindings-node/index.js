@@ -1,6 +1,7 @@
 'use strict';
 
 const { Pipevideo } = require('./lib/client.js');
+const { readJournal } = require('./lib/batch.js');
 const { Webhook } = require('./lib/webhook.js');
 const { image, text, video } = require('./lib/input.js');
 const { classes } = require('./lib/errors.js');
@@ -14,6 +15,7 @@ module.exports = Object.assign(Pipevideo, {
   Pipevideo,
   Webhook,
   image,
+  readJournal,
   text,
   version,
   video,

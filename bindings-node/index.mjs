@@ -5,6 +5,7 @@ export const {
   Pipevideo,
   Webhook,
   image,
+  readJournal,
   text,
   video,
   version,

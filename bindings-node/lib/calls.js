@@ -8,7 +8,15 @@ const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 const native = require('./native.js');
 const { make } = require('./errors.js');
-const { InvalidRequestError, callable, milliseconds, object, size, unknownOption, wrong } = require('./check.js');
+const {
+  InvalidRequestError,
+  abortSignal,
+  callable,
+  milliseconds,
+  object,
+  size,
+  unknownOption,
+} = require('./check.js');
 const tokens = require('./tokens.js');
 
 /** The kinds of events; the fourth is that a call has failed. */
@@ -16,8 +24,8 @@ const { Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED } = native.Eve
 
 /** The calls that the native module is working on, by number. */
 const pending = new Map();
-/** The calls that each signal can cancel. One listener serves all of a signal's calls: with more than ten
- * listeners on one signal Node warns of a memory leak. */
+/** The functions that each signal calls when it is aborted. They share one listener: with more than ten listeners on
+ * one signal Node warns of a memory leak. */
 const bySignal = new WeakMap();
 let lastNumber = 0;
 let isOpen = false;
@@ -81,28 +89,27 @@ function settleIfDone(call) {
 
 function markSettled(call) {
   call.settled = true;
-  const { signal } = call.options;
-  if (signal !== undefined) stopListening(signal, call);
+  call.stopListening?.();
 }
 
-function listen(signal, call) {
+/** Calls a function with the reason when a signal is aborted. Returns the function that ends this. */
+function listen(signal, onAbort) {
   let listening = bySignal.get(signal);
   if (listening === undefined) {
-    const calls = new Set();
-    const onAbort = () => {
-      for (const aborted of [...calls]) abort(aborted, reasonOf(signal));
+    const functions = new Set();
+    const listener = () => {
+      for (const aborted of [...functions]) aborted(reasonOf(signal));
     };
-    listening = { calls, onAbort };
+    listening = { functions, listener };
     bySignal.set(signal, listening);
   }
-  if (listening.calls.size === 0) signal.addEventListener('abort', listening.onAbort);
-  listening.calls.add(call);
-}
-
-function stopListening(signal, call) {
-  const { calls, onAbort } = bySignal.get(signal);
-  calls.delete(call);
-  if (calls.size === 0) signal.removeEventListener('abort', onAbort);
+  const { functions, listener } = listening;
+  if (functions.size === 0) signal.addEventListener('abort', listener);
+  functions.add(onAbort);
+  return () => {
+    functions.delete(onAbort);
+    if (functions.size === 0) signal.removeEventListener('abort', listener);
+  };
 }
 
 /** Ends a call from JavaScript's side and stops its request; `settleWith` gets the call and settles its
@@ -176,10 +183,7 @@ function callOptions(given, allowed) {
     const value = given[name];
     if (value === undefined || value === null) continue;
     if (name === 'signal') {
-      if (typeof value !== 'object' || typeof value.addEventListener !== 'function') {
-        throw wrong(name, 'an AbortSignal', value);
-      }
-      options.signal = value;
+      options.signal = abortSignal(name, value);
     } else if (name === 'deadlineMs' || name === 'timeoutMs') {
       options.native[name] = milliseconds(name, value, InvalidRequestError);
     } else if (name === 'maxBytes') {
@@ -232,6 +236,7 @@ function run(options, read, begin, readNotification) {
     outcome: undefined,
     runningCallbacks: 0,
     settled: false,
+    stopListening: undefined,
     // Its signal was aborted when its outcome was already on its way.
     aborted: false,
   };
@@ -241,7 +246,7 @@ function run(options, read, begin, readNotification) {
   });
   begin(call.number, options.native, call);
   pending.set(call.number, call);
-  if (signal !== undefined) listen(signal, call);
+  if (signal !== undefined) call.stopListening = listen(signal, (reason) => abort(call, reason));
   if (!isOpen) {
     isOpen = true;
     bridge.open(handleEvents);
@@ -249,4 +254,4 @@ function run(options, read, begin, readNotification) {
   return promise;
 }
 
-module.exports = { bridge, callOptions, end, rest, run, settle };
+module.exports = { Failure, NO_OPTIONS, bridge, callOptions, end, listen, reasonOf, rest, run, settle };

@@ -30,6 +30,13 @@ function flag(name, value) {
   return value;
 }
 
+function abortSignal(name, value) {
+  if (typeof value !== 'object' || value === null || typeof value.addEventListener !== 'function') {
+    throw wrong(name, 'an AbortSignal', value);
+  }
+  return value;
+}
+
 function callable(name, value) {
   if (typeof value !== 'function') throw wrong(name, 'a function', value);
   return value;
@@ -44,10 +51,10 @@ function integer(name, value) {
 /** The core's counts are u32. */
 const MAX_COUNT = 0xffff_ffff;
 
-/** A number of requests or retries. */
-function count(name, value) {
+/** A number of requests or retries. A number out of range throws `ErrorClass`. */
+function count(name, value, ErrorClass = ConfigurationError) {
   if (integer(name, value) < 0 || value > MAX_COUNT) {
-    throw new ConfigurationError(`${name} must be from 0 to ${MAX_COUNT}.`);
+    throw new ErrorClass(`${name} must be from 0 to ${MAX_COUNT}.`);
   }
   return value;
 }
@@ -71,6 +78,11 @@ function milliseconds(name, value, ErrorClass = ConfigurationError) {
 function amount(name, value) {
   if (typeof value !== 'string' && typeof value !== 'number') throw wrong(name, 'a string or a number', value);
   return String(value);
+}
+
+/** A path, or a file URL. */
+function path(name, value) {
+  return value instanceof URL ? require('node:url').fileURLToPath(value) : text(name, value);
 }
 
 function object(name, value) {
@@ -158,6 +170,7 @@ function describeBody(body) {
 
 module.exports = {
   InvalidRequestError,
+  abortSignal,
   amount,
   bytes,
   callable,
@@ -169,6 +182,7 @@ module.exports = {
   members,
   milliseconds,
   object,
+  path,
   rawBody,
   size,
   text,

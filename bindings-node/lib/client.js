@@ -4,6 +4,7 @@ const native = require('./native.js');
 const check = require('./check.js');
 const values = require('./values.js');
 const tokens = require('./tokens.js');
+const { BatchRun, batchOptions } = require('./batch.js');
 const { InvalidRequestError, make } = require('./errors.js');
 const { bridge, callOptions, run, settle } = require('./calls.js');
 const { clientOptions } = require('./options.js');
@@ -61,6 +62,13 @@ class Pipevideo {
         this.#open().estimate(call, nativeOptions, check.text('model', model), engine, count);
       }),
     );
+  }
+
+  batch(requests, options) {
+    const { json, ...given } = batchOptions(requests, options);
+    const opened = this.#open().batch(json);
+    if (typeof opened === 'string') throw make(opened, this.batch);
+    return new BatchRun(this, opened, requests, given);
   }
 
   get spend() {
@@ -134,9 +142,7 @@ class Responses {
           const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
           const id = isGeneration ? generation.id : check.text('generation', generation);
           const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
-          const file =
-            path instanceof URL ? require('node:url').fileURLToPath(path) : check.text('path', path);
-          this.#open().download(call, nativeOptions, id, raw, file);
+          this.#open().download(call, nativeOptions, id, raw, check.path('path', path));
         },
         values.json,
       ),

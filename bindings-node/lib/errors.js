@@ -182,4 +182,4 @@ function make(text, caller) {
   return error;
 }
 
-module.exports = { ...classes, classes, keepReason, make };
+module.exports = { ...classes, classes, fromView, keepReason, make };

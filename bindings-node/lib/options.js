@@ -26,7 +26,7 @@ const OPTIONS = {
   spendLimit: check.amount,
   headers: (name, value) => pairs(check.headerPairs(name, value)),
   proxy: check.text,
-  caFile: (name, value) => path(name, value),
+  caFile: check.path,
 };
 
 function ms(name, value) {
@@ -39,10 +39,6 @@ function rateLimit(name, value) {
     if (limit[member] === undefined) throw check.wrong(`${name}.${member}`, 'a number', undefined);
   }
   return limit;
-}
-
-function path(name, value) {
-  return value instanceof URL ? require('node:url').fileURLToPath(value) : check.text(name, value);
 }
 
 function pairs(flat) {

@@ -1,3 +1,5 @@
+import type { ErrorKind, PipevideoError } from './errors.js';
+
 /** A duration in milliseconds. */
 export type Milliseconds = number;
 
@@ -282,4 +284,124 @@ export interface WebhookEvent {
    * would acknowledge an event although its handler failed.
    */
   readonly acknowledge: () => void;
+}
+
+/** How far a request of a batch has come. */
+export type BatchItemStatus =
+  /** Its generation has completed. */
+  | 'completed'
+  /**
+   * Its generation failed, or its create did and certainly made nothing. The next run creates it again only in the
+   * second case.
+   */
+  | 'failed'
+  /** Its create may have made a generation, and it is not known which. It is sent again only with `retryUncertain`. */
+  | 'uncertain'
+  /** Its generation exists, and its end was not seen. The next run with the same journal waits for it again. */
+  | 'pending';
+
+/** What has become of one request of a batch. */
+export interface BatchItem {
+  /** The key of the request. */
+  readonly key: string;
+  /** How far the request has come. */
+  readonly status: BatchItemStatus;
+  /** The id of its generation, if one was created. */
+  readonly generationId: string | null;
+  /**
+   * The final snapshot of its generation. One that comes from the journal lacks what may quote the prompt, unless
+   * prompts are kept.
+   */
+  readonly generation: CompletedGeneration | FailedGeneration | null;
+  /** Why the generation failed. */
+  readonly category: FailureCategory | null;
+  /**
+   * The error, if there was one. A completed item has one if its download failed: the next run with the same journal
+   * downloads the video.
+   */
+  readonly error: PipevideoError | null;
+  /** Where the video is stored. */
+  readonly path: string | null;
+  /** The size of the video in bytes. */
+  readonly bytes: number | null;
+  /** The SHA-256 of the video, in hexadecimal digits. */
+  readonly sha256: string | null;
+  /** The generations that an uncertain create may have made. */
+  readonly candidates: Candidates;
+  /** How many creates have made a generation, or may have: more than one if failed ones were retried. */
+  readonly attempts: number;
+  /** What they have cost together in US dollars, as far as the service has reported it. */
+  readonly costUsd: number | null;
+  /** The time from the creation of the generation to its end. */
+  readonly latencyMs: Milliseconds | null;
+  /** Whether the generation had ended before this run began. */
+  readonly fromJournal: boolean;
+}
+
+/** The number of requests in each state. */
+export interface BatchCounts {
+  /** Those that are under way. */
+  readonly inFlight: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Those with an unknown outcome. */
+  readonly uncertain: number;
+  /** Those that are created and were not seen to end. */
+  readonly pending: number;
+  /** Those with a stored video. */
+  readonly downloaded: number;
+  /** Those that had ended before this run began. */
+  readonly fromJournal: number;
+}
+
+/** What has happened in a batch. */
+export type BatchEventKind =
+  /** A generation was created. */
+  | 'created'
+  /** A failed generation is created again. */
+  | 'retried'
+  /** A request has this status now. */
+  | BatchItemStatus
+  /** A video was stored. */
+  | 'downloaded'
+  /** The batch creates nothing more. What is under way continues. */
+  | 'stopped';
+
+/** Something that has happened in a batch, with where the batch is then. */
+export interface BatchEvent {
+  readonly kind: BatchEventKind;
+  /** The key of the request that it is about, if it is about one. */
+  readonly key: string | null;
+  /** The id of its generation, if that is known. */
+  readonly generationId: string | null;
+  readonly counts: BatchCounts;
+  /** What the batch has spent, earlier runs with the same journal included. */
+  readonly spend: Spend;
+  /** The number of requests, if they have a `length` or a `size`. */
+  readonly total: number | null;
+  /** When the batch will end, by how long such generations take; null while that is not known. */
+  readonly endsInMs: Milliseconds | null;
+}
+
+/** What a run has done so far, what it has taken from its journal included. */
+export interface BatchSummary {
+  readonly counts: BatchCounts;
+  /** What all generations have cost in US dollars, failed ones included. */
+  readonly costUsd: number;
+  /** The part of it that failed generations were charged. */
+  readonly failedButCharged: number;
+  /** The number of generations that have ended without a reported cost. */
+  readonly unpriced: number;
+  /** The median latency of the completed generations. */
+  readonly latencyMedianMs: Milliseconds | null;
+  /** The latency that 95 of 100 completed generations stay below. */
+  readonly latency95Ms: Milliseconds | null;
+  /** The number of failed generations by category. */
+  readonly failures: { readonly [category in FailureCategory]?: number };
+  /** The number of errors of the items by kind. */
+  readonly errors: { readonly [kind in ErrorKind]?: number };
+  /** Why the run has stopped creating, if it did before its requests were used up. */
+  readonly stoppedBy: 'spend_limit' | 'insufficient_credits' | 'failures' | 'cancelled' | 'error' | null;
+  /** How long the run has taken. */
+  readonly elapsedMs: Milliseconds;
 }

@@ -98,7 +98,11 @@ function usage(text, raw) {
 }
 
 function candidates(text) {
-  const view = recentRequests(JSON.parse(text));
+  return candidatesOf(JSON.parse(text));
+}
+
+function candidatesOf(view) {
+  recentRequests(view);
   const reachesBackTo = date(view.reachesBackTo);
   return Object.assign(view.recentRequests, { reachesBackTo, coversCreate: view.coversCreate });
 }
@@ -111,4 +115,15 @@ function event(text, body, acknowledge) {
   return withRaw(view, Buffer.from(body).toString());
 }
 
-module.exports = { candidates, engines, event, generation, iteratorResult, json: JSON.parse, update, usage };
+module.exports = {
+  candidates,
+  candidatesOf,
+  engines,
+  event,
+  generation,
+  generationOf,
+  iteratorResult,
+  json: JSON.parse,
+  update,
+  usage,
+};

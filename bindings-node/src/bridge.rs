@@ -20,7 +20,7 @@ use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{CleanupEnvHook, Env, Result, Status, sys};
 use napi_derive::napi;
-use pipevideo::Submission;
+use pipevideo::{Batch, BatchRun, Submission};
 
 use crate::errors::{self, Failure};
 use crate::values::Value;
@@ -37,6 +37,13 @@ const LARGE: usize = 64 << 10;
 
 /// The channels that have events since their loops were last woken.
 static CHANGED: Mutex<Vec<Arc<Channel>>> = Mutex::new(Vec::new());
+
+/// Starts the run of a batch on the runtime.
+pub(crate) fn start(batch: Batch) -> Result<BatchRun> {
+    // The first job starts the runtime.
+    RUNTIME.spawn(async {})?;
+    Ok(RUNTIME.enter(|| batch.run()))
+}
 
 /// What JavaScript receives: for each event its call, its kind, a text, and the wire's JSON.
 type Events = Vec<Either4<u32, String, Buffer, ()>>;

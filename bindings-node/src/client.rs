@@ -9,6 +9,7 @@ use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 use pipevideo::{Client, DownloadSource, Generation, GenerationRequest, Submission};
 
+use crate::batch::{self, NativeBatch};
 use crate::bridge::{Bridge, Channel, Event};
 use crate::errors::{self, Failure};
 use crate::options;
@@ -112,7 +113,7 @@ impl NativeClient {
     /// Returns JSON.
     #[napi]
     pub fn spend(&self) -> Result<String> {
-        Ok(values::spend(&self.client()?.spend()))
+        Ok(values::spend(&self.client()?.spend()).to_string())
     }
 
     #[napi]
@@ -213,6 +214,12 @@ impl NativeClient {
         Ok(Either::A(Watch::new(watch, self.channel.clone())))
     }
 
+    /// Starts a batch with these options (JSON), or returns the error as JSON.
+    #[napi]
+    pub fn batch(&self, options: String) -> Result<Either<NativeBatch, String>> {
+        batch::open(&self.client()?, &options, self.channel.clone())
+    }
+
     /// `generation` is the wire's JSON of a generation, or null to download by the id.
     #[napi]
     pub fn download(
@@ -254,7 +261,7 @@ impl NativeClient {
         self.call(call, &options, None, move |client| async move {
             let id = generation_id.as_deref();
             let found = pipevideo::reconcile_stored(&client, &model, sent_at, id).await?;
-            Ok(values::candidates(&found))
+            Ok(Value::text(values::candidates(&found).to_string()))
         })
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn to_json(error: &Error) -> String {
     view(error).to_string()
 }
 
-fn view(error: &Error) -> Json {
+pub(crate) fn view(error: &Error) -> Json {
     let cause = cause(error).map(|cause| match cause {
         Cause::Error(error) => json!({ "error": view(error) }),
         Cause::Foreign(id) => json!({ "reason": id as &RejectionId }),

@@ -9,6 +9,7 @@
 #![allow(missing_docs, reason = "what is exported is for lib/ alone, and the macros add more")]
 
 mod barrier;
+mod batch;
 mod bridge;
 mod client;
 mod emulator;

@@ -3,15 +3,18 @@
 //! The JSON is written on the runtime's thread. The event loop parses the few typed fields; the
 //! wire's own JSON is passed along as text, and is parsed when the program reads it.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bindings_common::TimeUnit;
 use pipevideo::{
-    AccountUsage, Candidates, CostEstimate, Decimal, EngineCatalog, Generation, Progress,
-    RecentRequest, Spend, Update, WebhookEvent,
+    AccountUsage, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates, CostEstimate,
+    Decimal, EngineCatalog, Generation, Progress, RecentRequest, Spend, Update, WebhookEvent,
 };
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+
+use crate::errors;
 
 /// A value on its way to JavaScript.
 pub(crate) struct Value {
@@ -54,6 +57,11 @@ pub(crate) fn time(ms: f64) -> SystemTime {
 /// Returns the duration of milliseconds, which `lib/check.js` has checked.
 pub(crate) fn duration(ms: f64) -> Duration {
     TimeUnit::Milliseconds.duration(ms).unwrap_or(Duration::MAX)
+}
+
+/// Returns a duration in milliseconds.
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Returns the nearest number, since JavaScript has no decimals.
@@ -135,8 +143,8 @@ pub(crate) fn update(update: &Update) -> Value {
     }
     let view = UpdateView {
         generation: (&update.generation).into(),
-        elapsed: update.elapsed.as_secs_f64() * 1000.0,
-        expected: update.expected.as_secs_f64() * 1000.0,
+        elapsed: ms(update.elapsed),
+        expected: ms(update.expected),
         progress: update.progress,
         via: update.via.as_str(),
     };
@@ -218,8 +226,8 @@ pub(crate) fn estimate(estimate: &CostEstimate) -> Value {
     Value::text(view.to_string())
 }
 
-pub(crate) fn spend(spend: &Spend) -> String {
-    let view = json!({
+pub(crate) fn spend(spend: &Spend) -> Json {
+    json!({
         "spent": number(Some(spend.spent)),
         "failedButCharged": number(Some(spend.failed_but_charged)),
         "inFlight": number(Some(spend.in_flight)),
@@ -229,11 +237,10 @@ pub(crate) fn spend(spend: &Spend) -> String {
         "inFlightCount": spend.in_flight_count,
         "uncertainCount": spend.uncertain_count,
         "unknownCount": spend.unknown_count,
-    });
-    view.to_string()
+    })
 }
 
-pub(crate) fn candidates(candidates: &Candidates) -> Value {
+pub(crate) fn candidates(candidates: &Candidates) -> Json {
     let found = candidates.iter().map(|candidate| {
         json!({
             "id": candidate.id,
@@ -249,12 +256,100 @@ pub(crate) fn candidates(candidates: &Candidates) -> Value {
             "knownBefore": candidate.known_before,
         })
     });
-    let view = json!({
+    json!({
         "recentRequests": found.collect::<Json>(),
         "reachesBackTo": millis(candidates.reaches_back_to),
         "coversCreate": candidates.covers_create,
+    })
+}
+
+/// An item of a batch. `stopped` says whether the run takes no more requests.
+pub(crate) fn batch_item(item: &BatchItem, stopped: bool) -> Value {
+    // A struct, since its members keep their order: an item may be a row of a table.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ItemView<'a> {
+        key: &'a str,
+        status: &'a str,
+        generation_id: Option<&'a str>,
+        generation: Option<GenerationView<'a>>,
+        category: Option<&'a str>,
+        error: Option<Json>,
+        path: Option<Cow<'a, str>>,
+        bytes: Option<u64>,
+        sha256: Option<&'a str>,
+        candidates: Json,
+        attempts: u32,
+        cost_usd: Option<f64>,
+        latency_ms: Option<f64>,
+        from_journal: bool,
+    }
+    #[derive(Serialize)]
+    struct OutputView<'a> {
+        item: ItemView<'a>,
+        stopped: bool,
+    }
+    let view = ItemView {
+        key: &item.key,
+        status: item.status.as_str(),
+        generation_id: item.generation_id.as_deref(),
+        generation: item.generation.as_ref().map(GenerationView::from),
+        category: item.category.map(|category| category.as_str()),
+        error: item.error.as_ref().map(errors::view),
+        path: item.path.as_ref().map(|path| path.to_string_lossy()),
+        bytes: item.bytes,
+        sha256: item.sha256.as_deref(),
+        candidates: candidates(&item.candidates),
+        attempts: item.attempts,
+        cost_usd: number(item.cost_usd),
+        latency_ms: item.latency.map(ms),
+        from_journal: item.from_journal,
+    };
+    let text = json(&OutputView { item: view, stopped });
+    Value { text, raw: item.generation.as_ref().map(json) }
+}
+
+pub(crate) fn batch_event(event: &BatchEvent) -> Value {
+    let view = json!({
+        "event": {
+            "kind": event.kind.as_str(),
+            "key": event.key,
+            "generationId": event.generation_id,
+            "counts": batch_counts(event.counts),
+            "spend": spend(&event.spend),
+            "total": event.total,
+            "endsInMs": event.ends_in.map(ms),
+        },
     });
     Value::text(view.to_string())
+}
+
+pub(crate) fn batch_summary(summary: &BatchSummary) -> String {
+    let view = json!({
+        "counts": batch_counts(summary.counts),
+        "costUsd": number(Some(summary.cost_usd)),
+        "failedButCharged": number(Some(summary.failed_but_charged)),
+        "unpriced": summary.unpriced,
+        "latencyMedianMs": summary.latency_median.map(ms),
+        "latency95Ms": summary.latency_95.map(ms),
+        "failures": summary.failures,
+        "errors": summary.errors,
+        "stoppedBy": summary.stopped_by.map(|reason| reason.as_str()),
+        "elapsedMs": ms(summary.elapsed),
+    });
+    view.to_string()
+}
+
+fn batch_counts(counts: BatchCounts) -> Json {
+    json!({
+        "inFlight": counts.in_flight,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "uncertain": counts.uncertain,
+        "pending": counts.pending,
+        "downloaded": counts.downloaded,
+        "fromJournal": counts.from_journal,
+    })
 }
 
 fn recent(requests: &[RecentRequest]) -> Json {

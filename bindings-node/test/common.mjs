@@ -1,10 +1,13 @@
 // Helpers that several tests use.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Emulator } from 'pipevideo/testing';
 
+const PACKAGE = new URL('../index.mjs', import.meta.url).href;
 export const MODEL = 'moonshotai/kimi-k2.5';
 
 /** Starts an emulator that stops when the test ends. */
@@ -42,3 +45,25 @@ export async function until(condition, limit = 20_000) {
 export function polls(emulator, id) {
   return emulator.requests().filter((request) => request.path.endsWith(id)).length;
 }
+
+/** Source for a script that defines `gc`, which collects garbage. */
+export const GC = `const gc = await (async () => {
+  (await import('node:v8')).setFlagsFromString('--expose-gc');
+  return (await import('node:vm')).runInNewContext('gc');
+})();`;
+
+/** Runs a script in its own process, with a client's options as `options`. */
+export async function script(body, given, limit = 20_000) {
+  const head = `import { Pipevideo } from '${PACKAGE}'; const options = ${JSON.stringify(given)};`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${head}\n${body}`]);
+  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  child.stderr.on('data', (data) => (output += data));
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  return { code, signal, output };
+}
+
+/** The result of a script that has succeeded. */
+export const succeeded = (output = '') => ({ code: 0, signal: null, output });

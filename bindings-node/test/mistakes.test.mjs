@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { image, InvalidRequestError, Pipevideo, text, video, Webhook } from 'pipevideo';
+import { image, InvalidRequestError, Pipevideo, readJournal, text, video, Webhook } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
 import { MODEL, options, started } from './common.mjs';
 
@@ -151,6 +151,57 @@ test('a wrong type is a TypeError that names the option', async (context) => {
   assert.throws(() => image('a.png', { detail: 7 }), { name: 'TypeError', message: /'detail'/ });
   assert.throws(() => image('a.png', { size: 7 }), { name: 'TypeError', message: /'size'/ });
   assert.throws(() => text(7), { name: 'TypeError', message: /'text'/ });
+  assert.deepEqual(emulator.requests(), []);
+});
+
+test('invalid arguments of a batch throw before anything is taken', async (context) => {
+  const emulator = await started(context);
+  const client = new Pipevideo(options(emulator));
+  const requests = (function* () {
+    yield assert.fail('a request was taken');
+  })();
+  const typed = {
+    journal: 7,
+    downloadTo: true,
+    maxInFlight: '20',
+    spendLimit: true,
+    deadlineMs: '9',
+    retries: 1.5,
+    retryCategories: 'provider',
+    retryUncertain: 'no',
+    stopAfterFailures: 10n,
+    keepPrompts: 1,
+    onEvent: 'log',
+    signal: {},
+    download_to: 'videos/',
+    timeoutMs: 9,
+  };
+  for (const [name, value] of Object.entries(typed)) {
+    const expected = { name: 'TypeError', message: new RegExp(`'${name}'`) };
+    assert.throws(() => client.batch(requests, { [name]: value }), expected);
+  }
+  assert.throws(() => client.batch(requests, { retryCategories: [7] }), TypeError);
+  for (const given of [null, 'run.jsonl', 7, []]) assert.throws(() => client.batch(requests, given), TypeError);
+  for (const given of [undefined, null, 'A cat', 7, request, () => {}]) {
+    assert.throws(() => client.batch(given), { name: 'TypeError', message: /'requests' must be an iterable/ });
+  }
+  const wrong = [
+    { maxInFlight: -1 },
+    { retries: 2 ** 32 },
+    { stopAfterFailures: -1 },
+    { deadlineMs: NaN },
+    { retryCategories: ['weather'] },
+    ...NO_AMOUNTS.map((spendLimit) => ({ spendLimit })),
+  ];
+  for (const given of wrong) {
+    const expected = { kind: 'invalid_request', message: new RegExp(`^${Object.keys(given)[0]} must be`) };
+    assert.throws(() => client.batch(requests, given), expected, JSON.stringify(given));
+  }
+  const absent = Object.fromEntries(Object.keys(typed).slice(0, 12).map((name) => [name, null]));
+  await client.batch([], absent).next();
+  for (const path of [undefined, null, 7, {}]) {
+    assert.throws(() => readJournal(path), { name: 'TypeError', message: /'path' must be a string/ });
+  }
   assert.deepEqual(emulator.requests(), []);
 });
 

@@ -1,34 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { Pipevideo } from 'pipevideo';
-import { MODEL, options, polls, started, until } from './common.mjs';
+import { GC, MODEL, options, polls, script, started, succeeded, until } from './common.mjs';
 
-const PACKAGE = new URL('../index.mjs', import.meta.url).href;
 const TESTING = new URL('../testing.mjs', import.meta.url).href;
-/** Source for a script that defines `gc`, which collects garbage. */
-const GC = `const gc = await (async () => {
-  (await import('node:v8')).setFlagsFromString('--expose-gc');
-  return (await import('node:vm')).runInNewContext('gc');
-})();`;
-
-/** Runs a script in its own process, with a client's options as `options`. */
-async function script(body, given, limit = 20_000) {
-  const head = `import { Pipevideo } from '${PACKAGE}'; const options = ${JSON.stringify(given)};`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `${head}\n${body}`]);
-  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
-  let output = '';
-  child.stdout.on('data', (data) => (output += data));
-  child.stderr.on('data', (data) => (output += data));
-  const [code, signal] = await once(child, 'close');
-  clearTimeout(timer);
-  return { code, signal, output };
-}
-
-const succeeded = (output = '') => ({ code: 0, signal: null, output });
 
 test('an idle client does not keep the process alive, before or after its calls', async (context) => {
   const emulator = await started(context);

@@ -2,6 +2,9 @@
 
 import Default, {
   APIStatusError,
+  type BatchItem,
+  type BatchRequest,
+  type BatchSummary,
   type CostEstimate,
   type Generation,
   GenerationFailedError,
@@ -10,6 +13,7 @@ import Default, {
   NotFoundError,
   Pipevideo,
   PipevideoError,
+  readJournal,
   SubmissionUncertainError,
   text,
   type Update,
@@ -75,6 +79,36 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
   await client.responses.create({ ...request, maxCostUsd: '0.50' });
   await client.responses.create({ ...request, maxCostUsd: 0.5 });
   console.log(source, costs);
+  async function* requests(): AsyncGenerator<BatchRequest> {
+    yield { ...request, key: 'cat' };
+    yield { model: 'm', input: 'A cat' };
+  }
+  await using run = client.batch(requests(), {
+    journal: new URL('file:///run.jsonl'),
+    downloadTo: 'videos/',
+    maxInFlight: 20,
+    spendLimit: '25.00',
+    deadlineMs: 1000,
+    retries: 1,
+    retryCategories: ['provider'],
+    retryUncertain: false,
+    stopAfterFailures: 3,
+    keepPrompts: true,
+    onEvent: ({ kind, counts, spend, total, endsInMs }) => {
+      const numbers: (number | null)[] = [counts.inFlight, spend.spent, total, endsInMs];
+      if (kind === 'stopped') console.log(numbers);
+    },
+    signal,
+  });
+  for await (const item of run) {
+    const end: 'completed' | 'failed' | undefined = item.generation?.status;
+    if (item.status === 'uncertain') console.log(item.key, item.error?.kind, item.candidates[0]?.sameModel, end);
+  }
+  const { stoppedBy, failures, errors }: BatchSummary = run.summary();
+  console.log(stoppedBy === 'spend_limit', failures.provider, errors.spend_limit);
+  client.batch([{ model: 'm', input: 'A cat' }]);
+  const journal: AsyncIterable<BatchItem> = readJournal('run.jsonl');
+  for await (const { path } of journal) console.log(path);
   const balance: number | null = (await client.usage.retrieve()).creditBalance;
   const event: WebhookEvent = client.webhooks.unwrap(await new Request('http://a').text(), headers);
   client.webhooks.wake(event.generationId ?? '');
@@ -114,6 +148,12 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   client.responses.create({ model: 'm', input: 'A cat', aspect_ratio: '16:9' });
   // @ts-expect-error: create takes no onUpdate
   client.responses.create({ model: 'm', input: 'A cat' }, { onUpdate: () => {} });
+  // @ts-expect-error: a request of a batch is an object
+  client.batch(['A cat']);
+  // @ts-expect-error: there is no such category
+  client.batch([], { retryCategories: ['weather'] });
+  // @ts-expect-error: it is spelled downloadTo
+  client.batch([], { download_to: 'videos/' });
   // @ts-expect-error: there is no such option
   new Pipevideo({ baseUrl: 'https://example.com' });
   // @ts-expect-error: milliseconds are a number

@@ -94,6 +94,13 @@ impl BatchHandle {
     pub fn summary(&self) -> BatchSummary {
         lock(&self.progress).summary(clock::now().saturating_sub(self.began))
     }
+
+    /// Returns whether the run takes no more requests, although there may be some. For bindings, which
+    /// would otherwise wait for a source that has none at the moment.
+    #[doc(hidden)]
+    pub fn has_stopped(&self) -> bool {
+        lock(&self.progress).stopped_by.is_some()
+    }
 }
 
 impl fmt::Debug for BatchHandle {
