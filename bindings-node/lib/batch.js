@@ -2,7 +2,6 @@
 
 // Batches. The native module runs them; this file passes the requests to it, and its events and items on.
 
-const { AsyncResource } = require('node:async_hooks');
 const native = require('./native.js');
 const check = require('./check.js');
 const { Failure, NO_OPTIONS, bridge, listen, reasonOf, run, settle } = require('./calls.js');
@@ -21,7 +20,7 @@ const OPTIONS = {
   retryUncertain: check.flag,
   stopAfterFailures: count,
   keepPrompts: check.flag,
-  onEvent: (name, value) => AsyncResource.bind(check.callable(name, value)),
+  onEvent: check.callable,
   signal: check.abortSignal,
 };
 
@@ -149,7 +148,7 @@ class BatchRun {
     try {
       // Not at once: a generator of the requests may refer to the run.
       await undefined;
-      if (!this.#isStopped) this.#source = iteratorMethod(requests).call(requests);
+      this.#source = iteratorMethod(requests).call(requests);
       while (!this.#isStopped) {
         const { done, value } = await this.#source.next();
         if (done) this.#source = null;

@@ -262,7 +262,7 @@ test('a callback that throws or rejects ends the run with its reason', async (co
 });
 
 test('a callback may close its run and wait for that', async (context) => {
-  const { emulator, client } = await setUp(context);
+  const { emulator, client } = await setUp(context, { polls: ['queued'] });
   const closed = [];
   const onEvent = async ({ kind }) => {
     if (kind === 'created') closed.push(await run.close());
