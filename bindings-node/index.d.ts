@@ -232,46 +232,45 @@ export interface BatchRequest extends GenerationRequest {
 
 /** The options of a batch. All of them are optional. */
 export interface BatchOptions {
+  // generated: batch options (by `cargo xtask generate`, from conformance/surface.json)
   /**
-   * The file in which the run records everything, one line of JSON for each fact, before it is acted on. It is created
-   * if it does not exist; otherwise the run continues what it has. It has no prompts unless `keepPrompts` is set. The
-   * URLs of videos in it are signed, so only its owner may read it.
+   * The file that records each fact before it is acted on. If it exists, the run continues what it has. It has no
+   * prompts unless `keepPrompts` is set, and one run at a time may use it.
    */
   journal?: string | URL | null | undefined;
-  /** The folder to which the videos are downloaded. It is created. A file is named by the key of its request. */
+  /** The folder for the videos, which is created. Each file is named by the key of its request. */
   downloadTo?: string | URL | null | undefined;
-  /** How many requests are under way at once; 20. */
+  /** How many requests are under way at once. By default 20. */
   maxInFlight?: number | null | undefined;
   /**
-   * The maximum that the batch may spend in US dollars, all runs with its journal together; by default none. When the
-   * next create would exceed it, the run waits for what is in flight, since that may cost less than its estimate. If it
-   * still does not fit, the run creates nothing more, and what is under way continues. The client's own limit holds as
-   * well.
+   * The maximum that all runs with this journal may spend together, in US dollars. If the next create would exceed
+   * it, the run creates nothing more; what is under way continues.
    */
   spendLimit?: string | number | null | undefined;
   /**
-   * The deadline of the wait for each generation, in place of the client's `deadlineMs`. A generation that has not ended
-   * by then is `pending`, and the next run waits for it again.
+   * Bounds the wait for each generation. One that has not ended by then is `pending`, and the next run waits for it
+   * again. By default the client's.
    */
   deadlineMs?: Milliseconds | null | undefined;
-  /** How often a failed generation is created again, which is **paid again**; 0. */
+  /** How often a failed generation is created again, which is paid again. By default 0. */
   retries?: number | null | undefined;
-  /** Which failures are created again; `provider` and `other`. */
+  /** The categories of failures that are created again. By default `provider`, `other`. */
   retryCategories?: readonly FailureCategory[] | null | undefined;
   /**
-   * Whether a create of an earlier run with an unknown outcome is sent again. **It may be paid twice.** By default such
-   * requests are `uncertain`, with the generations that they may have made.
+   * Whether a create of an earlier run with an unknown outcome is sent again. It may be paid twice. By default
+   * `false`.
    */
   retryUncertain?: boolean | null | undefined;
-  /** Stops creating after this many requests have failed. By default no failure stops a batch. */
+  /** Creates nothing more after this many requests have failed. */
   stopAfterFailures?: number | null | undefined;
-  /** Whether the journal has the requests, and what may quote them in the responses. */
+  /** Whether the journal has the requests, and what may quote them in the responses. By default `false`. */
   keepPrompts?: boolean | null | undefined;
   /**
-   * Called with each event, before the items that come after it. If it throws, or returns a promise that is rejected, the
-   * run is stopped and the loop ends with that reason.
+   * Called with each event, which has the counts by state, the spend and a forecast of the end. An exception in it
+   * ends the run.
    */
   onEvent?: ((event: BatchEvent) => unknown) | null | undefined;
+  // end of generated
   /** Stops the run as `close` does; after that the loop ends with the signal's reason. */
   signal?: AbortSignal | null | undefined;
 }

@@ -10,22 +10,28 @@ const { serialize } = require('./input.js');
 const values = require('./values.js');
 
 const OPTIONS = {
+  // generated: batch options (by `cargo xtask generate`, from conformance/surface.json)
   journal: check.path,
   downloadTo: check.path,
   maxInFlight: count,
   spendLimit: check.amount,
-  deadlineMs: (name, value) => check.milliseconds(name, value, InvalidRequestError),
+  deadlineMs: milliseconds,
   retries: count,
   retryCategories: categories,
   retryUncertain: check.flag,
   stopAfterFailures: count,
   keepPrompts: check.flag,
   onEvent: check.callable,
+  // end of generated
   signal: check.abortSignal,
 };
 
 function count(name, value) {
   return check.count(name, value, InvalidRequestError);
+}
+
+function milliseconds(name, value) {
+  return check.milliseconds(name, value, InvalidRequestError);
 }
 
 function categories(name, value) {

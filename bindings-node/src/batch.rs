@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bindings_common::{BatchFeed, BatchOptions, catch, lost};
+use bindings_common::{BatchFeed, BatchOptions, catch, failure_category, lost};
 use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use pipevideo::{
-    BatchHandle, BatchItem, BatchOutput, BatchRequest, Client, Error, FailureCategory,
-};
+use pipevideo::{BatchHandle, BatchItem, BatchOutput, BatchRequest, Client, Error};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -70,7 +68,9 @@ struct Options {
 fn read_options(options: &str) -> std::result::Result<BatchOptions, Failure> {
     let options: Options = serde_json::from_str(options)
         .map_err(|error| errors::invalid(&format!("the options are malformed: {error}.")))?;
-    let categories = |names: Vec<String>| names.iter().map(|name| category(name)).collect();
+    let category = |name: &String| failure_category(name);
+    let categories = |names: Vec<String>| names.iter().map(category).collect();
+    let categories = options.retry_categories.map(categories).transpose();
     Ok(BatchOptions {
         journal: options.journal,
         download_to: options.download_to,
@@ -78,21 +78,12 @@ fn read_options(options: &str) -> std::result::Result<BatchOptions, Failure> {
         spend_limit: amount("spend_limit", options.spend_limit)?,
         deadline: options.deadline_ms.map(duration),
         retries: options.retries,
-        retry_categories: options.retry_categories.map(categories).transpose()?,
+        retry_categories: categories.map_err(|message| errors::invalid(&message))?,
         retry_uncertain: options.retry_uncertain,
         stop_after_failures: options.stop_after_failures,
         keep_prompts: options.keep_prompts,
         events: options.events,
         total: options.total,
-    })
-}
-
-fn category(name: &str) -> std::result::Result<FailureCategory, Failure> {
-    use FailureCategory::{InsufficientCredits, InvalidPrompt, Other, Provider, Unavailable};
-    let all = [InsufficientCredits, Provider, Unavailable, InvalidPrompt, Other];
-    all.into_iter().find(|category| category.as_str() == name).ok_or_else(|| {
-        let names = all.map(FailureCategory::as_str).join(", ");
-        errors::invalid(&format!("retryCategories must be some of {names}."))
     })
 }
 

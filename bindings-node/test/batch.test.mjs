@@ -388,7 +388,8 @@ test('the spend limit stops creating', async (context) => {
 
 test('lost creates are uncertain, with their candidates, until they are retried knowingly', async (context) => {
   const { emulator, client, files } = await setUp(context);
-  emulator.fault({ match: { method: 'POST' }, drop: 'after_reading', times: 2 });
+  // Both are under way when the first one is lost: otherwise each would get its generation.
+  emulator.fault({ match: { method: 'POST' }, drop: 'after_reading', delay_ms: 300, times: 2 });
   const journal = join(files, 'run.jsonl');
   const items = await all(client.batch(requests(4), { journal, maxInFlight: 4 }));
   const uncertain = items.filter(({ status }) => status === 'uncertain');

@@ -190,13 +190,16 @@ test('invalid arguments of a batch throw before anything is taken', async (conte
     { retries: 2 ** 32 },
     { stopAfterFailures: -1 },
     { deadlineMs: NaN },
-    { retryCategories: ['weather'] },
     ...NO_AMOUNTS.map((spendLimit) => ({ spendLimit })),
   ];
   for (const given of wrong) {
     const expected = { kind: 'invalid_request', message: new RegExp(`^${Object.keys(given)[0]} must be`) };
     assert.throws(() => client.batch(requests, given), expected, JSON.stringify(given));
   }
+  assert.throws(() => client.batch(requests, { retryCategories: ['weather'] }), {
+    kind: 'invalid_request',
+    message: /^"weather" is not a category of failures\./,
+  });
   const absent = Object.fromEntries(Object.keys(typed).slice(0, 12).map((name) => [name, null]));
   await client.batch([], absent).next();
   for (const path of [undefined, null, 7, {}]) {

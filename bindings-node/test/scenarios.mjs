@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { inspect } from 'node:util';
 import { image, PipevideoError, text, video, Webhook } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
@@ -179,6 +179,8 @@ export class Run {
       }
       case 'responses.reconcile':
         return client.responses.reconcile(named(error));
+      case 'batch':
+        return this.batch(client, { ...rest, deadline });
       case 'engines.list':
         return client.engines.list();
       case 'estimate':
@@ -199,6 +201,35 @@ export class Run {
       default:
         throw new Error(`unknown operation ${operation}`);
     }
+  }
+
+  /** Runs a batch to its end. */
+  async batch(client, { requests, journal, download_to, deadline, ...rest }) {
+    const events = {};
+    const inFolder = (path) => path && join(this.folder, path);
+    const members = Object.entries({ ...rest, deadline_ms: deadline && deadline * 1000 });
+    const run = client.batch(
+      requests.map((request) => ({ ...request, input: this.input(request.input) })),
+      {
+        ...Object.fromEntries(members.map(([name, value]) => [camel(name), value])),
+        journal: inFolder(journal),
+        downloadTo: inFolder(download_to),
+        onEvent: ({ kind }) => (events[kind] = (events[kind] ?? 0) + 1),
+      },
+    );
+    const items = await all(run);
+    items.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { items: items.map((item) => this.batchItem(item)), summary: run.summary(), events };
+  }
+
+  /** Returns an item in the scenarios' form. */
+  batchItem({ path, error, latencyMs, ...item }) {
+    return {
+      ...item,
+      path: path && relative(this.folder, path),
+      error: error && errorInScenarioForm(error),
+      latency: latencyMs && latencyMs / 1000,
+    };
   }
 
   async checkFiles() {

@@ -99,6 +99,7 @@ test('every operation and option exists or is excused', async () => {
   for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
     const target = { event, webhook, generate: client.generate, ...client };
     target.estimate = client.estimate;
+    target.batch = client.batch;
     // A getter.
     target.spend = () => client.spend;
     const found = operation.split('.').reduce((object, name) => object?.[name], target);
@@ -110,6 +111,10 @@ test('every operation and option exists or is excused', async () => {
     connect_timeout: 'connectTimeoutMs',
     deadline: 'deadlineMs',
   };
+  for (const { name, type } of SURFACE.batch_options) {
+    const given = { [type === 'duration' ? `${camel(name)}Ms` : camel(name)]: Symbol('not a valid value') };
+    assert.throws(() => client.batch([], given), { name: 'TypeError', message: /^option '\w+' must be/ });
+  }
   for (const { name: option } of SURFACE.options.filter(({ name }) => !EXCUSED[name])) {
     const name = spelled[option] ?? camel(option);
     // The error of a known option is about its value; that of an unknown one is about its name.

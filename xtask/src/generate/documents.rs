@@ -96,7 +96,9 @@ fn options(surface: &Surface, language: Option<Language>) -> String {
 }
 
 fn batch_options(surface: &Surface, language: Option<Language>) -> String {
-    options_table(&surface.batch_options, language.unwrap_or(Language::Python))
+    let options = &surface.batch_options;
+    let table = options_table(options, language.unwrap_or(Language::Python));
+    if language == Some(Language::Node) { names::node_doc(&table, options) } else { table }
 }
 
 fn options_table(options: &[ClientOption], language: Language) -> String {

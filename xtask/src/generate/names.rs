@@ -1,6 +1,6 @@
 //! Names and text as the languages want them.
 
-use super::surface::Type;
+use super::surface::{ClientOption, Type};
 
 /// `request_id` as `requestId`.
 pub(super) fn camel(name: &str) -> String {
@@ -20,6 +20,14 @@ pub(super) fn node(name: &str, kind: Type) -> String {
         (_, Type::Duration) => camel(name) + "Ms",
         _ => camel(name),
     }
+}
+
+/// A text with the names of these options as Node spells them.
+pub(super) fn node_doc(text: &str, options: &[ClientOption]) -> String {
+    options.iter().fold(text.to_owned(), |text, option| {
+        let spelled = node(&option.name, option.kind);
+        text.replace(&format!("`{}`", option.name), &format!("`{spelled}`"))
+    })
 }
 
 /// `request_id` as Swift spells it: `requestID`, `baseURL`, `costUSD`.

@@ -1,8 +1,9 @@
-//! Node: the classes of errors, their types and re-exports, and the arguments of `create`.
+//! Node: the classes of errors, their types and re-exports, the arguments of `create`, and the options
+//! of a batch.
 
 use super::Tree;
-use super::names::{camel, node, wrap};
-use super::surface::{Argument, ErrorField, ErrorKind, Surface, Type};
+use super::names::{camel, node, node_doc, wrap};
+use super::surface::{Argument, ClientOption, ErrorField, ErrorKind, Surface, Type};
 
 const WIDTH: usize = 116;
 
@@ -29,7 +30,13 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     let plain = arguments.iter().filter(|a| !a.required && !a.local && a.kind != Type::Object);
     let members: String =
         plain.map(|a| format!("      {}: known.{},\n", a.wire(), a.camel())).collect();
-    tree.fill("bindings-node/lib/input.js", "create request", &members)
+    tree.fill("bindings-node/lib/input.js", "create request", &members)?;
+
+    let options = &surface.batch_options;
+    let types: String = options.iter().map(|option| option_type(option, options)).collect();
+    tree.fill("bindings-node/index.d.ts", "batch options", &types)?;
+    let checks: String = options.iter().map(option_check).collect();
+    tree.fill("bindings-node/lib/batch.js", "batch options", &checks)
 }
 
 fn classes(surface: &Surface, kinds: &[&ErrorKind]) -> String {
@@ -114,6 +121,42 @@ fn check(argument: &Argument) -> String {
         Type::Provider => "  provider,\n".to_owned(),
         _ => format!("  {name}: string,\n"),
     }
+}
+
+/// The type of a batch's option, with its documentation.
+fn option_type(option: &ClientOption, all: &[ClientOption]) -> String {
+    let kind = match option.kind {
+        Type::Path => "string | URL",
+        Type::Integer => "number",
+        Type::Money => "string | number",
+        Type::Boolean => "boolean",
+        Type::Duration => "Milliseconds",
+        Type::FailureCategories => "readonly FailureCategory[]",
+        Type::OnEvent => "((event: BatchEvent) => unknown)",
+        _ => "string",
+    };
+    let mut doc = node_doc(&option.doc, all);
+    if let Some(default) = &option.default {
+        doc += &format!(" By default {default}.");
+    }
+    let name = node(&option.name, option.kind);
+    comment("  ", &doc) + &format!("  {name}?: {kind} | null | undefined;\n")
+}
+
+/// The check of a batch's option, a function in `lib/batch.js` or `lib/check.js`.
+fn option_check(option: &ClientOption) -> String {
+    let name = node(&option.name, option.kind);
+    let check = match option.kind {
+        Type::Path => "check.path",
+        Type::Integer => "count",
+        Type::Money => "check.amount",
+        Type::Boolean => "check.flag",
+        Type::Duration => "milliseconds",
+        Type::FailureCategories => "categories",
+        Type::OnEvent => "check.callable",
+        _ => "check.text",
+    };
+    format!("  {name}: {check},\n")
 }
 
 /// A documentation comment, on one line if there is room.
