@@ -83,6 +83,35 @@ describe('examples', { concurrency: 4 }, () => {
     assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
   });
 
+  test('batch, with a key, stopped by SIGINT and continued', async (context) => {
+    const emulator = await fastEmulator(context);
+    const cwd = await folder(context);
+    const lines = ['cat', 'dog', 'fox'].map((key) => JSON.stringify({ key, input: `A ${key}` }));
+    await writeFile(join(cwd, 'prompts.jsonl'), lines.join('\n'));
+    // The creates get no response before the signal.
+    emulator.fault({ match: { method: 'POST' }, delay_ms: 500, times: 3 });
+    const { child, ended } = start(emulator, cwd, {}, 'batch.mjs', 'prompts.jsonl');
+    assert.ok(await until(() => emulator.requests().some(({ method }) => method === 'POST')));
+    child.kill('SIGINT');
+    const stopped = await ended;
+    assert.equal(stopped.code, 0, stopped.stderr);
+    assert.equal(stopped.stdout, '0 completed for $0\nstopped: cancelled. Run it again to continue.\n');
+    const { code, stdout, stderr } = await run(emulator, cwd, 'batch.mjs', 'prompts.jsonl');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^fox {8}videos\/fox\.mp4$/m);
+    assert.match(stdout, /^3 completed for \$0\.\d+\nmedian latency \d+\.\d s\n$/m);
+    assert.match(stderr, /3\/\? 0 in flight, \$0\.\d\d spent/);
+    assert.deepEqual(await readFile(join(cwd, 'videos', 'cat.mp4')), emulator.video);
+    assert.equal(emulator.requests().filter(({ method }) => method === 'POST').length, 3);
+  });
+
+  test('batch, with its own emulator', async (context) => {
+    const ended = await run(null, await folder(context), 'batch.mjs');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stdout, /^12 completed for /m);
+    assert.match(ended.stderr, /█{30} 12\/12 0 in flight/);
+  });
+
   test('many, with a key', async (context) => {
     const emulator = await fastEmulator(context);
     const ended = await run(emulator, await folder(context), 'many.mjs');
