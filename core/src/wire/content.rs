@@ -208,6 +208,37 @@ mod tests {
         ] {
             assert_eq!(with(last.clone()), expected, "{last:?}");
         }
+        let no_movie = [mp4_box(b"ftyp", b"isom"), mp4_box(b"mdat", b"data")].concat();
+        for rest in [vec![], vec![0; 8], b"\0\0\0\x03free".to_vec()] {
+            assert_eq!(content(&[&no_movie[..], &rest].concat(), Format::Video), Content::Cut);
+        }
+        let no_data = b"\0\0\0\x03free".to_vec();
+        assert_eq!(with(no_data), Content::Cut, "what follows is not a box, and there is no data");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error_and_not_a_message() {
+        /// A file with a disk that fails behind the first bytes.
+        struct Broken(io::Cursor<Vec<u8>>);
+
+        impl Read for Broken {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(io::Error::other("the disk fails")),
+                    read => Ok(read),
+                }
+            }
+        }
+
+        impl Seek for Broken {
+            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+                self.0.seek(to)
+            }
+        }
+
+        let mut file = Broken(io::Cursor::new(ANIMATION[..ANIMATION.len() / 2].to_vec()));
+        let error = examine(&mut file, Format::Animation, false).unwrap_err();
+        assert_eq!(error.to_string(), "the disk fails");
     }
 
     #[test]
