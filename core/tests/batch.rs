@@ -309,6 +309,65 @@ async fn a_request_that_costs_more_than_its_own_maximum_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_source_that_panics_ends_the_run_after_what_is_under_way() {
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let mut all = requests(2).into_iter();
+    let (panic, panics) = std::sync::mpsc::channel::<()>();
+    // It panics at the third request, once the first two have ended.
+    let source = std::iter::from_fn(move || {
+        all.next().or_else(|| {
+            assert!(panics.try_recv().is_err(), "a mistake of the caller");
+            None
+        })
+    });
+    let source = futures_util::stream::iter(source.map(Ok)).chain(futures_util::stream::pending());
+    let mut run = client.batch_stream(source).max_in_flight(1).run();
+    panic.send(()).unwrap();
+    assert_eq!(run.next().await.unwrap().unwrap().status, ItemStatus::Completed);
+    assert_eq!(run.next().await.unwrap().unwrap().status, ItemStatus::Completed);
+    let error = run.next().await.unwrap().unwrap_err();
+    assert!(error.message().contains("panicked"), "{error}");
+    assert!(run.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_id_in_any_error_is_kept_and_awaited() {
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let id = emulator.add_generation(Default::default()).unwrap();
+    let body = json!({"id": id, "message": "a duplicate"});
+    let create = json!({"method": "POST", "path": "/v1/responses"});
+    let fault = json!({"match": create, "status": 400, "body": body});
+    emulator.fault(serde_json::from_value(fault).unwrap());
+    let items = items(&mut client.batch(requests(1)).run()).await;
+    assert_eq!(items[0].generation_id, Some(id));
+    assert_eq!(items[0].status, ItemStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_key_that_is_retried_and_lost_again_gets_the_generation_of_the_retry() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = emulator(json!({})).await;
+    let client = client(&emulator);
+    let create = json!({"method": "POST", "path": "/v1/responses"});
+    // Two creates make nothing, and then the retry of one is lost.
+    let refused = json!({"match": create, "status": 500, "times": 2});
+    emulator.fault(serde_json::from_value(refused).unwrap());
+    let batch = |retry| {
+        let batch = batch(&client, requests(2), folder.path()).max_in_flight(1);
+        batch.retry_uncertain(retry).run()
+    };
+    assert_eq!(with_status(&items(&mut batch(false)).await, ItemStatus::Uncertain), 2);
+    lose_response(&emulator, 1);
+    let items = items(&mut batch(true)).await;
+    // Its generation may be that of the first attempt as well, of which nothing came of either.
+    assert_eq!(with_status(&items, ItemStatus::Completed), 1);
+    assert_eq!(with_status(&items, ItemStatus::Uncertain), 1);
+    assert_eq!(posts(&emulator), 4);
+}
+
+#[tokio::test]
 async fn requests_are_taken_as_there_is_room() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);

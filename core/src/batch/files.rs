@@ -19,6 +19,13 @@ const MAX_NAME: usize = 180;
 pub(super) struct FileNames(HashSet<u128>);
 
 impl FileNames {
+    /// Keeps the name of a video that is stored from others.
+    pub(super) fn reserve(&mut self, path: &Path) {
+        if let Some(stem) = path.file_stem() {
+            self.0.insert(Hash::short(&stem.to_string_lossy().to_lowercase()));
+        }
+    }
+
     /// A path in a folder for the video of the request with this key.
     ///
     /// Characters that are not safe in a name are percent-encoded. A name that is cut, reserved, or
@@ -84,6 +91,8 @@ mod tests {
             let name = name(&mut names, key);
             assert!(name.starts_with(expected) && name.ends_with(".mp4"), "{key:?}: {name}");
         }
+        names.reserve(Path::new("other/Bird.mp4"));
+        assert!(name(&mut names, "bird").starts_with("bird-"));
         let lottie = names.assign(Path::new(""), "logo", Format::Animation);
         assert_eq!(lottie, Path::new("logo.json"));
     }

@@ -42,6 +42,9 @@ impl From<GenerationRequest> for BatchRequest {
     }
 }
 
+/// The maximum length of a key, in bytes. It is on each line of the journal.
+const MAX_KEY: usize = 1000;
+
 /// The keys of a batch so far. Hashes stand for keys and requests, since a batch may have a million.
 #[derive(Default)]
 pub(super) struct Keys {
@@ -74,6 +77,11 @@ impl Keys {
             Some(key) if key.is_empty() => {
                 let message = "a request of the batch has an empty key. Leave the key out, or give \
                                each request its own.";
+                return Err(Error::new(ErrorKind::InvalidRequest, message));
+            }
+            Some(key) if key.len() > MAX_KEY => {
+                let message =
+                    format!("a key of the batch is longer than {MAX_KEY} bytes. Shorten it.");
                 return Err(Error::new(ErrorKind::InvalidRequest, message));
             }
             Some(key) => key,
@@ -117,7 +125,7 @@ mod tests {
     fn a_key_is_given_once_and_is_not_empty() {
         let mut keys = Keys::default();
         keys.assign(request("cat").key("a")).unwrap();
-        for key in ["a", ""] {
+        for key in ["a", "", &"k".repeat(MAX_KEY + 1)] {
             let error = keys.assign(request("dog").key(key)).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
         }

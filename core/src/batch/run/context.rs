@@ -156,7 +156,8 @@ impl Context {
         let inner = &self.client.inner;
         if limit.is_some() || request.max_cost_usd.is_some() {
             // Without the account's prices the first create finds out what it costs.
-            let _ = inner.fetch_prices(&PricedRoute::of(request)).await;
+            let route = PricedRoute::of(request);
+            let _ = self.cancel.run_until_cancelled(inner.fetch_prices(&route)).await;
         }
         let checked = inner.state.ledger.with_prices(|prices| check_maximum(prices, request));
         checked.map_err(Refusal::TooExpensive)?;

@@ -1,5 +1,7 @@
 //! What earlier runs with the same journal have done.
 
+use std::path::Path;
+
 use super::context::Context;
 use crate::batch::journal::{Entry, State};
 use crate::lock::lock;
@@ -21,6 +23,9 @@ pub(super) fn count(context: &Context) -> bool {
 fn count_entry(context: &Context, entry: &Entry, ledger: &mut Ledger, prices: &Prices) -> bool {
     let route = PricedRoute { model: entry.model.to_string(), engine: None };
     ledger.add_ended(Some(entry.earlier_cost), true);
+    if let Some(stored) = &entry.download {
+        lock(&context.names).reserve(Path::new(&stored.path));
+    }
     match (&entry.state, entry.id(), &entry.key, entry.sent_at) {
         (State::Finished { is_failed, cost, .. }, ..) => ledger.add_ended(*cost, *is_failed),
         (State::Created, Some(id), ..) => ledger.resume(prices, route, id),

@@ -30,6 +30,8 @@ struct Lost {
     failed_after: Duration,
     number: EntryNumber,
     candidates: Candidates,
+    /// Whether the request was created again, knowingly. It still has candidates, and gets none.
+    is_superseded: bool,
     /// Where the outcome is awaited.
     reply: Option<oneshot::Sender<Outcome>>,
 }
@@ -83,6 +85,13 @@ impl LostCreates {
         self.push(key, model, sent_at, number, None);
     }
 
+    /// The request with this key is created again.
+    pub(super) fn supersede(&self, key: &str) {
+        for lost in lock(&self.creates).iter_mut().filter(|lost| lost.key == key) {
+            lost.is_superseded = true;
+        }
+    }
+
     /// What the create of an earlier run with this key may have made.
     pub(super) fn candidates_of(&self, key: &str) -> Candidates {
         let creates = lock(&self.creates);
@@ -105,6 +114,7 @@ impl LostCreates {
             failed_after: clock::wall().duration_since(sent_at).unwrap_or(Duration::MAX),
             number,
             candidates: Candidates::default(),
+            is_superseded: false,
             reply,
         });
     }
@@ -122,12 +132,15 @@ pub(super) async fn resolve(context: &Context) {
         if lock(&context.lost.creates).is_empty() {
             return;
         }
-        let recent = match context.client.inner.recent_requests().await {
-            Ok(recent) => recent,
-            Err(error) => {
+        // The next run lists them again, so a run that is stopped does not wait for it.
+        let recent = context.cancel.run_until_cancelled(context.client.inner.recent_requests());
+        let recent = match recent.await {
+            Some(Ok(recent)) => recent,
+            Some(Err(error)) => {
                 warn!("what a create has made cannot be found out now: {error}");
                 break;
             }
+            None => break,
         };
         let found = list_candidates(context, &recent);
         // One of an earlier run was listed long ago, if at all.
@@ -172,18 +185,19 @@ fn list_candidates(context: &Context, recent: &Recent) -> Vec<(Vec<String>, bool
 
 /// Gives the creates their generations, each of which is recorded first.
 async fn adopt(context: &Context, made: Vec<Option<String>>) {
-    let adopted: Vec<(String, String)> = {
+    let adopted: Vec<(EntryNumber, String, String)> = {
         let creates = lock(&context.lost.creates);
-        let pairs = creates.iter().zip(made);
-        pairs.filter_map(|(lost, id)| Some((lost.key.clone(), id?))).collect()
+        let pairs = creates.iter().zip(made).filter(|(lost, _)| !lost.is_superseded);
+        pairs.filter_map(|(lost, id)| Some((lost.number, lost.key.clone(), id?))).collect()
     };
-    for (key, id) in adopted {
+    for (number, key, id) in adopted {
         if context.record(&key, Fact::Created { id: id.clone() }).await.is_err() {
             return;
         }
         lock(&context.replay).adopt(&key, &id);
         let mut creates = lock(&context.lost.creates);
-        let Some(index) = creates.iter().position(|lost| lost.key == key) else { continue };
+        // A key may have several: each number is that of one create.
+        let Some(index) = creates.iter().position(|lost| lost.number == number) else { continue };
         let lost = creates.swap_remove(index);
         drop(creates);
         context.with_ledger(|ledger, _| ledger.on_created(lost.number, &id));

@@ -1,12 +1,15 @@
 //! A run of a batch: it takes requests and works on them until they are used up.
 //!
-//! `work` is what is done with one request, and `context` what all of them share. `lost` finds out what
+//! `work` is what is done with one request, with `create` and `store` for its create and its video, and
+//! `context` what all of them share. `lost` finds out what
 //! creates with an unknown outcome have made, and `earlier` counts what earlier runs have done.
 
 pub(super) mod context;
+mod create;
 mod earlier;
 mod lost;
 mod recorder;
+mod store;
 mod work;
 
 use std::fmt;
@@ -215,12 +218,15 @@ struct Runner {
     /// `None` once no more are taken.
     requests: Option<BoxStream<'static, Result<BatchRequest, Error>>>,
     keys: Keys,
-    works: FuturesUnordered<BoxFuture<'static, (Option<BatchItem>, OwnedSemaphorePermit)>>,
+    works: FuturesUnordered<BoxFuture<'static, Ended>>,
     slots: Arc<Semaphore>,
     outputs: mpsc::UnboundedSender<Output>,
     progress: Arc<Mutex<Progress>>,
     cancel: CancellationToken,
 }
+
+/// A request that has ended: its item, or the error of a panic.
+type Ended = (Result<Option<BatchItem>, Error>, OwnedSemaphorePermit);
 
 impl Runner {
     /// # Errors
@@ -276,20 +282,26 @@ impl Runner {
             if context.stopped().is_some() {
                 self.requests = None;
             }
-            if self.requests.is_none() && earlier.is_none() {
+            if self.cancel.is_cancelled() {
+                earlier = Some(Vec::new());
+            } else if self.requests.is_none() && earlier.is_none() {
                 // Generations that exist are paid for, also if their requests do not come again.
-                let created = lock(&context.replay).take_created();
-                earlier = Some(if self.cancel.is_cancelled() { Vec::new() } else { created });
+                earlier = Some(lock(&context.replay).take_created());
             }
             if self.works.is_empty() && earlier.as_ref().is_some_and(Vec::is_empty) {
                 return result;
             }
             let has_room = self.works.len() < self.options.max_in_flight;
             tokio::select! {
-                Some((item, permit)) = self.works.next() => {
-                    context.on_ended(item.as_ref());
-                    if let Some(item) = item {
-                        let _ = self.outputs.send(Output::Item(Box::new(Ok(item)), Some(permit)));
+                Some((ended, permit)) = self.works.next() => {
+                    context.on_ended(ended.as_ref().ok().and_then(Option::as_ref));
+                    match ended {
+                        Ok(Some(item)) => {
+                            let item = Box::new(Ok(item));
+                            let _ = self.outputs.send(Output::Item(item, Some(permit)));
+                        }
+                        Ok(None) => {}
+                        Err(error) => result = result.and(Err(error)),
                     }
                 }
                 request = next(&mut self.requests, &self.slots), if has_room => match request {
@@ -333,7 +345,7 @@ impl Runner {
 
     fn push(&self, context: &Context, work: Work, permit: OwnedSemaphorePermit) {
         lock(&context.progress).counts.in_flight += 1;
-        self.works.push(async move { (work.run().await, permit) }.boxed());
+        self.works.push(async move { (barrier::catch_async(work.run()).await, permit) }.boxed());
     }
 }
 
@@ -368,7 +380,15 @@ async fn next(
     let Some(requests) = requests else { return std::future::pending().await };
     // The semaphore is never closed.
     let permit = slots.clone().acquire_owned().await.ok()?;
-    Some((requests.next().await?, permit))
+    // A panic of the caller's source must not end what is under way.
+    let request =
+        barrier::catch_async(requests.next()).await.unwrap_or_else(|_| Some(Err(panicked())));
+    Some((request?, permit))
+}
+
+fn panicked() -> Error {
+    let message = "the source of the batch's requests panicked.";
+    Error::new(ErrorKind::InvalidRequest, message).with_advice("Make it return an error instead.")
 }
 
 /// A permit for a generation of an earlier run. Pending if there is none.

@@ -1,46 +1,34 @@
 //! One request of a batch: created, awaited, downloaded.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
-use tracing::warn;
-
-use super::context::{Context, Refusal, cancelled};
-use super::lost::Outcome;
-use super::recorder::Recorder;
+use super::context::{Context, cancelled};
+use super::create::Created;
 use crate::batch::item::{BatchItem, ItemStatus};
-use crate::batch::journal::{self, Entry, Fact, Hash, State};
+use crate::batch::journal::{Entry, Fact, Hash, State};
 use crate::batch::progress::{BatchEventKind, StopReason};
 use crate::batch::request::KeyedRequest;
-use crate::client::submission::Submission;
 use crate::client::{clock, wait};
 use crate::error::{Error, ErrorKind};
-use crate::lock::{Mutex, lock};
+use crate::lock::lock;
 use crate::model::{
     Candidates, FailureCategory, Generation, GenerationId, GenerationRequest, Update,
 };
 use crate::polling::wait_state::Snapshot;
-use crate::spend::ledger::EntryNumber;
-use crate::wire::Format;
 
 /// A request on its way.
 pub(super) struct Work {
-    context: Arc<Context>,
-    item: BatchItem,
+    pub(super) context: Arc<Context>,
+    pub(super) item: BatchItem,
     /// `None` if the journal has its generation, and the request did not come again.
-    request: Option<GenerationRequest>,
-    hash: Hash,
-    created_at: Option<Duration>,
+    pub(super) request: Option<GenerationRequest>,
+    pub(super) hash: Hash,
+    pub(super) created_at: Option<Duration>,
     /// Held while the request counts in the ledger at an estimate.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     /// What the journal knows of it.
-    entry: Option<Entry>,
+    pub(super) entry: Option<Entry>,
 }
 
 /// What to do with a request next.
@@ -52,7 +40,7 @@ enum Step {
 }
 
 /// Why a request has no generation with an end.
-enum Failure {
+pub(super) enum Failure {
     /// The run was stopped before it was created.
     Stopped,
     /// It would cost more than its own maximum.
@@ -104,7 +92,7 @@ impl Work {
         loop {
             let (generation, category) = match step {
                 Step::Create => match self.create().await {
-                    Ok((id, snapshot)) => {
+                    Ok(Created { id, snapshot }) => {
                         step = Step::Wait(id, snapshot);
                         continue;
                     }
@@ -151,7 +139,10 @@ impl Work {
                 let id = GenerationId::parse(id).map_err(Failure::Pending)?;
                 Ok(Step::Wait(id, None))
             }
-            State::Sending { .. } if self.context.options.retry_uncertain => Ok(Step::Create),
+            State::Sending { .. } if self.context.options.retry_uncertain => {
+                self.context.lost.supersede(&self.item.key);
+                Ok(Step::Create)
+            }
             State::Sending { .. } => {
                 let candidates = self.context.lost.candidates_of(&self.item.key);
                 Err(Failure::Uncertain(None, candidates))
@@ -163,130 +154,6 @@ impl Work {
     fn may_create_again(&self, entry: &Entry) -> bool {
         let options = &self.context.options;
         entry.attempts() <= options.retries || options.retry_uncertain
-    }
-
-    /// Creates the generation. Returns its id, and what the service has returned.
-    async fn create(&mut self) -> Result<(GenerationId, Option<Snapshot>), Failure> {
-        let context = self.context.clone();
-        // One that may be retried needs the request again.
-        let request = match self.request.clone() {
-            Some(request) => request,
-            None => return Err(Failure::NotCreated(not_offered())),
-        };
-        let number = context.admit(&request).await.map_err(|refusal| match refusal {
-            Refusal::Stopped => Failure::Stopped,
-            Refusal::TooExpensive(error) => Failure::TooExpensive(error),
-            Refusal::LimitReached(error) => Failure::NotCreated(error),
-        })?;
-        self.place = Some(Place::of_admitted(&context));
-        self.send(&request, number).await
-    }
-
-    async fn send(
-        &mut self,
-        request: &GenerationRequest,
-        number: EntryNumber,
-    ) -> Result<(GenerationId, Option<Snapshot>), Failure> {
-        let context = self.context.clone();
-        let key = self.item.key.clone();
-        let json = context.options.keep_prompts.then(|| serde_json::to_vec(request));
-        let recorder = Arc::new(Recorder {
-            context: context.clone(),
-            key: key.clone(),
-            model: request.model.clone(),
-            hash: self.hash,
-            attempt: self.item.attempts.saturating_add(1),
-            json: json.and_then(Result::ok),
-            sending: Mutex::default(),
-            was_stopped: AtomicBool::new(false),
-            was_recorded: AtomicBool::new(false),
-        });
-        let submission = Submission::recorded_by(recorder.clone());
-        let created = until_sent(&context, request, &submission).await;
-        if let Some(id) = id_of(&created) {
-            lock(&context.replay).claim(&id);
-        }
-        let id = match created {
-            Ok(snapshot) => {
-                self.on_created(&snapshot.generation.id, number).await?;
-                // Not before: a process that is killed now would lose two outcomes.
-                recorder.end();
-                let id = GenerationId::parse(snapshot.generation.id.as_str());
-                return Ok((id.map_err(Failure::Pending)?, Some(snapshot)));
-            }
-            Err(error) if error.kind() == ErrorKind::SubmissionUncertain => {
-                self.item.attempts = self.item.attempts.saturating_add(1);
-                context.with_ledger(|ledger, _| ledger.on_uncertain(number, error.generation_id()));
-                match error.generation_id() {
-                    Some(id) => {
-                        let id = id.to_owned();
-                        self.record_created(&id).await?;
-                        recorder.end();
-                        id
-                    }
-                    None => {
-                        let sent_at = error.sent_at().unwrap_or_else(clock::wall);
-                        let outcome = context.lost.add(&key, &request.model, sent_at, number);
-                        recorder.end();
-                        match outcome.await {
-                            Ok(Outcome::Made(id)) => id,
-                            unknown => {
-                                let candidates = match unknown {
-                                    Ok(Outcome::Unknown(candidates)) => candidates,
-                                    _ => Candidates::default(),
-                                };
-                                context.note(&key, Fact::Uncertain);
-                                return Err(Failure::Uncertain(Some(error), candidates));
-                            }
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                recorder.end();
-                context.with_ledger(|ledger, _| ledger.release(number));
-                // Otherwise the fact would be about an earlier attempt, which may have made something.
-                let is_about_this =
-                    self.item.attempts == 0 || recorder.was_recorded.load(Ordering::Relaxed);
-                let note = |fact| is_about_this.then(|| context.note(&key, fact));
-                if context.cancel.is_cancelled() || recorder.was_stopped.load(Ordering::Relaxed) {
-                    note(Fact::NotCreated { error: None });
-                    return Err(Failure::Stopped);
-                }
-                note(Fact::given_up(&error));
-                return Err(Failure::NotCreated(error));
-            }
-        };
-        self.begin_wait(&id);
-        Ok((GenerationId::parse(id).map_err(Failure::Pending)?, None))
-    }
-
-    async fn on_created(&mut self, id: &str, number: EntryNumber) -> Result<(), Failure> {
-        self.item.attempts = self.item.attempts.saturating_add(1);
-        self.context.with_ledger(|ledger, _| ledger.on_created(number, id));
-        self.begin_wait(id);
-        self.record_created(id).await
-    }
-
-    async fn record_created(&mut self, id: &str) -> Result<(), Failure> {
-        let fact = Fact::Created { id: id.to_owned() };
-        self.context.record(&self.item.key, fact).await.map_err(|error| {
-            // The journal does not have it, so the log must.
-            warn!(id, "a generation was created and could not be written to the journal: {error}");
-            self.item.generation_id = Some(id.to_owned());
-            Failure::Pending(error)
-        })
-    }
-
-    fn begin_wait(&mut self, id: &str) {
-        self.item.generation_id = Some(id.to_owned());
-        self.item.from_journal = false;
-        self.created_at = Some(clock::now());
-        // The request may hold a video of 20 MB, and is needed again only for a retry.
-        if self.context.options.retries == 0 {
-            self.request = None;
-        }
-        self.context.emit(BatchEventKind::Created, Some(&self.item.key), Some(id));
     }
 
     /// Waits until the generation has ended.
@@ -337,39 +204,6 @@ impl Work {
             && self.context.stopped().is_none()
     }
 
-    /// Downloads the video, unless an earlier run has.
-    async fn download(&mut self) {
-        let context = self.context.clone();
-        let (Some(folder), Some(generation)) =
-            (&context.options.download_to, &self.item.generation)
-        else {
-            return;
-        };
-        if let Some(stored) = self.entry.as_mut().and_then(|entry| entry.download.take())
-            && self.item.from_journal
-            && is_stored(&stored).await
-        {
-            self.item.set_stored(&stored);
-            return;
-        }
-        let format = Format::of(generation.engine.as_deref());
-        let path = lock(&context.names).assign(folder, &self.item.key, format);
-        let download = context.client.responses().download(generation, path);
-        let stored = async { hashed(download.await?).await };
-        let stored = context.cancel.run_until_cancelled(Box::pin(stored)).await;
-        match stored.unwrap_or_else(|| Err(cancelled())) {
-            Ok(stored) => {
-                self.item.set_stored(&stored);
-                if let Err(error) = context.record(&self.item.key, Fact::Downloaded(stored)).await {
-                    self.item.error = Some(error);
-                }
-                let id = self.item.generation_id.as_deref();
-                context.emit(BatchEventKind::Downloaded, Some(&self.item.key), id);
-            }
-            Err(error) => self.item.error = Some(error),
-        }
-    }
-
     fn fail(mut self, failure: Failure) -> Option<BatchItem> {
         match failure {
             Failure::Stopped if self.item.generation.is_none() => return None,
@@ -415,7 +249,7 @@ impl Work {
 }
 
 /// A place among those that count at an estimate, and will give some of it back.
-struct Place(Arc<Context>);
+pub(super) struct Place(Arc<Context>);
 
 impl Place {
     fn new(context: &Arc<Context>) -> Self {
@@ -424,7 +258,7 @@ impl Place {
     }
 
     /// The place of a request that [`admit`](Context::admit) has let in.
-    fn of_admitted(context: &Arc<Context>) -> Self {
+    pub(super) fn of_admitted(context: &Arc<Context>) -> Self {
         Self(context.clone())
     }
 }
@@ -433,75 +267,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.on_admitted_ended();
     }
-}
-
-/// Creates a generation. If the run is stopped before the request was sent, it is not sent any more;
-/// after that its response is awaited, since it has an id that is paid for.
-async fn until_sent(
-    context: &Context,
-    request: &GenerationRequest,
-    submission: &Submission,
-) -> Result<Snapshot, Error> {
-    let mut create = Box::pin(context.client.inner.create(request, submission));
-    tokio::select! {
-        biased;
-        created = &mut create => return created,
-        () = context.cancel.cancelled() => {}
-    }
-    if submission.cancel().is_none() {
-        return Err(cancelled());
-    }
-    create.await
-}
-
-fn id_of(created: &Result<Snapshot, Error>) -> Option<String> {
-    match created {
-        Ok(snapshot) => Some(snapshot.generation.id.clone()),
-        Err(error) => error.generation_id().map(str::to_owned),
-    }
-}
-
-/// Whether a video is still where the journal says.
-async fn is_stored(stored: &journal::Download) -> bool {
-    let (path, bytes) = (stored.path.clone(), stored.bytes);
-    let has_size = move || std::fs::metadata(path).is_ok_and(|file| file.len() == bytes);
-    spawn_blocking(has_size).await.unwrap_or_default()
-}
-
-/// The size and the hash of a video.
-async fn hashed(path: PathBuf) -> Result<journal::Download, Error> {
-    let failed = |error: io::Error, path: &Path| {
-        let message = format!("{} was stored and cannot be read: {error}.", path.display());
-        Error::new(ErrorKind::Download, message)
-            .with_advice("Run the batch again.")
-            .with_source(error)
-    };
-    let hash = move || {
-        let (bytes, sha256) = hash_of(&path).map_err(|error| failed(error, &path))?;
-        let path = path.to_string_lossy().into_owned();
-        Ok(journal::Download { path, bytes, sha256 })
-    };
-    spawn_blocking(hash).await.unwrap_or_else(|_| Err(cancelled()))
-}
-
-fn hash_of(path: &Path) -> io::Result<(u64, Hash)> {
-    let (mut file, mut hasher, mut bytes) = (File::open(path)?, Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((bytes, Hash(hasher.finalize().into()))),
-            read => {
-                hasher.update(buffer.get(..read).unwrap_or_default());
-                bytes += read as u64;
-            }
-        }
-    }
-}
-
-/// The error of a request that the journal has, that must be created, and that did not come again.
-fn not_offered() -> Error {
-    Error::new(ErrorKind::InvalidRequest, "the request of this key was not passed to this run.")
-        .with_advice("Pass it again to create it.")
 }
 
 /// The error of a request with an attempt that was not created after others that may have been paid.
