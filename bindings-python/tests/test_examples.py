@@ -79,6 +79,25 @@ def test_many(many: tuple[Emulator, subprocess.Popen[str]]) -> None:
     assert len(emulator.requests()) <= 100
 
 
+def test_batch(tmp_path: Path, quick: Emulator) -> None:
+    row = {"model": "moonshotai/kimi-k2.5", "input": "A cat"}
+    (tmp_path / "rows.csv").write_text(f"key,model,input\na,{row['model']},A cat\nb,{row['model']},A dog\n")
+    lines = [json.dumps({**row, "key": key}) for key in ("a", "b", "c")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    with quick:
+        ended = run(tmp_path, quick, "batch.py", "rows.csv")
+        assert ended.returncode == 0 and "2 completed for $0." in ended.stdout, ended.stderr
+        assert "0 in flight, 2 completed" in ended.stdout and "videos/b.mp4" in ended.stdout
+        assert (tmp_path / "videos/b.mp4").read_bytes() == quick.video
+        (tmp_path / "run.jsonl").unlink()
+        ended = run(tmp_path, quick, "batch.py", "rows.jsonl", "--bar")
+        assert ended.returncode == 0 and "3 completed for $0." in ended.stdout, ended.stderr
+        assert "3/3" in ended.stderr and (tmp_path / "videos/c.mp4").read_bytes() == quick.video
+        before = len(quick.requests())
+        ended = run(tmp_path, quick, "batch.py", "rows.jsonl", "--bar")
+        assert "3 completed" in ended.stdout and len(quick.requests()) == before, ended.stderr
+
+
 def test_notebook(tmp_path: Path, quick: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = json.loads((EXAMPLES / "notebook.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
