@@ -68,6 +68,8 @@ mod documents {
     struct CoreReadme;
     #[doc = include_str!("../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../docs/batches.md")]
+    struct Batches;
     #[doc = include_str!("../../docs/behaviour.md")]
     struct Behaviour;
     #[doc = include_str!("../../docs/costs.md")]
