@@ -215,6 +215,32 @@ def test_an_exception_of_the_requests_is_raised_after_what_was_created(
     assert len(list(client.batch(cats(4), journal=journal))) == 4 == len(creates(emulator))
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_exception_of_the_requests_ends_waits(is_async: bool) -> None:
+    with Emulator(rate_limit=None, polls=["queued"]) as endless:
+
+        def broken() -> Iterator[dict[str, Any]]:
+            yield from cats(2)
+            # Two are under way, and there is room for a third.
+            raise LookupError("mine")
+
+        found: list[BatchItem] = []
+
+        async def main() -> None:
+            async for item in AsyncPipevideo(**options(endless)).batch(broken()):
+                found.append(item)
+
+        with pytest.raises(LookupError, match="mine"):
+            if is_async:
+                asyncio.run(main())
+            else:
+                for item in Pipevideo(**options(endless)).batch(broken()):
+                    found.append(item)
+        created = [item for item in found if item.generation_id is not None]
+        assert {item.status for item in created} <= {"pending"}
+        assert len(created) == len(creates(endless))
+
+
 def test_an_exception_of_on_event_ends_the_run(
     emulator: Emulator, client: Pipevideo, async_client: AsyncPipevideo
 ) -> None:
