@@ -156,6 +156,10 @@ def values(client: Pipevideo) -> Iterator[Any]:
     yield from (usage, usage.totals, usage.recent_requests[0], *usage.daily_usage[:1])
     for day in usage.daily_usage_by_route[:1]:
         yield from (day, day.routes[0])
+    yield from (client.estimate(model=MODEL), client.spend)
+    events: list[pipevideo.BatchEvent] = []
+    run = client.batch([{"model": MODEL, "input": "A cat"}], on_event=events.append)
+    yield from (*run, events[-1], run.summary(), run.summary().counts)
 
 
 def test_every_to_dict_is_json(emulator: Emulator) -> None:

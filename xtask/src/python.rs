@@ -75,6 +75,8 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let tests = [
         "arguments",
         "asyncio",
+        "batch",
+        "batch_killed",
         "blocking",
         "closing",
         "fork",

@@ -8,11 +8,8 @@ package (14 ms against about 2 ms).
 from __future__ import annotations
 
 from . import _hints as types
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ._native import Generation
-    from .errors import PipevideoError
+from ._native import Generation
+from .errors import PipevideoError
 
 
 class Value:
