@@ -21,6 +21,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
 use futures_util::{FutureExt, Stream, StreamExt};
+use rust_decimal::Decimal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -232,6 +233,10 @@ impl Runner {
     /// # Errors
     /// What ends the whole run.
     async fn run(mut self) -> Result<(), Error> {
+        if self.options.spend_limit.is_some_and(|limit| limit < Decimal::ZERO) {
+            let message = "the spend limit of the batch is negative. Set an amount of US dollars.";
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
         let Some((first, permit)) = self.first_request().await? else { return Ok(()) };
         let opened = open(&self.client, &self.options, &first.key).await?;
         let run = (self.progress.clone(), self.cancel.clone(), self.outputs.clone());
