@@ -177,7 +177,7 @@ def read_journal(path: types.Path) -> types.Iterator[BatchItem]:
     """Reads what a journal has about each request of a batch, in the order in which the requests were
     begun. It may be called while a run writes the journal.
 
-    The items are those that a run would yield, except that videos are not looked for on the disk, and that
+    The items are those that a run would yield, except that the videos on the disk are not checked, and that
     those under way are `pending`.
     """
     return _native.JournalItems(path)

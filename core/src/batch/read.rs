@@ -9,7 +9,7 @@ use crate::error::Error;
 /// Reads what a journal has about each request of a batch, in the order in which the requests were
 /// begun.
 ///
-/// The items are those that a run would yield, except that videos are not looked for on the disk, and
+/// The items are those that a run would yield, except that the videos on the disk are not checked, and
 /// that those under way are [`Pending`](ItemStatus::Pending). It may be called while a run writes the
 /// journal. It blocks while it reads.
 ///

@@ -136,7 +136,7 @@ impl IntoFuture for Estimate {
             let fetched = client.inner.fetch_prices(&route).await;
             let ledger = &client.inner.state.ledger;
             let estimate = ledger.with_prices(|prices| prices.estimate(&route, count));
-            // A failed request matters only if its response would have told more.
+            // A failed request matters only if nothing is known without its response.
             if estimate.cost_usd.is_none() { fetched.map(|()| estimate) } else { Ok(estimate) }
         }
         .boxed()

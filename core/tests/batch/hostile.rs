@@ -50,7 +50,7 @@ async fn a_run_that_is_stopped_does_not_wait_for_a_service_that_hangs() {
     let usage = json!({"method": "GET", "path": "/v1/usage"});
     fault(&emulator, json!({"match": usage, "times": null, "delay_ms": 600_000}));
     let mut run = batch(&client, requests(9), folder.path()).max_in_flight(3).run();
-    // The lost create is being looked for, and nothing more is sent meanwhile.
+    // The run searches for the lost create, and sends nothing more meanwhile.
     while !emulator.requests().iter().any(|request| request.path == "/v1/usage") {
         tokio::task::yield_now().await;
     }
@@ -65,7 +65,7 @@ async fn a_run_that_is_stopped_does_not_wait_for_a_service_that_hangs() {
 async fn a_lost_create_stays_uncertain_if_another_process_may_have_made_the_candidate() {
     let emulator = emulator(json!({})).await;
     let client = client(&emulator);
-    // Of the two, neither can be told from the other.
+    // Nothing distinguishes the two.
     let foreign = json!({"model": "moonshotai/kimi-k2.5"});
     emulator.add_generation(serde_json::from_value(foreign).unwrap()).unwrap();
     lose_response(&emulator, 1);

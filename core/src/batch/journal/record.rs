@@ -53,8 +53,8 @@ impl Header {
         }
     }
 
-    /// Whether this is the beginning of a header whose process ended, or machine lost power, while
-    /// it was written.
+    /// Whether this is the beginning of a header that was being written when its process ended or the
+    /// machine lost power.
     pub(super) fn is_torn(line: &[u8]) -> bool {
         const START: &[u8] = br#"{"pipevideo_journal":1,"base_url":"#;
         let nuls = line.iter().rev().take_while(|byte| **byte == 0).count();

@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     pub(crate) ids: Vec<String>,
     /// What earlier attempts have cost, as far as it is known.
     pub(crate) earlier_cost: Decimal,
-    /// The number of entries whose keys appeared before.
+    /// The number of entries with keys that appeared before.
     pub(super) position: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Appends lines in groups: while one group is synced, the lines of the next accumulate.
 //!
-//! The work is done on a thread for blocking work, so that a caller whose future is dropped, or
+//! The work is done on a thread for blocking work, so that a future that is dropped, or
 //! never polled again, delays no other.
 
 use std::io;

@@ -265,7 +265,7 @@ pub(super) fn cancelled() -> Error {
 /// latency would hold them up.
 ///
 /// A process that is killed loses the outcome of those that are being sent. What a single one has made
-/// can be found out; of several it cannot be told which request has made which generation.
+/// can be found out; of several it stays unknown which request has made which generation.
 fn sends_at_once(client: &Client, max_in_flight: usize) -> u32 {
     // The service responds to a create at once: within a quarter of a second.
     const LATENCY: Duration = Duration::from_millis(250);

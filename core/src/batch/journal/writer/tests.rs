@@ -8,7 +8,7 @@ use std::pin::pin;
 
 use super::*;
 
-/// A disk in memory. One whose sync fails loses what was written, and the next sync succeeds.
+/// A disk in memory. If a sync fails, it loses what was written, and the next sync succeeds.
 #[derive(Default)]
 struct FakeDisk {
     state: Mutex<FakeState>,
