@@ -301,8 +301,8 @@ export interface BatchRun extends AsyncIterableIterator<BatchItem>, AsyncDisposa
  * Reads what a journal has about each request of a batch, in the order in which the requests were begun.
  *
  * The items are those that a run would yield, except that the videos on the disk are not checked, and that
- * those under way are `pending`. It may be called while a run writes the journal. It throws a `ConfigurationError` if the file cannot
- * be read or is not a journal.
+ * those under way are `pending`. It may be called while a run writes the journal. It throws a
+ * `ConfigurationError` if the file cannot be read or is not a journal.
  *
  * @example
  * for await (const { key, status, costUsd } of readJournal('run.jsonl')) console.log(key, status, costUsd);
