@@ -90,7 +90,7 @@ fn many_threads_share_one_client() {
 }
 
 /// The async client's public functions that the blocking one has in another form.
-const EXCUSED: [(&str, &str); 12] = [
+const EXCUSED: [(&str, &str); 13] = [
     // `blocking::Client::new` takes the options of the async builder.
     ("Client", "builder()"),
     // The documentation of `blocking::Client` says why it has none.
@@ -113,6 +113,7 @@ const EXCUSED: [(&str, &str); 12] = [
     ("BatchRun", "next()"),
     ("BatchHandle", "stop()"),
     ("BatchHandle", "summary()"),
+    ("BatchHandle", "has_stopped()"),
 ];
 
 /// The blocking client's public functions that the async one has in another form.
