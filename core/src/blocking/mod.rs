@@ -121,6 +121,11 @@ impl Client {
         self.client.budget_left()
     }
 
+    /// How many processes share the key's budget; see [`crate::Client::peers`].
+    pub fn peers(&self) -> usize {
+        self.client.peers()
+    }
+
     /// Closes this client and its clones, and ends what other threads wait for with them; see
     /// [`crate::Client::close`].
     pub fn close(&self) {

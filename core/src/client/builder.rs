@@ -50,6 +50,8 @@ pub struct ClientBuilder {
     proxy: Option<String>,
     ca_files: Vec<PathBuf>,
     environment: Option<HashMap<String, SecretString>>,
+    #[cfg(feature = "redis")]
+    redis: Option<SecretString>,
 }
 
 #[derive(Clone)]
@@ -120,6 +122,8 @@ impl ClientBuilder {
             proxy: None,
             ca_files: Vec::new(),
             environment: None,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 
@@ -282,6 +286,28 @@ impl ClientBuilder {
     /// Trusts the certificates in a PEM file, besides Mozilla's roots. Each further call adds a file.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_files.push(path.into());
+        self
+    }
+
+    /// Sets the Redis or Valkey server over which the processes of a key share its budget, webhooks,
+    /// created ids and spend; by default that of `PIPEVIDEO_REDIS_URL`, and none without it. An empty
+    /// URL switches it off, also if the environment has one.
+    ///
+    /// The URL is `redis://` or `rediss://`, with an optional user, password and database, or
+    /// `unix://` with the path of a socket. While the server cannot be reached, the process goes on
+    /// with its share of the limit. Clients with a token function share nothing, since tokens do not
+    /// show which key they belong to.
+    ///
+    /// ```no_run
+    /// use pipevideo::Client;
+    ///
+    /// let client = Client::builder().api_key("pv_example").redis("redis://127.0.0.1:6379/0").build()?;
+    /// println!("{} processes share the budget", client.peers());
+    /// # Ok::<(), pipevideo::Error>(())
+    /// ```
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(SecretString::from(url.into()));
         self
     }
 

@@ -194,6 +194,12 @@ impl Client {
     pub fn budget_left(&self) -> Option<usize> {
         self.inner.state.limiter.left()
     }
+
+    /// Returns how many processes share the key's budget over Redis, this one included; 1 without
+    /// Redis.
+    pub fn peers(&self) -> usize {
+        1
+    }
 }
 
 impl fmt::Debug for Client {
