@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::app::App;
 use super::client_state::{Account, ClientState, Identity};
 use super::key::{Key, TokenError};
+use super::redis::RedisUrl;
 use super::reqwest::{ConnectOptions, Reqwest};
 use super::transport::Transport;
 use super::{Client, ClientInner, RequestRoute, call};
@@ -360,6 +361,7 @@ impl ClientBuilder {
         // Options are checked before the environment, so that a wrong argument is reported first.
         self.check()?;
         let webhook = self.find_webhook()?;
+        let server = self.find_redis()?;
         let default_key = self.variable("PIPEVIDEO_API_KEY").unwrap_or_default();
         let key = match self.key {
             Some(KeyOption::Function(key)) => key,
@@ -367,7 +369,10 @@ impl ClientBuilder {
             None => Key::fixed(default_key.into())?,
         };
         let rate_limit = self.rate_limit;
-        let account = Account { base_url: base_url.clone(), key: key.identity() };
+        // Tokens do not show which key they belong to.
+        let server = server.filter(|_| !key.is_function());
+        let redis = server.as_ref().map(RedisUrl::hash);
+        let account = Account { base_url: base_url.clone(), key: key.identity(), redis };
         let identity = Identity { account, rate_limit };
         if !self.allow_insecure {
             self.config.video_hosts = base_url.video_hosts();
@@ -383,7 +388,7 @@ impl ClientBuilder {
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
         };
-        let state = ClientState::of(identity);
+        let state = ClientState::of(identity, server.as_ref());
         let webhook = webhook.map(|webhook| webhook.sharing(&state.acknowledged));
         Ok(Client {
             inner: Arc::new(ClientInner {
@@ -421,6 +426,25 @@ impl ClientBuilder {
                 None => Ok(None),
             },
         }
+    }
+
+    /// The server over which processes share the key, if there is one.
+    #[cfg(feature = "redis")]
+    fn find_redis(&self) -> Result<Option<RedisUrl>, Error> {
+        let variable = || self.variable("PIPEVIDEO_REDIS_URL").map(SecretString::from);
+        let url = self.redis.clone().or_else(variable);
+        url.filter(|url| !url.expose_secret().is_empty()).map(RedisUrl::parse).transpose()
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn find_redis(&self) -> Result<Option<RedisUrl>, Error> {
+        if self.variable("PIPEVIDEO_REDIS_URL").is_some() {
+            tracing::warn!(
+                "PIPEVIDEO_REDIS_URL is set, but this build of pipevideo has no Redis: the process has \
+                 a budget of its own. Build it with the feature `redis`, or remove the variable."
+            );
+        }
+        Ok(None)
     }
 
     /// The value of an environment variable. An empty one counts as unset, since compose files and CI

@@ -64,7 +64,7 @@ impl ClientInner {
         match self.call(Operation::Create, &call, Some(submission), generation(None)).await {
             Ok((generation, json)) => {
                 submission.on_created(&generation.id);
-                lock(&self.state.created).insert(&generation.id, clock::now());
+                self.state.on_created(&generation.id);
                 reservation.on_created(&generation);
                 Ok(Snapshot::new(generation, json))
             }

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::clock;
 use super::inbox::Inbox;
 use super::key::KeyIdentity;
 use super::limiter::Limiter;
+use super::redis::{self, Link, RedisUrl};
 use super::spend::SharedLedger;
 use super::subscription::{Command, DriverId, Drivers};
 use crate::lock::lock;
@@ -29,6 +32,8 @@ pub(crate) struct ClientState {
     pub(crate) acknowledged: Arc<Acknowledged>,
     pub(crate) drivers: Drivers,
     pub(crate) ledger: Arc<SharedLedger>,
+    /// The link to the other processes, if there is one.
+    pub(crate) link: Option<Arc<Link>>,
     /// What the last driver that ended has learned: waits often come one after another.
     forecast: Mutex<Option<Forecast>>,
 }
@@ -45,6 +50,17 @@ pub(crate) struct Identity {
 pub(crate) struct Account {
     pub(crate) base_url: BaseUrl,
     pub(crate) key: KeyIdentity,
+    /// A hash of the URL of the Redis server over which its processes share it.
+    pub(crate) redis: Option<[u8; 32]>,
+}
+
+impl Account {
+    /// A name that says nothing about the key.
+    fn name(&self, key: &[u8; 32]) -> String {
+        let hash =
+            Sha256::new().chain_update(self.base_url.to_string()).chain_update(key).finalize();
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// The ledgers of all fixed keys. One that has counted something outlives the clients of its key:
@@ -67,28 +83,58 @@ static STATES: LazyLock<Mutex<HashMap<Identity, Weak<ClientState>>>> =
     LazyLock::new(Mutex::default);
 
 impl ClientState {
-    /// The state of the clients with this identity.
-    pub(crate) fn of(identity: Identity) -> Arc<Self> {
+    /// The state of the clients with this identity, which is linked to this server.
+    pub(crate) fn of(identity: Identity, server: Option<&RedisUrl>) -> Arc<Self> {
         let rate_limit = identity.rate_limit;
         let mut all = lock(&STATES);
         // Programs that make a client for each of their users would fill the map otherwise.
         all.retain(|_, state| state.strong_count() > 0);
-        let ledger = ledger_of(&identity.account);
+        let account = identity.account.clone();
         let slot = all.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {
             let state = Arc::new(Self {
                 limiter: Arc::new(Limiter::new(rate_limit)),
+                link: server.map(|_| Arc::new(Link::new())),
                 created: Mutex::default(),
                 seen: Mutex::default(),
                 inbox: Mutex::default(),
                 acknowledged: Arc::default(),
                 drivers: Drivers::default(),
-                ledger,
+                ledger: ledger_of(&account),
                 forecast: Mutex::default(),
             });
             *slot = Arc::downgrade(&state);
+            // The tokens of a function do not show which key they belong to.
+            if let (Some(link), Some(server), KeyIdentity::Fixed(key)) =
+                (&state.link, server, &account.key)
+            {
+                redis::start(&state, link, account.name(key), server);
+            }
             state
         })
+    }
+
+    /// This process has created a generation.
+    pub(crate) fn on_created(&self, id: &str) {
+        lock(&self.created).insert(id, clock::now());
+        if let Some(link) = &self.link {
+            link.publish_created(id);
+        }
+    }
+
+    /// Waits until what other processes have told is known, in the first moments of a state.
+    pub(crate) fn wait_until_linked(&self) {
+        if let Some(link) = &self.link {
+            link.wait_until_ready();
+        }
+    }
+}
+
+impl Drop for ClientState {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.end();
+        }
     }
 }
 
@@ -136,4 +182,5 @@ impl ClientState {
 pub fn reset_shared_state() {
     lock(&STATES).clear();
     lock(&LEDGERS).clear();
+    redis::reset();
 }

@@ -20,6 +20,8 @@ pub(crate) struct Limiter {
     state: Mutex<State>,
     /// Notified when a request got its response, or a call has left the queue: polls may have room.
     changed: Notify,
+    /// Notified when the window that other processes share has to be asked for room.
+    pub(crate) report_due: Notify,
 }
 
 struct State {
@@ -52,7 +54,7 @@ impl Limiter {
             leases: BTreeMap::new(),
             next_permit: 0,
         };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        Self { state: Mutex::new(state), changed: Notify::new(), report_due: Notify::new() }
     }
 
     /// Waits until a direct call may be sent.
@@ -102,13 +104,16 @@ impl Limiter {
     /// Changes the state, and wakes the calls to which that grants room. No lock is held while they are
     /// woken.
     fn update<T>(&self, now: Duration, change: impl FnOnce(&mut State) -> T) -> T {
-        let (result, woken) = {
+        let (result, woken, is_report_due) = {
             let mut state = lock(&self.state);
             state.expire_leases(now);
             let result = change(&mut state);
-            (result, state.take_woken())
+            (result, state.take_woken(), state.budget.is_report_due(now))
         };
         woken.iter().for_each(|call| call.notify_one());
+        if is_report_due {
+            self.report_due.notify_one();
+        }
         result
     }
 
@@ -120,6 +125,11 @@ impl Limiter {
     /// The number of requests left in this window; `None` without a limit.
     pub(crate) fn left(&self) -> Option<usize> {
         lock(&self.state).budget.left(clock::now())
+    }
+
+    /// How many processes share the limit, as last known.
+    pub(crate) fn processes(&self) -> usize {
+        lock(&self.state).budget.other_processes() + 1
     }
 
     /// The permit of a poll that the planner has just charged to the budget. A poll that is aborted
@@ -266,6 +276,8 @@ impl Drop for Permit {
     }
 }
 
+#[cfg(feature = "redis")]
+mod link;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod inbox;
 mod key;
 mod limiter;
 pub(crate) mod reconcile;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
 mod reqwest;
 mod responses;
 mod spend;
@@ -189,16 +191,18 @@ impl Client {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Returns the number of requests that the key has left in this window, as counted by this
-    /// process; `None` without a rate limit.
+    /// Returns the number of requests that the key has left in this window; `None` without a rate
+    /// limit. It is what this process has counted, or with Redis all processes of the key.
     pub fn budget_left(&self) -> Option<usize> {
+        self.inner.state.wait_until_linked();
         self.inner.state.limiter.left()
     }
 
     /// Returns how many processes share the key's budget over Redis, this one included; 1 without
     /// Redis.
     pub fn peers(&self) -> usize {
-        1
+        self.inner.state.wait_until_linked();
+        self.inner.state.limiter.processes()
     }
 }
 

@@ -41,7 +41,12 @@ pub(crate) struct Recent {
 impl ClientInner {
     /// Lists what an uncertain create may have made.
     async fn reconcile(&self, create: LostCreate<'_>) -> Result<Candidates, Error> {
-        let candidates = self.candidates(&self.recent_requests().await?, create);
+        let recent = self.recent_requests().await?;
+        if let Some(link) = &self.state.link {
+            // What other processes have created is not what this create has made.
+            link.refresh().await;
+        }
+        let candidates = self.candidates(&recent, create);
         self.state.ledger.on_candidates(candidates.iter().map(|found| found.id.as_str()));
         Ok(candidates)
     }

@@ -103,9 +103,15 @@ impl Webhooks<'_> {
                 "the client has no webhook secret. Set PIPEVIDEO_WEBHOOK_SECRET, or pass one.",
             ));
         };
+        // Another process may have acknowledged the event.
+        let state = &self.client.inner.state;
+        state.wait_until_linked();
         let event = webhook.unwrap_at(body, headers, now)?;
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
+            if let Some(link) = &state.link {
+                link.publish_ended(id, self.client.inner.config.deadline);
+            }
         }
         Ok(event)
     }

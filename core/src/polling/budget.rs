@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use self::link::Noted;
+use self::shared::Sharing;
 use super::throttle::Throttle;
 
 /// How many requests a key may make in a window.
@@ -80,6 +82,8 @@ pub(crate) struct Budget {
     limit: Option<RateLimit>,
     /// When the requests of the last window got their response, oldest first.
     released: VecDeque<(Duration, Class)>,
+    /// How many requests have ever got one. The last of them has this number less one.
+    released_count: u64,
     /// How many requests of the window, in flight or not, are direct calls and polls.
     direct: usize,
     polls: usize,
@@ -96,6 +100,11 @@ pub(crate) struct Budget {
     of_calls: Throttle,
     /// The demand of each planner for polls, and when it last asked for its rate.
     demands: BTreeMap<PlannerNumber, (f64, Duration)>,
+    sharing: Sharing,
+    /// The number of the first released request that the shared window does not know.
+    reported: u64,
+    /// The 429s that it does not know.
+    refusals: Vec<Noted>,
 }
 
 /// Distinguishes the planners of one key: each runtime and each way to the service has its own.
@@ -118,6 +127,7 @@ impl Budget {
         Self {
             limit,
             released: VecDeque::new(),
+            released_count: 0,
             direct: 0,
             polls: 0,
             waiting: 0,
@@ -126,6 +136,9 @@ impl Budget {
             of_key: Throttle::new(),
             of_calls: Throttle::new(),
             demands: BTreeMap::new(),
+            sharing: Sharing::Alone,
+            reported: 0,
+            refusals: Vec::new(),
         }
     }
 
@@ -144,17 +157,10 @@ impl Budget {
         }
         if let Some(limit) = self.limit {
             self.evict_expired(now, limit);
-            match class {
-                Class::Direct => self.direct_room(now, limit)?,
-                Class::Poll => {
-                    let room = self.poll_room(now, limit);
-                    if room.is_err() {
-                        // The slots of a full window come free within the next one.
-                        let windows = limit.per.saturating_mul(2);
-                        self.polls_guaranteed_until = now.saturating_add(windows);
-                    }
-                    room?;
-                }
+            self.check_link(now);
+            match &mut self.sharing {
+                Sharing::Linked(link) => link.take(now, class)?,
+                Sharing::Alone | Sharing::CutOff(_) => self.own_room(now, limit, class)?,
             }
         }
         *self.count(class) += 1;
@@ -174,6 +180,22 @@ impl Budget {
         }
     }
 
+    /// Whether this process's window has room.
+    fn own_room(&mut self, now: Duration, limit: RateLimit, class: Class) -> Result<(), Denial> {
+        match class {
+            Class::Direct => self.direct_room(now, limit),
+            Class::Poll => {
+                let room = self.poll_room(now, limit);
+                if room.is_err() {
+                    // The slots of a full window come free within the next one.
+                    let windows = limit.per.saturating_mul(2);
+                    self.polls_guaranteed_until = now.saturating_add(windows);
+                }
+                room
+            }
+        }
+    }
+
     fn direct_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
         let own = self.of_calls.allowance(now, limit);
         let is_direct = |class| class == Class::Direct;
@@ -188,7 +210,7 @@ impl Budget {
         };
         let room = self.room(self.direct, own, (now, limit, &self.of_calls), is_direct);
         room.map_err(not_after(Duration::MAX))?;
-        let allowance = self.of_key.allowance(now, limit);
+        let allowance = self.allowance(now, limit);
         let kept = if now < self.polls_guaranteed_until {
             self.guaranteed_to_polls(allowance).saturating_sub(self.polls)
         } else {
@@ -201,7 +223,7 @@ impl Budget {
     }
 
     fn poll_room(&self, now: Duration, limit: RateLimit) -> Result<(), Denial> {
-        let allowance = self.of_key.allowance(now, limit);
+        let allowance = self.allowance(now, limit);
         // Beyond their guaranteed share, polls leave a slot to each call that waits for one.
         let is_guaranteed = self.polls < self.guaranteed_to_polls(allowance);
         let waiting = if is_guaranteed { 0 } else { self.waiting_for_slots(now, limit) };
@@ -253,7 +275,10 @@ impl Budget {
     pub(crate) fn release(&mut self, now: Duration, class: Class) {
         match self.limit {
             // It counts until a window after its response.
-            Some(_) => self.released.push_back((now, class)),
+            Some(_) => {
+                self.released.push_back((now, class));
+                self.released_count += 1;
+            }
             None => self.release_unsent(class),
         }
     }
@@ -278,6 +303,7 @@ impl Budget {
     ) {
         let limit = self.limit;
         self.throttle(class).on_rate_limited(now, sent, pause, limit);
+        self.note_refusal(sent, class, false);
     }
 
     /// The service responded 429 once more to a call that it has refused before. That is one refusal:
@@ -289,6 +315,7 @@ impl Budget {
         pause: Option<Duration>,
     ) {
         self.throttle(class).freeze(now, pause);
+        self.note_refusal(now, class, true);
     }
 
     fn throttle(&mut self, class: Class) -> &mut Throttle {
@@ -310,9 +337,11 @@ impl Budget {
         if now < self.frozen_until(Class::Direct) {
             return Some(0);
         }
-        let used = self.direct + self.polls;
-        let of_key = self.of_key.allowance(now, limit).saturating_sub(used);
-        let of_calls = self.of_calls.allowance(now, limit).saturating_sub(self.direct);
+        let others = self.others().used;
+        let direct = self.direct + others.direct;
+        let used = direct + self.polls + others.poll;
+        let of_key = self.allowance(now, limit).saturating_sub(used);
+        let of_calls = self.of_calls.allowance(now, limit).saturating_sub(direct);
         Some(of_key.min(of_calls))
     }
 
@@ -326,14 +355,15 @@ impl Budget {
     ) -> Option<PollRate> {
         let limit = self.limit?;
         self.evict_expired(now, limit);
-        let allowance = self.of_key.allowance(now, limit);
+        let allowance = self.allowance(now, limit);
         let polls = for_polls(allowance) as f64;
         // Direct calls come in bursts: what they leave of one window says little about the next.
-        let left = allowance.saturating_sub(self.direct) as f64;
+        let others = self.others();
+        let left = allowance.saturating_sub(self.direct + others.used.direct) as f64;
         self.demands.insert(planner, (demand, now));
         // A planner that has not asked for a window is on a runtime that nothing drives.
         self.demands.retain(|_, (_, asked)| now.saturating_sub(*asked) <= limit.per);
-        let total: f64 = self.demands.values().map(|(demand, _)| demand).sum();
+        let total = self.demand() + others.demand;
         let share = if total > 0.0 { demand / total } else { 1.0 };
         Some(PollRate {
             polls: (polls * share).max(1.0),
@@ -364,5 +394,9 @@ fn for_polls(allowance: usize) -> usize {
     allowance.saturating_sub(reserve).max(1)
 }
 
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis uses it"))]
+mod link;
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis uses it"))]
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::budget::shared::Throttled;
 use super::budget::{RateLimit, window};
 use crate::retry::DEFAULT_RATE_LIMIT_PAUSE;
 
@@ -17,7 +18,7 @@ pub(super) struct Throttle {
 
 /// The share of the limit that is restored in every window after a 429, slow enough to notice another
 /// process with the same key.
-const REGAINED: f64 = 0.1;
+pub(super) const REGAINED: f64 = 0.1;
 /// A time is named this much later than computed, so that rounding does not make it too early.
 const ROUNDING: Duration = Duration::from_millis(1);
 
@@ -46,6 +47,16 @@ impl Throttle {
     pub(super) fn freeze(&mut self, now: Duration, pause: Option<Duration>) {
         let until = now.saturating_add(pause.unwrap_or(DEFAULT_RATE_LIMIT_PAUSE));
         self.frozen_until = self.frozen_until.max(until);
+    }
+
+    /// Takes over what is left of a limit that other processes share.
+    pub(super) fn adopt(&mut self, now: Duration, throttled: Throttled) {
+        let frozen_for = Duration::from_millis(throttled.frozen);
+        self.frozen_until = self.frozen_until.max(now.saturating_add(frozen_for));
+        if throttled.share < 1.0 || self.share < 1.0 {
+            self.share = throttled.share.clamp(0.0, 1.0);
+            self.cut_at = self.frozen_until.max(now);
+        }
     }
 
     /// Until when nothing may be sent.

@@ -1,0 +1,175 @@
+//! The link to Redis, over which the processes of a key share its budget, webhooks, created ids and
+//! spend.
+//!
+//! One task per key exchanges with the server, on a thread of its own: a program's runtimes may be
+//! shut down, and none of its futures may hold others up. No call waits for the server longer than
+//! [`MAX_SILENCE`]. While it cannot be reached, each process goes on alone, with its share.
+
+mod feed;
+#[cfg(test)]
+#[path = "../../../tests/support/redis.rs"]
+mod server;
+mod session;
+#[cfg(test)]
+mod tests;
+mod url;
+mod window;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Notify, oneshot};
+use tracing::warn;
+
+use feed::Message;
+pub(crate) use url::RedisUrl;
+
+use super::client_state::ClientState;
+use super::clock;
+use crate::lock::lock;
+use crate::polling::budget::shared::MAX_SILENCE;
+
+/// The link of one key's state: what it has to tell the other processes.
+pub(crate) struct Link {
+    outbox: Mutex<VecDeque<String>>,
+    refreshes: Mutex<Vec<oneshot::Sender<()>>>,
+    /// Notified when there is something to do.
+    changed: Notify,
+    /// Whether the first attempt to reach the server has ended.
+    is_ready: Mutex<bool>,
+    ready: Condvar,
+    created_at: Duration,
+}
+
+/// What is kept for the other processes while the server cannot be reached. As many ids are kept
+/// everywhere.
+const MAX_OUTBOX: usize = 10_000;
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self {
+            outbox: Mutex::default(),
+            refreshes: Mutex::default(),
+            changed: Notify::new(),
+            is_ready: Mutex::new(false),
+            ready: Condvar::new(),
+            created_at: clock::now(),
+        }
+    }
+
+    /// Tells the other processes that a webhook has reported the end of a generation. A wait that
+    /// begins within this time counts it.
+    pub(crate) fn publish_ended(&self, id: &str, within: Duration) {
+        self.publish(&Message::Ended(id, within));
+    }
+
+    /// Tells the other processes that this one has created a generation.
+    pub(crate) fn publish_created(&self, id: &str) {
+        self.publish(&Message::Created(id));
+    }
+
+    /// Tells the other processes that a webhook event with this id was handled.
+    pub(crate) fn publish_acknowledged(&self, id: &str) {
+        self.publish(&Message::Acknowledged(id));
+    }
+
+    fn publish(&self, message: &Message<'_>) {
+        let mut outbox = lock(&self.outbox);
+        if outbox.len() < MAX_OUTBOX {
+            outbox.push_back(message.to_string());
+        }
+        drop(outbox);
+        self.changed.notify_one();
+    }
+
+    /// Waits until what the other processes have told before is known, for a call that does not wait
+    /// otherwise. After the first moments of a process it returns at once.
+    pub(crate) fn wait_until_ready(&self) {
+        let rest = MAX_SILENCE.saturating_sub(clock::now().saturating_sub(self.created_at));
+        let is_ready = self.is_ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.ready.wait_timeout_while(is_ready, rest, |is_ready| !*is_ready);
+    }
+
+    /// Waits until everything that the other processes have told by now is known.
+    pub(crate) async fn refresh(&self) {
+        let (sender, refreshed) = oneshot::channel();
+        lock(&self.refreshes).push(sender);
+        self.changed.notify_one();
+        // Without the server, what is known is all there is.
+        let _ = clock::within(MAX_SILENCE, refreshed).await;
+    }
+
+    /// The first messages that were not sent yet.
+    fn first_messages(&self, count: usize) -> Vec<String> {
+        lock(&self.outbox).iter().take(count).cloned().collect()
+    }
+
+    fn remove_messages(&self, count: usize) {
+        let mut outbox = lock(&self.outbox);
+        let count = count.min(outbox.len());
+        outbox.drain(..count);
+    }
+
+    fn take_refreshes(&self) -> Vec<oneshot::Sender<()>> {
+        std::mem::take(&mut lock(&self.refreshes))
+    }
+
+    /// The first attempt to reach the server has ended.
+    fn set_ready(&self) {
+        *lock(&self.is_ready) = true;
+        self.ready.notify_all();
+    }
+
+    /// The state has no clients left.
+    pub(super) fn end(&self) {
+        self.changed.notify_one();
+    }
+}
+
+/// The runtime of all links, once there is one.
+static RUNTIME: Mutex<Option<Handle>> = Mutex::new(None);
+
+/// Starts the link of a state.
+pub(super) fn start(
+    state: &Arc<ClientState>,
+    link: &Arc<Link>,
+    account: String,
+    server: &RedisUrl,
+) {
+    state.limiter.share();
+    let acknowledged = link.clone();
+    state.acknowledged.publish_to(move |id| acknowledged.publish_acknowledged(id));
+    let session = session::run(Arc::downgrade(state), link.clone(), account, server.clone());
+    match runtime() {
+        Ok(runtime) => {
+            runtime.spawn(session);
+        }
+        Err(error) => {
+            warn!(%error, "No thread for Redis could be started: this process shares nothing.");
+            state.limiter.cut_off();
+            link.set_ready();
+        }
+    }
+}
+
+/// The thread does not end: a link that is idle costs it one exchange a second.
+fn runtime() -> std::io::Result<Handle> {
+    let mut running = lock(&RUNTIME);
+    if let Some(handle) = &*running {
+        return Ok(handle.clone());
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let thread = std::thread::Builder::new().name("pipevideo-redis".to_owned());
+    thread.spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    *running = Some(handle.clone());
+    Ok(handle)
+}
+
+/// Has links start a thread of their own, in the child of a `fork`, which has none.
+pub(super) fn reset() {
+    // The handle is of a runtime that does not run here.
+    std::mem::forget(lock(&RUNTIME).take());
+}

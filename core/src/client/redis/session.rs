@@ -1,0 +1,240 @@
+//! One connection to Redis after another, and what goes over it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::{AsyncConnectionConfig, RedisError};
+use tracing::{info, warn};
+
+use super::feed::Feed;
+use super::window::{self, Window};
+use super::{Link, RedisUrl};
+use crate::barrier;
+use crate::client::client_state::ClientState;
+use crate::client::clock;
+use crate::client::limiter::Limiter;
+use crate::polling::budget::shared::{ByClass, MAX_SILENCE};
+
+/// The pause between two attempts to reach the server, at first and at most. A server that restarts
+/// is back within a second.
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a connection is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error("it has not answered within {MAX_SILENCE:?}")]
+    Silent,
+    #[error("it has closed the connection")]
+    Closed,
+    #[error("its answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Panicked(crate::Error),
+}
+
+/// The names of a key's data. The braces keep them on one node of a cluster.
+pub(super) struct Keys {
+    pub(super) calls: String,
+    pub(super) polls: String,
+    pub(super) limit: String,
+    pub(super) processes: String,
+    pub(super) feed: String,
+    pub(super) channel: String,
+}
+
+impl Keys {
+    pub(super) fn new(account: &str) -> Self {
+        let of = |name: &str| format!("pipevideo:{{{account}}}:{name}");
+        Self {
+            calls: of("calls"),
+            polls: of("polls"),
+            limit: of("limit"),
+            processes: of("processes"),
+            feed: of("feed"),
+            channel: of("channel"),
+        }
+    }
+}
+
+/// Keeps a state linked until it has no clients left.
+pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: String, url: RedisUrl) {
+    let Some(limiter) = state.upgrade().map(|state| state.limiter.clone()) else { return };
+    let process = clock::unique_name();
+    let mut session = Session {
+        window: Window::new(limiter.limit(), process.clone()),
+        feed: Feed::new(process),
+        keys: Keys::new(&account),
+        reach: Reach::default(),
+        state,
+        link,
+        limiter,
+    };
+    loop {
+        let served = barrier::catch_async(session.serve(&url)).await;
+        let Err(error) = served.map_err(LinkError::Panicked).flatten() else { return };
+        session.on_lost(&error);
+        clock::sleep(session.reach.pause).await;
+        if session.is_over() {
+            return;
+        }
+    }
+}
+
+/// Whether the server can be reached, for the log and the pause.
+#[derive(Default)]
+struct Reach {
+    is_lost: bool,
+    pause: Duration,
+}
+
+struct Session {
+    state: Weak<ClientState>,
+    link: Arc<Link>,
+    limiter: Arc<Limiter>,
+    keys: Keys,
+    window: Window,
+    feed: Feed,
+    reach: Reach,
+}
+
+impl Session {
+    /// Whether the state has no clients left.
+    fn is_over(&self) -> bool {
+        self.state.strong_count() == 0
+    }
+
+    fn on_lost(&mut self, error: &LinkError) {
+        self.limiter.cut_off();
+        self.link.set_ready();
+        let Reach { is_lost, pause } = &mut self.reach;
+        if !*is_lost {
+            *is_lost = true;
+            let processes = self.limiter.processes();
+            warn!(
+                %error, processes,
+                "Redis cannot be used. Until it can, this process goes on with its share of the budget."
+            );
+        }
+        *pause = pause.saturating_mul(2).clamp(MIN_PAUSE, MAX_PAUSE);
+    }
+
+    fn on_reached(&mut self) {
+        self.link.set_ready();
+        if self.reach.is_lost {
+            info!("Redis can be used again, and the processes of the key share its budget.");
+        }
+        self.reach = Reach::default();
+    }
+
+    /// Serves one connection. Returns when the state has no clients left.
+    async fn serve(&mut self, url: &RedisUrl) -> Result<(), LinkError> {
+        let client = url.client()?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(MAX_SILENCE))
+            .set_response_timeout(Some(MAX_SILENCE));
+        let mut connection =
+            in_time(client.get_multiplexed_async_connection_with_config(&config)).await?;
+        let mut subscribed = in_time(client.get_async_pubsub()).await?;
+        in_time(subscribed.subscribe(&self.keys.channel)).await?;
+        let (mut subscription, mut messages) = subscribed.split();
+        // Read once it is subscribed, so that no message is missed.
+        self.read_feed(&mut connection).await?;
+        self.exchange(&mut connection).await?;
+        self.on_reached();
+        self.attend(&mut connection, &mut subscription, &mut messages).await
+    }
+
+    /// Sends what this process has to tell, and takes what it is told.
+    async fn attend(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        subscription: &mut PubSubSink,
+        messages: &mut PubSubStream,
+    ) -> Result<(), LinkError> {
+        let (link, limiter) = (self.link.clone(), self.limiter.clone());
+        let interval = window::report_interval(limiter.limit());
+        let mut report_at = clock::now().saturating_add(interval);
+        loop {
+            if self.is_over() {
+                return self.window.leave(connection, &self.keys).await;
+            }
+            self.feed.send(connection, &self.keys, &link).await?;
+            let refreshes = link.take_refreshes();
+            if !refreshes.is_empty() {
+                self.read_feed(connection).await?;
+                for refreshed in refreshes {
+                    // A call that was dropped does not wait for it.
+                    let _ = refreshed.send(());
+                }
+            }
+            let now = clock::now();
+            if report_at <= now {
+                report_at = now.saturating_add(interval);
+                // A subscription whose connection is dead would be silent otherwise.
+                in_time(subscription.ping::<redis::Value>()).await?;
+                self.exchange(connection).await?;
+            } else if limiter.is_report_due() {
+                self.exchange(connection).await?;
+            }
+            tokio::select! {
+                message = messages.next() => {
+                    let message = message.ok_or(LinkError::Closed)?;
+                    self.on_published(&message.get_payload::<String>()?);
+                }
+                () = link.changed.notified() => {}
+                () = limiter.report_due.notified() => {}
+                () = clock::sleep_until(report_at) => {}
+            }
+        }
+    }
+
+    /// Reports to the window, and takes what it grants.
+    async fn exchange(&mut self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
+        let report = self.limiter.report();
+        let reply = self.window.exchange(connection, &self.keys, &report).await?;
+        self.limiter.on_reply(&report, &reply);
+        Ok(())
+    }
+
+    /// Takes the messages that were kept since the last time.
+    async fn read_feed(&mut self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
+        let messages = self.feed.read(connection, &self.keys).await?;
+        if let Some(state) = self.state.upgrade() {
+            messages.iter().for_each(|(message, age)| state.on_message(message, *age));
+        }
+        Ok(())
+    }
+
+    /// A process has told something.
+    fn on_published(&self, message: &str) {
+        let Some((process, message)) = message.split_once(' ') else { return };
+        if process == self.window.process {
+            return;
+        }
+        if let Some(used) = message.strip_prefix("used ") {
+            if let Some(used) = parse_used(used) {
+                self.limiter.on_used(used);
+            }
+        } else if let Some(state) = self.state.upgrade() {
+            state.on_message(message, Duration::ZERO);
+        }
+    }
+}
+
+/// Reads how many calls and polls the window holds.
+fn parse_used(used: &str) -> Option<ByClass<usize>> {
+    let (direct, poll) = used.split_once(' ')?;
+    Some(ByClass { direct: direct.parse().ok()?, poll: poll.parse().ok()? })
+}
+
+/// Awaits an answer of the server for as long as anything waits for it.
+pub(super) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, LinkError> {
+    Ok(clock::within(MAX_SILENCE, answer).await.ok_or(LinkError::Silent)??)
+}

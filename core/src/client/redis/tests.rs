@@ -1,0 +1,154 @@
+//! The window over a real server: it grants what the budget of one process does.
+
+use proptest::prelude::*;
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::{Builder, Runtime};
+
+use super::server::{self, RedisServer};
+use super::session::Keys;
+use super::window::Window;
+use crate::polling::budget::shared::{ByClass, Reply};
+use crate::polling::budget::{Budget, Class, RateLimit};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+/// The server's time at the start, in milliseconds.
+const START: u64 = 1_700_000_000_000;
+
+struct World {
+    runtime: Runtime,
+    connection: MultiplexedConnection,
+    number: u64,
+    _server: RedisServer,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = RedisServer::start();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let client = redis::Client::open(server.url()).unwrap();
+        let connection = runtime.block_on(client.get_multiplexed_async_connection()).unwrap();
+        Self { runtime, connection, number: 0, _server: server }
+    }
+
+    fn keys(&mut self) -> Keys {
+        self.number += 1;
+        Keys::new(&self.number.to_string())
+    }
+
+    /// Has a budget ask the window for room. A denial that it knows is not considered.
+    fn ask(
+        &mut self,
+        (keys, window): (&Keys, &mut Window),
+        now: Duration,
+        budget: &mut Budget,
+        class: Option<Class>,
+    ) -> Reply {
+        window.now = Some(START + now.as_millis() as u64);
+        let mut report = budget.report(now);
+        report.wanted = match class {
+            Some(Class::Direct) => ByClass { direct: 1, poll: 0 },
+            Some(Class::Poll) => ByClass { direct: 0, poll: 1 },
+            None => ByClass::default(),
+        };
+        let asked = window.exchange(&mut self.connection, keys, &report);
+        let reply = self.runtime.block_on(asked).unwrap();
+        budget.on_reply(now, &report, &reply);
+        reply
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Acquire(Class),
+    Release(Class, bool),
+    Refuse(Class, u64, Option<u64>),
+    RefuseAgain(Class, Option<u64>),
+    Waiting(usize),
+    Pass(u64),
+}
+
+fn class() -> impl Strategy<Value = Class> {
+    prop_oneof![Just(Class::Direct), Just(Class::Poll)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let pause = || prop::option::of(0..3000u64);
+    prop_oneof![
+        8 => class().prop_map(Step::Acquire),
+        4 => (class(), prop::bool::weighted(0.8)).prop_map(|(class, sent)| Step::Release(class, sent)),
+        1 => (class(), 0..500u64, pause()).prop_map(|(class, ago, pause)| Step::Refuse(class, ago, pause)),
+        1 => (class(), pause()).prop_map(|(class, pause)| Step::RefuseAgain(class, pause)),
+        1 => (0..4usize).prop_map(Step::Waiting),
+        4 => (1..1500u64).prop_map(Step::Pass),
+    ]
+}
+
+/// Runs steps with a budget alone and one over the window. Both have to grant the same.
+fn check(world: &mut World, limit: RateLimit, steps: &[Step]) {
+    let keys = world.keys();
+    let mut window = Window::new(Some(limit), "a".to_owned());
+    let (mut alone, mut linked) = (Budget::new(Some(limit)), Budget::new(Some(limit)));
+    linked.share();
+    let mut now = Duration::from_secs(10);
+    let (mut calls, mut polls, mut waiting) = (0, 0, 0);
+    for step in steps {
+        match *step {
+            Step::Acquire(class) => {
+                let asking = usize::from(class == Class::Direct);
+                alone.set_waiting(waiting);
+                let granted = alone.acquire(now, class);
+                // A call that asks is one of those that wait.
+                linked.set_waiting(waiting + asking);
+                let reply = world.ask((&keys, &mut window), now, &mut linked, Some(class));
+                let is_same = linked.acquire(now, class).is_ok() == granted.is_ok();
+                assert!(is_same, "{step:?} at {now:?}: {granted:?} and {reply:?}");
+                if granted.is_ok() {
+                    *(if asking > 0 { &mut calls } else { &mut polls }) += 1;
+                }
+            }
+            Step::Release(class, sent) => {
+                // That a call was not sent does not count for the polls that come in between, where a
+                // fifth of the limit is less than one request. The window does not know such calls.
+                let sent = sent || class == Class::Direct;
+                let held = if class == Class::Direct { &mut calls } else { &mut polls };
+                if *held > 0 {
+                    *held -= 1;
+                    for budget in [&mut alone, &mut linked] {
+                        if sent { budget.release(now, class) } else { budget.release_unsent(class) }
+                    }
+                }
+            }
+            Step::Refuse(class, ago, pause) => {
+                let (sent, pause) =
+                    (now.saturating_sub(MS * ago as u32), pause.map(Duration::from_millis));
+                alone.on_rate_limited(now, sent, class, pause);
+                linked.on_rate_limited(now, sent, class, pause);
+                world.ask((&keys, &mut window), now, &mut linked, None);
+            }
+            Step::RefuseAgain(class, pause) => {
+                let pause = pause.map(Duration::from_millis);
+                alone.on_refused_again(now, class, pause);
+                linked.on_refused_again(now, class, pause);
+                world.ask((&keys, &mut window), now, &mut linked, None);
+            }
+            Step::Waiting(calls) => waiting = calls,
+            Step::Pass(ms) => now += Duration::from_millis(ms),
+        }
+    }
+}
+
+#[test]
+fn the_window_grants_what_the_budget_of_one_process_does() {
+    if !server::is_there() {
+        return;
+    }
+    let world = std::cell::RefCell::new(World::new());
+    let steps = prop::collection::vec(step(), 1..80);
+    let limits = (1u32..12, 1000u64..6000);
+    let config = ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() };
+    proptest!(config, |(steps in steps, (requests, per) in limits)| {
+        let limit = RateLimit::new(requests, Duration::from_millis(per));
+        check(&mut world.borrow_mut(), limit, &steps);
+    });
+}

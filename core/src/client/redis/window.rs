@@ -1,0 +1,103 @@
+//! The window of requests that all processes of a key share.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::Script;
+use redis::aio::ConnectionLike;
+use serde::Serialize;
+
+use super::session::{Keys, LinkError, in_time};
+use crate::polling::budget::RateLimit;
+use crate::polling::budget::shared::{Reply, Report, Rules};
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("window.lua")));
+
+/// How often a process reports although nothing happens, as a part of the window: once a second of a
+/// minute. The others learn from it that the process is there, and what its planners ask for.
+const REPORTS: u32 = 60;
+const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A process that has missed this many reports no longer counts as one that shares the key.
+const MISSED_REPORTS: u32 = 5;
+
+/// How often a process reports although nothing happens.
+pub(super) fn report_interval(limit: Option<RateLimit>) -> Duration {
+    (limit.unwrap_or_default().per / REPORTS).clamp(MIN_REPORT_INTERVAL, MAX_REPORT_INTERVAL)
+}
+
+/// A report with what the script needs beside it. Times are in milliseconds.
+#[derive(Serialize)]
+struct Call<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    rules: Rules,
+    /// For how long a process counts after its last report.
+    alive: u64,
+    /// The limit; 0 without one.
+    requests: u32,
+    per: u64,
+    process: &'a str,
+    version: u64,
+    /// The server's time, in tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<u64>,
+}
+
+/// One process's access to the window.
+pub(super) struct Window {
+    limit: Option<RateLimit>,
+    /// The name of this process among those of the key.
+    pub(super) process: String,
+    /// The number of the last report. One that arrives late, after a later one, is ignored.
+    version: u64,
+    /// The server's time, in tests.
+    pub(super) now: Option<u64>,
+}
+
+impl Window {
+    pub(super) fn new(limit: Option<RateLimit>, process: String) -> Self {
+        Self { limit, process, version: 0, now: None }
+    }
+
+    /// Reports, and returns what is granted.
+    pub(super) async fn exchange(
+        &mut self,
+        connection: &mut impl ConnectionLike,
+        keys: &Keys,
+        report: &Report,
+    ) -> Result<Reply, LinkError> {
+        self.version += 1;
+        let RateLimit { requests, per } =
+            self.limit.unwrap_or(RateLimit { requests: 0, ..RateLimit::default() });
+        let call = serde_json::to_string(&Call {
+            report,
+            rules: Rules::default(),
+            alive: milliseconds(report_interval(self.limit) * MISSED_REPORTS),
+            requests,
+            per: milliseconds(per).max(1),
+            process: &self.process,
+            version: self.version,
+            now: self.now,
+        })?;
+        let mut script = SCRIPT.key(&keys.calls);
+        script.key(&keys.polls).key(&keys.limit).key(&keys.processes).arg(call).arg(&keys.channel);
+        let reply: String = in_time(script.invoke_async(connection)).await?;
+        Ok(serde_json::from_str(&reply)?)
+    }
+
+    /// Withdraws this process, which has nothing in flight.
+    pub(super) async fn leave(
+        &self,
+        connection: &mut impl ConnectionLike,
+        keys: &Keys,
+    ) -> Result<(), LinkError> {
+        let mut leave = redis::cmd("HDEL");
+        leave.arg(&keys.processes).arg(&self.process);
+        in_time(leave.query_async(connection)).await
+    }
+}
+
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
