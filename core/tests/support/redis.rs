@@ -46,7 +46,7 @@ impl RedisServer {
         arguments.push(format!("--port {} --dir {}", self.port, self.directory.display()));
         arguments.push(format!("--unixsocket {}", self.socket().display()));
         arguments.extend(self.settings.iter().cloned());
-        let server = format!("redis-server {} >&2", arguments.join(" "));
+        let server = format!("redis-server {} >/dev/null", arguments.join(" "));
         let mut shell = Command::new("sh")
             .args(["-c", &format!("{server} & echo $!; read _; kill -9 $!; wait")])
             .stdin(Stdio::piped())

@@ -165,7 +165,7 @@ impl Budget {
     pub(super) fn allowance(&self, now: Duration, limit: RateLimit) -> usize {
         let allowance = self.of_key.allowance(now, limit);
         match &self.sharing {
-            Sharing::CutOff(share) => share.allowance(now).clamp(1, allowance),
+            Sharing::CutOff(share) => share.allowance(now).min(allowance),
             Sharing::Alone | Sharing::Linked(_) => allowance,
         }
     }

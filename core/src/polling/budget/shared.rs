@@ -166,7 +166,7 @@ impl Share {
         let used = own + others.used.direct + others.used.poll;
         // Each takes its part of what is left, and none more than its share: those that have used more
         // than theirs leave it to the others within the window.
-        let then = limit_of_all / processes;
+        let then = (limit_of_all / processes).max(1);
         let first = then.min(own + limit_of_all.saturating_sub(used) / processes);
         Self { first, first_until: now.saturating_add(limit.per), then, processes }
     }

@@ -1,0 +1,174 @@
+//! What the processes share while the server is there.
+
+use std::future::IntoFuture;
+
+use futures_util::TryStreamExt;
+use pipevideo::{ErrorKind, Status, Via};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_processes_take_from_one_budget() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({"rate_limit": {"requests": 20, "window_seconds": 600}})).await;
+    let limit = RateLimit::new(20, S * 600);
+    let client = |n| process(&emulator, &redis.url(), n).rate_limit(limit).build().unwrap();
+    let clients: Vec<_> = (0..4).map(client).collect();
+    until(|| clients.iter().all(|client| client.peers() == 4)).await;
+    for n in 0..20 {
+        clients[n % 4].usage().retrieve().await.unwrap();
+        until(|| clients.iter().all(|client| client.budget_left() == Some(19 - n))).await;
+    }
+    assert_eq!(clients[3].budget_left(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_stops_all_processes() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    b.usage().retrieve().await.unwrap();
+    let refused = json!({"status": 429, "headers": {"retry-after": "1"}, "times": 1});
+    emulator.fault(serde_json::from_value(refused).unwrap());
+    assert_eq!(a.usage().retrieve().await.unwrap_err().kind(), ErrorKind::RateLimited);
+    until(|| b.budget_left() == Some(0)).await;
+    b.usage().retrieve().await.unwrap();
+    let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
+    assert!(at[2] - at[1] > 0.9, "{at:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_to_one_process_wakes_the_waits_of_all() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    let id = a.responses().create(request("A cat")).await.unwrap().id;
+    let waits = [a.responses().wait(&id), b.responses().wait(&id)]
+        .map(|wait| tokio::spawn(wait.into_future()));
+    until(|| emulator.requests().len() >= 2).await;
+    assert!(!deliver(&a, "msg_1", &id).duplicate);
+    for wait in waits {
+        assert_eq!(wait.await.unwrap().unwrap().status, Status::Completed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_kept_for_a_process_that_begins_later() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
+    let a = client(0);
+    let id = a.responses().create(request("A cat")).await.unwrap().id;
+    deliver(&a, "msg_1", &id);
+    let b = client(1);
+    until(|| b.peers() == 2).await;
+    let updates: Vec<_> = b.responses().watch(&id).try_collect().await.unwrap();
+    assert_eq!(updates[0].via, Via::Webhook);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_one_process_has_acknowledged_is_a_duplicate_in_all() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    assert!(!deliver(&b, "msg_1", "gen_1").duplicate);
+    assert!(!deliver(&a, "msg_1", "gen_1").duplicate, "it was not acknowledged");
+    deliver(&a, "msg_1", "gen_1").acknowledge();
+    until(|| deliver(&b, "msg_1", "gen_1").duplicate).await;
+    // One that begins now has to know it at its first delivery.
+    assert!(deliver(&client(2), "msg_1", "gen_1").duplicate);
+    assert!(!deliver(&b, "msg_2", "gen_1").duplicate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_has_created_is_no_candidate() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    let other = a.responses().create(request("A dog")).await.unwrap();
+    let lost = json!({"match": {"method": "POST"}, "drop": "after_reading", "times": 1});
+    emulator.fault(serde_json::from_value(lost).unwrap());
+    let error = b.responses().create(request("A cat")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
+    let candidates = b.responses().reconcile(&error).await.unwrap();
+    assert_eq!(candidates.len(), 1, "{candidates:?}");
+    assert_ne!(candidates[0].id, other.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_no_longer_counts() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    until(|| a.peers() == 2).await;
+    drop(b);
+    until(|| a.peers() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_redis_holds_the_key_and_everything_expires() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = process(&emulator, &redis.url(), 0).webhook_secrets([SECRET]).build().unwrap();
+    let id = client.responses().create(request("A cat")).await.unwrap().id;
+    deliver(&client, "msg_1", &id).acknowledge();
+    until(|| redis.run::<u64>("DBSIZE") >= 4).await;
+    let keys: Vec<String> = redis.run("KEYS *");
+    for key in keys {
+        assert!(key.starts_with("pipevideo:{") && !key.contains(emulator.api_key()), "{key}");
+        assert!(redis.run::<i64>(&format!("TTL {key}")) > 0, "{key} stays for ever");
+        let stored: Vec<u8> = redis.run(&format!("DUMP {key}"));
+        let key_in = stored
+            .windows(emulator.api_key().len())
+            .any(|part| part == emulator.api_key().as_bytes());
+        assert!(!key_in, "{key} holds the API key");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_may_have_a_password_databases_and_a_socket() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start_with(&["--requirepass secret"]);
+    let emulator = emulator(json!({})).await;
+    let port = redis.port();
+    let socket = redis.socket();
+    let shares = async |urls: [String; 2], peers| {
+        let clients = urls.map(|url| process(&emulator, "", 0).redis(url).build().unwrap());
+        until(|| clients.iter().all(|client| client.peers() == peers)).await;
+    };
+    let url = |number: usize| format!("redis://:secret@127.0.0.1:{port}/{number}");
+    shares([url(1), format!("redis://default:secret@localhost:{port}/1")], 2).await;
+    shares([url(2), url(3)], 1).await;
+    shares([url(0), format!("redis+unix://{}?pass=secret", socket.display())], 2).await;
+}
