@@ -217,7 +217,8 @@ impl Budget {
             0
         };
         let used = self.direct + self.polls;
-        let room = self.room(used, allowance.saturating_sub(kept), (now, limit, &self.of_key), |_| true);
+        let room =
+            self.room(used, allowance.saturating_sub(kept), (now, limit, &self.of_key), |_| true);
         let kept_until = if kept > 0 { self.polls_guaranteed_until } else { Duration::MAX };
         room.map_err(not_after(kept_until))
     }

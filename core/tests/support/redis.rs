@@ -18,6 +18,7 @@ pub(crate) struct RedisServer {
 }
 
 /// Whether the tests that need a server run. `cargo xtask test` says so if they do not.
+#[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn is_there() -> bool {
     std::env::var_os("PIPEVIDEO_TEST_WITHOUT_REDIS").is_none()
 }
