@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::steps::Steps;
 
+/// What to do where it is not installed.
+pub(crate) const MISSING: &str =
+    "redis-server is missing; on Debian, install it with `apt-get install redis-server`";
+
 /// How long to wait for the server to listen. It usually does within a second; the rest is for a busy
 /// CI machine.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -23,8 +27,8 @@ pub(crate) struct Redis {
 impl Redis {
     /// Starts a server. Where none can be started, reports why and counts `tests` as not run.
     pub(crate) fn start(steps: &mut Steps, tests: &str) -> Option<Self> {
-        if !installed(steps) {
-            steps.skip(tests, "redis-server is missing; on Debian, install it with `apt-get install redis-server`");
+        if !is_installed(steps) {
+            steps.skip(tests, MISSING);
             return None;
         }
         match Self::serve() {
@@ -70,7 +74,7 @@ impl Drop for Redis {
 }
 
 /// Whether `redis-server` is installed; installs it first where this process may install Debian packages.
-fn installed(steps: &Steps) -> bool {
+pub(crate) fn is_installed(steps: &Steps) -> bool {
     const PROBE: &str = "redis-server --version";
     if !steps.has(PROBE) && steps.has("test -w /var/lib/dpkg/lock") {
         // In run level 1 the package does not start a server of its own after the installation.

@@ -1,5 +1,6 @@
 //! Rust: formatting, lints, the build of the pure half alone, tests, documentation.
 
+use crate::redis;
 use crate::steps::Steps;
 
 /// Crates that the pure half of the core must not depend on: they do I/O or draw randomness.
@@ -40,7 +41,14 @@ pub(crate) fn test(steps: &mut Steps) {
         "cargo run --manifest-path core/loom/Cargo.toml --target-dir target/loom --locked",
     );
     // One failing test program must not hide the failures of the others.
-    steps.run("tests", "cargo test --workspace --all-features --locked --no-fail-fast");
+    let redis = if redis::is_installed(steps) {
+        None
+    } else {
+        steps.skip("the tests over Redis", redis::MISSING);
+        Some(("PIPEVIDEO_TEST_WITHOUT_REDIS", "1"))
+    };
+    let tests = "cargo test --workspace --all-features --locked --no-fail-fast";
+    steps.run_with("tests", redis.as_slice(), tests);
     steps.run_with(
         "documentation",
         &[("RUSTDOCFLAGS", "-D warnings")],

@@ -295,7 +295,8 @@ impl ClientBuilder {
     /// URL switches it off, also if the environment has one.
     ///
     /// The URL is `redis://` or `rediss://`, with an optional user, password and database, or
-    /// `unix://` with the path of a socket. While the server cannot be reached, the process goes on
+    /// `unix://` with the path of a socket. With TLS the system's certificates are trusted, or those of
+    /// [`ca_file`](Self::ca_file) if there are any. While the server cannot be reached, the process goes on
     /// with its share of the limit. Clients with a token function share nothing, since tokens do not
     /// show which key they belong to.
     ///
@@ -433,7 +434,8 @@ impl ClientBuilder {
     fn find_redis(&self) -> Result<Option<RedisUrl>, Error> {
         let variable = || self.variable("PIPEVIDEO_REDIS_URL").map(SecretString::from);
         let url = self.redis.clone().or_else(variable);
-        url.filter(|url| !url.expose_secret().is_empty()).map(RedisUrl::parse).transpose()
+        let url = url.filter(|url| !url.expose_secret().is_empty());
+        url.map(|url| RedisUrl::parse(url, &self.ca_files)).transpose()
     }
 
     #[cfg(not(feature = "redis"))]

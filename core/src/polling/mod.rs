@@ -5,6 +5,7 @@
 //! The poll driver of the I/O half executes the actions. A time is a [`Duration`] since some start;
 //! nothing here reads a clock.
 
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis uses the rest"))]
 pub(crate) mod budget;
 #[cfg(any(test, fuzzing))]
 mod fixture;

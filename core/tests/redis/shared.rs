@@ -172,3 +172,44 @@ async fn the_server_may_have_a_password_databases_and_a_socket() {
     shares([url(2), url(3)], 1).await;
     shares([url(0), format!("redis+unix://{}?pass=secret", socket.display())], 2).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_may_have_tls() {
+    if !server::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("ca.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let files =
+        format!("--tls-cert-file {} --tls-key-file {}", certificate.display(), key.display());
+    let settings = format!("--tls-port {port} {files} --tls-auth-clients no");
+    let _redis = RedisServer::start_with(&[&settings]);
+    let emulator = emulator(json!({})).await;
+    let client = |n| {
+        let url = format!("rediss://localhost:{port}/0?process={n}");
+        process(&emulator, "", 0).redis(url).ca_file(&certificate).build().unwrap()
+    };
+    let (a, b) = (client(0), client(1));
+    until(|| a.peers() == 2 && b.peers() == 2).await;
+    // Without the certificate the server is not trusted, and the client goes on alone.
+    let url = format!("rediss://localhost:{port}/0?process=2");
+    let stranger = process(&emulator, "", 0).redis(url).build().unwrap();
+    stranger.usage().retrieve().await.unwrap();
+    assert_eq!((stranger.peers(), a.peers()), (1, 2));
+}
+
+#[test]
+fn a_wrong_url_is_refused_and_not_shown() {
+    for url in
+        ["localhost", "http://:secret@localhost", "redis://:secret@", "redis://:secret@h:port"]
+    {
+        let built = Client::builder().api_key("pv_example").redis(url).build();
+        let error = built.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+        assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
+    }
+}

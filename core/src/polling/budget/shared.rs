@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::throttle::REGAINED;
 use super::{Class, Denial, RateLimit};
 
 /// One value for direct calls and one for polls.
@@ -192,7 +191,7 @@ impl Default for Rules {
             reserve: super::RESERVE,
             guaranteed_to_polls: super::GUARANTEED_TO_POLLS,
             calls_per_poll: super::CALLS_PER_POLL,
-            regained: REGAINED,
+            regained: super::REGAINED,
         }
     }
 }
