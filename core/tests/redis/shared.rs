@@ -1,6 +1,7 @@
 //! What the processes share while the server is there.
 
 use std::future::IntoFuture;
+use std::time::Instant;
 
 use futures_util::TryStreamExt;
 use pipevideo::{ErrorKind, Status, Via};
@@ -30,18 +31,28 @@ async fn a_429_stops_all_processes() {
     if !server::is_there() {
         return;
     }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
-    let (a, b) = (client(0), client(1));
-    b.usage().retrieve().await.unwrap();
-    let refused = json!({"status": 429, "headers": {"retry-after": "1"}, "times": 1});
-    emulator.fault(serde_json::from_value(refused).unwrap());
-    assert_eq!(a.usage().retrieve().await.unwrap_err().kind(), ErrorKind::RateLimited);
-    until(|| b.budget_left() == Some(0)).await;
-    b.usage().retrieve().await.unwrap();
-    let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
-    assert!(at[2] - at[1] > 0.9, "{at:?}");
+    // Also a process without a limit of its own: the service has the last word.
+    for limit in [Some(RateLimit::default()), None] {
+        let redis = RedisServer::start();
+        let emulator = emulator(json!({})).await;
+        let (a, b) = (process(&emulator, &redis.url(), 0), process(&emulator, &redis.url(), 1));
+        let (a, b) = (a.build().unwrap(), b.rate_limit(limit).build().unwrap());
+        b.usage().retrieve().await.unwrap();
+        let refused = json!({"status": 429, "headers": {"retry-after": "2"}, "times": 1});
+        emulator.fault(serde_json::from_value(refused).unwrap());
+        let error = a.usage().retrieve().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        // The other process knows it some moments later, and then stops for the rest of the time.
+        let stopped = |emulator: &Emulator| {
+            let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
+            at.windows(2).any(|pair| pair[1] - pair[0] > 1.5)
+        };
+        let began = Instant::now();
+        while !stopped(&emulator) {
+            assert!(began.elapsed() < S * 20, "it never stops with {limit:?}");
+            b.usage().retrieve().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,7 +184,9 @@ impl Session {
             tokio::select! {
                 message = messages.next() => {
                     let message = message.ok_or(LinkError::Closed)?;
-                    self.on_published(&message.get_payload::<String>()?);
+                    if self.on_published(&message.get_payload::<String>()?) {
+                        report_at = clock::now();
+                    }
                 }
                 () = link.changed.notified() => {}
                 () = limiter.report_due.notified() => {}
@@ -210,11 +212,11 @@ impl Session {
         Ok(())
     }
 
-    /// A process has told something.
-    fn on_published(&self, message: &str) {
-        let Some((process, message)) = message.split_once(' ') else { return };
+    /// A process has told something. Returns whether the window may have more to say.
+    fn on_published(&self, message: &str) -> bool {
+        let Some((process, message)) = message.split_once(' ') else { return false };
         if process == self.window.process {
-            return;
+            return false;
         }
         if let Some(used) = message.strip_prefix("used ") {
             if let Some(used) = parse_used(used) {
@@ -223,6 +225,8 @@ impl Session {
         } else if let Some(state) = self.state.upgrade() {
             state.on_message(message, Duration::ZERO);
         }
+        // Without a limit, this process would not ask before it sends.
+        message == "refused"
     }
 }
 

@@ -1,5 +1,7 @@
 //! The window over a real server: it grants what the budget of one process does.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::{Builder, Runtime};
@@ -9,7 +11,6 @@ use super::session::Keys;
 use super::window::Window;
 use crate::polling::budget::shared::{ByClass, Reply};
 use crate::polling::budget::{Budget, Class, RateLimit};
-use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
 /// The server's time at the start, in milliseconds.
@@ -151,4 +152,144 @@ fn the_window_grants_what_the_budget_of_one_process_does() {
         let limit = RateLimit::new(requests, Duration::from_millis(per));
         check(&mut world.borrow_mut(), limit, &steps);
     });
+}
+
+/// A process, its requests in flight by class, and whether it is alive.
+struct Process {
+    budget: Budget,
+    window: Window,
+    in_flight: ByClass<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// A process asks for room. The answer may be lost.
+    Acquire(usize, Class, bool),
+    Release(usize, Class),
+    /// A process is killed, and another one begins in its place.
+    Kill(usize),
+    Pass(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        12 => (0..3usize, class(), prop::bool::weighted(0.1)).prop_map(|(n, class, lost)| Event::Acquire(n, class, lost)),
+        6 => (0..3usize, class()).prop_map(|(n, class)| Event::Release(n, class)),
+        1 => (0..3usize).prop_map(Event::Kill),
+        5 => (1..1500u64).prop_map(Event::Pass),
+    ]
+}
+
+/// No window of the service's holds more than the limit, whatever the processes do.
+fn check_processes(world: &mut World, limit: RateLimit, events: &[Event]) {
+    let keys = world.keys();
+    let mut names = 0;
+    let mut process = || {
+        let mut budget = Budget::new(Some(limit));
+        budget.share();
+        names += 1;
+        let window = Window::new(Some(limit), names.to_string());
+        Process { budget, window, in_flight: ByClass::default() }
+    };
+    let mut processes: Vec<_> = (0..3).map(|_| process()).collect();
+    // Until when each request that has ended counts.
+    let mut counted = Vec::new();
+    let mut now = Duration::from_secs(10);
+    for event in events {
+        match *event {
+            Event::Acquire(n, class, is_lost) => {
+                let Process { budget, window, in_flight } = &mut processes[n];
+                window.now = Some(START + now.as_millis() as u64);
+                let mut report = budget.report(now);
+                *report.wanted.of(class) = 1;
+                let asked = window.exchange(&mut world.connection, &keys, &report);
+                let reply = world.runtime.block_on(asked).unwrap();
+                if !is_lost {
+                    budget.on_reply(now, &report, &reply);
+                    *in_flight.of(class) += usize::from(budget.acquire(now, class).is_ok());
+                }
+            }
+            Event::Release(n, class) => {
+                let Process { budget, in_flight, .. } = &mut processes[n];
+                if *in_flight.of(class) > 0 {
+                    *in_flight.of(class) -= 1;
+                    budget.release(now, class);
+                    counted.push(now + limit.per);
+                }
+            }
+            Event::Kill(n) => {
+                let killed = std::mem::replace(&mut processes[n], process());
+                let left = killed.in_flight.direct + killed.in_flight.poll;
+                counted.extend(std::iter::repeat_n(now + limit.per, left));
+            }
+            Event::Pass(ms) => {
+                // Every process reports several times in a window.
+                let step = (limit.per / 4).min(Duration::from_millis(ms));
+                let until = now + Duration::from_millis(ms);
+                while now < until {
+                    now = until.min(now + step);
+                    for Process { budget, window, .. } in &mut processes {
+                        world.ask((&keys, window), now, budget, None);
+                    }
+                }
+                counted.retain(|until| *until > now);
+            }
+        }
+        let in_flight = |process: &Process| process.in_flight.direct + process.in_flight.poll;
+        let used = processes.iter().map(in_flight).sum::<usize>() + counted.len();
+        assert!(used <= limit.requests as usize, "{used} requests in a window after {event:?}");
+    }
+    // In the end everything was given back, also by those that were killed.
+    for Process { budget, in_flight, .. } in &mut processes {
+        (0..in_flight.direct).for_each(|_| budget.release(now, Class::Direct));
+        (0..in_flight.poll).for_each(|_| budget.release(now, Class::Poll));
+    }
+    let mut last = Reply::default();
+    for _ in 0..12 {
+        now += limit.per.min(Duration::from_secs(1));
+        for Process { budget, window, .. } in &mut processes {
+            last = world.ask((&keys, window), now, budget, None);
+        }
+    }
+    assert_eq!((last.used, last.others), (ByClass::default(), 2));
+}
+
+#[test]
+fn processes_stay_within_the_limit_and_those_that_die_give_back_their_room() {
+    if !server::is_there() {
+        return;
+    }
+    let world = std::cell::RefCell::new(World::new());
+    let events = prop::collection::vec(event(), 1..80);
+    let limits = (1u32..12, 1000u64..6000);
+    let config = ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() };
+    proptest!(config, |(events in events, (requests, per) in limits)| {
+        let limit = RateLimit::new(requests, Duration::from_millis(per));
+        check_processes(&mut world.borrow_mut(), limit, &events);
+    });
+}
+
+/// A report of a connection that was given up may arrive after later ones.
+#[test]
+fn a_report_that_arrives_late_changes_nothing() {
+    if !server::is_there() {
+        return;
+    }
+    let mut world = World::new();
+    let keys = world.keys();
+    let limit = RateLimit::new(10, Duration::from_secs(60));
+    let window = |version| {
+        let mut window = Window::new(Some(limit), "a".to_owned());
+        window.skip_to(version);
+        window
+    };
+    let mut budget = Budget::new(Some(limit));
+    budget.share();
+    let now = Duration::from_secs(10);
+    let early = world.ask((&keys, &mut window(7)), now, &mut budget, Some(Class::Direct));
+    assert_eq!((early.granted.direct, early.used.direct), (1, 1));
+    let late = world.ask((&keys, &mut window(6)), now, &mut budget, Some(Class::Direct));
+    assert_eq!(late, Reply::default());
+    let next = world.ask((&keys, &mut window(8)), now, &mut budget, None);
+    assert_eq!(next.used.direct, 1);
 }

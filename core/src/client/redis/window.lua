@@ -194,8 +194,11 @@ redis.call('SET', limit_key, cjson.encode(state))
 for _, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, math.max(report.alive, math.ceil(per / rules.regained) * 2))
 end
-if granted.direct + granted.poll + #report.refusals > 0 then
+if granted.direct + granted.poll > 0 then
   redis.call('PUBLISH', ARGV[2], report.process .. ' used ' .. direct .. ' ' .. poll)
+end
+if #report.refusals > 0 then
+  redis.call('PUBLISH', ARGV[2], report.process .. ' refused')
 end
 
 local function throttled(of)

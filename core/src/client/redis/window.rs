@@ -60,6 +60,12 @@ impl Window {
         Self { limit, process, version: 0, now: None }
     }
 
+    /// Has the next report be the one after this version.
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, version: u64) {
+        self.version = version;
+    }
+
     /// Reports, and returns what is granted.
     pub(super) async fn exchange(
         &mut self,

@@ -15,7 +15,7 @@ pub(crate) struct ByClass<T> {
 }
 
 impl<T> ByClass<T> {
-    pub(super) fn of(&mut self, class: Class) -> &mut T {
+    pub(crate) fn of(&mut self, class: Class) -> &mut T {
         match class {
             Class::Direct => &mut self.direct,
             Class::Poll => &mut self.poll,
