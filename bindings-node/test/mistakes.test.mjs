@@ -223,6 +223,7 @@ test('invalid client options throw', () => {
     headers: { 'x-a': {} },
     proxy: 7,
     caFile: 7,
+    redis: 6379,
     spendLimit: true,
     allowInsecure: 'yes',
     baseUrl: 'https://example.com',
