@@ -259,6 +259,8 @@ test('invalid client options throw', () => {
     { headers: { 'x-a': 'b\nc' } },
     { headers: { authorization: 'mine' } },
     { caFile: '/nowhere/ca.pem' },
+    { redis: 'http://127.0.0.1' },
+    { redis: 'hunter2' },
     { proxy: ':' },
     { app: { url: 'ftp://example.com' } },
     { spendLimit: -1 },

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { Pipevideo } from 'pipevideo';
 
 // Nothing listens on the port.
@@ -14,4 +15,13 @@ test('a client is made without a server', (context) => {
   process.env.PIPEVIDEO_REDIS_URL = URL;
   context.after(() => delete process.env.PIPEVIDEO_REDIS_URL);
   assert.equal(new Pipevideo({ apiKey: 'pv_x' }).peers(), 1);
+});
+
+test('an error does not show the password of a wrong URL', () => {
+  for (const redis of ['http://:hunter2@127.0.0.1', 'redis://:hunter2@127.0.0.1:port', 'hunter2']) {
+    assert.throws(
+      () => new Pipevideo({ apiKey: 'pv_x', redis }),
+      (error) => error.kind === 'configuration' && !inspect(error).includes('hunter2'),
+    );
+  }
 });

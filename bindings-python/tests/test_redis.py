@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pipevideo
 from pipevideo import AsyncPipevideo, Pipevideo
 
 # A password that no error and no repr may show. Nothing listens on the port.
@@ -27,3 +28,14 @@ def test_the_password_is_not_in_the_repr() -> None:
 def test_a_url_of_another_type_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="argument 'redis' must be a str"):
         Pipevideo(api_key="pv_example", redis=6379)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["hunter2", "http://:hunter2@127.0.0.1", "redis://:hunter2@127.0.0.1:port"])
+def test_a_wrong_url_is_a_configuration_error(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pipevideo.ConfigurationError, match="URL of Redis") as caught:
+        Pipevideo(api_key="pv_example", redis=wrong)
+    assert "hunter2" not in repr(caught.value) + repr(caught.value.__cause__)
+    monkeypatch.setenv("PIPEVIDEO_REDIS_URL", wrong)
+    with pytest.raises(pipevideo.ConfigurationError, match="URL of Redis"):
+        Pipevideo(api_key="pv_example")
+    assert Pipevideo(api_key="pv_example", redis="").peers == 1
