@@ -1,4 +1,5 @@
 //! A Redis server of a test, which may freeze, end and start again.
+#![allow(clippy::disallowed_methods, reason = "a server's start is waited for")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
