@@ -1,5 +1,5 @@
 //! A Redis server of a test, which may freeze, end and start again.
-#![allow(clippy::disallowed_methods, reason = "a server's start is waited for")]
+#![allow(clippy::disallowed_methods, reason = "it waits for a process without a runtime")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
