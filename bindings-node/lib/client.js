@@ -79,10 +79,6 @@ class Pipevideo {
     return this.#open().budgetLeft();
   }
 
-  peers() {
-    return this.#open().peers();
-  }
-
   close() {
     this.#native?.close();
     this.#native = null;

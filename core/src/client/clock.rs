@@ -5,6 +5,7 @@
 )]
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -68,4 +69,13 @@ pub(crate) fn unique_name() -> String {
 /// A number drawn evenly from 0 to 1.
 pub(crate) fn entropy() -> f64 {
     fastrand::f64()
+}
+
+/// A number that no other process draws. A child of `fork` inherits the state of the generator, and
+/// process ids are alike in containers.
+pub(crate) fn process_number() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    (fastrand::u64(..), std::process::id(), now.as_nanos()).hash(&mut hasher);
+    hasher.finish()
 }

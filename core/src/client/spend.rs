@@ -1,35 +1,26 @@
 //! Estimates and the spend limit: what a create may cost, and what the key has spent.
 
+mod ledger;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared, join};
 
+pub(crate) use self::ledger::SharedLedger;
+
+use self::ledger::Reservation;
 use super::submission::Submission;
 use super::{Client, ClientInner, clock};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
-use crate::model::{CostEstimate, Generation, GenerationRequest, Spend};
-use crate::spend::ledger::{EntryNumber, Ledger};
-use crate::spend::prices::{PricedRoute, Prices};
+use crate::model::{CostEstimate, GenerationRequest, Spend};
+use crate::spend::prices::PricedRoute;
 use crate::wire;
-
-/// What a key has spent in this process, and what it knows about prices.
-#[derive(Default)]
-pub(crate) struct SharedLedger {
-    accounts: Mutex<Accounts>,
-    fetched: Mutex<Fetched>,
-}
-
-#[derive(Default)]
-struct Accounts {
-    prices: Prices,
-    ledger: Ledger,
-}
 
 /// The account's usage and the catalogue's rates: when they were fetched, and the fetch in progress.
 #[derive(Default)]
@@ -43,32 +34,6 @@ type Fetch = BoxFuture<'static, Result<(), Error>>;
 /// For how long the account's usage and the rates are used. Both are averages that change by the
 /// day; with five minutes they cost less than one request in a thousand.
 const PRICES_MAX_AGE: Duration = Duration::from_secs(300);
-
-impl SharedLedger {
-    pub(crate) fn on_snapshot(&self, generation: &Generation) {
-        let Accounts { prices, ledger } = &mut *lock(&self.accounts);
-        if let Some(route) = ledger.on_snapshot(prices, generation) {
-            prices.learn(route, generation);
-            ledger.estimate_anew(prices);
-        }
-    }
-
-    /// An uncertain create may have made one of these generations: one that is seen next is taken for
-    /// it, so that it does not count twice.
-    pub(crate) fn on_candidates<'a>(&self, ids: impl Iterator<Item = &'a str>) {
-        lock(&self.accounts).ledger.on_candidates(ids);
-    }
-
-    /// Calls a function with what is known about prices.
-    pub(crate) fn with_prices<T>(&self, function: impl FnOnce(&Prices) -> T) -> T {
-        function(&lock(&self.accounts).prices)
-    }
-
-    /// Whether anything was counted.
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.accounts).ledger.is_empty()
-    }
-}
 
 impl Client {
     /// Estimates what generations like this one cost, before anything is paid. See [`Estimate`].
@@ -94,7 +59,7 @@ impl Client {
     /// Returns what the key has spent in this process. All clients with the same key and base URL
     /// share it.
     pub fn spend(&self) -> Spend {
-        lock(&self.inner.state.ledger.accounts).ledger.spend(self.inner.config.spend_limit)
+        self.inner.state.ledger.spend(self.inner.config.spend_limit)
     }
 }
 
@@ -162,17 +127,15 @@ impl ClientInner {
         submission: &'a Submission,
     ) -> Result<Reservation<'a>, Error> {
         let limit = self.config.spend_limit;
-        let accounts = &self.state.ledger.accounts;
+        let ledger = &*self.state.ledger;
         if limit.is_some() || request.max_cost_usd.is_some() {
             // A limit that is reached admits nothing, whatever the price.
-            if limit.is_none() || lock(accounts).ledger.spend(limit).remaining > Some(0.into()) {
+            if limit.is_none() || ledger.spend(limit).remaining > Some(0.into()) {
                 // Without the account's prices the first create finds out what it costs.
                 let _ = self.fetch_prices(&PricedRoute::of(request)).await;
             }
         }
-        let Accounts { prices, ledger } = &mut *lock(accounts);
-        let number = ledger.reserve(prices, request, limit)?;
-        Ok(Reservation { ledger: &self.state.ledger, number: Some(number), submission })
+        ledger.reserve(request, limit, submission).await
     }
 
     /// Fetches the account's usage and the catalogue's rates, unless the cost of such a generation
@@ -206,10 +169,11 @@ impl ClientInner {
             let (usage, rates) = (wire::usage(), wire::engines());
             let (usage, catalog) = join(client.read(&usage), client.read(&rates)).await;
             let shared = &client.state.ledger;
-            let prices = &mut lock(&shared.accounts).prices;
-            let usage = usage.map(|usage| prices.set_account(&usage));
-            let catalog = catalog.map(|catalog| prices.set_rates(&catalog));
-            let both = usage.and(catalog);
+            let both = shared.with_prices(|prices| {
+                let usage = usage.map(|usage| prices.set_account(&usage));
+                let catalog = catalog.map(|catalog| prices.set_rates(&catalog));
+                usage.and(catalog)
+            });
             if both.is_ok() {
                 lock(&shared.fetched).at = Some(clock::now());
             }
@@ -218,41 +182,5 @@ impl ClientInner {
         let fetch = fetch.boxed().shared();
         fetched.fetch = fetch.downgrade();
         Some(fetch)
-    }
-}
-
-/// The reserved cost of a create. Dropping it before the outcome is known counts the cost as
-/// uncertain if the create may have been sent, and releases it otherwise.
-pub(super) struct Reservation<'a> {
-    ledger: &'a SharedLedger,
-    number: Option<EntryNumber>,
-    submission: &'a Submission,
-}
-
-impl Reservation<'_> {
-    /// The create has made this generation.
-    pub(super) fn on_created(mut self, generation: &Generation) {
-        if let Some(number) = self.number.take() {
-            lock(&self.ledger.accounts).ledger.on_created(number, &generation.id);
-            self.ledger.on_snapshot(generation);
-        }
-    }
-
-    /// The create failed with this error, and may have been processed.
-    pub(super) fn on_uncertain(mut self, error: &Error) {
-        if let Some(number) = self.number.take() {
-            lock(&self.ledger.accounts).ledger.on_uncertain(number, error.generation_id());
-        }
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        let Some(number) = self.number.take() else { return };
-        let ledger = &mut lock(&self.ledger.accounts).ledger;
-        match self.submission.uncertain() {
-            Some(uncertain) => ledger.on_uncertain(number, uncertain.generation_id()),
-            None => ledger.release(number),
-        }
     }
 }

@@ -3,90 +3,43 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use rust_decimal::Decimal;
 
+use super::amounts::{Amount, Reserved, Totals};
+use super::fact::{Create, End, Entry, Fact, Generated, Key};
+use super::facts::{Capacity, Facts};
 use super::prices::{PricedRoute, Prices, is_amount};
 use crate::error::{Error, ErrorKind};
 use crate::model::{FailureCategory, Generation, GenerationRequest, Spend, Status};
-use crate::recent_ids::RecentIds;
 
-/// What the generations of a key cost in this process.
+pub(crate) use super::fact::EntryNumber;
+
+/// What the generations of a key cost, as far as this process knows.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    entries: HashMap<EntryNumber, Entry>,
-    /// The entries of generations with an id.
-    by_id: HashMap<String, EntryNumber>,
+    pub(super) facts: Facts,
+    /// The number of the process, and of its next create.
     next: EntryNumber,
-    spent: Decimal,
-    failed_but_charged: Decimal,
-    in_flight: Amount,
-    uncertain: Amount,
-    /// The generations that have ended, each with what it is held to have cost if the service did not
-    /// say.
-    ended: RecentIds<Option<Reserved>>,
-    /// The generations that an uncertain create may have made.
-    candidates: RecentIds<()>,
-}
-
-/// Identifies a generation or create in the ledger.
-pub(crate) type EntryNumber = u64;
-
-/// A create that is in flight, or a generation that has not ended.
-struct Entry {
-    route: PricedRoute,
-    reserved: Reserved,
-    id: Option<String>,
-    is_uncertain: bool,
-}
-
-/// What an entry counts as towards a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Reserved {
-    cost: Option<Decimal>,
-    /// Whether the cost is an estimate, and not a bound or unknown.
-    is_estimate: bool,
-}
-
-/// The sum of some entries.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Amount {
-    usd: Decimal,
-    count: u64,
-    /// How many of them have no known cost, and how many no estimate.
-    unknown: u64,
-    not_estimated: u64,
-}
-
-impl Reserved {
-    /// An estimated cost, or an unknown one.
-    fn at(cost: Option<Decimal>) -> Self {
-        Self { cost, is_estimate: cost.is_some() }
-    }
-}
-
-impl Amount {
-    fn add(&mut self, reserved: Reserved) {
-        self.usd = self.usd.saturating_add(reserved.cost.unwrap_or_default());
-        self.count = self.count.saturating_add(1);
-        self.unknown = self.unknown.saturating_add(reserved.cost.is_none().into());
-        self.not_estimated = self.not_estimated.saturating_add((!reserved.is_estimate).into());
-    }
-
-    fn subtract(&mut self, reserved: Reserved) {
-        self.usd = self.usd.saturating_sub(reserved.cost.unwrap_or_default());
-        self.count = self.count.saturating_sub(1);
-        self.unknown = self.unknown.saturating_sub(reserved.cost.is_none().into());
-        self.not_estimated = self.not_estimated.saturating_sub((!reserved.is_estimate).into());
-    }
+    /// The facts that were changed, and whether they were there before: for other processes. `None`
+    /// while there are none, and facts beyond [`LOCAL`] are folded at once.
+    pub(super) changed: Option<Vec<(Key, bool)>>,
 }
 
 /// Programs that create and never see an end would fill the ledger. Beyond this number the oldest
-/// entry is counted as uncertain, and no longer followed. As many ids are remembered elsewhere.
-const MAX_ENTRIES: usize = 10_000;
+/// entry is counted as uncertain, and no longer followed.
+pub(super) const MAX_OPEN: usize = 10_000;
+
+/// How much a process keeps. Ended generations are known for more than an hour and a half at 100
+/// requests a minute, in a few MB.
+pub(super) const LOCAL: Capacity = Capacity { open: MAX_OPEN, closed: 10_000 };
 
 impl Ledger {
+    /// The ledger of a process with this number. Creates of two processes are never confused if their
+    /// numbers differ.
+    pub(crate) fn new(process: u64) -> Self {
+        Self { next: EntryNumber(process, 0), ..Self::default() }
+    }
+
     /// Reserves the cost of a create that is about to be sent.
     ///
     /// # Errors
@@ -98,43 +51,44 @@ impl Ledger {
         request: &GenerationRequest,
         limit: Option<Decimal>,
     ) -> Result<EntryNumber, Error> {
-        let route = PricedRoute::of(request);
         check_maximum(prices, request)?;
-        let estimate = prices.estimate(&route, 1);
-        let mut reserved = Reserved::at(estimate.cost_usd);
+        let entry = entry_of(prices, request, limit);
         if let Some(limit) = limit {
-            if reserved.cost.is_none() {
-                reserved.cost = prices.generous(&route);
-            }
-            self.check_limit(reserved, limit)?;
+            self.facts.totals().check_limit(entry.reserved, limit)?;
         }
-        Ok(self.insert(Entry { route, reserved, id: None, is_uncertain: false }))
+        let number = self.number();
+        self.open(number, entry, 0);
+        Ok(number)
+    }
+
+    /// A number for a create.
+    pub(super) fn number(&mut self) -> EntryNumber {
+        let number = self.next;
+        self.next.1 = number.1.wrapping_add(1);
+        number
+    }
+
+    /// Counts a create that is about to be sent, at this time in seconds since 1970.
+    pub(super) fn open(&mut self, number: EntryNumber, entry: Entry, at: u64) {
+        self.set(Key::Create(number), Fact::Create(Create::InFlight(entry, at)));
     }
 
     /// Whether anything was counted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.spent.is_zero() && self.uncertain.count == 0
+        let Totals { spent, in_flight, uncertain, .. } = self.facts.totals();
+        spent.is_zero() && in_flight.count == 0 && uncertain.count == 0
     }
 
     /// The create was not processed, or its generation was not charged.
     pub(crate) fn release(&mut self, number: EntryNumber) {
-        self.remove(number);
+        if self.unresolved(number).is_some() {
+            self.resolve(number, None);
+        }
     }
 
     /// The create has made this generation, also if that was uncertain before.
     pub(crate) fn on_created(&mut self, number: EntryNumber, id: &str) {
-        let Some(mut entry) = self.remove(number) else { return };
-        // A generation counts once: a poll may have found it before its create was resolved.
-        if let Some(other) = self.by_id.get(id).copied() {
-            self.remove(other);
-        }
-        if self.ended.get(id).is_none() {
-            entry.id = Some(id.to_owned());
-            entry.is_uncertain = false;
-            self.by_id.insert(id.to_owned(), number);
-            self.in_flight.add(entry.reserved);
-            self.entries.insert(number, entry);
-        }
+        self.on_made(number, id, false);
     }
 
     /// What the create has made is unknown, or known by its id only.
@@ -142,12 +96,8 @@ impl Ledger {
         if let Some(id) = id {
             return self.on_created(number, id);
         }
-        if let Some(entry) = self.entries.get_mut(&number)
-            && !entry.is_uncertain
-        {
-            entry.is_uncertain = true;
-            self.in_flight.subtract(entry.reserved);
-            self.uncertain.add(entry.reserved);
+        if let Some(entry) = self.unresolved(number).cloned() {
+            self.set(Key::Create(number), Fact::Create(Create::Uncertain(entry)));
         }
     }
 
@@ -157,47 +107,43 @@ impl Ledger {
         prices: &Prices,
         generation: &Generation,
     ) -> Option<PricedRoute> {
-        let ended = self.ended.get(&generation.id);
-        if !generation.is_final() {
-            // A stale snapshot must not begin a second entry.
-            if ended.is_none() && !self.by_id.contains_key(&generation.id) {
-                match self.uncertain_create_of(generation) {
-                    Some(number) => self.on_created(number, &generation.id),
-                    // Another process has made it.
-                    None => self.resume(prices, route_of(generation), &generation.id),
-                }
+        let id = &generation.id;
+        let is_final = generation.is_final();
+        // A stale snapshot must not begin a second entry.
+        if self.facts.is_new(id) {
+            match self.uncertain_create_of(generation) {
+                Some(number) => self.on_made(number, id, true),
+                // Another process has made it.
+                None if !is_final => self.resume(prices, route_of(generation), id),
+                // It has ended before this process saw it: its cost was not spent here, but is known
+                // now.
+                None => {}
             }
+        }
+        let mut fact = self.facts.generation(id).cloned().unwrap_or_default();
+        let end = if is_final { end_of(generation) } else { End::No };
+        // The service reports the cost later than the end.
+        if end <= fact.end {
             return None;
         }
-        if ended.is_none()
-            && !self.by_id.contains_key(&generation.id)
-            && let Some(number) = self.uncertain_create_of(generation)
-        {
-            self.on_created(number, &generation.id);
-        }
-        match (ended, self.by_id.get(&generation.id).copied()) {
-            (None, Some(number)) => self.end(number, generation),
-            // It has ended before this process saw it: its cost was not spent here, but is known now.
-            (None, None) => {
-                self.ended.insert(&generation.id, None);
-                Some(route_of(generation))
+        let route = match fact.entry.as_mut().filter(|_| fact.end == End::No) {
+            Some(entry) => {
+                let PricedRoute { model, engine } = std::mem::take(&mut entry.route);
+                PricedRoute { model, engine: generation.engine.clone().or(engine) }
             }
-            // The service reports the cost later than the end.
-            (Some(Some(reserved)), _) => {
-                let cost = cost_of(generation)?;
-                self.uncertain.subtract(reserved);
-                self.charge(generation, cost);
-                self.ended.insert(&generation.id, None);
-                Some(route_of(generation))
-            }
-            (Some(None), _) => None,
-        }
+            None => route_of(generation),
+        };
+        fact.end = end;
+        self.set_generation(id, fact);
+        Some(route)
     }
 
     /// An uncertain create may have made one of these generations.
     pub(crate) fn on_candidates<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
         for id in ids {
-            self.candidates.insert(id, ());
+            if self.facts.generation(id).is_none() {
+                self.set_generation(id, Generated::default());
+            }
         }
     }
 
@@ -205,150 +151,115 @@ impl Ledger {
     ///
     /// Of several for one model any will do: they count alike.
     fn uncertain_create_of(&self, generation: &Generation) -> Option<EntryNumber> {
-        self.candidates.get(&generation.id)?;
+        self.facts.generation(&generation.id)?;
         let route = route_of(generation);
-        let is_its = |entry: &Entry| entry.is_uncertain && entry.route.has_model_of(&route);
-        let creates = self.entries.iter().filter(|(_, entry)| is_its(entry));
-        creates.map(|(number, _)| *number).min()
+        self.facts.open().find_map(|(key, fact)| match (key, fact) {
+            (Key::Create(number), Fact::Create(Create::Uncertain(entry))) => {
+                entry.route.has_model_of(&route).then_some(*number)
+            }
+            _ => None,
+        })
     }
 
     /// Counts a generation that exists already as in flight.
     pub(crate) fn resume(&mut self, prices: &Prices, route: PricedRoute, id: &str) {
         let reserved = Reserved::at(prices.estimate(&route, 1).cost_usd);
-        let number = self.insert(Entry { route, reserved, id: None, is_uncertain: false });
-        self.on_created(number, id);
+        if self.facts.generation(id).is_none_or(|known| known.end == End::No) {
+            let entry = Some(Entry { route, reserved });
+            self.set_generation(id, Generated { entry, end: End::No });
+        }
     }
 
     /// Counts a create with an unknown outcome.
     pub(crate) fn add_uncertain(&mut self, prices: &Prices, route: PricedRoute) -> EntryNumber {
         let reserved = Reserved::at(prices.estimate(&route, 1).cost_usd);
-        let number = self.insert(Entry { route, reserved, id: None, is_uncertain: false });
-        self.on_uncertain(number, None);
+        let number = self.number();
+        let fact = Fact::Create(Create::Uncertain(Entry { route, reserved }));
+        self.set(Key::Create(number), fact);
         number
     }
 
-    /// Counts a generation that has ended, at its cost if that is known.
+    /// Counts a generation that has ended, at its cost if that is known. For ledgers of one process.
     pub(crate) fn add_ended(&mut self, cost: Option<Decimal>, is_failed: bool) {
-        match cost.filter(is_amount) {
-            Some(cost) => {
-                self.spent = self.spent.saturating_add(cost);
-                if is_failed {
-                    self.failed_but_charged = self.failed_but_charged.saturating_add(cost);
-                }
-            }
-            None => self.uncertain.add(Reserved::default()),
-        }
+        let totals = match cost.filter(is_amount) {
+            Some(cost) => Totals::charged(cost, is_failed),
+            None => Totals { uncertain: Amount::of(Reserved::default()), ..Totals::default() },
+        };
+        self.facts.fold_totals(&totals);
     }
 
     /// Estimates those anew that had no estimate. Called when a cost was learned.
     pub(crate) fn estimate_anew(&mut self, prices: &Prices) {
-        if self.in_flight.not_estimated == 0 && self.uncertain.not_estimated == 0 {
+        let Totals { in_flight, uncertain, .. } = self.facts.totals();
+        if in_flight.not_estimated == 0 && uncertain.not_estimated == 0 {
             return;
         }
-        for entry in self.entries.values_mut().filter(|entry| !entry.reserved.is_estimate) {
-            let estimate = Reserved::at(prices.estimate(&entry.route, 1).cost_usd);
-            if estimate.is_estimate {
-                let amount =
-                    if entry.is_uncertain { &mut self.uncertain } else { &mut self.in_flight };
-                amount.subtract(entry.reserved);
-                amount.add(estimate);
-                entry.reserved = estimate;
-            }
+        let estimated = |(key, fact): (&Key, &Fact)| {
+            let mut fact = fact.clone();
+            let entry = fact.entry_mut().filter(|entry| !entry.reserved.is_estimate)?;
+            entry.reserved = Reserved::at(prices.estimate(&entry.route, 1).cost_usd);
+            entry.reserved.is_estimate.then(|| (key.clone(), fact))
+        };
+        let estimated: Vec<_> = self.facts.open().filter_map(estimated).collect();
+        for (key, fact) in estimated {
+            self.set(key, fact);
         }
     }
 
     /// The amounts, beside this limit.
     pub(crate) fn spend(&self, limit: Option<Decimal>) -> Spend {
-        let remaining =
-            limit.map(|limit| limit.saturating_sub(self.committed()).max(Decimal::ZERO));
-        Spend {
-            spent: self.spent.normalize(),
-            failed_but_charged: self.failed_but_charged.normalize(),
-            in_flight: self.in_flight.usd.normalize(),
-            uncertain: self.uncertain.usd.normalize(),
-            limit,
-            remaining: remaining.map(|remaining| remaining.normalize()),
-            in_flight_count: self.in_flight.count,
-            uncertain_count: self.uncertain.count,
-            unknown_count: self.in_flight.unknown.saturating_add(self.uncertain.unknown),
+        self.facts.totals().spend(limit)
+    }
+
+    /// What a create counts as, until it is known what it has made.
+    pub(super) fn unresolved(&self, number: EntryNumber) -> Option<&Entry> {
+        self.facts.get(&Key::Create(number))?.entry()
+    }
+
+    fn on_made(&mut self, number: EntryNumber, id: &str, is_candidate: bool) {
+        let Some(entry) = self.unresolved(number).cloned() else { return };
+        self.resolve(number, is_candidate.then(|| (id.to_owned(), entry.clone())));
+        // A generation counts once: a poll may have found it before its create was resolved.
+        let mut fact = self.facts.generation(id).cloned().unwrap_or_default();
+        fact.entry = Some(entry);
+        self.set_generation(id, fact);
+    }
+
+    pub(super) fn resolve(&mut self, number: EntryNumber, candidate: Option<(String, Entry)>) {
+        let key = Key::Create(number);
+        match self.changed {
+            Some(_) => self.set(key, Fact::Create(Create::Resolved { candidate })),
+            // Only other processes could take it for one that is in flight.
+            None => self.facts.drop_fact(&key),
         }
     }
 
-    /// What counts towards a limit.
-    fn committed(&self) -> Decimal {
-        self.spent.saturating_add(self.in_flight.usd).saturating_add(self.uncertain.usd)
+    fn set_generation(&mut self, id: &str, fact: Generated) {
+        self.set(Key::Generation(id.to_owned()), Fact::Generation(fact.compact()));
     }
 
-    fn check_limit(&self, reserved: Reserved, limit: Decimal) -> Result<(), Error> {
-        let committed = self.committed();
-        let fits = |cost: Decimal| committed.saturating_add(cost) <= limit;
-        // Zero is no cost that a generation has: a limit that is reached admits nothing more.
-        let has_room = committed < limit;
-        let admitted = match reserved.cost {
-            Some(cost) if reserved.is_estimate => has_room && fits(cost),
-            // The first one of unknown cost finds out what it is. Others only if all of them fit by
-            // any reasonable measure.
-            cost => has_room && (self.in_flight.not_estimated == 0 || cost.is_some_and(fits)),
-        };
-        if admitted { Ok(()) } else { Err(self.limit_reached(reserved, limit)) }
-    }
-
-    fn limit_reached(&self, reserved: Reserved, limit: Decimal) -> Error {
-        let next = match reserved.cost {
-            Some(cost) if reserved.is_estimate => format!("this one would cost about {cost}"),
-            _ => "the cost of this one is not known yet".to_owned(),
-        };
-        let Spend { spent, in_flight, uncertain, .. } = self.spend(None);
-        let limit = limit.normalize();
-        let statement = format!(
-            "the create would exceed the spend limit of {limit} USD: {spent} are spent, {in_flight} \
-             in flight, {uncertain} uncertain, and {next}. Nothing was sent."
-        );
-        Error::new(ErrorKind::SpendLimit, statement)
-            .with_advice("Wait for generations in flight to end, or raise the limit.")
-    }
-
-    fn insert(&mut self, entry: Entry) -> EntryNumber {
-        if self.entries.len() >= MAX_ENTRIES
-            && let Some(oldest) = self.entries.keys().min().copied()
-            && let Some(oldest) = self.remove(oldest)
-        {
-            self.uncertain.add(oldest.reserved);
+    fn set(&mut self, key: Key, fact: Fact) {
+        let existed = self.facts.get(&key).is_some();
+        self.facts.put(key.clone(), fact);
+        match &mut self.changed {
+            Some(changed) => changed.push((key, existed)),
+            None => drop(self.facts.fold(LOCAL, |_| false)),
         }
-        let number = self.next;
-        self.next = self.next.wrapping_add(1);
-        self.in_flight.add(entry.reserved);
-        self.entries.insert(number, entry);
-        number
     }
+}
 
-    fn remove(&mut self, number: EntryNumber) -> Option<Entry> {
-        let entry = self.entries.remove(&number)?;
-        if let Some(id) = &entry.id {
-            self.by_id.remove(id);
-        }
-        let amount = if entry.is_uncertain { &mut self.uncertain } else { &mut self.in_flight };
-        amount.subtract(entry.reserved);
-        Some(entry)
+/// What a create counts as. Under a limit one of unknown cost counts at a bound, if there is one.
+pub(super) fn entry_of(
+    prices: &Prices,
+    request: &GenerationRequest,
+    limit: Option<Decimal>,
+) -> Entry {
+    let route = PricedRoute::of(request);
+    let mut reserved = Reserved::at(prices.estimate(&route, 1).cost_usd);
+    if limit.is_some() && reserved.cost.is_none() {
+        reserved.cost = prices.generous(&route);
     }
-
-    fn end(&mut self, number: EntryNumber, generation: &Generation) -> Option<PricedRoute> {
-        let entry = self.remove(number)?;
-        let mut unpriced = None;
-        if let Some(cost) = cost_of(generation) {
-            self.charge(generation, cost);
-        } else if may_be_charged(generation) {
-            self.uncertain.add(entry.reserved);
-            unpriced = Some(entry.reserved);
-        }
-        self.ended.insert(&generation.id, unpriced);
-        let engine = generation.engine.clone().or(entry.route.engine);
-        Some(PricedRoute { model: entry.route.model, engine })
-    }
-
-    fn charge(&mut self, generation: &Generation, cost: Decimal) {
-        self.add_ended(Some(cost), generation.status == Status::Failed);
-    }
+    Entry { route, reserved }
 }
 
 /// Compares the low estimate of a request with its maximum.
@@ -375,9 +286,14 @@ fn route_of(generation: &Generation) -> PricedRoute {
     PricedRoute { model, engine: generation.engine.clone() }
 }
 
-/// What the service has charged, if it says so.
-fn cost_of(generation: &Generation) -> Option<Decimal> {
-    generation.usage.as_ref()?.cost_usd.filter(is_amount)
+/// How a generation has ended that is final.
+fn end_of(generation: &Generation) -> End {
+    let cost = generation.usage.as_ref().and_then(|usage| usage.cost_usd).filter(is_amount);
+    match cost {
+        Some(cost) => End::Charged(cost, generation.status == Status::Failed),
+        None if may_be_charged(generation) => End::Unpriced,
+        None => End::Free,
+    }
 }
 
 /// Whether a generation that ended without a cost may have been charged: the model is billed once it

@@ -6,16 +6,19 @@ mod tests;
 use std::collections::HashMap;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccountUsage, CostEstimate, EngineCatalog, EstimateBasis, Generation, GenerationRequest, Status,
 };
 
 /// What costs are estimated for: an orchestration model, which is what is billed, and an engine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct PricedRoute {
+    #[serde(rename = "m", default, skip_serializing_if = "String::is_empty")]
     pub(crate) model: String,
     /// `None` for any engine.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub(crate) engine: Option<String>,
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::error::ErrorKind;
+use crate::spend::amounts::{Amount, Totals};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -149,7 +151,7 @@ fn with_rates_several_of_unknown_cost_fit_at_a_generous_one_until_it_is_known() 
     ledger.on_snapshot(&completed("gen_1", "0.01"));
     assert_eq!(ledger.spend(limit).in_flight, usd("0.01"), "the other one has an estimate now");
     ledger.release(numbers[1]);
-    assert_eq!(ledger.in_flight, Amount::default());
+    assert_eq!(ledger.facts.totals().in_flight, Amount::default());
 }
 
 #[test]
@@ -246,12 +248,12 @@ fn an_uncertain_create_is_settled_by_the_candidate_that_the_caller_waits_for() {
 #[test]
 fn creates_without_an_end_do_not_fill_the_ledger() {
     let mut ledger = seen("0.10");
-    for n in 0..MAX_ENTRIES + 5 {
+    for n in 0..MAX_OPEN + 5 {
         create(&mut ledger, &format!("gen_x{n}"));
     }
-    assert_eq!((ledger.entries.len(), ledger.by_id.len()), (MAX_ENTRIES, MAX_ENTRIES));
+    assert_eq!(ledger.facts.open().count(), MAX_OPEN);
     let spend = ledger.spend(None);
-    assert_eq!((spend.in_flight_count, spend.uncertain_count), (MAX_ENTRIES as u64, 5));
+    assert_eq!((spend.in_flight_count, spend.uncertain_count), (MAX_OPEN as u64, 5));
 }
 
 #[derive(Clone, Debug)]
@@ -287,14 +289,14 @@ proptest! {
         for event in events {
             match event {
                 Event::Reserve => {
-                    let before = ledger.committed();
+                    let before = ledger.facts.totals().committed();
                     let reserved = ledger.reserve(&request(), Some(limit));
                     let cost = ledger.prices.estimate(&PricedRoute::of(&request()), 1).cost_usd.unwrap();
                     prop_assert_eq!(reserved.is_ok(), before < limit && before + cost <= limit);
                 }
-                Event::Release(number) => ledger.release(number as u64),
-                Event::Created(number, id) => ledger.on_created(number as u64, &format!("gen_{id}")),
-                Event::Uncertain(number) => ledger.on_uncertain(number as u64, None),
+                Event::Release(number) => ledger.release(EntryNumber(0, number as u64)),
+                Event::Created(number, id) => ledger.on_created(EntryNumber(0, number as u64), &format!("gen_{id}")),
+                Event::Uncertain(number) => ledger.on_uncertain(EntryNumber(0, number as u64), None),
                 Event::Snapshot(id, shape) => {
                     let id = format!("gen_{id}");
                     ledger.on_snapshot(&match shape {
@@ -306,13 +308,9 @@ proptest! {
                     });
                 }
             }
-            let in_flight: Decimal =
-                ledger.entries.values().filter(|e| !e.is_uncertain).filter_map(|e| e.reserved.cost).sum();
-            prop_assert_eq!(ledger.in_flight.usd, in_flight);
-            let uncertain: Decimal =
-                ledger.entries.values().filter(|e| e.is_uncertain).filter_map(|e| e.reserved.cost).sum();
-            prop_assert!(ledger.uncertain.usd >= uncertain);
-            prop_assert!(ledger.by_id.values().all(|number| ledger.entries.contains_key(number)));
+            let mut sums = Totals::default();
+            ledger.facts.iter().for_each(|(_, _, fact)| sums.add(&fact.totals()));
+            prop_assert_eq!(*ledger.facts.totals(), sums);
         }
     }
 }
