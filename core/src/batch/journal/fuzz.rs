@@ -15,6 +15,11 @@ pub(crate) fn check(file: &[u8]) {
         (record.key.clone(), record.encode())
     });
     for (key, line) in records.by_ref() {
+        // A value that JSON has and this library has not, such as 1e999, is written as null, which has
+        // another place in the line once it is read.
+        let written = Record::decode(&line).expect("a line that was written is read");
+        assert_eq!(written.key, key);
+        let line = written.encode();
         let again = Record::decode(&line).expect("a line that was written is read");
         assert_eq!((again.key.clone(), again.encode()), (key, line));
     }
