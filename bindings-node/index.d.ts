@@ -214,6 +214,11 @@ export interface ClientOptions {
    * that file is missing or broken, it is ignored, as Node itself does.
    */
   caFile?: string | URL | null | undefined;
+  /**
+   * The URL of a Redis or Valkey server, such as `redis://127.0.0.1:6379/0`, over which all processes with the key share
+   * its rate limit, webhooks, created ids and spend; by default `PIPEVIDEO_REDIS_URL`. An empty string switches it off.
+   */
+  redis?: string | null | undefined;
 }
 
 /** The changes of a generation, as an async iterator. Leaving the loop stops the polling, not the generation. */
@@ -442,6 +447,9 @@ export class Pipevideo implements AsyncDisposable {
 
   /** How many requests the key may still send in the current window, by this process's count; null without a limit. */
   budgetLeft(): number | null;
+
+  /** How many processes share the key over `redis`, this one included; 1 without it. */
+  peers(): number;
 
   /**
    * Closes the client; `await using` calls it as well. New calls fail. Calls in progress end at once, a wait with an

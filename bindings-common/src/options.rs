@@ -133,6 +133,8 @@ pub struct ClientOptions {
     pub headers: Vec<(String, String)>,
     pub proxy: Option<String>,
     pub ca_file: Option<PathBuf>,
+    /// Has no effect without the feature `redis`.
+    pub redis: Option<String>,
     pub environment: Option<HashMap<String, String>>,
 }
 
@@ -209,6 +211,8 @@ impl ClientOptions {
             ca_file: self.ca_file,
             environment: self.environment,
         }
+        #[cfg(feature = "redis")]
+        set! { redis: self.redis }
         let mut app = App::default();
         (app.url, app.title, app.name) = (self.app.url, self.app.title, self.app.name);
         let polling = self.polling.polling(host)?;

@@ -79,6 +79,10 @@ class Pipevideo {
     return this.#open().budgetLeft();
   }
 
+  peers() {
+    return this.#open().peers();
+  }
+
   close() {
     this.#native?.close();
     this.#native = null;

@@ -27,6 +27,7 @@ const OPTIONS = {
   headers: (name, value) => pairs(check.headerPairs(name, value)),
   proxy: check.text,
   caFile: check.path,
+  redis: check.text,
 };
 
 function ms(name, value) {

@@ -110,6 +110,11 @@ impl NativeClient {
         Ok(self.client()?.budget_left().map(|left| u32::try_from(left).unwrap_or(u32::MAX)))
     }
 
+    #[napi]
+    pub fn peers(&self) -> Result<u32> {
+        Ok(u32::try_from(self.client()?.peers()).unwrap_or(u32::MAX))
+    }
+
     /// Returns JSON.
     #[napi]
     pub fn spend(&self) -> Result<String> {

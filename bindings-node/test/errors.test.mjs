@@ -194,5 +194,6 @@ test('a closed client rejects new calls', async (context) => {
   assert.throws(() => client.responses.watch(id), closed);
   assert.throws(() => client.webhooks.unwrap('{}', {}), closed);
   assert.throws(() => client.budgetLeft(), closed);
+  assert.throws(() => client.peers(), closed);
   await new Pipevideo(options(emulator))[Symbol.asyncDispose]();
 });

@@ -114,6 +114,10 @@ impl NativeClient {
         Ok(self.client(py)?.budget_left())
     }
 
+    fn peers(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.client(py)?.peers())
+    }
+
     #[pyo3(signature = () -> "Spend")]
     fn spend<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         catalog::spend(py, &self.client(py)?.spend())

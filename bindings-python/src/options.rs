@@ -57,6 +57,7 @@ pub(crate) fn builder(
             "headers" => given.headers = headers(&value)?,
             "proxy" => given.proxy = argument(&value, &name, "a str")?,
             "ca_file" => given.ca_file = argument::<Option<PathBuf>>(&value, &name, "a path")?,
+            "redis" => given.redis = argument(&value, &name, "a str")?,
             _ => return Err(PyTypeError::new_err(format!("there is no option '{name}'"))),
         }
     }

@@ -42,6 +42,7 @@ def blocking(client: Pipevideo) -> None:
     estimate = client.estimate(model="m", engine="lottie", count=3)
     assert_type(estimate, pipevideo.CostEstimate)
     assert_type(estimate.cost_usd, "Decimal | None")
+    assert_type(client.peers, int)
     assert_type(client.spend.spent, Decimal)
     assert_type(client.spend.remaining, "Decimal | None")
 
@@ -162,6 +163,8 @@ def wrong(client: Pipevideo, named: Callable[[], str]) -> None:
     Pipevideo(api_key=named)
     Pipevideo(polling=3)  # type: ignore[arg-type]
     Pipevideo(spend_limit=[1])  # type: ignore[arg-type]
+    Pipevideo(redis=6379)  # type: ignore[arg-type]
+    Pipevideo(redis="rediss://user:password@redis.example:6380/1")
     for limit in (Decimal(1), "1.5", 1, 1.5):
         Pipevideo(spend_limit=limit)
 

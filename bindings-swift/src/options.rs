@@ -107,6 +107,7 @@ impl From<Options> for ClientOptions {
             headers,
             proxy: given.proxy,
             ca_file: given.ca_file.map(Into::into),
+            redis: None,
             environment: None,
         }
     }

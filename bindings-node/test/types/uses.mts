@@ -34,6 +34,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     app: { url: 'https://example.com', title: 'Example' },
     headers: { 'x-team': 'video' },
     spendLimit: '25.00',
+    redis: 'rediss://user:password@redis.example:6380/1',
     caFile: new URL('file:///ca.pem'),
   });
   new Default({ apiKey: process.env.SOME_KEY, rateLimit: { requests: 50, perMs: 60_000 } });
@@ -75,7 +76,8 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     ?.inputPerMillionUsd;
   const estimate: CostEstimate = await client.estimate({ model: 'm', engine: 'lottie', count: 3 }, { signal });
   const source: 'seen' | 'account' | 'rates' | null = estimate.basedOn;
-  const costs: (number | null)[] = [estimate.costUsd, client.spend.spent, client.spend.remaining];
+  const peers: number = client.peers();
+  const costs: (number | null)[] = [peers, estimate.costUsd, client.spend.spent, client.spend.remaining];
   await client.responses.create({ ...request, maxCostUsd: '0.50' });
   await client.responses.create({ ...request, maxCostUsd: 0.5 });
   console.log(source, costs);
@@ -160,6 +162,8 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   new Pipevideo({ deadlineMs: '900' });
   // @ts-expect-error: an amount is a string or a number
   new Pipevideo({ spendLimit: true });
+  // @ts-expect-error: the server is a URL
+  new Pipevideo({ redis: 6379 });
   // @ts-expect-error: an estimate needs a model
   client.estimate({ count: 3 });
   // @ts-expect-error: the spend is read-only

@@ -45,6 +45,7 @@ class BaseClient:
         headers: types.Mapping[str, str] | None = None,
         proxy: str | None = None,
         ca_file: types.Path | None = None,
+        redis: str | None = None,
     ) -> None:
         """Creates a client. Nothing is sent yet.
 
@@ -76,6 +77,9 @@ class BaseClient:
             headers: Headers for every request to the API.
             proxy: The URL of a proxy. By default the environment's (`HTTPS_PROXY` and the like).
             ca_file: A PEM file of certificates to trust, beside the usual ones.
+            redis: The URL of a Redis or Valkey server, such as `redis://127.0.0.1:6379/0`, over
+                which all processes with the key share its rate limit, webhooks, created ids and
+                spend. By default `PIPEVIDEO_REDIS_URL`; an empty str switches it off.
         """
         given: dict[str, types.Any] = {
             "api_key": api_key,
@@ -92,6 +96,7 @@ class BaseClient:
             "headers": headers,
             "proxy": proxy,
             "ca_file": ca_file,
+            "redis": redis,
         }
         options = {name: value for name, value in given.items() if value is not None}
         if not isinstance(rate_limit, _NotGiven):
@@ -111,6 +116,11 @@ class BaseClient:
         return self._native.budget_left()
 
     @property
+    def peers(self) -> int:
+        """How many processes share the key over `redis`, this one included; 1 without it."""
+        return self._native.peers()
+
+    @property
     def spend(self) -> Spend:
         """What the key has spent in this process. All clients with the same key and base URL share it."""
         return self._native.spend()
@@ -119,8 +129,8 @@ class BaseClient:
         shown = [
             f"{name}={value!r}"
             for name, value in self._options.items()
-            # These hold secrets: a key, a proxy's password, a header with a token.
-            if name not in ("api_key", "proxy", "headers", "webhook_secrets")
+            # These hold secrets: a key, a password, a header with a token.
+            if name not in ("api_key", "proxy", "headers", "webhook_secrets", "redis")
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

@@ -60,12 +60,6 @@ pub(crate) async fn by<F: Future>(time: Duration, future: F) -> Option<F::Output
     }
 }
 
-/// A name that no other process has.
-#[cfg(feature = "redis")]
-pub(crate) fn unique_name() -> String {
-    format!("{:016x}", fastrand::u64(..))
-}
-
 /// A number drawn evenly from 0 to 1.
 pub(crate) fn entropy() -> f64 {
     fastrand::f64()

@@ -92,7 +92,10 @@ fn error_fields(surface: &Surface, language: Option<Language>) -> String {
 }
 
 fn options(surface: &Surface, language: Option<Language>) -> String {
-    options_table(&surface.options, language.unwrap_or(Language::Python))
+    match language {
+        Some(Language::Swift) => options_table(surface.swift_options(), Language::Swift),
+        _ => options_table(&surface.options, language.unwrap_or(Language::Python)),
+    }
 }
 
 fn batch_options(surface: &Surface, language: Option<Language>) -> String {
@@ -101,7 +104,10 @@ fn batch_options(surface: &Surface, language: Option<Language>) -> String {
     if language == Some(Language::Node) { names::node_doc(&table, options) } else { table }
 }
 
-fn options_table(options: &[ClientOption], language: Language) -> String {
+fn options_table<'a>(
+    options: impl IntoIterator<Item = &'a ClientOption>,
+    language: Language,
+) -> String {
     let row = |outer: Option<&ClientOption>, option: &ClientOption| {
         let prefix = outer.map(|outer| spelled(&outer.name, outer.kind, language) + ".");
         let name = spelled(&option.name, option.kind, language);
@@ -114,7 +120,7 @@ fn options_table(options: &[ClientOption], language: Language) -> String {
         };
         vec![format!("`{}{name}`", prefix.unwrap_or_default()), default, option.doc.clone()]
     };
-    let rows = options.iter().flat_map(|option| {
+    let rows = options.into_iter().flat_map(|option| {
         let members = option.members.iter().map(move |member| row(Some(option), member));
         [row(None, option)].into_iter().chain(members)
     });

@@ -145,6 +145,13 @@ impl Surface {
         found.map(|(_, operation)| operation).ok_or_else(|| format!("there is no operation {name}"))
     }
 
+    /// The client's options that Swift has.
+    pub(super) fn swift_options(&self) -> impl Iterator<Item = &ClientOption> {
+        let excused = self.excuses.get("swift");
+        let has = move |name: &String| excused.is_none_or(|excused| !excused.contains_key(name));
+        self.options.iter().filter(move |option| has(&option.name))
+    }
+
     /// Whether any language has this operation or kind; the others are still to come.
     pub(super) fn exists(&self, name: &str) -> bool {
         self.excuses.values().any(|excused| !excused.contains_key(name))

@@ -64,7 +64,7 @@ impl Keys {
 /// Keeps a state linked until it has no clients left.
 pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: String, url: RedisUrl) {
     let Some(limiter) = state.upgrade().map(|state| state.limiter.clone()) else { return };
-    let process = clock::unique_name();
+    let process = format!("{:016x}", clock::process_number());
     let mut session = Session {
         window: Window::new(limiter.limit(), process.clone()),
         feed: Feed::new(process),

@@ -81,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (class(), 0..500u64, pause()).prop_map(|(class, ago, pause)| Step::Refuse(class, ago, pause)),
         1 => (class(), pause()).prop_map(|(class, pause)| Step::RefuseAgain(class, pause)),
         1 => (0..4usize).prop_map(Step::Waiting),
-        4 => (1..1500u64).prop_map(Step::Pass),
+        4 => (1..2500u64).prop_map(Step::Pass),
     ]
 }
 
@@ -145,9 +145,9 @@ fn the_window_grants_what_the_budget_of_one_process_does() {
         return;
     }
     let world = std::cell::RefCell::new(World::new());
-    let steps = prop::collection::vec(step(), 1..80);
-    let limits = (1u32..12, 1000u64..6000);
-    let config = ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() };
+    let steps = prop::collection::vec(step(), 1..150);
+    let limits = (1u32..12, 300u64..3000);
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() };
     proptest!(config, |(steps in steps, (requests, per) in limits)| {
         let limit = RateLimit::new(requests, Duration::from_millis(per));
         check(&mut world.borrow_mut(), limit, &steps);
