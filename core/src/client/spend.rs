@@ -56,9 +56,10 @@ impl Client {
         Estimate { client: self.clone(), route: PricedRoute::of(request), count: 1 }
     }
 
-    /// Returns what the key has spent in this process. All clients with the same key and base URL
-    /// share it.
+    /// Returns what the key has spent in this process, or with Redis in all processes. All clients with
+    /// the same key and base URL share it.
     pub fn spend(&self) -> Spend {
+        self.inner.state.wait_until_linked();
         self.inner.state.ledger.spend(self.inner.config.spend_limit)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use pipevideo::Decimal;
 
 use super::*;
 
@@ -113,6 +114,30 @@ async fn processes_that_are_cut_off_stay_within_the_limit_together() {
         }
         assert_eq!(emulator.requests().len(), used + more);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_spent_survives_the_server() {
+    if !server::is_there() {
+        return;
+    }
+    let mut redis = RedisServer::start();
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let clients = without_limit(&emulator, &redis, 2);
+    let mut costs = Decimal::ZERO;
+    for round in 0..3 {
+        if round == 1 {
+            redis.kill();
+        }
+        for client in &clients {
+            let generation = client.generate(request("A cat")).await.unwrap();
+            costs += generation.usage.unwrap().cost_usd.unwrap();
+        }
+        if round == 1 {
+            redis.start_again();
+        }
+    }
+    until(|| clients.iter().all(|client| client.spend().spent == costs)).await;
 }
 
 trait Budgets {

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::Instant;
 
 use futures_util::TryStreamExt;
-use pipevideo::{ErrorKind, Status, Via};
+use pipevideo::{Decimal, ErrorKind, Status, Via};
 
 use super::*;
 
@@ -152,7 +152,7 @@ async fn nothing_in_redis_holds_the_key_and_everything_expires() {
     let client = process(&emulator, &redis.url(), 0).webhook_secrets([SECRET]).build().unwrap();
     let id = client.responses().create(request("A cat")).await.unwrap().id;
     deliver(&client, "msg_1", &id).acknowledge();
-    until(|| redis.run::<u64>("DBSIZE") >= 4).await;
+    until(|| redis.run::<u64>("DBSIZE") >= 5).await;
     let keys: Vec<String> = redis.run("KEYS *");
     for key in keys {
         assert!(key.starts_with("pipevideo:{") && !key.contains(emulator.api_key()), "{key}");
@@ -194,7 +194,7 @@ async fn the_server_may_have_tls() {
     let (certificate, key) = (folder.path().join("ca.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, certified.cert.pem()).unwrap();
     std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = server::free_port();
     let files =
         format!("--tls-cert-file {} --tls-key-file {}", certificate.display(), key.display());
     let settings = format!("--tls-port {port} {files} --tls-auth-clients no");
@@ -223,4 +223,45 @@ fn a_wrong_url_is_refused_and_not_shown() {
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
         assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_processes_spend_from_one_limit() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({"polls": ["completed"], "seed": 3})).await;
+    let limit = Decimal::new(25, 2);
+    let client = |n| process(&emulator, &redis.url(), n).spend_limit(limit).build().unwrap();
+    let clients: Vec<_> = (0..3).map(client).collect();
+    let (mut created, mut refused) = (0, 0);
+    for n in 0..60 {
+        // All at once, and each watched by another process than the one that has created it.
+        let creates =
+            clients.iter().map(|client| client.responses().create(request(&format!("Cat {n}"))));
+        for (n, result) in futures_util::future::join_all(creates).await.into_iter().enumerate() {
+            match result {
+                Ok(generation) => {
+                    created += 1;
+                    clients[(n + 1) % 3].responses().wait(&generation.id).await.unwrap();
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::SpendLimit, "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        until(|| clients.iter().all(|client| client.spend() == clients[0].spend())).await;
+    }
+    let spend = clients[2].spend();
+    assert!(created >= 3 && refused > 0, "{created} created, {refused} refused");
+    assert_eq!((spend.in_flight_count, spend.uncertain_count), (0, 0), "{spend:?}");
+    assert!(spend.spent > Decimal::ZERO && spend.spent <= limit + Decimal::new(5, 2), "{spend:?}");
+    let later = client(4);
+    assert_eq!(later.spend(), spend);
+    assert_eq!(
+        emulator.requests().iter().filter(|request| request.method == "POST").count(),
+        created
+    );
 }

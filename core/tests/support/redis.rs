@@ -24,6 +24,12 @@ pub(crate) fn is_there() -> bool {
     std::env::var_os("PIPEVIDEO_TEST_WITHOUT_REDIS").is_none()
 }
 
+/// A port that nothing uses. Systems give out others for connections and servers that ask for any.
+pub(crate) fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(20_000..30_000)).find(is_free).unwrap()
+}
+
 #[allow(dead_code, reason = "not every test needs all")]
 impl RedisServer {
     pub(crate) fn start() -> Self {
@@ -32,8 +38,7 @@ impl RedisServer {
 
     /// Starts a server with some settings: `["--requirepass", "secret"]`.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let directory = tempfile::tempdir().unwrap().keep();
         let mut server = Self { port, running: None, settings, directory };
@@ -48,9 +53,12 @@ impl RedisServer {
         arguments.push(format!("--port {} --dir {}", self.port, self.directory.display()));
         arguments.push(format!("--unixsocket {}", self.socket().display()));
         arguments.extend(self.settings.iter().cloned());
+        // The shell ends with the server, and ends it when its own input closes.
         let server = format!("redis-server {} >/dev/null", arguments.join(" "));
+        let script =
+            format!("exec 3<&0; {server} & p=$!; echo $p; (read _ <&3; kill -9 $p) & wait $p");
         let mut shell = Command::new("sh")
-            .args(["-c", &format!("{server} & echo $!; read _; kill -9 $!; wait")])
+            .args(["-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -59,11 +67,10 @@ impl RedisServer {
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
         let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            let ended =
-                shell.try_wait().unwrap().is_some() || kill_process(pid, Signal::CONT).is_err();
+            let has_ended = shell.try_wait().unwrap().is_some();
             assert!(
-                !ended,
-                "redis-server is missing or did not start: install it, on Debian with apt"
+                !has_ended,
+                "redis-server is missing (on Debian, install it with apt) or ended"
             );
             std::thread::sleep(Duration::from_millis(5));
         }

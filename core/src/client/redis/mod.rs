@@ -6,6 +6,7 @@
 //! [`MAX_SILENCE`]. While it cannot be reached, each process goes on alone, with its share.
 
 mod feed;
+mod ledger;
 #[cfg(test)]
 #[path = "../../../tests/support/redis.rs"]
 mod server;
@@ -122,6 +123,12 @@ impl Link {
         self.ready.notify_all();
     }
 
+    /// There is something to do.
+    fn notify(&self) -> bool {
+        self.changed.notify_one();
+        true
+    }
+
     /// The state has no clients left.
     pub(super) fn end(&self) {
         self.changed.notify_one();
@@ -141,6 +148,8 @@ pub(super) fn start(
     state.limiter.share();
     let acknowledged = link.clone();
     state.acknowledged.publish_to(move |id| acknowledged.publish_acknowledged(id));
+    let changed = Arc::downgrade(link);
+    state.ledger.share(Box::new(move || changed.upgrade().is_some_and(|link| link.notify())));
     let session = session::run(Arc::downgrade(state), link.clone(), account, server.clone());
     match runtime() {
         Ok(runtime) => {

@@ -10,11 +10,12 @@ use tracing::{info, warn};
 
 use super::feed::Feed;
 use super::window::{self, Window};
-use super::{Link, RedisUrl};
+use super::{Link, RedisUrl, ledger};
 use crate::barrier;
 use crate::client::client_state::ClientState;
 use crate::client::clock;
 use crate::client::limiter::Limiter;
+use crate::client::spend::SharedLedger;
 use crate::polling::budget::shared::{ByClass, MAX_SILENCE};
 
 /// The pause between two attempts to reach the server, at first and at most. A server that restarts
@@ -33,6 +34,8 @@ pub(super) enum LinkError {
     Closed,
     #[error("its answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+    #[error("a later release of this library has written the ledger")]
+    LaterLedger,
     #[error(transparent)]
     Panicked(crate::Error),
 }
@@ -44,6 +47,7 @@ pub(super) struct Keys {
     pub(super) limit: String,
     pub(super) processes: String,
     pub(super) feed: String,
+    pub(super) ledger: String,
     pub(super) channel: String,
 }
 
@@ -56,6 +60,7 @@ impl Keys {
             limit: of("limit"),
             processes: of("processes"),
             feed: of("feed"),
+            ledger: of("ledger"),
             channel: of("channel"),
         }
     }
@@ -63,7 +68,8 @@ impl Keys {
 
 /// Keeps a state linked until it has no clients left.
 pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: String, url: RedisUrl) {
-    let Some(limiter) = state.upgrade().map(|state| state.limiter.clone()) else { return };
+    let shared = state.upgrade().map(|state| (state.limiter.clone(), state.ledger.clone()));
+    let Some((limiter, ledger)) = shared else { return };
     let process = format!("{:016x}", clock::process_number());
     let mut session = Session {
         window: Window::new(limiter.limit(), process.clone()),
@@ -73,6 +79,8 @@ pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: Stri
         state,
         link,
         limiter,
+        ledger,
+        is_ledger_stale: false,
     };
     loop {
         let served = barrier::catch_async(session.serve(&url)).await;
@@ -96,6 +104,9 @@ struct Session {
     state: Weak<ClientState>,
     link: Arc<Link>,
     limiter: Arc<Limiter>,
+    ledger: Arc<SharedLedger>,
+    /// Whether another process has changed the ledger.
+    is_ledger_stale: bool,
     keys: Keys,
     window: Window,
     feed: Feed,
@@ -110,6 +121,7 @@ impl Session {
 
     fn on_lost(&mut self, error: &LinkError) {
         self.limiter.cut_off();
+        self.ledger.on_unreachable();
         self.link.set_ready();
         let Reach { is_lost, pause } = &mut self.reach;
         if !*is_lost {
@@ -145,6 +157,8 @@ impl Session {
         // Read once it is subscribed, so that no message is missed.
         self.read_feed(&mut connection).await?;
         self.exchange(&mut connection).await?;
+        self.ledger.on_reachable();
+        self.share_ledger(&mut connection).await?;
         self.on_reached();
         self.attend(&mut connection, &mut subscription, &mut messages).await
     }
@@ -172,6 +186,7 @@ impl Session {
                     let _ = refreshed.send(());
                 }
             }
+            self.share_ledger(connection).await?;
             let now = clock::now();
             if report_at <= now {
                 report_at = now.saturating_add(interval);
@@ -200,7 +215,19 @@ impl Session {
         let report = self.limiter.report();
         let reply = self.window.exchange(connection, &self.keys, &report).await?;
         self.limiter.on_reply(&report, &reply);
+        self.ledger.set_peers(self.limiter.processes());
         Ok(())
+    }
+
+    /// Takes what other processes have spent, and tells what this one has.
+    async fn share_ledger(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), LinkError> {
+        if std::mem::take(&mut self.is_ledger_stale) {
+            ledger::refresh(connection, &self.keys, &self.ledger).await?;
+        }
+        ledger::commit(connection, &self.keys, &self.window.process, &self.ledger).await
     }
 
     /// Takes the messages that were kept since the last time.
@@ -213,7 +240,7 @@ impl Session {
     }
 
     /// A process has told something. Returns whether the window may have more to say.
-    fn on_published(&self, message: &str) -> bool {
+    fn on_published(&mut self, message: &str) -> bool {
         let Some((process, message)) = message.split_once(' ') else { return false };
         if process == self.window.process {
             return false;
@@ -222,6 +249,8 @@ impl Session {
             if let Some(used) = parse_used(used) {
                 self.limiter.on_used(used);
             }
+        } else if message == "spent" {
+            self.is_ledger_stale = true;
         } else if let Some(state) = self.state.upgrade() {
             state.on_message(message, Duration::ZERO);
         }

@@ -152,7 +152,7 @@ impl SharedLedger {
 /// [`needs_commit`](Self::needs_commit), it reads the document, calls [`prepare`](Self::prepare), writes
 /// by compare-and-set, and calls [`on_committed`](Self::on_committed) if the write was done. If the
 /// revision was another one, or the reply was lost, it begins again.
-#[allow(dead_code, reason = "the link over Redis calls it")]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis calls it"))]
 impl SharedLedger {
     /// Shares the ledger from now on. Clients with different rate limits have a link each, to the same
     /// store.

@@ -80,7 +80,7 @@ pub(crate) struct Commit {
     /// The revision that the stored document has to have. `None` if there must be no document, or one
     /// without a revision. It is the first text in the document after `{"format":1,"revision":`, and
     /// has only letters, digits and hyphens.
-    #[allow(dead_code, reason = "the link over Redis reads it")]
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis reads it"))]
     pub(crate) expected: Option<String>,
     /// The new document, or `None` if nothing is to be written.
     pub(crate) document: Option<Vec<u8>>,
