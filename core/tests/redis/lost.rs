@@ -1,5 +1,6 @@
 //! What the processes do while the server is not there.
 
+use std::future::IntoFuture;
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -138,6 +139,52 @@ async fn what_was_spent_survives_the_server() {
         }
     }
     until(|| clients.iter().all(|client| client.spend().spent == costs)).await;
+}
+
+/// The server answers nothing for 5 s, in the midst of generations that use the whole limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
+    const PER_PROCESS: usize = 15;
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start_with(&["--enable-debug-command yes"]);
+    let limit = json!({"requests": 50, "window_seconds": 3});
+    let options =
+        json!({"rate_limit": limit, "polls": null, "speed": 20, "balance_cents": 1_000_000});
+    let emulator = emulator(options).await;
+    let polling =
+        Polling::default().min_interval(MS * 100).max_interval(MS * 250).typical(MS * 4500);
+    let client = |n| {
+        let builder = process(&emulator, &redis.url(), n).rate_limit(RateLimit::new(50, S * 3));
+        builder.polling(polling).build().unwrap()
+    };
+    let clients: Vec<_> = (0..3).map(client).collect();
+    until(|| clients.iter().all(|client| client.peers() == 3)).await;
+    let generations = clients.iter().flat_map(|client| {
+        let one = |n| tokio::spawn(client.generate(request(&format!("Cat {n}"))).into_future());
+        (0..PER_PROCESS).map(one).collect::<Vec<_>>()
+    });
+    let generations: Vec<_> = generations.collect();
+    until(|| emulator.requests().len() >= 60).await;
+    let url = redis.url();
+    let freeze = tokio::task::spawn_blocking(move || {
+        let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        redis::cmd("DEBUG").arg("SLEEP").arg(5).exec(&mut connection).unwrap();
+    });
+    for generation in generations {
+        generation.await.unwrap().unwrap();
+    }
+    freeze.await.unwrap();
+    let requests = emulator.requests();
+    let creates = requests.iter().filter(|request| request.method == "POST").count();
+    assert_eq!(creates, 3 * PER_PROCESS);
+    // The emulator responds with 429 from the 51st request in a window on.
+    for first in requests.windows(51) {
+        let took = first[50].at - first[0].at;
+        assert!(took >= 3.0, "51 requests in {took} s");
+    }
+    until(|| clients.iter().all(|client| client.peers() == 3)).await;
 }
 
 trait Budgets {

@@ -61,6 +61,8 @@ impl RedisServer {
             .args(["-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // The shell says there that the server was killed.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut pid = String::new();
