@@ -53,6 +53,8 @@
 //! # Features
 //! - `client` (default): everything that does I/O. Without it the crate has the models, errors and
 //!   webhook verification, and depends on neither tokio nor reqwest.
+//! - `redis`: `ClientBuilder::redis`, with which the processes of a key share its budget, webhooks and
+//!   spend.
 //! - `blocking`: `blocking::Client`, with the same operations for programs without async.
 //! - `uniffi`: UniFFI's derives on the models, for the Swift package.
 #![cfg_attr(

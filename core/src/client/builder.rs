@@ -19,7 +19,8 @@ use crate::polling::Polling;
 use crate::polling::budget::RateLimit;
 use crate::wire::{BaseUrl, VideoHosts};
 
-/// The options of a client, each with a default. Made by [`Client::builder`].
+/// The options of a client, each with a default. Made by
+/// [`Client::builder`](crate::Client::builder).
 ///
 /// ```
 /// use pipevideo::{Client, Polling};
@@ -132,8 +133,9 @@ impl ClientBuilder {
     ///
     /// After a 401 it is called once more, and the request is sent again with the other token. If it
     /// fails, a wait calls it again until its deadline. Any other call ends with
-    /// [`ErrorKind::Authentication`], and the function's error is the source. Clients with a function share their request budget only with their own clones, since
-    /// tokens do not show which key they belong to.
+    /// [`ErrorKind::Authentication`], and the function's error is the source. Clients with a function
+    /// share their request budget only with their own clones, since tokens do not show which key they
+    /// belong to.
     ///
     /// ```
     /// let client = pipevideo::Client::builder()
@@ -240,7 +242,7 @@ impl ClientBuilder {
     /// for no limit.
     ///
     /// A create that would exceed it fails with [`ErrorKind::SpendLimit`] before it is sent. What
-    /// counts is what [`spend`](Client::spend) shows: the cost of generations that have ended, of those
+    /// counts is what [`spend`](crate::Client::spend) shows: the cost of generations that have ended, of those
     /// in flight at their estimate, and what is uncertain. For the first estimate the account's usage is
     /// requested. While the cost of such a generation is not known, one is admitted to find out,
     /// and others only if all of them fit at the cost of 100,000 tokens in each direction.

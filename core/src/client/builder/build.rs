@@ -24,7 +24,7 @@ impl ClientBuilder {
     /// Builds the client, without sending anything.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if there is no key, or the base URL or another option is invalid.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if there is no key, or the base URL or another option is invalid.
     pub fn build(self) -> Result<Client, Error> {
         let base_url = self.find_base_url()?;
         let transport = Reqwest::new(&ConnectOptions {
