@@ -10,6 +10,7 @@ mod network;
 mod pace;
 mod panics;
 mod secrets;
+mod shared_spend;
 mod spend;
 mod tokens;
 mod waits;
