@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::fake::{Fake, Reply};
 use super::{S, build, request};
+use crate::Decimal;
 use crate::client::Client;
 use crate::error::ErrorKind;
 use crate::lock::lock;
-use crate::Decimal;
 
 /// The document, as a link writes it.
 type Store = Arc<Mutex<Option<Vec<u8>>>>;

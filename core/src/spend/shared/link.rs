@@ -209,10 +209,12 @@ impl Link {
             if let Some(disputed) = known.get(key).and_then(|fact| stored.disputed(key, fact)) {
                 known.put(key.clone(), disputed);
             }
-            changed.extend(known.get(key).map(|fact| (key.clone(), fact.clone())));
+            changed.extend(known.get(key).map(|fact| (change.number, key.clone(), fact.clone())));
             true
         });
-        changed
+        // Those that ended first are to be folded first.
+        changed.sort_unstable_by_key(|(number, ..)| *number);
+        changed.into_iter().map(|(_, key, fact)| (key, fact)).collect()
     }
 
     /// The creates that are among these facts wait no longer.

@@ -50,9 +50,57 @@ fn a_store_that_has_lost_something_gets_it_back_from_each_process() {
 }
 
 #[test]
+fn a_store_that_has_lost_everything_is_restored_also_if_nothing_has_changed() {
+    let (mut store, mut a, _) = two();
+    a.create("gen_1");
+    a.commit(&mut store);
+    store.document = None;
+    assert!(!a.view.needs_commit());
+    a.view.set_reachable(true);
+    assert!(a.view.needs_commit());
+    a.commit(&mut store);
+    assert!(store.document.is_some());
+}
+
+#[test]
+fn a_write_that_arrives_after_the_store_has_lost_its_data_is_not_done() {
+    let (mut store, mut a, mut b) = two();
+    a.create("gen_1");
+    a.commit(&mut store);
+    a.create("gen_2");
+    let late = a.prepare(&store);
+    store.document = None;
+    b.create("gen_3");
+    b.commit(&mut store);
+    assert!(!store.write(&late), "the first document again, but another one");
+}
+
+#[test]
+fn what_a_process_knows_of_an_earlier_document_counts_once_if_another_one_has_folded_it() {
+    let (mut store, mut a, mut b) = two();
+    a.create("gen_1");
+    a.see(&generation("gen_1", "completed", Some("0.3")));
+    a.commit(&mut store);
+    let early = store.document.clone();
+    a.create("gen_2");
+    a.commit(&mut store);
+    store.document = early;
+    b.commit(&mut store);
+    for n in 0..link::STORED.closed {
+        b.create(&format!("gen_b{n}"));
+        b.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
+    }
+    b.commit(&mut store);
+    a.commit(&mut store);
+    assert_eq!((a.spend().spent, a.in_flight()), (usd("1.3"), 1));
+}
+
+#[test]
 fn what_was_counted_before_is_shared_once() {
-    let mut store = Store::default();
-    let mut view = SharedView::new(1);
+    let (mut store, mut b, _) = two();
+    b.create("gen_b");
+    b.commit(&mut store);
+    let mut view = SharedView::new(3);
     let number = match view.reserve(&prices(), &request(), Some(usd("1")), NOW).unwrap() {
         Reserve::Now(number) => number,
         Reserve::AtCommit(_) => panic!("it is not shared"),
@@ -66,10 +114,9 @@ fn what_was_counted_before_is_shared_once() {
     a.commit(&mut store);
     a.view.change(|ledger| ledger.on_created(number, "gen_1"));
     a.commit(&mut store);
-    let mut b = Process::new(2);
     b.commit(&mut store);
     for process in [a, b] {
-        assert_eq!((process.spend().spent, process.in_flight()), (usd("3"), 1));
+        assert_eq!((process.spend().spent, process.in_flight()), (usd("3"), 2));
     }
 }
 
