@@ -124,7 +124,7 @@ impl Budget {
         }
         let own = self.own();
         if let Sharing::Linked(link) = &mut self.sharing {
-            link.on_reply(now, own, limit, reply);
+            link.on_reply(now, (report.wanted, own), limit, reply.clone());
         }
     }
 

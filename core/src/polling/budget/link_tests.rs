@@ -60,13 +60,19 @@ fn room_that_is_not_taken_is_given_back() {
 fn a_denial_holds_for_its_time_and_is_checked_in_between() {
     let mut budget = linked(10);
     let denied = |direct, poll| Reply { denied: ByClass { direct, poll }, ..Reply::default() };
-    answer(&mut budget, S, &denied(Some(2_000), Some(50_000)));
     budget.set_waiting(1);
+    assert!(budget.acquire(S, Class::Poll).is_err());
+    answer(&mut budget, S, &denied(Some(2_000), Some(50_000)));
     assert_eq!(budget.acquire(S, Class::Direct), Err(Denial::Until(S * 3)));
     assert_eq!(budget.acquire(S, Class::Poll), Err(Denial::Until(S + MS * 7_500)));
     assert!(!budget.is_report_due(S), "it is known that there is no room");
     assert!(budget.is_report_due(S * 3));
     assert_eq!(budget.acquire(S * 3, Class::Direct), Err(Denial::Until(S * 3 + MAX_SILENCE)));
+    // What was not asked for was not denied, and a denial without a time holds until the next check.
+    answer(&mut budget, S * 3, &denied(None, None));
+    assert_eq!(budget.acquire(S * 3, Class::Direct), Err(Denial::Until(S * 4)));
+    assert_eq!(budget.acquire(S * 3, Class::Poll), Err(Denial::Until(S + MS * 7_500)));
+    assert!(!budget.is_report_due(S * 3));
 }
 
 #[test]

@@ -67,6 +67,10 @@ const MAX_WANTED: usize = 8;
 /// A denial is checked after this part of the window at the latest: a request of another process
 /// that was not sent, for instance, leaves room without notice.
 const RECHECKS: u32 = 8;
+/// And after this part, a second of a minute, if calls that wait are before it: they may be gone soon.
+const RECHECKS_OF_CALLS: u32 = 60;
+/// And no sooner than this, so that a window of some milliseconds is not asked without pause.
+const MIN_RECHECK: Duration = Duration::from_millis(1);
 
 impl Link {
     /// Takes room that was granted.
@@ -108,25 +112,28 @@ impl Link {
         self.granted
     }
 
-    /// The window has answered, while this process had so many requests in it.
+    /// The window has answered to what was wanted, while this process had so many requests in it.
     pub(super) fn on_reply(
         &mut self,
         now: Duration,
-        own: ByClass<usize>,
+        (mut wanted, own): (ByClass<usize>, ByClass<usize>),
         limit: RateLimit,
-        reply: &Reply,
+        mut reply: Reply,
     ) {
         self.granted.direct += reply.granted.direct;
         self.granted.poll += reply.granted.poll;
         if reply.granted != ByClass::default() {
             self.granted_until = now.saturating_add(CLAIM_TIMEOUT);
         }
-        let until = |denied: Option<u64>| {
-            let denied = denied.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.max(1)));
-            now.saturating_add(denied.min(limit.per / RECHECKS))
-        };
-        self.denied_until =
-            ByClass { direct: until(reply.denied.direct), poll: until(reply.denied.poll) };
+        for class in [Class::Direct, Class::Poll] {
+            if *reply.granted.of(class) < *wanted.of(class) {
+                let denied = match reply.denied.of(class) {
+                    Some(ms) => Duration::from_millis(*ms).min(limit.per / RECHECKS),
+                    None => limit.per / RECHECKS_OF_CALLS,
+                };
+                *self.denied_until.of(class) = now.saturating_add(denied.max(MIN_RECHECK));
+            }
+        }
         self.wants_poll &= reply.granted.poll == 0;
         self.asked_at = None;
         self.others.demand = reply.demand;
