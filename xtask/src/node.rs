@@ -26,7 +26,7 @@ pub(crate) fn test(steps: &mut Steps) {
     let run = |tool: &str| format!("{npm} --prefix {PACKAGE} run {tool}");
     steps.run("lints", &run("lint"));
     steps.run("types", &run("types"));
-    let redis = Redis::start(steps, "the example over Redis");
+    let redis = Redis::start(steps, "the examples over Redis");
     let mut variables: Vec<_> =
         redis.iter().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())).collect();
     variables.extend(glibc.map(|version| ("PIPEVIDEO_TEST_GLIBC", version)));

@@ -45,7 +45,7 @@ pub(crate) fn test(steps: &mut Steps) {
         // The tag in the file name is a claim; the audit checks the symbols that the library imports.
         steps.run("the wheel's tag", &format!("{python} {TESTS}/audit.py {wheels}"));
     }
-    let redis = Redis::start(steps, "the example over Redis");
+    let redis = Redis::start(steps, "the examples over Redis");
     let mut variables = vec![("PIPEVIDEO_WHEELS", wheels.as_str())];
     variables.extend(redis.as_ref().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
     steps.run_with(
