@@ -7,7 +7,7 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 
 const PACKAGE: &str = "bindings-node";
-const EXAMPLES: &str = "examples/node";
+const EXAMPLES: [&str; 2] = ["examples/node", "examples/bullmq"];
 
 /// Runs all steps of Node.
 pub(crate) fn test(steps: &mut Steps) {
@@ -18,7 +18,7 @@ pub(crate) fn test(steps: &mut Steps) {
         return steps.skip("all", "the package has no build for this platform");
     };
     let npm = "npm --no-audit --no-fund --loglevel=error";
-    for folder in [PACKAGE, EXAMPLES] {
+    for folder in [PACKAGE].into_iter().chain(EXAMPLES) {
         steps.run(&format!("dependencies of {folder}"), &format!("{npm} --prefix {folder} ci"));
     }
     let (built, glibc) = build(steps);

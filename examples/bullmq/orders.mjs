@@ -1,0 +1,70 @@
+// Pays for each order at most once, however often its job runs, and wherever it is killed.
+
+import { InternalError, PipevideoError, SubmissionUncertainError } from 'pipevideo';
+
+const MODEL = 'moonshotai/kimi-k2.5';
+// The create that is being sent, or whose outcome is unknown: at most one at a time, so that it is clear to which order
+// the generation of a lost create belongs.
+const ATTEMPT = 'video:attempt';
+// A hash with the generation of each order, or UNKNOWN.
+const GENERATIONS = 'video:generations';
+const UNKNOWN = 'unknown';
+// How long after a create the account's list certainly has it.
+const LISTED_AFTER_MS = Number(process.env.LISTED_AFTER_MS ?? 30_000);
+
+/** The outcome of a create is not known yet, of this order or of another one. */
+export class TryAgainLater extends Error {}
+
+/** A create may have been processed, and no generation was found. A person has to decide. */
+export class OutcomeUnknown extends Error {}
+
+/** Returns the id of the order's generation, which it creates if that was not attempted before. */
+export async function createOnce(client, redis, order, prompt) {
+  await settle(client, redis);
+  const attempt = JSON.stringify({ order, begun: Date.now() });
+  if ((await redis.set(ATTEMPT, attempt, 'NX')) === null) throw new TryAgainLater('another create is being sent');
+  // Read after the attempt was recorded: from here on no other process changes it.
+  let id = await redis.hget(GENERATIONS, order);
+  if (id !== null) await redis.del(ATTEMPT);
+  else {
+    id = await create(client, redis, prompt);
+    await record(redis, order, id);
+  }
+  if (id === UNKNOWN) throw new OutcomeUnknown(`To create order ${order} again, delete its field in ${GENERATIONS}.`);
+  return id;
+}
+
+async function create(client, redis, prompt) {
+  try {
+    return (await client.responses.create({ model: MODEL, input: prompt })).id;
+  } catch (error) {
+    if (error instanceof SubmissionUncertainError || error instanceof InternalError) {
+      if (error.generationId !== null) return error.generationId;
+      // The attempt stays recorded, and the next run settles it.
+      throw new TryAgainLater('the create may have been processed', { cause: error });
+    }
+    // Every other error of the library means that the service has made nothing.
+    if (error instanceof PipevideoError) await redis.del(ATTEMPT);
+    throw error;
+  }
+}
+
+/**
+ * Finds out what a create has made whose process was killed, or whose response was lost. It is never sent again, not
+ * even if nothing was found.
+ */
+async function settle(client, redis) {
+  const attempt = await redis.get(ATTEMPT);
+  if (attempt === null) return;
+  const { order, begun } = JSON.parse(attempt);
+  const found = await client.responses.reconcile({ model: MODEL, sentAt: begun });
+  const taken = new Set(await redis.hvals(GENERATIONS));
+  const free = found.filter(({ id }) => !taken.has(id));
+  if (free.length === 1 && free[0].id !== null) await record(redis, order, free[0].id);
+  else if (Date.now() < begun + LISTED_AFTER_MS) throw new TryAgainLater('the service may not have listed it yet');
+  else await record(redis, order, UNKNOWN);
+}
+
+async function record(redis, order, id) {
+  await redis.multi().hset(GENERATIONS, order, id).del(ATTEMPT).exec();
+}
