@@ -265,3 +265,24 @@ async fn all_processes_spend_from_one_limit() {
         created
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_a_later_release_is_left_alone_and_everything_else_is_shared() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
+    let a = client(0);
+    a.generate(request("A cat")).await.unwrap();
+    until(|| redis.run::<Vec<String>>("KEYS *ledger").len() == 1).await;
+    let key = redis.run::<Vec<String>>("KEYS *ledger").remove(0);
+    let later = r#"{"format":99,"revision":"x"}"#;
+    redis.run::<()>(&format!("SET {key} {later}"));
+    let b = client(1);
+    b.generate(request("A dog")).await.unwrap();
+    until(|| a.peers() == 2 && b.peers() == 2 && a.budget_left() == b.budget_left()).await;
+    assert!(b.spend().spent > Decimal::ZERO);
+    assert_eq!(redis.run::<String>(&format!("GET {key}")), later);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::Script;
 use redis::aio::ConnectionLike;
+use tracing::warn;
 
 use super::session::{Keys, LinkError, in_time};
 use super::window::milliseconds;
@@ -24,7 +25,13 @@ pub(super) async fn commit(
 ) -> Result<(), LinkError> {
     while ledger.needs_commit() {
         let stored = read(connection, keys).await?;
-        let commit = ledger.prepare(stored.as_deref()).ok_or(LinkError::LaterLedger)?;
+        let Some(commit) = ledger.prepare(stored.as_deref()) else {
+            warn!(
+                "A later release of pipevideo has written the ledger in Redis: this process counts what \
+                 it spends alone. Use the same release in all processes."
+            );
+            return Ok(());
+        };
         if let Some(document) = &commit.document {
             let mut script = SCRIPT.key(&keys.ledger);
             script.arg(commit.expected.as_deref().unwrap_or_default()).arg(document);

@@ -34,8 +34,6 @@ pub(super) enum LinkError {
     Closed,
     #[error("its answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error("a later release of this library has written the ledger")]
-    LaterLedger,
     #[error(transparent)]
     Panicked(crate::Error),
 }
