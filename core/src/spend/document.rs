@@ -92,7 +92,7 @@ pub(super) enum Unusable {
 /// The format of a document. Raise it with each change that an earlier release cannot read.
 const FORMAT: u32 = 1;
 
-/// The stored form. The store reads the revision from the beginning, so the order matters.
+/// The stored form. Its beginning tells it from others, so the revision comes first.
 #[derive(Serialize, Deserialize)]
 struct Document<F> {
     format: u32,
@@ -142,7 +142,7 @@ impl Stored {
         })
     }
 
-    /// Writes the document. It begins with `{"format":1,"revision":"`, the revision, and `"`.
+    /// Writes the document.
     pub(super) fn write(&self) -> Vec<u8> {
         let Folded { totals, through } = self.facts.folded();
         let Totals { spent, failed_but_charged, uncertain, .. } = totals;

@@ -47,7 +47,7 @@ pub(crate) enum Reserve {
     AtCommit(EntryNumber),
 }
 
-pub(crate) use self::link::Commit;
+pub(crate) use self::link::{BEGINNING, Commit};
 
 /// The decision on a create.
 pub(crate) type Decision = (EntryNumber, Result<(), Error>);
@@ -168,12 +168,13 @@ impl SharedView {
         stored: Option<&[u8]>,
         now: u64,
     ) -> Option<(Commit, Vec<Decision>)> {
+        let expected = stored.map(|stored| stored[..stored.len().min(BEGINNING)].to_owned());
+        let expected = expected.unwrap_or_default();
         let stored = match stored.map(Stored::read) {
             Some(Ok(stored)) => Some(stored),
             Some(Err(Unusable::Later)) => return None,
             None | Some(Err(Unusable::Unreadable)) => None,
         };
-        let expected = stored.as_ref().map(|stored| stored.revision.clone());
         let Self { ledger, process, link } = self;
         let link = link.as_mut()?;
         let (is_complete, admitted) = match stored {

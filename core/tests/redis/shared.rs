@@ -286,3 +286,26 @@ async fn a_ledger_of_a_later_release_is_left_alone_and_everything_else_is_shared
     assert!(b.spend().spent > Decimal::ZERO);
     assert_eq!(redis.run::<String>(&format!("GET {key}")), later);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_is_none_is_replaced() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({"polls": ["completed"]})).await;
+    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
+    let a = client(0);
+    a.generate(request("A cat")).await.unwrap();
+    let spent = a.spend().spent;
+    until(|| redis.run::<Vec<String>>("KEYS *ledger").len() == 1).await;
+    let key = redis.run::<Vec<String>>("KEYS *ledger").remove(0);
+    for garbage in ["x", r#"{"format":1,"revision":"x"}"#] {
+        redis.run::<()>(&format!("SET {key} {garbage}"));
+        a.generate(request("A dog")).await.unwrap();
+        until(|| redis.run::<String>(&format!("GET {key}")).len() > 200).await;
+    }
+    let b = client(1);
+    until(|| b.spend() == a.spend()).await;
+    assert!(b.spend().spent > spent);
+}

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::session::{Keys, LinkError, in_time};
 use super::window::milliseconds;
 use crate::client::spend::SharedLedger;
+use crate::spend::shared::BEGINNING;
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ledger.lua")));
 
@@ -34,7 +35,7 @@ pub(super) async fn commit(
         };
         if let Some(document) = &commit.document {
             let mut script = SCRIPT.key(&keys.ledger);
-            script.arg(commit.expected.as_deref().unwrap_or_default()).arg(document);
+            script.arg(&commit.expected).arg(document).arg(BEGINNING);
             script.arg(milliseconds(KEPT_FOR)).arg(&keys.channel).arg(process);
             let was_written: bool = in_time(script.invoke_async(connection)).await?;
             if !was_written {

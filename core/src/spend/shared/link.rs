@@ -17,6 +17,9 @@ use crate::spend::ledger::{LOCAL, Ledger};
 /// With a hundred generations in flight it has 72 KB.
 pub(super) const STORED: Capacity = Capacity { open: 2_000, closed: 1_000 };
 
+/// How much of a document tells it from others: its revision is before that.
+pub(crate) const BEGINNING: usize = 200;
+
 /// A create of which nothing was heard for so many seconds counts as uncertain: its process may have
 /// ended, and it must not keep back creates of unknown cost for ever. It is longer than a create
 /// takes, including pauses after several 429s. One that takes longer still gets its outcome.
@@ -75,13 +78,12 @@ pub(super) struct Request {
     pub(super) was_prepared: bool,
 }
 
-/// A write of the document that may be done if the stored revision is the expected one.
+/// A write of the document that may be done if the stored one is the expected one.
 pub(crate) struct Commit {
-    /// The revision that the stored document has to have. `None` if there must be no document, or one
-    /// without a revision. It is the first text in the document after `{"format":1,"revision":`, and
-    /// has only letters, digits and hyphens.
+    /// How the stored document has to begin, up to [`BEGINNING`] bytes; empty if there must be none. No
+    /// two documents begin alike, and of a text that is none it is enough.
     #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the link to Redis reads it"))]
-    pub(crate) expected: Option<String>,
+    pub(crate) expected: Vec<u8>,
     /// The new document, or `None` if nothing is to be written.
     pub(crate) document: Option<Vec<u8>>,
     pub(super) stored: Stored,
@@ -257,7 +259,7 @@ impl Link {
         &mut self,
         ledger: &Ledger,
         process: u64,
-        expected: Option<String>,
+        expected: Vec<u8>,
         is_complete: bool,
         now: u64,
     ) -> Commit {

@@ -34,17 +34,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The revision, as a store reads it from the beginning of the document.
-    fn revision(&self) -> Option<String> {
-        let text = std::str::from_utf8(self.document.as_ref()?).unwrap();
-        let rest = text.strip_prefix("{\"format\":1,\"revision\":\"")?;
-        Some(rest.split('"').next()?.to_owned())
-    }
-
-    /// Writes the document of a commit, if the revision is the expected one.
+    /// Writes the document of a commit, if the stored one is expected.
     pub(super) fn write(&mut self, commit: &Commit) -> bool {
         let Some(document) = &commit.document else { return true };
-        let is_expected = self.revision() == commit.expected;
+        let stored = self.document.as_deref().unwrap_or_default();
+        let is_expected = stored[..stored.len().min(BEGINNING)] == commit.expected;
         if is_expected {
             self.document = Some(document.clone());
         }
