@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples/python"
 CHECKED = [str(HERE / "typed_uses.py"), *map(str, EXAMPLES.glob("*.py"))]
 # The modules of an engine's example import each other.
-ENGINES = [EXAMPLES.parent / name for name in ("celery", "gunicorn")]
+ENGINES = [EXAMPLES.parent / name for name in ("celery", "gunicorn", "temporal")]
 
 
 def passes(*command: str, folder: Path = EXAMPLES) -> None:
