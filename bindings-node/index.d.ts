@@ -442,10 +442,16 @@ export class Pipevideo implements AsyncDisposable {
    */
   batch(requests: Iterable<BatchRequest> | AsyncIterable<BatchRequest>, options?: BatchOptions): BatchRun;
 
-  /** What the key has spent in this process. All clients with the same key and base URL share it. */
-  readonly spend: Spend;
+  /**
+   * What the key has spent in this process, or over `redis` in all. All clients with the same key and base URL share
+   * it.
+   */
+  spend(): Spend;
 
-  /** How many requests the key may still send in the current window, by this process's count; null without a limit. */
+  /**
+   * How many requests the key may still send in the current window, by the count of this process, or over `redis` of
+   * all; null without a limit.
+   */
   budgetLeft(): number | null;
 
   /** How many processes share the key over `redis`, this one included; 1 without it. */

@@ -71,7 +71,7 @@ class Pipevideo {
     return new BatchRun(this, opened, requests, given);
   }
 
-  get spend() {
+  spend() {
     return values.json(this.#open().spend());
   }
 

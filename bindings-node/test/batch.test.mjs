@@ -71,7 +71,7 @@ test('a batch creates, waits and downloads, and the next run takes all from the 
   assert.deepEqual(summary.counts, { ...none, completed: 20, downloaded: 20, fromJournal: 0 });
   assert.ok(summary.latencyMedianMs <= summary.latency95Ms);
   assert.deepEqual([summary.failures, summary.errors, summary.stoppedBy], [{}, {}, null]);
-  assert.equal(summary.costUsd, client.spend.spent);
+  assert.equal(summary.costUsd, client.spend().spent);
 
   const again = client.batch(requests(20), given);
   assert.ok((await all(again)).every(({ fromJournal, path }) => fromJournal && path !== null));

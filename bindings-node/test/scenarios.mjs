@@ -186,7 +186,7 @@ export class Run {
       case 'estimate':
         return client.estimate(rest);
       case 'spend':
-        return client.spend;
+        return client.spend();
       case 'usage.retrieve':
         return client.usage.retrieve();
       case 'event.acknowledge':

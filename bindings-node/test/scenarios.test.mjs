@@ -100,8 +100,7 @@ test('every operation and option exists or is excused', async () => {
     const target = { event, webhook, generate: client.generate, ...client };
     target.estimate = client.estimate;
     target.batch = client.batch;
-    // A getter.
-    target.spend = () => client.spend;
+    target.spend = client.spend;
     const found = operation.split('.').reduce((object, name) => object?.[name], target);
     assert.equal(typeof found, 'function', operation);
   }

@@ -62,7 +62,7 @@ test('a generation is a plain object', async (context) => {
 test('an estimate and the spend are plain objects', async (context) => {
   const emulator = await started(context);
   for (const [spendLimit, limit] of [['10.10', 10.1], [0.1, 0.1], [1e-7, 1e-7], [1e21, 1e21], [' 3 ', 3]]) {
-    assert.equal(new Pipevideo(options(emulator, { spendLimit })).spend.limit, limit);
+    assert.equal(new Pipevideo(options(emulator, { spendLimit })).spend().limit, limit);
   }
   const client = new Pipevideo(options(emulator, { spendLimit: '10.10' }));
   const generation = await client.generate({ ...request, maxCostUsd: 0.5 });
@@ -70,7 +70,7 @@ test('an estimate and the spend are plain objects', async (context) => {
   const { low, high, ...estimate } = await client.estimate({ model: MODEL, engine: 'hyperframes', count: 2 });
   assert.deepEqual(estimate, { costUsd: 2 * cost, basedOn: 'seen', samples: 1 });
   assert.ok(low < 2 * cost && 2 * cost < high);
-  const { remaining, ...spend } = client.spend;
+  const { remaining, ...spend } = client.spend();
   assert.deepEqual(spend, {
     spent: cost,
     failedButCharged: 0,
@@ -85,7 +85,7 @@ test('an estimate and the spend are plain objects', async (context) => {
   const unknown = await client.estimate({ model: 'a/model-of-tomorrow' });
   assert.deepEqual(unknown, { costUsd: null, low: null, high: null, basedOn: null, samples: 0 });
   client.close();
-  assert.throws(() => client.spend, { kind: 'invalid_request' });
+  assert.throws(() => client.spend(), { kind: 'invalid_request' });
 });
 
 test('wire keys with a meaning in JavaScript are plain keys', async (context) => {

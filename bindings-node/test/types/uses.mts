@@ -77,7 +77,7 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
   const estimate: CostEstimate = await client.estimate({ model: 'm', engine: 'lottie', count: 3 }, { signal });
   const source: 'seen' | 'account' | 'rates' | null = estimate.basedOn;
   const peers: number = client.peers();
-  const costs: (number | null)[] = [peers, estimate.costUsd, client.spend.spent, client.spend.remaining];
+  const costs: (number | null)[] = [peers, estimate.costUsd, client.spend().spent, client.spend().remaining];
   await client.responses.create({ ...request, maxCostUsd: '0.50' });
   await client.responses.create({ ...request, maxCostUsd: 0.5 });
   console.log(source, costs);
@@ -167,7 +167,7 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   // @ts-expect-error: an estimate needs a model
   client.estimate({ count: 3 });
   // @ts-expect-error: the spend is read-only
-  client.spend.spent = 0;
+  client.spend().spent = 0;
   // @ts-expect-error: a generation is read-only
   generation.status = 'completed';
   // @ts-expect-error: a parsed body cannot be verified
