@@ -38,7 +38,7 @@ async fn calls_go_on_without_a_server_and_share_once_it_is_there() {
     until(|| clients.each_budget() == [Some(98), Some(98)]).await;
 }
 
-/// The server is frozen, ends without a trace, or can no longer be written to.
+/// The server is frozen, ends without a trace, loses its data, or can no longer be written to.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_whatever_happens_to_the_server() {
     if !server::is_there() {
@@ -51,12 +51,14 @@ async fn calls_go_on_whatever_happens_to_the_server() {
     let shared = async |left: usize| {
         until(|| clients.each_budget() == [Some(left); 2] && clients[0].peers() == 2).await;
     };
-    for fault in ["freeze", "kill", "flush", "memory", "replica", "freeze"] {
+    for fault in ["freeze", "kill", "flush", "empty", "memory", "replica", "freeze"] {
         shared(left).await;
         match fault {
             "freeze" => redis.freeze(),
             "kill" => redis.kill(),
             "flush" => redis.run("SCRIPT FLUSH"),
+            // Its connections stay.
+            "empty" => redis.run("FLUSHALL"),
             "memory" => redis.run("CONFIG SET maxmemory 1"),
             _ => redis.run("REPLICAOF 127.0.0.1 1"),
         }
@@ -185,6 +187,34 @@ async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
         assert!(took >= 3.0, "51 requests in {took} s");
     }
     until(|| clients.iter().all(|client| client.peers() == 3)).await;
+}
+
+/// What is stored of the ledger and the messages was written by another program, or a later release.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_shared() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let first = process(&emulator, &redis.url(), 0).build().unwrap();
+    first.responses().create(request("A cat")).await.unwrap();
+    until(|| redis.run::<Vec<String>>("KEYS *:ledger").len() == 1).await;
+    let ledger = redis.run::<Vec<String>>("KEYS *:ledger").remove(0);
+    redis.run::<()>(&format!(r#"SET {ledger} {{"format":2,"revision":"x"}}"#));
+    let feed = ledger.replace(":ledger", ":feed");
+    let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let text: &[u8] = b"created \xff";
+    redis::cmd("ZADD").arg(feed).arg(1).arg(text).query::<()>(&mut connection).unwrap();
+    let channel = ledger.replace(":ledger", ":channel");
+    redis::cmd("PUBLISH").arg(channel).arg(text).query::<()>(&mut connection).unwrap();
+    let clients = vec![first, process(&emulator, &redis.url(), 1).build().unwrap()];
+    for n in 0..3 {
+        call(&clients).await;
+        let left = Some(97 - 3 * n);
+        until(|| clients.each_budget() == [left, left] && clients[0].peers() == 2).await;
+        clients[n % 2].responses().create(request("A dog")).await.unwrap();
+    }
 }
 
 trait Budgets {

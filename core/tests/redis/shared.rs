@@ -91,6 +91,35 @@ async fn an_event_is_kept_for_a_process_that_begins_later() {
     assert_eq!(updates[0].via, Via::Webhook);
 }
 
+/// They are read in parts, so that none takes too long.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_kept_messages_are_read_to_the_last() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
+    let a = client(0);
+    deliver(&a, "msg_1", "gen_1").acknowledge();
+    until(|| redis.run::<Vec<String>>("KEYS *:feed").len() == 1).await;
+    let feed = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
+    let mut add = redis::cmd("ZADD");
+    add.arg(feed);
+    for n in 0..5_000 {
+        // Some in the same millisecond.
+        add.arg(1_700_000_000_000_u64 + n / 50).arg(format!("acknowledged older_{n}"));
+    }
+    let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    add.query::<()>(&mut connection).unwrap();
+    let b = client(1);
+    let is_known = |id: &str| deliver(&b, id, "gen_1").duplicate;
+    until(|| is_known("msg_1") && is_known("older_0") && is_known("older_4999")).await;
+    for n in (0..5_000).step_by(7) {
+        assert!(is_known(&format!("older_{n}")), "{n}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_one_process_has_acknowledged_is_a_duplicate_in_all() {
     if !server::is_there() {
@@ -126,6 +155,64 @@ async fn what_another_process_has_created_is_no_candidate() {
     let candidates = b.responses().reconcile(&error).await.unwrap();
     assert_eq!(candidates.len(), 1, "{candidates:?}");
     assert_ne!(candidates[0].id, other.id);
+}
+
+/// As in a task of a queue, which has a client of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_dropped_right_after_a_call_has_told_of_it() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
+    let first = client(0);
+    for n in 1..=10 {
+        let other = client(n);
+        let id = other.responses().create(request("A cat")).await.unwrap().id;
+        deliver(&other, &id, &id).acknowledge();
+    }
+    until(|| first.budget_left() == Some(90) && first.peers() == 1).await;
+    until(|| first.spend().in_flight_count == 10).await;
+    let kept = || {
+        let key = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
+        redis.run::<Vec<String>>(&format!("ZRANGE {key} 0 -1"))
+    };
+    let of = |kind: &str| kept().iter().filter(|message| message.starts_with(kind)).count();
+    until(|| of("created ") == 10 && of("ended ") == 10 && of("acknowledged ") == 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_without_a_rate_limit_count_too() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let client = |n| process(&emulator, &redis.url(), n).rate_limit(None).build().unwrap();
+    let (a, b) = (client(0), client(1));
+    until(|| a.peers() == 2 && b.peers() == 2).await;
+    assert_eq!(a.budget_left(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_may_have_any_length() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    for (n, per) in [MS / 1000, MS * 10, S * 86_400, Duration::MAX].into_iter().enumerate() {
+        let limit = RateLimit::new(100, per);
+        // A service for each.
+        let client = |process_number| {
+            let url = format!("{}/v{n}", emulator.base_url());
+            let client = process(&emulator, &redis.url(), process_number).base_url(url);
+            client.rate_limit(limit).build().unwrap()
+        };
+        let (a, b) = (client(0), client(1));
+        until(|| a.peers() == 2 && b.peers() == 2).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

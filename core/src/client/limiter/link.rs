@@ -17,6 +17,11 @@ impl Limiter {
         self.change_room(|state| state.budget.cut_off(now));
     }
 
+    /// Whether this process goes on with its share of the window.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        lock(&self.state).budget.is_cut_off()
+    }
+
     /// Whether something cannot wait for the next regular report.
     pub(crate) fn is_report_due(&self) -> bool {
         lock(&self.state).budget.is_report_due(clock::now())

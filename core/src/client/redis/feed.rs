@@ -61,6 +61,11 @@ const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_KEPT: usize = 30_000;
 /// How many messages are sent at a time.
 const BATCH: usize = 100;
+/// How many messages are read at a time: more than there are of one millisecond, and few enough for a
+/// slow machine or connection to take them in time.
+const PAGE: usize = 2_000;
+/// For how long messages are sent before the window has its turn, for which calls wait.
+const TURN: Duration = Duration::from_millis(50);
 
 /// One process's access to the messages.
 pub(super) struct Feed {
@@ -74,18 +79,19 @@ impl Feed {
         Self { process, read_until: 0 }
     }
 
-    /// Sends what a link has to tell. What is not known to have been sent stays there: that a message
-    /// is sent twice does no harm.
+    /// Sends what a link has to tell, for some time. Returns whether that was all. What is not known to
+    /// have been sent stays there: that a message is sent twice does no harm.
     pub(super) async fn send(
         &self,
         connection: &mut impl ConnectionLike,
         keys: &Keys,
         link: &Link,
-    ) -> Result<(), LinkError> {
-        loop {
+    ) -> Result<bool, LinkError> {
+        let began = clock::now();
+        while clock::now().saturating_sub(began) < TURN {
             let batch = link.first_messages(BATCH);
             if batch.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             let mut script = SCRIPT.key(&keys.feed);
             script.arg(&keys.channel).arg(&self.process);
@@ -93,27 +99,33 @@ impl Feed {
             let _: () = in_time(script.invoke_async(connection)).await?;
             link.remove_messages(batch.len());
         }
+        Ok(false)
     }
 
-    /// Reads the messages since the last time, each with its age.
+    /// Reads the next messages since the last time, each with its age, and whether there are more.
     pub(super) async fn read(
         &mut self,
         connection: &mut impl ConnectionLike,
         keys: &Keys,
-    ) -> Result<Vec<(String, Duration)>, LinkError> {
+    ) -> Result<(Vec<(String, Duration)>, bool), LinkError> {
         let mut both = redis::pipe();
         both.cmd("TIME");
         both.cmd("ZRANGE").arg(&keys.feed).arg(self.read_until).arg("+inf");
-        both.arg("BYSCORE").arg("WITHSCORES");
-        let ((seconds, micros), messages): ((u64, u64), Vec<(String, f64)>) =
-            in_time(both.query_async(connection)).await?;
+        both.arg("BYSCORE").arg("LIMIT").arg(0).arg(PAGE).arg("WITHSCORES");
+        let ((seconds, micros), messages) = in_time(both.query_async(connection)).await?;
+        let (seconds, micros, messages): (u64, u64, Vec<(Vec<u8>, f64)>) =
+            (seconds, micros, messages);
         let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
-        // Messages of the same millisecond may come later.
-        self.read_until = now.saturating_sub(1);
-        let aged = |(message, at): (String, f64)| {
-            (message, Duration::from_millis(now.saturating_sub(at as u64)))
+        let last = messages.get(PAGE - 1).map(|(_, at)| *at as u64);
+        // Messages of the same millisecond may come later, or be on the next page.
+        self.read_until =
+            last.map_or(now.saturating_sub(1), |last| last.max(self.read_until.saturating_add(1)));
+        // Nothing of this library's is another text.
+        let aged = |(message, at): (Vec<u8>, f64)| {
+            let age = Duration::from_millis(now.saturating_sub(at as u64));
+            Some((String::from_utf8(message).ok()?, age))
         };
-        Ok(messages.into_iter().map(aged).collect())
+        Ok((messages.into_iter().filter_map(aged).collect(), last.is_some()))
     }
 }
 

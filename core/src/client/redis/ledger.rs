@@ -17,21 +17,22 @@ static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("led
 /// For how long the ledger is kept after the last process has changed it.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Stores what a process has changed, and learns what the others have.
+/// Stores what a process has changed, and learns what the others have. Returns false if another
+/// process has written in between, and it is to be done again.
 pub(super) async fn commit(
     connection: &mut impl ConnectionLike,
     keys: &Keys,
     process: &str,
     ledger: &SharedLedger,
-) -> Result<(), LinkError> {
-    while ledger.needs_commit() {
+) -> Result<bool, LinkError> {
+    if ledger.needs_commit() {
         let stored = read(connection, keys).await?;
         let Some(commit) = ledger.prepare(stored.as_deref()) else {
             warn!(
                 "A later release of pipevideo has written the ledger in Redis: this process counts what \
                  it spends alone. Use the same release in all processes."
             );
-            return Ok(());
+            return Ok(true);
         };
         if let Some(document) = &commit.document {
             let mut script = SCRIPT.key(&keys.ledger);
@@ -39,13 +40,12 @@ pub(super) async fn commit(
             script.arg(milliseconds(KEPT_FOR)).arg(&keys.channel).arg(process);
             let was_written: bool = in_time(script.invoke_async(connection)).await?;
             if !was_written {
-                // Another process has written in between.
-                continue;
+                return Ok(false);
             }
         }
         ledger.on_committed(commit);
     }
-    Ok(())
+    Ok(!ledger.needs_commit())
 }
 
 /// Learns what the other processes have changed.

@@ -34,6 +34,8 @@ pub(super) enum LinkError {
     Closed,
     #[error("its answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+    #[error("it has lost its data")]
+    Emptied,
     #[error(transparent)]
     Panicked(crate::Error),
 }
@@ -96,6 +98,8 @@ pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: Stri
 struct Reach {
     is_lost: bool,
     pause: Duration,
+    /// When it was reached last.
+    reached_at: Duration,
 }
 
 struct Session {
@@ -121,9 +125,13 @@ impl Session {
         self.limiter.cut_off();
         self.ledger.on_unreachable();
         self.link.set_ready();
-        let Reach { is_lost, pause } = &mut self.reach;
+        let Reach { is_lost, pause, reached_at } = &mut self.reach;
         if !*is_lost {
             *is_lost = true;
+            // A server that can be reached, and fails at once each time, is not tried more often.
+            if clock::now().saturating_sub(*reached_at) > MAX_PAUSE {
+                *pause = Duration::ZERO;
+            }
             let processes = self.limiter.processes();
             warn!(
                 %error, processes,
@@ -138,7 +146,8 @@ impl Session {
         if self.reach.is_lost {
             info!("Redis can be used again, and the processes of the key share its budget.");
         }
-        self.reach = Reach::default();
+        self.reach.is_lost = false;
+        self.reach.reached_at = clock::now();
     }
 
     /// Serves one connection. Returns when the state has no clients left.
@@ -169,13 +178,12 @@ impl Session {
         messages: &mut PubSubStream,
     ) -> Result<(), LinkError> {
         let (link, limiter) = (self.link.clone(), self.limiter.clone());
-        let interval = window::report_interval(limiter.limit());
-        let mut report_at = clock::now().saturating_add(interval);
+        let mut report_at = clock::now().saturating_add(self.report_interval());
         loop {
             if self.is_over() {
-                return self.window.leave(connection, &self.keys).await;
+                return self.leave(connection).await;
             }
-            self.feed.send(connection, &self.keys, &link).await?;
+            let is_all_sent = self.feed.send(connection, &self.keys, &link).await?;
             let refreshes = link.take_refreshes();
             if !refreshes.is_empty() {
                 self.read_feed(connection).await?;
@@ -184,20 +192,26 @@ impl Session {
                     let _ = refreshed.send(());
                 }
             }
-            self.share_ledger(connection).await?;
+            let is_all_shared = self.share_ledger(connection).await?;
+            if !(is_all_sent && is_all_shared) {
+                // The window and the subscription have their turn in between.
+                link.notify();
+            }
             let now = clock::now();
             if report_at <= now {
-                report_at = now.saturating_add(interval);
                 // A subscription whose connection is dead would be silent otherwise.
                 in_time(subscription.ping::<redis::Value>()).await?;
                 self.exchange(connection).await?;
+                report_at = now.saturating_add(self.report_interval());
             } else if limiter.is_report_due() {
                 self.exchange(connection).await?;
             }
             tokio::select! {
                 message = messages.next() => {
                     let message = message.ok_or(LinkError::Closed)?;
-                    if self.on_published(&message.get_payload::<String>()?) {
+                    // Nothing of this library's is another text.
+                    let text = message.get_payload::<String>().unwrap_or_default();
+                    if self.on_published(&text) {
                         report_at = clock::now();
                     }
                 }
@@ -206,6 +220,24 @@ impl Session {
                 () = clock::sleep_until(report_at) => {}
             }
         }
+    }
+
+    /// Sends what is left to tell, and withdraws this process. A client may be dropped right after
+    /// its last call.
+    async fn leave(&mut self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
+        let link = self.link.clone();
+        while !self.feed.send(connection, &self.keys, &link).await? {}
+        while !self.share_ledger(connection).await? {}
+        self.exchange(connection).await?;
+        self.window.leave(connection, &self.keys).await
+    }
+
+    fn report_interval(&self) -> Duration {
+        // The others are expected back in the window at any moment.
+        if self.limiter.is_cut_off() {
+            return window::MIN_REPORT_INTERVAL;
+        }
+        window::report_interval(self.limiter.limit())
     }
 
     /// Reports to the window, and takes what it grants.
@@ -217,11 +249,12 @@ impl Session {
         Ok(())
     }
 
-    /// Takes what other processes have spent, and tells what this one has.
+    /// Takes what other processes have spent, and tells what this one has. Returns whether that
+    /// was all.
     async fn share_ledger(
         &mut self,
         connection: &mut MultiplexedConnection,
-    ) -> Result<(), LinkError> {
+    ) -> Result<bool, LinkError> {
         if std::mem::take(&mut self.is_ledger_stale) {
             ledger::refresh(connection, &self.keys, &self.ledger).await?;
         }
@@ -230,11 +263,15 @@ impl Session {
 
     /// Takes the messages that were kept since the last time.
     async fn read_feed(&mut self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
-        let messages = self.feed.read(connection, &self.keys).await?;
-        if let Some(state) = self.state.upgrade() {
-            messages.iter().for_each(|(message, age)| state.on_message(message, *age));
+        loop {
+            let (messages, has_more) = self.feed.read(connection, &self.keys).await?;
+            if let Some(state) = self.state.upgrade() {
+                messages.iter().for_each(|(message, age)| state.on_message(message, *age));
+            }
+            if !has_more {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// A process has told something. Returns whether the window may have more to say.

@@ -25,12 +25,12 @@ for i = 1, #processes, 2 do
   local name, process = processes[i], cjson.decode(processes[i + 1])
   if name == report.process then
     own = process
-  elseif process.seen + math.max(per, report.alive) <= now then
+  elseif process.counts_until <= now then
     redis.call('HDEL', processes_key, name)
   else
     others.direct = others.direct + process.direct
     others.poll = others.poll + process.poll
-    if now < process.seen + report.alive then
+    if now < process.alive_until then
       others.waiting = others.waiting + process.waiting
       others.demand = others.demand + process.demand
       others.alive = others.alive + 1
@@ -41,6 +41,11 @@ end
 -- Nothing waits for its answer any more.
 if own and own.version >= report.version then
   return '{}'
+end
+-- This server was emptied, or has taken over from one that knew more: the process has to report all
+-- that it has in the window.
+if not report.is_complete and (not own or own.version ~= report.version - 1) then
+  return '{"is_lost":true}'
 end
 
 for _, released in ipairs(report.released) do
@@ -183,7 +188,8 @@ end
 
 redis.call('HSET', processes_key, report.process, cjson.encode({
   version = report.version,
-  seen = now,
+  counts_until = now + math.max(per, report.alive),
+  alive_until = now + report.alive,
   direct = report.in_flight.direct + granted.direct,
   poll = report.in_flight.poll + granted.poll,
   waiting = math.max(0, report.waiting - granted.direct),

@@ -16,10 +16,12 @@ static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("win
 /// How often a process reports although nothing happens, as a part of the window: once a second of a
 /// minute. The others learn from it that the process is there, and what its planners ask for.
 const REPORTS: u32 = 60;
-const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A process that has missed this many reports no longer counts as one that shares the key.
 const MISSED_REPORTS: u32 = 5;
+/// The server has no later times than these: 10 years from now. A window may be `Duration::MAX`.
+const MAX_WINDOW: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
 
 /// How often a process reports although nothing happens.
 pub(super) fn report_interval(limit: Option<RateLimit>) -> Duration {
@@ -81,7 +83,7 @@ impl Window {
             rules: Rules::default(),
             alive: milliseconds(report_interval(self.limit) * MISSED_REPORTS),
             requests,
-            per: milliseconds(per).max(1),
+            per: milliseconds(per).clamp(1, MAX_WINDOW),
             process: &self.process,
             version: self.version,
             now: self.now,
@@ -89,10 +91,11 @@ impl Window {
         let mut script = SCRIPT.key(&keys.calls);
         script.key(&keys.polls).key(&keys.limit).key(&keys.processes).arg(call).arg(&keys.channel);
         let reply: String = in_time(script.invoke_async(connection)).await?;
-        Ok(serde_json::from_str(&reply)?)
+        let reply: Reply = serde_json::from_str(&reply)?;
+        if reply.is_lost { Err(LinkError::Emptied) } else { Ok(reply) }
     }
 
-    /// Withdraws this process, which has nothing in flight.
+    /// Withdraws this process, which has reported everything and has nothing in flight.
     pub(super) async fn leave(
         &self,
         connection: &mut impl ConnectionLike,

@@ -158,6 +158,8 @@ impl SharedLedger {
     /// store.
     pub(crate) fn share(&self, notify: Notify) {
         self.change(|accounts| {
+            // Those of clients that were dropped.
+            accounts.links.retain(|notify| notify());
             accounts.links.push(notify);
             accounts.view.share();
         });

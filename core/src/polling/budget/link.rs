@@ -35,13 +35,18 @@ impl Budget {
     /// The shared window cannot be reached: goes on with this process's share.
     pub(crate) fn cut_off(&mut self, now: Duration) {
         let others = self.others();
-        if let (Some(limit), Sharing::Linked(_)) = (self.limit, &self.sharing) {
-            self.evict_expired(now, limit);
-            let own = self.direct + self.polls;
-            self.sharing = Sharing::CutOff(Share::new(now, limit, own, others));
-            // It may have lost everything when it is back.
-            self.reported = 0;
+        let Some(limit) = self.limit else { return };
+        match &mut self.sharing {
+            Sharing::Alone => return,
+            Sharing::CutOff(share) => share.on_lost_again(),
+            Sharing::Linked(_) => {
+                self.evict_expired(now, limit);
+                let own = self.direct + self.polls;
+                self.sharing = Sharing::CutOff(Share::new(now, limit, own, others));
+            }
         }
+        // It may have lost everything when it is back.
+        self.reported = 0;
     }
 
     /// Goes on alone if the window has been silent for too long.
@@ -60,6 +65,12 @@ impl Budget {
             Sharing::Linked(link) => link.others.processes,
             Sharing::CutOff(share) => share.processes.saturating_sub(1),
         }
+    }
+
+    /// Whether this process goes on with its share, since the window cannot be reached or the others
+    /// are not back in it.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self.sharing, Sharing::CutOff(_))
     }
 
     /// Whether something cannot wait for the next regular report.
@@ -83,12 +94,14 @@ impl Budget {
             in_flight.poll += unused.poll;
             wanted = link.wanted(now, self.waiting);
         }
+        let released = self.unreported(now);
         Report {
             in_flight,
             wanted,
             waiting: self.waiting,
             demand: self.demand(),
-            released: self.unreported(now),
+            is_complete: released.len() == self.released.len(),
+            released,
             refusals: self.refusals.iter().map(|refusal| refusal.refusal(now)).collect(),
         }
     }
@@ -118,8 +131,17 @@ impl Budget {
         self.refusals.drain(..report.refusals.len().min(self.refusals.len()));
         self.of_key.adopt(now, reply.throttled.poll);
         self.of_calls.adopt(now, reply.throttled.direct);
-        let Some(limit) = self.limit else { return };
-        if let Sharing::CutOff(_) = &self.sharing {
+        let Some(limit) = self.limit else {
+            // The spend limit is divided among the processes all the same.
+            if let Sharing::Linked(link) = &mut self.sharing {
+                link.others.processes = reply.others;
+            }
+            return;
+        };
+        if let Sharing::CutOff(share) = &mut self.sharing {
+            if share.awaits_others(now, reply.others) {
+                return;
+            }
             self.share();
         }
         let own = self.own();

@@ -160,3 +160,63 @@ fn planners_share_the_polls_with_those_of_other_processes() {
     budget.on_used(ByClass { direct: 60, poll: 10 });
     assert_eq!((budget.left(S), budget.poll_rate(S, 1, 1.0).unwrap().left), (Some(30), 10.0));
 }
+
+/// Has a window answer that knows so many other processes.
+fn answer_with(budget: &mut Budget, now: Duration, others: usize) {
+    let report = budget.report(now);
+    budget.on_reply(now, &report, &Reply { others, ..Reply::default() });
+}
+
+/// A budget that was cut off from a window with three others, which had used nothing.
+fn cut_off_from_three() -> Budget {
+    let mut budget = Budget::new(Some(RateLimit::new(40, S * 60)));
+    budget.share();
+    answer_with(&mut budget, S, 3);
+    budget.cut_off(S);
+    budget
+}
+
+fn acquired(budget: &mut Budget, now: Duration) -> usize {
+    (0..40).take_while(|_| budget.acquire(now, Class::Direct).is_ok()).count()
+}
+
+/// Of a server that was restarted, the first process to reach it again would get the room that
+/// the others have used.
+#[test]
+fn a_process_goes_on_with_its_share_until_the_others_are_back() {
+    let mut budget = cut_off_from_three();
+    answer_with(&mut budget, S * 2, 0);
+    answer_with(&mut budget, S * 3, 2);
+    assert!(budget.is_cut_off());
+    assert_eq!(acquired(&mut budget, S * 3), 10);
+    answer_with(&mut budget, S * 3, 3);
+    assert!(!budget.is_cut_off());
+}
+
+#[test]
+fn a_process_does_not_wait_for_others_that_have_ended() {
+    let mut budget = cut_off_from_three();
+    answer_with(&mut budget, S * 20, 0);
+    answer_with(&mut budget, S * 21, 0);
+    assert!(budget.is_cut_off());
+    // Each time anew.
+    budget.cut_off(S * 21);
+    answer_with(&mut budget, S * 30, 0);
+    assert!(budget.is_cut_off());
+    answer_with(&mut budget, S * 32, 0);
+    assert!(!budget.is_cut_off());
+}
+
+#[test]
+fn what_was_reported_is_reported_again_after_each_loss() {
+    let mut budget = cut_off_from_three();
+    budget.acquire(S, Class::Direct).unwrap();
+    budget.release(S, Class::Direct);
+    for at in 2..4 {
+        let report = budget.report(S * at);
+        assert!(report.is_complete && report.released.len() == 1);
+        answer_with(&mut budget, S * at, 0);
+        assert!(!budget.report(S * at).is_complete);
+        budget.cut_off(S * at);
+    }
+}

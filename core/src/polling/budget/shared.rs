@@ -163,7 +163,13 @@ pub(super) struct Share {
     /// Requests in the window after that.
     then: usize,
     pub(super) processes: usize,
+    /// Until when this process waits for the others to be back in the window.
+    awaits_until: Option<Duration>,
 }
+
+/// For how long the processes that were there before may need to come back to a window: a pause of
+/// a second between two attempts, and some round trips.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Share {
     /// The share of a process with so many requests in a window.
@@ -174,7 +180,20 @@ impl Share {
         // than theirs leave it to the others within the window.
         let then = (limit_of_all / processes).max(1);
         let first = then.min(own + limit_of_all.saturating_sub(used) / processes);
-        Self { first, first_until: now.saturating_add(limit.per), then, processes }
+        let first_until = now.saturating_add(limit.per);
+        Self { first, first_until, then, processes, awaits_until: None }
+    }
+
+    /// The window has answered, and names so many others. Returns whether those that were there
+    /// before are missing: a server that has lost its data does not know what they have used.
+    pub(super) fn awaits_others(&mut self, now: Duration, others: usize) -> bool {
+        let until = *self.awaits_until.get_or_insert(now.saturating_add(RETURN_TIMEOUT));
+        others + 1 < self.processes && now < until
+    }
+
+    /// The window cannot be reached once more.
+    pub(super) fn on_lost_again(&mut self) {
+        self.awaits_until = None;
     }
 
     /// How many requests this process may have in the window.
@@ -216,6 +235,8 @@ pub(crate) struct Report {
     pub(crate) demand: f64,
     /// The requests that have got their response since the last report.
     pub(crate) released: Vec<Released>,
+    /// Whether those are all that this process has in the window.
+    pub(crate) is_complete: bool,
     /// The 429s since the last report.
     pub(crate) refusals: Vec<Refusal>,
 }
@@ -246,6 +267,8 @@ pub(crate) struct Refusal {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Reply {
+    /// The window has lost what was reported before, and has granted nothing.
+    pub(crate) is_lost: bool,
     pub(crate) granted: ByClass<usize>,
     /// After how many milliseconds a class that was denied may have room.
     pub(crate) denied: ByClass<Option<u64>>,
