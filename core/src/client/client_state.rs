@@ -1,6 +1,6 @@
 //! What the clients of one key share within a process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
@@ -24,8 +24,12 @@ use crate::wire::BaseUrl;
 /// The state that all clients with the same key, base URL and rate limit share.
 pub(crate) struct ClientState {
     pub(crate) limiter: Arc<Limiter>,
-    /// The generations that this process has created, and when.
+    /// The generations that the processes of this key have created, and when.
     pub(crate) created: Mutex<RecentIds<Duration>>,
+    /// The processes of those that other processes have created.
+    pub(crate) created_by: Mutex<RecentIds<u64>>,
+    /// The names of other processes that have ended as they should.
+    pub(crate) left: Mutex<RecentIds<()>>,
     /// The generations that the service has described to this process, and when for the first time.
     pub(crate) seen: Mutex<RecentIds<Duration>>,
     pub(crate) inbox: Mutex<Inbox>,
@@ -96,6 +100,8 @@ impl ClientState {
                 limiter: Arc::new(Limiter::new(rate_limit)),
                 link: server.map(|_| Arc::new(Link::new())),
                 created: Mutex::default(),
+                created_by: Mutex::default(),
+                left: Mutex::default(),
                 seen: Mutex::default(),
                 inbox: Mutex::default(),
                 acknowledged: Arc::default(),
@@ -120,6 +126,16 @@ impl ClientState {
         if let Some(link) = &self.link {
             link.publish_created(id);
         }
+    }
+
+    /// Whether a create that has received its response has made this generation. A process that was
+    /// killed may have received it, and lost it before it was stored: what such a process has created
+    /// may be what any lost create has made.
+    pub(crate) fn is_of_known_create(&self, id: &str, running: &HashSet<u64>) -> bool {
+        let is_safe = |process: u64| {
+            running.contains(&process) || lock(&self.left).get(&format!("{process:016x}")).is_some()
+        };
+        lock(&self.created).get(id).is_some() && lock(&self.created_by).get(id).is_none_or(is_safe)
     }
 
     /// Waits until what other processes have told is known, in the first moments of a state.

@@ -1,5 +1,6 @@
 //! What stands in for the link to Redis in builds without the feature `redis`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ impl Link {
         match *self {}
     }
 
-    pub(crate) async fn refresh(&self) {
+    pub(crate) async fn refresh(&self) -> HashSet<u64> {
         match *self {}
     }
 

@@ -1,5 +1,6 @@
 //! Which generations an uncertain create may have made.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -36,16 +37,14 @@ pub async fn reconcile_stored(
 pub(crate) struct Recent {
     usage: AccountUsage,
     clocks: ClockDifference,
+    /// The processes of this key that are running.
+    running: HashSet<u64>,
 }
 
 impl ClientInner {
     /// Lists what an uncertain create may have made.
     async fn reconcile(&self, create: LostCreate<'_>) -> Result<Candidates, Error> {
         let recent = self.recent_requests().await?;
-        if let Some(link) = &self.state.link {
-            // What other processes have created is not what this create has made.
-            link.refresh().await;
-        }
         let candidates = self.candidates(&recent, create);
         self.state.ledger.on_candidates(candidates.iter().map(|found| found.id.as_str()));
         Ok(candidates)
@@ -68,17 +67,20 @@ impl ClientInner {
                  what the create has made is unknown. Check the dashboard before you create again.",
             ));
         }
-        Ok(Recent { usage, clocks })
+        let running = match &self.state.link {
+            Some(link) => link.refresh().await,
+            None => HashSet::new(),
+        };
+        Ok(Recent { usage, clocks, running })
     }
 
     /// The recent requests that an uncertain create may have made.
     pub(crate) fn candidates(&self, recent: &Recent, create: LostCreate<'_>) -> Candidates {
         let age = clock::wall().duration_since(create.sent_at).unwrap_or_default();
         let sent_at = clock::now().saturating_sub(age) + PRECISION;
-        let created = lock(&self.state.created);
         let seen = lock(&self.state.seen);
         candidates(recent.usage.clone(), create, recent.clocks, |id| match seen.get(id) {
-            _ if created.get(id).is_some() => Known::OtherCreate,
+            _ if self.state.is_of_known_create(id, &recent.running) => Known::OtherCreate,
             Some(since) if since < sent_at => Known::Before,
             _ => Known::No,
         })

@@ -21,18 +21,21 @@ use crate::model::GenerationId;
 pub(crate) enum Message<'a> {
     /// A webhook has reported the end of this generation; a wait that begins within this time counts it.
     Ended(&'a str, Duration),
-    /// This process has created this generation.
-    Created(&'a str),
+    /// The process of this name has created this generation.
+    Created(&'a str, &'a str),
     /// An event with this id was handled.
     Acknowledged(&'a str),
+    /// The process of this name has ended its calls: what it has created was received.
+    Left(&'a str),
 }
 
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(id, within) => write!(f, "ended {} {id}", within.as_millis()),
-            Self::Created(id) => write!(f, "created {id}"),
+            Self::Created(process, id) => write!(f, "created {process} {id}"),
             Self::Acknowledged(id) => write!(f, "acknowledged {id}"),
+            Self::Left(process) => write!(f, "left {process}"),
         }
     }
 }
@@ -46,8 +49,12 @@ impl<'a> Message<'a> {
                 let (within, id) = rest.split_once(' ')?;
                 Some(Self::Ended(id, Duration::from_millis(within.parse().ok()?)))
             }
-            "created" => Some(Self::Created(rest)),
+            "created" => {
+                let (process, id) = rest.split_once(' ')?;
+                Some(Self::Created(process, id))
+            }
             "acknowledged" => Some(Self::Acknowledged(rest)),
+            "left" => Some(Self::Left(rest)),
             _ => None,
         }
     }
@@ -142,7 +149,13 @@ impl ClientState {
                     self.drivers.wake(&id);
                 }
             }
-            Message::Created(id) => lock(&self.created).insert(id, told_at),
+            Message::Created(process, id) => {
+                if let Ok(process) = u64::from_str_radix(process, 16) {
+                    lock(&self.created).insert_first(id, told_at);
+                    lock(&self.created_by).insert(id, process);
+                }
+            }
+            Message::Left(process) => lock(&self.left).insert(process, ()),
             Message::Acknowledged(id) => self.acknowledged.insert_received(id),
         }
     }
@@ -156,13 +169,14 @@ mod tests {
     fn messages_are_read_as_they_were_written() {
         let messages = [
             Message::Ended("gen 1", Duration::from_millis(900_000)),
-            Message::Created("gen_1"),
+            Message::Created("1f", "gen_1"),
             Message::Acknowledged("msg_1 x"),
+            Message::Left("1f"),
         ];
         for message in messages {
             assert_eq!(Message::parse(&message.to_string()), Some(message));
         }
-        for other in ["", "ended", "ended x gen_1", "ended 1", "moved gen_1"] {
+        for other in ["", "ended", "ended x gen_1", "ended 1", "created gen_1", "moved gen_1"] {
             assert_eq!(Message::parse(other), None);
         }
     }

@@ -16,7 +16,7 @@ mod tests;
 mod url;
 mod window;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +35,9 @@ use crate::polling::budget::shared::MAX_SILENCE;
 /// The link of one key's state: what it has to tell the other processes.
 pub(crate) struct Link {
     outbox: Mutex<VecDeque<String>>,
-    refreshes: Mutex<Vec<oneshot::Sender<()>>>,
+    refreshes: Mutex<Vec<oneshot::Sender<HashSet<u64>>>>,
+    /// The number of this process among those of the key.
+    process: u64,
     /// Notified when there is something to do.
     changed: Notify,
     /// Whether the first attempt to reach the server has ended.
@@ -53,6 +55,7 @@ impl Link {
         Self {
             outbox: Mutex::default(),
             refreshes: Mutex::default(),
+            process: clock::process_number(),
             changed: Notify::new(),
             is_ready: Mutex::new(false),
             ready: Condvar::new(),
@@ -68,12 +71,17 @@ impl Link {
 
     /// Tells the other processes that this one has created a generation.
     pub(crate) fn publish_created(&self, id: &str) {
-        self.publish(&Message::Created(id));
+        self.publish(&Message::Created(&self.name(), id));
     }
 
     /// Tells the other processes that a webhook event with this id was handled.
     pub(crate) fn publish_acknowledged(&self, id: &str) {
         self.publish(&Message::Acknowledged(id));
+    }
+
+    /// The name of this process among those of the key.
+    fn name(&self) -> String {
+        format!("{:016x}", self.process)
     }
 
     fn publish(&self, message: &Message<'_>) {
@@ -93,13 +101,14 @@ impl Link {
         let _ = self.ready.wait_timeout_while(is_ready, rest, |is_ready| !*is_ready);
     }
 
-    /// Waits until everything that the other processes have told by now is known.
-    pub(crate) async fn refresh(&self) {
+    /// Waits until everything that the other processes have told by now is known. Returns the
+    /// processes that are running; none if the server does not say so in time.
+    pub(crate) async fn refresh(&self) -> HashSet<u64> {
         let (sender, refreshed) = oneshot::channel();
         lock(&self.refreshes).push(sender);
         self.changed.notify_one();
-        // Without the server, what is known is all there is.
-        let _ = clock::within(MAX_SILENCE, refreshed).await;
+        let running = clock::within(MAX_SILENCE, refreshed).await;
+        running.and_then(Result::ok).unwrap_or_default()
     }
 
     /// The first messages that were not sent yet.
@@ -113,7 +122,7 @@ impl Link {
         outbox.drain(..count);
     }
 
-    fn take_refreshes(&self) -> Vec<oneshot::Sender<()>> {
+    fn take_refreshes(&self) -> Vec<oneshot::Sender<HashSet<u64>>> {
         std::mem::take(&mut lock(&self.refreshes))
     }
 

@@ -8,7 +8,7 @@ use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use redis::{AsyncConnectionConfig, RedisError};
 use tracing::{info, warn};
 
-use super::feed::Feed;
+use super::feed::{Feed, Message};
 use super::window::{self, Window};
 use super::{Link, RedisUrl, ledger};
 use crate::barrier;
@@ -64,13 +64,18 @@ impl Keys {
             channel: of("channel"),
         }
     }
+
+    /// The channel of one process.
+    pub(super) fn channel_of(&self, process: &str) -> String {
+        format!("{}:{process}", self.channel)
+    }
 }
 
 /// Keeps a state linked until it has no clients left.
 pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: String, url: RedisUrl) {
     let shared = state.upgrade().map(|state| (state.limiter.clone(), state.ledger.clone()));
     let Some((limiter, ledger)) = shared else { return };
-    let process = format!("{:016x}", clock::process_number());
+    let process = link.name();
     let mut session = Session {
         window: Window::new(limiter.limit(), process.clone()),
         feed: Feed::new(process),
@@ -159,7 +164,9 @@ impl Session {
         let mut connection =
             in_time(client.get_multiplexed_async_connection_with_config(&config)).await?;
         let mut subscribed = in_time(client.get_async_pubsub()).await?;
-        in_time(subscribed.subscribe(&self.keys.channel)).await?;
+        // Nothing is sent on the second channel. Others see by it that this process is running.
+        let own = self.keys.channel_of(&self.window.process);
+        in_time(subscribed.subscribe(&[&self.keys.channel, &own])).await?;
         let (mut subscription, mut messages) = subscribed.split();
         // Read once it is subscribed, so that no message is missed.
         self.read_feed(&mut connection).await?;
@@ -187,9 +194,10 @@ impl Session {
             let refreshes = link.take_refreshes();
             if !refreshes.is_empty() {
                 self.read_feed(connection).await?;
+                let running = self.window.running(connection, &self.keys).await?;
                 for refreshed in refreshes {
                     // A call that was dropped does not wait for it.
-                    let _ = refreshed.send(());
+                    let _ = refreshed.send(running.clone());
                 }
             }
             let is_all_shared = self.share_ledger(connection).await?;
@@ -226,6 +234,7 @@ impl Session {
     /// its last call.
     async fn leave(&mut self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
         let link = self.link.clone();
+        link.publish(&Message::Left(&link.name()));
         while !self.feed.send(connection, &self.keys, &link).await? {}
         while !self.share_ledger(connection).await? {}
         self.exchange(connection).await?;

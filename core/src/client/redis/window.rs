@@ -1,5 +1,6 @@
 //! The window of requests that all processes of a key share.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -93,6 +94,26 @@ impl Window {
         let reply: String = in_time(script.invoke_async(connection)).await?;
         let reply: Reply = serde_json::from_str(&reply)?;
         if reply.is_lost { Err(LinkError::Emptied) } else { Ok(reply) }
+    }
+
+    /// The processes that are running. The connection of one that was killed closes at once, long before
+    /// its reports are missed.
+    pub(super) async fn running(
+        &self,
+        connection: &mut impl ConnectionLike,
+        keys: &Keys,
+    ) -> Result<HashSet<u64>, LinkError> {
+        let mut names = redis::cmd("HKEYS");
+        let names: Vec<String> =
+            in_time(names.arg(&keys.processes).query_async(connection)).await?;
+        let mut subscribed = redis::cmd("PUBSUB");
+        subscribed.arg("NUMSUB");
+        for name in &names {
+            subscribed.arg(keys.channel_of(name));
+        }
+        let counts: Vec<(String, u64)> = in_time(subscribed.query_async(connection)).await?;
+        let running = names.iter().zip(counts).filter(|(_, (_, count))| *count > 0);
+        Ok(running.filter_map(|(name, _)| u64::from_str_radix(name, 16).ok()).collect())
     }
 
     /// Withdraws this process, which has reported everything and has nothing in flight.
