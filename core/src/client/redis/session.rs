@@ -194,7 +194,9 @@ impl Session {
             let refreshes = link.take_refreshes();
             if !refreshes.is_empty() {
                 self.read_feed(connection).await?;
-                let running = self.window.running(connection, &self.keys).await?;
+                // A server that does not say so may still be of use for everything else.
+                let running = self.window.running(connection, &self.keys).await;
+                let running = running.unwrap_or_default();
                 for refreshed in refreshes {
                     // A call that was dropped does not wait for it.
                     let _ = refreshed.send(running.clone());
