@@ -19,12 +19,13 @@ test('closing a client ends its waits at once, with the id', async (context) => 
   await updates.next();
   let created;
   const generate = client.generate(request, { onUpdate: ({ generation }) => (created = generation.id) });
+  const begun = new Set();
   const waits = [
-    client.responses.wait(id),
+    client.responses.wait(id, { onUpdate: () => begun.add('wait') }),
     // A call with its own timeout belongs to the client too.
-    client.responses.wait(id, { timeoutMs: 5000 }),
+    client.responses.wait(id, { timeoutMs: 5000, onUpdate: () => begun.add('wait with a timeout') }),
   ];
-  assert.ok(await until(() => created !== undefined));
+  assert.ok(await until(() => created !== undefined && begun.size === waits.length));
   client.close();
   const still = /was closed during the wait\. The generation is still running/;
   for (const wait of waits) await ended(wait, id, still);
