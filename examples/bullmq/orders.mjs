@@ -12,6 +12,16 @@ const UNKNOWN = 'unknown';
 // How long after a create the account's list certainly has it.
 const LISTED_AFTER_MS = Number(process.env.LISTED_AFTER_MS ?? 30_000);
 
+// Ends an attempt, with the generation of its order if that is known. What was found out counts only as long as the
+// attempt is open: another process may have found it out before.
+const END = `
+local is_open = redis.call('GET', KEYS[1]) == ARGV[1]
+if ARGV[3] ~= '' and (is_open or ARGV[4] == 'certain') then
+  redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+end
+if is_open then redis.call('DEL', KEYS[1]) end
+`;
+
 /** The outcome of a create is not known yet, of this order or of another one. */
 export class TryAgainLater extends Error {}
 
@@ -25,16 +35,16 @@ export async function createOnce(client, redis, order, prompt) {
   if ((await redis.set(ATTEMPT, attempt, 'NX')) === null) throw new TryAgainLater('another create is being sent');
   // Read after the attempt was recorded: from here on no other process changes it.
   let id = await redis.hget(GENERATIONS, order);
-  if (id !== null) await redis.del(ATTEMPT);
+  if (id !== null) await end(redis, attempt, order);
   else {
-    id = await create(client, redis, prompt);
-    await record(redis, order, id);
+    id = await create(client, redis, attempt, order, prompt);
+    await end(redis, attempt, order, id, 'certain');
   }
   if (id === UNKNOWN) throw new OutcomeUnknown(`To create order ${order} again, delete its field in ${GENERATIONS}.`);
   return id;
 }
 
-async function create(client, redis, prompt) {
+async function create(client, redis, attempt, order, prompt) {
   try {
     return (await client.responses.create({ model: MODEL, input: prompt })).id;
   } catch (error) {
@@ -44,7 +54,7 @@ async function create(client, redis, prompt) {
       throw new TryAgainLater('the create may have been processed', { cause: error });
     }
     // Every other error of the library means that the service has made nothing.
-    if (error instanceof PipevideoError) await redis.del(ATTEMPT);
+    if (error instanceof PipevideoError) await end(redis, attempt, order);
     throw error;
   }
 }
@@ -60,11 +70,11 @@ async function settle(client, redis) {
   const found = await client.responses.reconcile({ model: MODEL, sentAt: begun });
   const taken = new Set(await redis.hvals(GENERATIONS));
   const free = found.filter(({ id }) => !taken.has(id));
-  if (free.length === 1 && free[0].id !== null) await record(redis, order, free[0].id);
+  if (free.length === 1 && free[0].id !== null) await end(redis, attempt, order, free[0].id);
   else if (Date.now() < begun + LISTED_AFTER_MS) throw new TryAgainLater('the service may not have listed it yet');
-  else await record(redis, order, UNKNOWN);
+  else await end(redis, attempt, order, UNKNOWN);
 }
 
-async function record(redis, order, id) {
-  await redis.multi().hset(GENERATIONS, order, id).del(ATTEMPT).exec();
+async function end(redis, attempt, order, id = '', source = 'found') {
+  await redis.eval(END, 2, ATTEMPT, GENERATIONS, attempt, order, id, source);
 }

@@ -21,6 +21,17 @@ UNKNOWN = "unknown"
 LISTED_AFTER = float(os.environ.get("LISTED_AFTER", 30))
 
 
+# Ends an attempt, with the generation of its order if that is known. What was found out counts only as
+# long as the attempt is open: another process may have found it out before.
+END = """
+local is_open = redis.call('GET', KEYS[1]) == ARGV[1]
+if ARGV[3] ~= '' and (is_open or ARGV[4] == 'certain') then
+  redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+end
+if is_open then redis.call('DEL', KEYS[1]) end
+"""
+
+
 class TryAgainLater(Exception):
     """The outcome of a create is not known yet, of this order or of another one."""
 
@@ -38,16 +49,18 @@ def create_once(client: Pipevideo, server: redis.Redis, order: str, prompt: str)
     # Read after the attempt was recorded: from here on no other process changes it.
     id = server.hget(GENERATIONS, order)
     if id is not None:
-        server.delete(ATTEMPT)
+        end(server, attempt, order)
     else:
-        id = create(client, server, prompt)
-        record(server, order, id)
+        id = create(client, server, attempt, order, prompt)
+        end(server, attempt, order, id, "certain")
     if id == UNKNOWN:
         raise OutcomeUnknown(f"To create order {order} again, delete its field in {GENERATIONS}.")
     return str(id)
 
 
-def create(client: Pipevideo, server: redis.Redis, prompt: str) -> str:
+def create(
+    client: Pipevideo, server: redis.Redis, attempt: str, order: str, prompt: str
+) -> str:
     try:
         return client.responses.create(model=MODEL, input=prompt).id
     except (SubmissionUncertainError, InternalError) as error:
@@ -57,7 +70,7 @@ def create(client: Pipevideo, server: redis.Redis, prompt: str) -> str:
         return error.generation_id
     except PipevideoError:
         # Every other error means that the service has made nothing.
-        server.delete(ATTEMPT)
+        end(server, attempt, order)
         raise
 
 
@@ -75,15 +88,14 @@ def settle(client: Pipevideo, server: redis.Redis) -> None:
     taken = server.hvals(GENERATIONS)
     free = [candidate.id for candidate in found if candidate.id not in taken]
     if len(free) == 1 and free[0] is not None:
-        record(server, order, free[0])
+        end(server, attempt, order, free[0])
     elif time.time() < begun + LISTED_AFTER:
         raise TryAgainLater("the service may not have listed the generation yet")
     else:
-        record(server, order, UNKNOWN)
+        end(server, attempt, order, UNKNOWN)
 
 
-def record(server: redis.Redis, order: str, id: str) -> None:
-    with server.pipeline() as both:
-        both.hset(GENERATIONS, order, id)
-        both.delete(ATTEMPT)
-        both.execute()
+def end(
+    server: redis.Redis, attempt: str, order: str, id: str = "", source: str = "found"
+) -> None:
+    server.eval(END, 2, ATTEMPT, GENERATIONS, attempt, order, id, source)
