@@ -96,6 +96,6 @@ def settle(client: Pipevideo, server: redis.Redis) -> None:
 
 
 def end(
-    server: redis.Redis, attempt: str, order: str, id: str = "", source: str = "found"
+    server: redis.Redis, attempt: bytes | str, order: str, id: str = "", source: str = "found"
 ) -> None:
     server.eval(END, 2, ATTEMPT, GENERATIONS, attempt, order, id, source)
