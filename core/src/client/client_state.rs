@@ -138,7 +138,7 @@ impl ClientState {
         lock(&self.created).get(id).is_some() && lock(&self.created_by).get(id).is_none_or(is_safe)
     }
 
-    /// Waits until what other processes have told is known, in the first moments of a state.
+    /// Waits until what other processes have published is known, in the first moments of a state.
     pub(crate) fn wait_until_linked(&self) {
         if let Some(link) = &self.link {
             link.wait_until_ready();

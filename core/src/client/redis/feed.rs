@@ -137,13 +137,13 @@ impl Feed {
 }
 
 impl ClientState {
-    /// A process has told this, so long ago. A later version of this library may tell more.
+    /// A process has published this, so long ago. A later version of this library may publish more.
     pub(super) fn on_message(&self, message: &str, age: Duration) {
         let Some(message) = Message::parse(message) else { return };
-        let told_at = clock::now().saturating_sub(age);
+        let published_at = clock::now().saturating_sub(age);
         match message {
             Message::Ended(id, within) => {
-                lock(&self.inbox).insert(id, told_at.saturating_add(within));
+                lock(&self.inbox).insert(id, published_at.saturating_add(within));
                 // A text that cannot be an id has no waits.
                 if let Ok(id) = GenerationId::parse(id) {
                     self.drivers.wake(&id);
@@ -151,7 +151,7 @@ impl ClientState {
             }
             Message::Created(process, id) => {
                 if let Ok(process) = u64::from_str_radix(process, 16) {
-                    lock(&self.created).insert_first(id, told_at);
+                    lock(&self.created).insert_first(id, published_at);
                     lock(&self.created_by).insert(id, process);
                 }
             }

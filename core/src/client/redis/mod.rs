@@ -93,7 +93,7 @@ impl Link {
         self.changed.notify_one();
     }
 
-    /// Waits until what the other processes have told before is known, for a call that does not wait
+    /// Waits until what the other processes have published before is known, for a call that does not wait
     /// otherwise. After the first moments of a process it returns at once.
     pub(crate) fn wait_until_ready(&self) {
         let rest = MAX_SILENCE.saturating_sub(clock::now().saturating_sub(self.created_at));
@@ -101,7 +101,7 @@ impl Link {
         let _ = self.ready.wait_timeout_while(is_ready, rest, |is_ready| !*is_ready);
     }
 
-    /// Waits until everything that the other processes have told by now is known. Returns the
+    /// Waits until everything that the other processes have published by now is known. Returns the
     /// processes that are running; none if the server does not say so in time.
     pub(crate) async fn refresh(&self) -> HashSet<u64> {
         let (sender, refreshed) = oneshot::channel();

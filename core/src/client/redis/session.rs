@@ -177,7 +177,7 @@ impl Session {
         self.attend(&mut connection, &mut subscription, &mut messages).await
     }
 
-    /// Sends what this process has to tell, and takes what it is told.
+    /// Sends what this process has to publish, and takes what the others do.
     async fn attend(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -285,7 +285,7 @@ impl Session {
         }
     }
 
-    /// A process has told something. Returns whether the window may have more to say.
+    /// A process has published something. Returns whether the window may have more to say.
     fn on_published(&mut self, message: &str) -> bool {
         let Some((process, message)) = message.split_once(' ') else { return false };
         if process == self.window.process {
