@@ -3,7 +3,7 @@
 import { InternalError, PipevideoError, SubmissionUncertainError } from 'pipevideo';
 
 const MODEL = 'moonshotai/kimi-k2.5';
-// The create that is being sent, or whose outcome is unknown: at most one at a time, so that it is clear to which order
+// The create that is being sent, or has an unknown outcome: at most one at a time, so that it is clear to which order
 // the generation of a lost create belongs.
 const ATTEMPT = 'video:attempt';
 // A hash with the generation of each order, or UNKNOWN.
@@ -60,7 +60,7 @@ async function create(client, redis, attempt, order, prompt) {
 }
 
 /**
- * Finds out what a create has made whose process was killed, or whose response was lost. It is never sent again, not
+ * Finds out what the create of a killed process, or one with a lost response, has made. It is never sent again, not
  * even if nothing was found.
  */
 async function settle(client, redis) {

@@ -11,7 +11,7 @@ import redis
 from pipevideo import InternalError, Pipevideo, PipevideoError, SubmissionUncertainError
 
 MODEL = "moonshotai/kimi-k2.5"
-# The create that is being sent, or whose outcome is unknown: at most one at a time, so that it is clear
+# The create that is being sent, or has an unknown outcome: at most one at a time, so that it is clear
 # to which order the generation of a lost create belongs.
 ATTEMPT = "video:attempt"
 # A hash with the generation of each order, or UNKNOWN.
@@ -75,7 +75,7 @@ def create(
 
 
 def settle(client: Pipevideo, server: redis.Redis) -> None:
-    """Finds out what a create has made whose process was killed, or whose response was lost.
+    """Finds out what the create of a killed process, or one with a lost response, has made.
 
     It is never sent again, not even if nothing was found.
     """
