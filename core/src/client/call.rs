@@ -111,7 +111,7 @@ impl ClientInner {
             loop {
                 // A permit for each attempt: the service counts every request against the limit.
                 let permit = self.until_closed(closing::not_sent, async {
-                    Ok(self.permit(request, was_refused).await)
+                    Ok(self.permit(request, submission, was_refused).await)
                 });
                 let permit = permit.await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
@@ -151,11 +151,18 @@ impl ClientInner {
 
     /// Acquires the permit of a call, of which an earlier attempt may have got a 429. A request without
     /// a key counts against no limit.
-    async fn permit(&self, request: &Request, was_refused: bool) -> Option<Permit> {
+    async fn permit(
+        &self,
+        request: &Request,
+        submission: Option<&Submission>,
+        was_refused: bool,
+    ) -> Option<Permit> {
         if !request.authorized {
             return None;
         }
-        Some(self.state.limiter.acquire().await.of_call(was_refused))
+        // No call waits for Redis twice.
+        let waited = submission.map_or(Duration::ZERO, Submission::waited);
+        Some(self.state.limiter.acquire_after(waited).await.of_call(was_refused))
     }
 
     /// Sends a request once, and reports to the budget how it went.

@@ -9,6 +9,7 @@ use tokio::sync::futures::Notified;
 
 use super::clock;
 use crate::lock::{Mutex, lock};
+use crate::polling::budget::shared::MAX_SILENCE;
 use crate::polling::budget::{Budget, Class, RateLimit};
 use crate::polling::queue::{Queue, TicketId, Turn};
 
@@ -58,11 +59,20 @@ impl Limiter {
     }
 
     /// Waits until a direct call may be sent.
+    #[cfg(test)]
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
+        self.acquire_after(Duration::ZERO).await
+    }
+
+    /// Waits until a direct call may be sent, which has waited this long for Redis already.
+    pub(crate) async fn acquire_after(self: &Arc<Self>, waited: Duration) -> Permit {
         // The common case takes the lock once: there is room, and no other call waits for it.
         let now = clock::now();
         let number = self.update(now, |state| {
             let granted = state.queue.acquire_unqueued(now, &mut state.budget);
+            if !granted {
+                state.budget.has_waited_since(now.saturating_sub(waited));
+            }
             granted.then(|| state.lease(now, Class::Direct))
         });
         if let Some(number) = number {
@@ -125,6 +135,11 @@ impl Limiter {
     /// The number of requests left in this window; `None` without a limit.
     pub(crate) fn left(&self) -> Option<usize> {
         lock(&self.state).budget.left(clock::now())
+    }
+
+    /// How long a call may wait for Redis. While it does not answer, no time.
+    pub(crate) fn patience(&self) -> Duration {
+        if lock(&self.state).budget.is_cut_off() { Duration::ZERO } else { MAX_SILENCE }
     }
 
     /// How many processes share the limit, as last known.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use tracing::warn;
@@ -45,6 +45,7 @@ struct State {
     sent_at: Option<SystemTime>,
     id: Option<String>,
     cancelled: bool,
+    waited: Duration,
     recorder: Option<Arc<dyn SendRecorder>>,
 }
 
@@ -98,6 +99,16 @@ impl Submission {
             recorder: state.recorder.take(),
             ..State::default()
         };
+    }
+
+    /// The create has waited this long for Redis to decide on it.
+    pub(super) fn on_waited(&self, waited: Duration) {
+        lock(&self.0).waited = waited;
+    }
+
+    /// How long the create has waited for Redis.
+    pub(super) fn waited(&self) -> Duration {
+        lock(&self.0).waited
     }
 
     /// Has the recorder record that the request is about to be sent.

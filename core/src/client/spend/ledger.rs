@@ -47,10 +47,6 @@ impl Default for SharedLedger {
     }
 }
 
-/// For how long a create waits for the decision of a commit, which takes about a millisecond. No call
-/// waits longer for Redis.
-const DECISION_TIMEOUT: Duration = Duration::from_millis(250);
-
 impl SharedLedger {
     pub(crate) fn on_snapshot(&self, generation: &Generation) {
         self.change(|Accounts { prices, view, .. }| {
@@ -98,7 +94,7 @@ impl SharedLedger {
         result
     }
 
-    /// Reserves the cost of a create that is about to be sent.
+    /// Reserves the cost of a create that is about to be sent, and waits this long for Redis to decide.
     ///
     /// # Errors
     /// [`ErrorKind::SpendLimit`](crate::ErrorKind::SpendLimit) if it may not be sent.
@@ -107,6 +103,7 @@ impl SharedLedger {
         request: &GenerationRequest,
         limit: Option<Decimal>,
         submission: &'a Submission,
+        patience: Duration,
     ) -> Result<Reservation<'a>, Error> {
         let reserved = self.change(|Accounts { prices, view, waiting, .. }| {
             Ok::<_, Error>(match view.reserve(prices, request, limit, now())? {
@@ -121,22 +118,27 @@ impl SharedLedger {
         let (number, decision) = reserved?;
         // From now on it is released if this future is dropped.
         let mut reservation = Reservation { ledger: self, number: Some(number), submission };
-        if let Some(decision) = decision
-            && let Err(error) = self.decision(number, decision).await
-        {
-            reservation.number = None;
-            return Err(error);
+        if let Some(decision) = decision {
+            let began = clock::now();
+            let decided = self.decision(number, decision, patience).await;
+            submission.on_waited(clock::now().saturating_sub(began));
+            if let Err(error) = decided {
+                reservation.number = None;
+                return Err(error);
+            }
         }
         Ok(reservation)
     }
 
-    /// Waits for the decision on a create. If it takes too long, this process decides.
+    /// Waits for the decision on a create, which takes about a millisecond. If it takes too long, this
+    /// process decides.
     async fn decision(
         &self,
         number: EntryNumber,
         mut decision: oneshot::Receiver<Result<(), Error>>,
+        patience: Duration,
     ) -> Result<(), Error> {
-        if let Some(Ok(decision)) = clock::within(DECISION_TIMEOUT, &mut decision).await {
+        if let Some(Ok(decision)) = clock::within(patience, &mut decision).await {
             return decision;
         }
         let decided = self.change(|accounts| {

@@ -110,6 +110,35 @@ async fn without_an_answer_a_process_decides_after_a_quarter_of_a_second() {
     assert_eq!(client.spend().spent, usd("0.1"));
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test(start_paused = true)]
+async fn a_create_waits_once_for_the_ledger_and_the_window() {
+    let fake = service();
+    let (client, _) = process(&fake, "0.45");
+    let _ = client.estimate(request()).await;
+    client.inner.state.limiter.share();
+    let ledger = client.inner.state.ledger.clone();
+    let answer = async {
+        tokio::time::sleep(S / 5).await;
+        ledger.on_committed(ledger.prepare(None).unwrap());
+    };
+    let began = Instant::now();
+    let (created, ()) = tokio::join!(client.responses().create(request()), answer);
+    created.unwrap();
+    assert_eq!(began.elapsed(), Duration::from_millis(250));
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(start_paused = true)]
+async fn a_create_that_needs_prices_waits_once_for_a_silent_redis() {
+    let fake = service();
+    let (client, _) = process(&fake, "0.45");
+    client.inner.state.limiter.share();
+    let began = Instant::now();
+    client.responses().create(request()).await.unwrap();
+    assert_eq!((began.elapsed(), fake.count("GET")), (Duration::from_millis(250), 2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_the_store_a_process_decides_at_once() {
     let fake = service();

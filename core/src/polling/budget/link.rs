@@ -58,6 +58,16 @@ impl Budget {
         }
     }
 
+    /// A request that waits for the shared window has waited since this time, for the window or for
+    /// something else that the same server keeps.
+    pub(crate) fn has_waited_since(&mut self, since: Duration) {
+        if let Sharing::Linked(link) = &mut self.sharing
+            && let Some(asked_at) = &mut link.asked_at
+        {
+            *asked_at = since.min(*asked_at);
+        }
+    }
+
     /// How many other processes share the window, as last known.
     pub(crate) fn other_processes(&self) -> usize {
         match &self.sharing {
