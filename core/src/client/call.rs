@@ -160,9 +160,13 @@ impl ClientInner {
         if !request.authorized {
             return None;
         }
-        // No call waits for Redis twice.
-        let waited = submission.map_or(Duration::ZERO, Submission::waited);
-        Some(self.state.limiter.acquire_after(waited).await.of_call(was_refused))
+        let limiter = &self.state.limiter;
+        let permit = match submission {
+            // It does not wait for Redis twice.
+            Some(submission) => limiter.acquire_after(submission.waited()).await,
+            None => limiter.acquire().await,
+        };
+        Some(permit.of_call(was_refused))
     }
 
     /// Sends a request once, and reports to the budget how it went.

@@ -59,7 +59,6 @@ impl Limiter {
     }
 
     /// Waits until a direct call may be sent.
-    #[cfg(test)]
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
         self.acquire_after(Duration::ZERO).await
     }
