@@ -34,7 +34,7 @@ class Created:
 
 @workflow.defn
 class MakeVideo:
-    """Makes the video of an order, whose name is the id of the workflow."""
+    """Makes the video of an order. The name of the order is the id of the workflow."""
 
     def __init__(self) -> None:
         self.outcome: Created | None = None
@@ -107,8 +107,8 @@ class Creates:
             await workflow.sleep(10)
 
     async def find(self, sent_at: datetime) -> Created:
-        """Finds out what a create has made whose worker was killed, or whose response was lost. It is never
-        sent again."""
+        """Finds out what a create with a killed worker or a lost response has made. It is never sent
+        again."""
         while True:
             recent = await workflow.execute_activity_method(
                 Activities.recent, sent_at, start_to_close_timeout=timedelta(minutes=1)

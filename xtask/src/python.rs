@@ -51,7 +51,7 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run_with(
         "tests",
         &variables,
-        &format!("{python} -m pytest -q -p no:cacheprovider {TESTS}"),
+        &format!("{python} -m pytest -q -rs -p no:cacheprovider {TESTS}"),
     );
     for version in VERSIONS {
         // The version of the environment was tested above.
@@ -89,7 +89,7 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
     steps.run(
         &format!("tests with Python {version}"),
-        &format!("{python} -m pytest -q -p no:cacheprovider {tests}"),
+        &format!("{python} -m pytest -q -rs -p no:cacheprovider {tests}"),
     );
 }
 

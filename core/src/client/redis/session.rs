@@ -209,7 +209,7 @@ impl Session {
             }
             let now = clock::now();
             if report_at <= now {
-                // A subscription whose connection is dead would be silent otherwise.
+                // Without it, a subscription with a dead connection would only be silent.
                 in_time(subscription.ping::<redis::Value>()).await?;
                 self.exchange(connection).await?;
                 report_at = now.saturating_add(self.report_interval());
