@@ -66,13 +66,23 @@ impl ClientInner {
                 submission.on_created(&generation.id);
                 self.state.on_created(&generation.id);
                 reservation.on_created(&generation);
+                self.flush(submission).await;
                 Ok(Snapshot::new(generation, json))
             }
             Err(Failure { error, consequence: Consequence::Uncertain, sent_at }) => {
                 reservation.on_uncertain(&error);
+                self.flush(submission).await;
                 Err(error.into_uncertain(&request.model, sent_at))
             }
             Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Waits until the other processes can know what a create has made: this one may end right after it.
+    async fn flush(&self, submission: &Submission) {
+        if let Some(link) = &self.state.link {
+            let patience = self.state.limiter.patience();
+            link.flush(patience.saturating_sub(submission.waited())).await;
         }
     }
 

@@ -40,6 +40,10 @@ impl Link {
         match *self {}
     }
 
+    pub(crate) async fn flush(&self, _: Duration) {
+        match *self {}
+    }
+
     pub(crate) fn end(&self) {
         match *self {}
     }

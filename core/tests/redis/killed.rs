@@ -1,16 +1,17 @@
 //! A process that is killed. It is this test binary with the emulator's address in its environment.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::SystemTime;
 
 use super::*;
 
 const BASE_URL: &str = "PIPEVIDEO_TEST_BASE_URL";
 const REDIS_URL: &str = "PIPEVIDEO_TEST_CHILD_REDIS_URL";
+const ENDS_AT_ONCE: &str = "PIPEVIDEO_TEST_ENDS_AT_ONCE";
 const MODEL: &str = "moonshotai/kimi-k2.5";
 
-/// The child: creates a generation, prints its id, and stays.
+/// The child: creates a generation, prints its id, and stays or ends at once.
 #[test]
 fn child() {
     let (Ok(base_url), Ok(redis)) = (std::env::var(BASE_URL), std::env::var(REDIS_URL)) else {
@@ -22,6 +23,9 @@ fn child() {
         let client = client.api_key("pv_emulator_0123456789abcdef").build().unwrap();
         let created = client.responses().create(request("A cat")).await.unwrap();
         println!("\n> {}", created.id);
+        if std::env::var(ENDS_AT_ONCE).is_ok() {
+            std::process::exit(0);
+        }
         std::io::stdin().read_line(&mut String::new()).unwrap();
         created.id
     });
@@ -33,6 +37,53 @@ fn child() {
     let mut count = redis::cmd("HLEN");
     count.arg(&keys[0]);
     while count.query::<usize>(&mut connection).unwrap() > 1 {}
+}
+
+/// A child with its output, and the id of its generation.
+fn start(
+    emulator: &Emulator,
+    redis: &RedisServer,
+    change: impl FnOnce(&mut Command),
+) -> (Child, BufReader<ChildStdout>, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "killed::child", "--nocapture"]);
+    command.env(BASE_URL, emulator.base_url()).env(REDIS_URL, redis.url());
+    change(&mut command);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("> ") {
+        line.clear();
+        assert!(output.read_line(&mut line).unwrap() > 0, "it has ended");
+    }
+    let id = line.trim_start_matches("> ").trim_end().to_owned();
+    (child, output, id)
+}
+
+/// It has no time to publish anything after its create.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_creates_that_ends_at_once_is_known() {
+    if !server::is_there() {
+        return;
+    }
+    let redis = RedisServer::start();
+    let emulator = emulator(json!({})).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let (mut child, _output, id) = start(&emulator, &redis, |command| {
+            command.env(ENDS_AT_ONCE, "1");
+        });
+        child.wait().unwrap();
+        ids.push(id);
+    }
+    let feed = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
+    let messages: Vec<String> = redis.run(&format!("ZRANGE {feed} 0 -1"));
+    let ledger = redis.run::<Vec<String>>("KEYS *:ledger").remove(0);
+    let ledger: String = redis.run(&format!("GET {ledger}"));
+    for id in ids {
+        assert!(messages.iter().any(|message| message.ends_with(&id)), "{messages:?}");
+        assert!(ledger.contains(&id), "{ledger}");
+    }
 }
 
 /// It may have been killed before it has stored what it has created: this is not left out of what
@@ -47,18 +98,7 @@ async fn what_a_killed_process_has_created_is_a_candidate_again() {
     for is_killed in [false, true] {
         let client = process(&emulator, &redis.url(), 0).build().unwrap();
         let sent_at = SystemTime::now();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::child", "--nocapture"])
-            .env(BASE_URL, emulator.base_url())
-            .env(REDIS_URL, redis.url())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut ids =
-            output.lines().filter_map(|line| Some(line.unwrap().strip_prefix("> ")?.to_owned()));
-        let id = ids.next().unwrap();
+        let (mut child, _output, id) = start(&emulator, &redis, |_| {});
         let is_candidate = async || {
             let found = client.responses().reconcile_since(MODEL, sent_at).await.unwrap();
             found.iter().any(|candidate| candidate.id == id)

@@ -36,6 +36,7 @@ use crate::polling::budget::shared::MAX_SILENCE;
 pub(crate) struct Link {
     outbox: Mutex<VecDeque<String>>,
     refreshes: Mutex<Vec<oneshot::Sender<HashSet<u64>>>>,
+    flushes: Mutex<Vec<oneshot::Sender<()>>>,
     /// The number of this process among those of the key.
     process: u64,
     /// Notified when there is something to do.
@@ -55,6 +56,7 @@ impl Link {
         Self {
             outbox: Mutex::default(),
             refreshes: Mutex::default(),
+            flushes: Mutex::default(),
             process: clock::process_number(),
             changed: Notify::new(),
             is_ready: Mutex::new(false),
@@ -111,6 +113,19 @@ impl Link {
         running.and_then(Result::ok).unwrap_or_default()
     }
 
+    /// Waits until the server has everything that this process has published and spent by now, but no
+    /// longer than this.
+    pub(crate) async fn flush(&self, patience: Duration) {
+        if patience.is_zero() {
+            return;
+        }
+        let (sender, flushed) = oneshot::channel();
+        lock(&self.flushes).push(sender);
+        self.changed.notify_one();
+        // Without the server, it is sent once that is back.
+        let _ = clock::within(patience, flushed).await;
+    }
+
     /// The first messages that were not sent yet.
     fn first_messages(&self, count: usize) -> Vec<String> {
         lock(&self.outbox).iter().take(count).cloned().collect()
@@ -124,6 +139,10 @@ impl Link {
 
     fn take_refreshes(&self) -> Vec<oneshot::Sender<HashSet<u64>>> {
         std::mem::take(&mut lock(&self.refreshes))
+    }
+
+    fn take_flushes(&self) -> Vec<oneshot::Sender<()>> {
+        std::mem::take(&mut lock(&self.flushes))
     }
 
     /// The first attempt to reach the server has ended.

@@ -16,6 +16,7 @@ use crate::client::client_state::ClientState;
 use crate::client::clock;
 use crate::client::limiter::Limiter;
 use crate::client::spend::SharedLedger;
+use crate::lock::lock;
 use crate::polling::budget::shared::{ByClass, MAX_SILENCE};
 
 /// The pause between two attempts to reach the server, at first and at most. A server that restarts
@@ -190,6 +191,8 @@ impl Session {
             if self.is_over() {
                 return self.leave(connection).await;
             }
+            // Taken first, so that what they wait for is sent below.
+            let flushes = link.take_flushes();
             let is_all_sent = self.feed.send(connection, &self.keys, &link).await?;
             let refreshes = link.take_refreshes();
             if !refreshes.is_empty() {
@@ -203,7 +206,13 @@ impl Session {
                 }
             }
             let is_all_shared = self.share_ledger(connection).await?;
-            if !(is_all_sent && is_all_shared) {
+            if is_all_sent && is_all_shared {
+                for flushed in flushes {
+                    // A call that was dropped does not wait for it.
+                    let _ = flushed.send(());
+                }
+            } else {
+                lock(&link.flushes).extend(flushes);
                 // The window and the subscription have their turn in between.
                 link.notify();
             }
