@@ -205,8 +205,8 @@ async fn from_delivery_to_return() {
     let (a, b) = (client(0), client(1));
     let mut times = Vec::new();
     for n in 0..DELIVERIES {
-        let request = GenerationRequest::new("moonshotai/kimi-k2.5", format!("Cat number {n}"));
-        let id = a.responses().create(request).await.unwrap().id;
+        // No process has created it, so that it is polled once when the wait begins.
+        let id = emulator.add_generation(Default::default()).unwrap();
         let mut updates = b.responses().watch(&id);
         updates.next().await.unwrap().unwrap();
         let body = json!({"eventType": "video.generation.completed", "generationId": id, "status": "completed"});

@@ -64,7 +64,8 @@ async fn a_delivery_to_one_process_wakes_the_waits_of_all() {
     let emulator = emulator(json!({})).await;
     let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
     let (a, b) = (client(0), client(1));
-    let id = a.responses().create(request("A cat")).await.unwrap().id;
+    // No process has created it, so that each polls it once when its wait begins.
+    let id = emulator.add_generation(Default::default()).unwrap();
     let waits = [a.responses().wait(&id), b.responses().wait(&id)]
         .map(|wait| tokio::spawn(wait.into_future()));
     until(|| emulator.requests().len() >= 2).await;
