@@ -1,13 +1,11 @@
-//! Passes results to event loops: each loop has a queue and a socket that the loop reads.
+//! Passes results to event loops: each loop has a queue and is [woken](crate::loop_wake) to read it.
 //!
-//! The runtime's thread puts calls that have news into the queue and writes one byte before it parks.
+//! The runtime's thread puts calls that have news into the queue and wakes the loop before it parks.
 //! The [loop's reader](crate::loop_reader) resolves the futures of these calls on the loop's own
 //! thread. The runtime's thread never runs Python: a thread that attaches to an interpreter which is
-//! being finalized aborts the process.
+//! being finalized aborts the process, and one that waits for the GIL delays all calls.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, Weak};
 
 use bindings_common::lock;
@@ -16,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call_state::CallState;
+use crate::loop_wake::{self, LoopWake};
 use crate::token::TokenRequests;
 
 /// The number of calls at which a loop is woken although the runtime has more to do, so that the two
@@ -36,11 +35,11 @@ pub(crate) struct LoopQueue {
     /// The futures that calls wait for. They belong to the loop, as those that wait for a socket do,
     /// and keep its tasks alive. If the runtime owned them, no loop could be garbage collected.
     futures: Mutex<HashMap<usize, Py<PyAny>>>,
-    wake: UnixStream,
+    wake: LoopWake,
 }
 
 impl LoopQueue {
-    pub(crate) fn new(wake: UnixStream) -> Arc<Self> {
+    pub(crate) fn new(wake: LoopWake) -> Arc<Self> {
         let queue = Arc::new(Self {
             changed: Mutex::default(),
             token_requests: Mutex::default(),
@@ -57,7 +56,7 @@ impl LoopQueue {
         changed.push(call);
         match changed.len() {
             1 => lock(&CHANGED).push(self.clone()),
-            MAX_BATCH => self.wake(),
+            MAX_BATCH => loop_wake::wake(vec![self.clone()]),
             _ => {}
         }
     }
@@ -104,10 +103,8 @@ impl LoopQueue {
         Ok(())
     }
 
-    fn wake(&self) {
-        // An error is ignored: if the buffer is full, the loop is being woken already; if the other
-        // end is closed, the loop is gone.
-        let _ = (&self.wake).write(&[0]);
+    pub(crate) fn how_to_wake(&self) -> &LoopWake {
+        &self.wake
     }
 
     /// Visits the futures, for the garbage collector.
@@ -127,7 +124,7 @@ impl LoopQueue {
 /// Wakes the loops that have news. The runtime calls it before it parks.
 pub(crate) fn wake_changed() {
     let changed = std::mem::take(&mut *lock(&CHANGED));
-    changed.iter().for_each(|queue| queue.wake());
+    loop_wake::wake(changed);
 }
 
 /// Marks every loop as changed, for news that belong to no call.

@@ -39,6 +39,10 @@ impl AttachedGuard {
         if is_finalizing() {
             py.detach(park_forever);
         }
+        Self::count()
+    }
+
+    fn count() -> Self {
         ATTACHED.fetch_add(1, Ordering::SeqCst);
         Self(())
     }
@@ -58,6 +62,16 @@ impl AttachedGuard {
             value
         })
     }
+}
+
+/// Attaches a thread of this library to the interpreter, unless it is being finalized.
+pub(crate) fn attached(work: impl FnOnce(Python<'_>)) {
+    // As in `detached`: the thread is counted before it reads the flag.
+    let guard = AttachedGuard::count();
+    if !FINALIZING.load(Ordering::SeqCst) {
+        Python::attach(work);
+    }
+    drop(guard);
 }
 
 impl Drop for AttachedGuard {

@@ -24,6 +24,7 @@ mod json;
 mod literal;
 mod logs;
 mod loop_reader;
+mod loop_wake;
 mod options;
 mod outcome;
 mod part;

@@ -167,7 +167,9 @@ async def main():
 
 asyncio.run(main())
 fork(retrieve)
-assert counts == [1] * 21, counts
+# A loop without it is woken by a thread that may be there for a moment longer.
+has_add_reader = asyncio.SelectorEventLoop.add_reader is not asyncio.AbstractEventLoop.add_reader
+assert len(counts) == 21 and set(counts) <= ({1} if has_add_reader else {1, 2}), counts
 """
     command = [sys.executable, "-c", script, emulator.base_url, emulator.api_key, queued]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

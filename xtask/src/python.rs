@@ -12,6 +12,10 @@ const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 const COMPATIBILITY: &str =
     if cfg!(target_os = "linux") { "--zig --compatibility manylinux_2_17" } else { "" };
 
+/// The tests that run event loops.
+const WITH_LOOPS: [&str; 7] =
+    ["asyncio", "closing", "exit", "fork", "loops", "scenarios", "tokens"];
+
 /// Runs all steps of Python.
 pub(crate) fn test(steps: &mut Steps) {
     if !steps.has("python3 --version") {
@@ -53,6 +57,13 @@ pub(crate) fn test(steps: &mut Steps) {
         &variables,
         &format!("{python} -m pytest -q -rs -p no:cacheprovider {TESTS}"),
     );
+    // As on Windows, in the processes of the tests as well.
+    let without_add_reader = steps.root().join(TESTS).join("without_add_reader");
+    steps.run_with(
+        "tests without add_reader",
+        &[("PYTHONPATH", &without_add_reader.display().to_string())],
+        &format!("{python} -m pytest -q -rs -p no:cacheprovider {}", files(&WITH_LOOPS)),
+    );
     for version in VERSIONS {
         // The version of the environment was tested above.
         let tested = steps.has(&format!("{environment}/bin/python{version} --version"));
@@ -60,6 +71,12 @@ pub(crate) fn test(steps: &mut Steps) {
             test_with(steps, version, &target, &only_ours);
         }
     }
+}
+
+/// The files of tests with these names.
+fn files(names: &[&str]) -> String {
+    let files: Vec<_> = names.iter().map(|name| format!("{TESTS}/test_{name}.py")).collect();
+    files.join(" ")
 }
 
 /// Tests the same wheel with another version of Python, with the tests that touch the interpreter.
@@ -72,7 +89,7 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
     steps.run("tools", &format!("{pip} anyio pytest trio uvloop"));
     steps.run("install", &format!("{pip} {only_ours} pipevideo"));
-    let tests = [
+    let tests = files(&[
         "arguments",
         "asyncio",
         "batch",
@@ -85,8 +102,7 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
         "scenarios",
         "values",
         "webhooks",
-    ];
-    let tests = tests.map(|name| format!("{TESTS}/test_{name}.py")).join(" ");
+    ]);
     steps.run(
         &format!("tests with Python {version}"),
         &format!("{python} -m pytest -q -rs -p no:cacheprovider {tests}"),
