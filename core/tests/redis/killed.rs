@@ -41,13 +41,12 @@ fn child() {
 
 /// A child with its output, and the id of its generation.
 fn start(
-    emulator: &Emulator,
-    redis: &RedisServer,
+    world: &World,
     change: impl FnOnce(&mut Command),
 ) -> (Child, BufReader<ChildStdout>, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "killed::child", "--nocapture"]);
-    command.env(BASE_URL, emulator.base_url()).env(REDIS_URL, redis.url());
+    command.env(BASE_URL, world.emulator.base_url()).env(REDIS_URL, world.redis.url());
     change(&mut command);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -63,23 +62,19 @@ fn start(
 /// It has no time to publish anything after its create.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_creates_that_ends_at_once_is_known() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
+    let Some(world) = World::start(json!({})).await else { return };
     let mut ids = Vec::new();
     for _ in 0..5 {
-        let (mut child, _output, id) = start(&emulator, &redis, |command| {
+        let (mut child, _output, id) = start(&world, |command| {
             command.env(ENDS_AT_ONCE, "1");
         });
         child.wait().unwrap();
         ids.push(id);
     }
-    let feed = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
-    let messages: Vec<String> = redis.run(&format!("ZRANGE {feed} 0 -1"));
-    let ledger = redis.run::<Vec<String>>("KEYS *:ledger").remove(0);
-    let ledger: String = redis.run(&format!("GET {ledger}"));
+    let feed = world.key("feed").await;
+    let messages: Vec<String> = world.redis.run(&format!("ZRANGE {feed} 0 -1"));
+    let ledger = world.key("ledger").await;
+    let ledger: String = world.redis.run(&format!("GET {ledger}"));
     for id in ids {
         assert!(messages.iter().any(|message| message.ends_with(&id)), "{messages:?}");
         assert!(ledger.contains(&id), "{ledger}");
@@ -90,15 +85,11 @@ async fn what_a_process_creates_that_ends_at_once_is_known() {
 /// its lost create may have made.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_process_has_created_is_a_candidate_again() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
+    let Some(world) = World::start(json!({})).await else { return };
     for is_killed in [false, true] {
-        let client = process(&emulator, &redis.url(), 0).build().unwrap();
+        let client = world.client(0);
         let sent_at = SystemTime::now();
-        let (mut child, _output, id) = start(&emulator, &redis, |_| {});
+        let (mut child, _output, id) = start(&world, |_| {});
         let is_candidate = async || {
             let found = client.responses().reconcile_since(MODEL, sent_at).await.unwrap();
             found.iter().any(|candidate| candidate.id == id)

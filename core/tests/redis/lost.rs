@@ -18,35 +18,22 @@ async fn call(clients: &[Client]) {
     assert!(began.elapsed() < S * 4, "{:?}", began.elapsed());
 }
 
-fn without_limit(emulator: &Emulator, redis: &RedisServer, count: usize) -> Vec<Client> {
-    let client = |n| process(emulator, &redis.url(), n).build().unwrap();
-    (0..count).map(client).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_without_a_server_and_share_once_it_is_there() {
-    if !server::is_there() {
-        return;
-    }
-    let mut redis = RedisServer::start();
-    redis.kill();
-    let emulator = emulator(json!({})).await;
-    let clients = without_limit(&emulator, &redis, 2);
+    let Some(mut world) = World::start(json!({})).await else { return };
+    world.redis.kill();
+    let clients: [_; 2] = world.clients();
     call(&clients).await;
     assert_eq!(clients.each_budget(), [Some(99), Some(99)]);
-    redis.start_again();
+    world.redis.start_again();
     until(|| clients.each_budget() == [Some(98), Some(98)]).await;
 }
 
 /// The server is frozen, ends without a trace, loses its data, or can no longer be written to.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_whatever_happens_to_the_server() {
-    if !server::is_there() {
-        return;
-    }
-    let mut redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let clients = without_limit(&emulator, &redis, 2);
+    let Some(mut world) = World::start(json!({})).await else { return };
+    let clients: [_; 2] = world.clients();
     let mut left = 100;
     let shared = async |left: usize| {
         until(|| clients.each_budget() == [Some(left); 2] && clients[0].peers() == 2).await;
@@ -54,44 +41,40 @@ async fn calls_go_on_whatever_happens_to_the_server() {
     for fault in ["freeze", "kill", "flush", "empty", "memory", "replica", "freeze"] {
         shared(left).await;
         match fault {
-            "freeze" => redis.freeze(),
-            "kill" => redis.kill(),
-            "flush" => redis.run("SCRIPT FLUSH"),
+            "freeze" => world.redis.freeze(),
+            "kill" => world.redis.kill(),
+            "flush" => world.redis.run("SCRIPT FLUSH"),
             // Its connections stay.
-            "empty" => redis.run("FLUSHALL"),
-            "memory" => redis.run("CONFIG SET maxmemory 1"),
-            _ => redis.run("REPLICAOF 127.0.0.1 1"),
+            "empty" => world.redis.run("FLUSHALL"),
+            "memory" => world.redis.run("CONFIG SET maxmemory 1"),
+            _ => world.redis.run("REPLICAOF 127.0.0.1 1"),
         }
         for _ in 0..3 {
             call(&clients).await;
             left -= 2;
         }
         match fault {
-            "freeze" => redis.go_on(),
-            "kill" => redis.start_again(),
-            "memory" => redis.run("CONFIG SET maxmemory 0"),
-            "replica" => redis.run("REPLICAOF NO ONE"),
+            "freeze" => world.redis.go_on(),
+            "kill" => world.redis.start_again(),
+            "memory" => world.redis.run("CONFIG SET maxmemory 0"),
+            "replica" => world.redis.run("REPLICAOF NO ONE"),
             _ => {}
         }
     }
     shared(left).await;
-    assert_eq!(emulator.requests().len(), 100 - left);
+    assert_eq!(world.emulator.requests().len(), 100 - left);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_cut_off_stay_within_the_limit_together() {
-    if !server::is_there() {
-        return;
-    }
     // After 7 requests of one process, 8 of the other 33 are left to each, but 3 to that one, which has
     // used the rest of its quarter.
     for (used, more) in [(0, 40), (7, 27), (30, 6), (39, 0)] {
-        let mut redis = RedisServer::start();
         let limit = json!({"rate_limit": {"requests": 40, "window_seconds": 3600}});
-        let emulator = emulator(limit).await;
+        let Some(mut world) = World::start(limit).await else { return };
         let client = |n| {
             let limit = RateLimit::new(40, S * 3600);
-            process(&emulator, &redis.url(), n).rate_limit(limit).build().unwrap()
+            world.process(n).rate_limit(limit).build().unwrap()
         };
         let clients: Vec<_> = (0..4).map(client).collect();
         until(|| clients.iter().all(|client| client.peers() == 4)).await;
@@ -99,7 +82,7 @@ async fn processes_that_are_cut_off_stay_within_the_limit_together() {
             clients[0].usage().retrieve().await.unwrap();
         }
         until(|| clients.iter().all(|client| client.budget_left() == Some(40 - used))).await;
-        redis.kill();
+        world.redis.kill();
         let calls = clients.iter().flat_map(|client| {
             (0..20).map(|_| {
                 let client = client.clone();
@@ -108,36 +91,32 @@ async fn processes_that_are_cut_off_stay_within_the_limit_together() {
         });
         let calls: Vec<_> = calls.collect();
         until(|| clients.each_budget() == [Some(0); 4]).await;
-        until(|| emulator.requests().len() >= used + more).await;
+        until(|| world.emulator.requests().len() >= used + more).await;
         calls.iter().for_each(tokio::task::JoinHandle::abort);
         for call in calls {
             if let Ok(result) = call.await {
                 assert!(result.is_ok(), "{result:?}");
             }
         }
-        assert_eq!(emulator.requests().len(), used + more);
+        assert_eq!(world.emulator.requests().len(), used + more);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_spent_survives_the_server() {
-    if !server::is_there() {
-        return;
-    }
-    let mut redis = RedisServer::start();
-    let emulator = emulator(json!({"polls": ["completed"]})).await;
-    let clients = without_limit(&emulator, &redis, 2);
+    let Some(mut world) = World::start(json!({"polls": ["completed"]})).await else { return };
+    let clients: [_; 2] = world.clients();
     let mut costs = Decimal::ZERO;
     for round in 0..3 {
         if round == 1 {
-            redis.kill();
+            world.redis.kill();
         }
         for client in &clients {
             let generation = client.generate(request("A cat")).await.unwrap();
             costs += generation.usage.unwrap().cost_usd.unwrap();
         }
         if round == 1 {
-            redis.start_again();
+            world.redis.start_again();
         }
     }
     until(|| clients.iter().all(|client| client.spend().spent == costs)).await;
@@ -147,18 +126,15 @@ async fn what_was_spent_survives_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
     const PER_PROCESS: usize = 15;
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start_with(&["--enable-debug-command yes"]);
     let limit = json!({"requests": 50, "window_seconds": 3});
     let options =
         json!({"rate_limit": limit, "polls": null, "speed": 20, "balance_cents": 1_000_000});
-    let emulator = emulator(options).await;
+    let settings = ["--enable-debug-command yes"];
+    let Some(world) = World::start_with(options, &settings).await else { return };
     let polling =
         Polling::default().min_interval(MS * 100).max_interval(MS * 250).typical(MS * 4500);
     let client = |n| {
-        let builder = process(&emulator, &redis.url(), n).rate_limit(RateLimit::new(50, S * 3));
+        let builder = world.process(n).rate_limit(RateLimit::new(50, S * 3));
         builder.polling(polling).build().unwrap()
     };
     let clients: Vec<_> = (0..3).map(client).collect();
@@ -168,8 +144,8 @@ async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
         (0..PER_PROCESS).map(one).collect::<Vec<_>>()
     });
     let generations: Vec<_> = generations.collect();
-    until(|| emulator.requests().len() >= 60).await;
-    let url = redis.url();
+    until(|| world.emulator.requests().len() >= 60).await;
+    let url = world.redis.url();
     let freeze = tokio::task::spawn_blocking(move || {
         let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
         redis::cmd("DEBUG").arg("SLEEP").arg(5).exec(&mut connection).unwrap();
@@ -178,7 +154,7 @@ async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
         generation.await.unwrap().unwrap();
     }
     freeze.await.unwrap();
-    let requests = emulator.requests();
+    let requests = world.emulator.requests();
     let creates = requests.iter().filter(|request| request.method == "POST").count();
     assert_eq!(creates, 3 * PER_PROCESS);
     // The emulator responds with 429 from the 51st request in a window on.
@@ -192,23 +168,18 @@ async fn a_freeze_of_five_seconds_loses_nothing_and_passes_no_limit() {
 /// What is stored of the ledger and the messages was written by another program, or a later release.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_keeps_nothing_else_from_being_shared() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let first = process(&emulator, &redis.url(), 0).build().unwrap();
+    let Some(world) = World::start(json!({})).await else { return };
+    let first = world.client(0);
     first.responses().create(request("A cat")).await.unwrap();
-    until(|| redis.run::<Vec<String>>("KEYS *:ledger").len() == 1).await;
-    let ledger = redis.run::<Vec<String>>("KEYS *:ledger").remove(0);
-    redis.run::<()>(&format!(r#"SET {ledger} {{"format":2,"revision":"x"}}"#));
+    let ledger = world.key("ledger").await;
+    world.redis.run::<()>(&format!(r#"SET {ledger} {{"format":2,"revision":"x"}}"#));
     let feed = ledger.replace(":ledger", ":feed");
-    let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let mut connection = world.redis.connection();
     let text: &[u8] = b"created \xff";
     redis::cmd("ZADD").arg(feed).arg(1).arg(text).query::<()>(&mut connection).unwrap();
     let channel = ledger.replace(":ledger", ":channel");
     redis::cmd("PUBLISH").arg(channel).arg(text).query::<()>(&mut connection).unwrap();
-    let clients = vec![first, process(&emulator, &redis.url(), 1).build().unwrap()];
+    let clients = [first, world.client(1)];
     for n in 0..3 {
         call(&clients).await;
         let left = Some(97 - 3 * n);
@@ -221,7 +192,7 @@ trait Budgets {
     fn each_budget(&self) -> Vec<Option<usize>>;
 }
 
-impl Budgets for Vec<Client> {
+impl Budgets for [Client] {
     fn each_budget(&self) -> Vec<Option<usize>> {
         self.iter().map(Client::budget_left).collect()
     }

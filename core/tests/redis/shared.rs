@@ -10,13 +10,13 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_processes_take_from_one_budget() {
-    if !server::is_there() {
+    let Some(world) =
+        World::start(json!({"rate_limit": {"requests": 20, "window_seconds": 600}})).await
+    else {
         return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({"rate_limit": {"requests": 20, "window_seconds": 600}})).await;
+    };
     let limit = RateLimit::new(20, S * 600);
-    let client = |n| process(&emulator, &redis.url(), n).rate_limit(limit).build().unwrap();
+    let client = |n| world.process(n).rate_limit(limit).build().unwrap();
     let clients: Vec<_> = (0..4).map(client).collect();
     until(|| clients.iter().all(|client| client.peers() == 4)).await;
     for n in 0..20 {
@@ -28,27 +28,23 @@ async fn all_processes_take_from_one_budget() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_stops_all_processes() {
-    if !server::is_there() {
-        return;
-    }
     // Also a process without a limit of its own: the service has the last word.
     for limit in [Some(RateLimit::default()), None] {
-        let redis = RedisServer::start();
-        let emulator = emulator(json!({})).await;
-        let (a, b) = (process(&emulator, &redis.url(), 0), process(&emulator, &redis.url(), 1));
+        let Some(world) = World::start(json!({})).await else { return };
+        let (a, b) = (world.process(0), world.process(1));
         let (a, b) = (a.build().unwrap(), b.rate_limit(limit).build().unwrap());
         b.usage().retrieve().await.unwrap();
         let refused = json!({"status": 429, "headers": {"retry-after": "2"}, "times": 1});
-        emulator.fault(serde_json::from_value(refused).unwrap());
+        world.emulator.fault(serde_json::from_value(refused).unwrap());
         let error = a.usage().retrieve().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RateLimited);
         // The other process knows it some moments later, and then stops for the rest of the time.
-        let stopped = |emulator: &Emulator| {
-            let at: Vec<f64> = emulator.requests().iter().map(|request| request.at).collect();
+        let stopped = || {
+            let at: Vec<f64> = world.emulator.requests().iter().map(|request| request.at).collect();
             at.windows(2).any(|pair| pair[1] - pair[0] > 1.5)
         };
         let began = Instant::now();
-        while !stopped(&emulator) {
+        while !stopped() {
             assert!(began.elapsed() < S * 20, "it never stops with {limit:?}");
             b.usage().retrieve().await.unwrap();
         }
@@ -57,18 +53,13 @@ async fn a_429_stops_all_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_to_one_process_wakes_the_waits_of_all() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
-    let (a, b) = (client(0), client(1));
+    let Some(world) = World::start(json!({})).await else { return };
+    let [a, b] = world.receivers();
     // No process has created it, so that each polls it once when its wait begins.
-    let id = emulator.add_generation(Default::default()).unwrap();
+    let id = world.emulator.add_generation(Default::default()).unwrap();
     let waits = [a.responses().wait(&id), b.responses().wait(&id)]
         .map(|wait| tokio::spawn(wait.into_future()));
-    until(|| emulator.requests().len() >= 2).await;
+    until(|| world.emulator.requests().len() >= 2).await;
     assert!(!deliver(&a, "msg_1", &id).duplicate);
     for wait in waits {
         assert_eq!(wait.await.unwrap().unwrap().status, Status::Completed);
@@ -77,16 +68,11 @@ async fn a_delivery_to_one_process_wakes_the_waits_of_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_kept_for_a_process_that_begins_later() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({"polls": ["completed"]})).await;
-    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
-    let a = client(0);
+    let Some(world) = World::start(json!({"polls": ["completed"]})).await else { return };
+    let a = world.receiver(0);
     let id = a.responses().create(request("A cat")).await.unwrap().id;
     deliver(&a, "msg_1", &id);
-    let b = client(1);
+    let b = world.receiver(1);
     until(|| b.peers() == 2).await;
     let updates: Vec<_> = b.responses().watch(&id).try_collect().await.unwrap();
     assert_eq!(updates[0].via, Via::Webhook);
@@ -95,25 +81,19 @@ async fn an_event_is_kept_for_a_process_that_begins_later() {
 /// They are read in parts, so that none takes too long.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_kept_messages_are_read_to_the_last() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
-    let a = client(0);
+    let Some(world) = World::start(json!({})).await else { return };
+    let a = world.receiver(0);
     deliver(&a, "msg_1", "gen_1").acknowledge();
-    until(|| redis.run::<Vec<String>>("KEYS *:feed").len() == 1).await;
-    let feed = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
+    let feed = world.key("feed").await;
     let mut add = redis::cmd("ZADD");
     add.arg(feed);
     for n in 0..5_000 {
         // Some in the same millisecond.
         add.arg(1_700_000_000_000_u64 + n / 50).arg(format!("acknowledged older_{n}"));
     }
-    let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let mut connection = world.redis.connection();
     add.query::<()>(&mut connection).unwrap();
-    let b = client(1);
+    let b = world.receiver(1);
     let is_known = |id: &str| deliver(&b, id, "gen_1").duplicate;
     until(|| is_known("msg_1") && is_known("older_0") && is_known("older_4999")).await;
     for n in (0..5_000).step_by(7) {
@@ -123,34 +103,24 @@ async fn many_kept_messages_are_read_to_the_last() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_one_process_has_acknowledged_is_a_duplicate_in_all() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
-    let (a, b) = (client(0), client(1));
+    let Some(world) = World::start(json!({})).await else { return };
+    let [a, b] = world.receivers();
     assert!(!deliver(&b, "msg_1", "gen_1").duplicate);
     assert!(!deliver(&a, "msg_1", "gen_1").duplicate, "it was not acknowledged");
     deliver(&a, "msg_1", "gen_1").acknowledge();
     until(|| deliver(&b, "msg_1", "gen_1").duplicate).await;
     // One that begins now has to know it at its first delivery.
-    assert!(deliver(&client(2), "msg_1", "gen_1").duplicate);
+    assert!(deliver(&world.receiver(2), "msg_1", "gen_1").duplicate);
     assert!(!deliver(&b, "msg_2", "gen_1").duplicate);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_has_created_is_no_candidate() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
-    let (a, b) = (client(0), client(1));
+    let Some(world) = World::start(json!({})).await else { return };
+    let [a, b] = world.clients();
     let other = a.responses().create(request("A dog")).await.unwrap();
     let lost = json!({"match": {"method": "POST"}, "drop": "after_reading", "times": 1});
-    emulator.fault(serde_json::from_value(lost).unwrap());
+    world.emulator.fault(serde_json::from_value(lost).unwrap());
     let error = b.responses().create(request("A cat")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SubmissionUncertain);
     let candidates = b.responses().reconcile(&error).await.unwrap();
@@ -161,36 +131,25 @@ async fn what_another_process_has_created_is_no_candidate() {
 /// As in a task of a queue, which has a client of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_dropped_right_after_a_call_has_told_of_it() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).webhook_secrets([SECRET]).build().unwrap();
-    let first = client(0);
+    let Some(world) = World::start(json!({})).await else { return };
+    let first = world.receiver(0);
     for n in 1..=10 {
-        let other = client(n);
+        let other = world.receiver(n);
         let id = other.responses().create(request("A cat")).await.unwrap().id;
         deliver(&other, &id, &id).acknowledge();
     }
     until(|| first.budget_left() == Some(90) && first.peers() == 1).await;
     until(|| first.spend().in_flight_count == 10).await;
-    let kept = || {
-        let key = redis.run::<Vec<String>>("KEYS *:feed").remove(0);
-        redis.run::<Vec<String>>(&format!("ZRANGE {key} 0 -1"))
-    };
+    let feed = world.key("feed").await;
+    let kept = || world.redis.run::<Vec<String>>(&format!("ZRANGE {feed} 0 -1"));
     let of = |kind: &str| kept().iter().filter(|message| message.starts_with(kind)).count();
     until(|| of("created ") == 10 && of("ended ") == 10 && of("acknowledged ") == 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_without_a_rate_limit_count_too() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).rate_limit(None).build().unwrap();
+    let Some(world) = World::start(json!({})).await else { return };
+    let client = |n| world.process(n).rate_limit(None).build().unwrap();
     let (a, b) = (client(0), client(1));
     until(|| a.peers() == 2 && b.peers() == 2).await;
     assert_eq!(a.budget_left(), None);
@@ -198,17 +157,13 @@ async fn processes_without_a_rate_limit_count_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_may_have_any_length() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
+    let Some(world) = World::start(json!({})).await else { return };
     for (n, per) in [MS / 1000, MS * 10, S * 86_400, Duration::MAX].into_iter().enumerate() {
         let limit = RateLimit::new(100, per);
         // A service for each.
         let client = |process_number| {
-            let url = format!("{}/v{n}", emulator.base_url());
-            let client = process(&emulator, &redis.url(), process_number).base_url(url);
+            let url = format!("{}/v{n}", world.emulator.base_url());
+            let client = world.process(process_number).base_url(url);
             client.rate_limit(limit).build().unwrap()
         };
         let (a, b) = (client(0), client(1));
@@ -218,13 +173,8 @@ async fn a_window_may_have_any_length() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_ends_no_longer_counts() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
-    let (a, b) = (client(0), client(1));
+    let Some(world) = World::start(json!({})).await else { return };
+    let [a, b] = world.clients();
     until(|| a.peers() == 2).await;
     drop(b);
     until(|| a.peers() == 1).await;
@@ -232,38 +182,31 @@ async fn a_process_that_ends_no_longer_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_redis_holds_the_key_and_everything_expires() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({})).await;
-    let client = process(&emulator, &redis.url(), 0).webhook_secrets([SECRET]).build().unwrap();
+    let Some(world) = World::start(json!({})).await else { return };
+    let client = world.receiver(0);
     let id = client.responses().create(request("A cat")).await.unwrap().id;
     deliver(&client, "msg_1", &id).acknowledge();
-    until(|| redis.run::<u64>("DBSIZE") >= 5).await;
-    let keys: Vec<String> = redis.run("KEYS *");
+    until(|| world.redis.run::<u64>("DBSIZE") >= 5).await;
+    let keys: Vec<String> = world.redis.run("KEYS *");
     for key in keys {
-        assert!(key.starts_with("pipevideo:{") && !key.contains(emulator.api_key()), "{key}");
-        assert!(redis.run::<i64>(&format!("TTL {key}")) > 0, "{key} stays for ever");
-        let stored: Vec<u8> = redis.run(&format!("DUMP {key}"));
+        assert!(key.starts_with("pipevideo:{") && !key.contains(world.emulator.api_key()), "{key}");
+        assert!(world.redis.run::<i64>(&format!("TTL {key}")) > 0, "{key} stays for ever");
+        let stored: Vec<u8> = world.redis.run(&format!("DUMP {key}"));
         let key_in = stored
-            .windows(emulator.api_key().len())
-            .any(|part| part == emulator.api_key().as_bytes());
+            .windows(world.emulator.api_key().len())
+            .any(|part| part == world.emulator.api_key().as_bytes());
         assert!(!key_in, "{key} holds the API key");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_may_have_a_password_databases_and_a_socket() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start_with(&["--requirepass secret"]);
-    let emulator = emulator(json!({})).await;
-    let port = redis.port();
-    let socket = redis.socket();
+    let settings = ["--requirepass secret"];
+    let Some(world) = World::start_with(json!({}), &settings).await else { return };
+    let port = world.redis.port();
+    let socket = world.redis.socket();
     let shares = async |urls: [String; 2], peers| {
-        let clients = urls.map(|url| process(&emulator, "", 0).redis(url).build().unwrap());
+        let clients = urls.map(|url| world.process(0).redis(url).build().unwrap());
         until(|| clients.iter().all(|client| client.peers() == peers)).await;
     };
     let url = |number: usize| format!("redis://:secret@127.0.0.1:{port}/{number}");
@@ -274,9 +217,6 @@ async fn the_server_may_have_a_password_databases_and_a_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_may_have_tls() {
-    if !server::is_there() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) = (folder.path().join("ca.pem"), folder.path().join("key.pem"));
@@ -286,17 +226,16 @@ async fn the_server_may_have_tls() {
     let files =
         format!("--tls-cert-file {} --tls-key-file {}", certificate.display(), key.display());
     let settings = format!("--tls-port {port} {files} --tls-auth-clients no");
-    let _redis = RedisServer::start_with(&[&settings]);
-    let emulator = emulator(json!({})).await;
+    let Some(world) = World::start_with(json!({}), &[&settings]).await else { return };
     let client = |n| {
         let url = format!("rediss://localhost:{port}/0?process={n}");
-        process(&emulator, "", 0).redis(url).ca_file(&certificate).build().unwrap()
+        world.process(0).redis(url).ca_file(&certificate).build().unwrap()
     };
     let (a, b) = (client(0), client(1));
     until(|| a.peers() == 2 && b.peers() == 2).await;
     // Without the certificate the server is not trusted, and the client goes on alone.
     let url = format!("rediss://localhost:{port}/0?process=2");
-    let stranger = process(&emulator, "", 0).redis(url).build().unwrap();
+    let stranger = world.process(0).redis(url).build().unwrap();
     stranger.usage().retrieve().await.unwrap();
     assert_eq!((stranger.peers(), a.peers()), (1, 2));
 }
@@ -315,13 +254,11 @@ fn a_wrong_url_is_refused_and_not_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_processes_spend_from_one_limit() {
-    if !server::is_there() {
+    let Some(world) = World::start(json!({"polls": ["completed"], "seed": 3})).await else {
         return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({"polls": ["completed"], "seed": 3})).await;
+    };
     let limit = Decimal::new(25, 2);
-    let client = |n| process(&emulator, &redis.url(), n).spend_limit(limit).build().unwrap();
+    let client = |n| world.process(n).spend_limit(limit).build().unwrap();
     let clients: Vec<_> = (0..3).map(client).collect();
     let (mut created, mut refused) = (0, 0);
     for n in 0..60 {
@@ -349,51 +286,39 @@ async fn all_processes_spend_from_one_limit() {
     let later = client(4);
     assert_eq!(later.spend(), spend);
     assert_eq!(
-        emulator.requests().iter().filter(|request| request.method == "POST").count(),
+        world.emulator.requests().iter().filter(|request| request.method == "POST").count(),
         created
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_of_a_later_release_is_left_alone_and_everything_else_is_shared() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({"polls": ["completed"]})).await;
-    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
-    let a = client(0);
+    let Some(world) = World::start(json!({"polls": ["completed"]})).await else { return };
+    let a = world.client(0);
     a.generate(request("A cat")).await.unwrap();
-    until(|| redis.run::<Vec<String>>("KEYS *ledger").len() == 1).await;
-    let key = redis.run::<Vec<String>>("KEYS *ledger").remove(0);
+    let key = world.key("ledger").await;
     let later = r#"{"format":99,"revision":"x"}"#;
-    redis.run::<()>(&format!("SET {key} {later}"));
-    let b = client(1);
+    world.redis.run::<()>(&format!("SET {key} {later}"));
+    let b = world.client(1);
     b.generate(request("A dog")).await.unwrap();
     until(|| a.peers() == 2 && b.peers() == 2 && a.budget_left() == b.budget_left()).await;
     assert!(b.spend().spent > Decimal::ZERO);
-    assert_eq!(redis.run::<String>(&format!("GET {key}")), later);
+    assert_eq!(world.redis.run::<String>(&format!("GET {key}")), later);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_is_none_is_replaced() {
-    if !server::is_there() {
-        return;
-    }
-    let redis = RedisServer::start();
-    let emulator = emulator(json!({"polls": ["completed"]})).await;
-    let client = |n| process(&emulator, &redis.url(), n).build().unwrap();
-    let a = client(0);
+    let Some(world) = World::start(json!({"polls": ["completed"]})).await else { return };
+    let a = world.client(0);
     a.generate(request("A cat")).await.unwrap();
     let spent = a.spend().spent;
-    until(|| redis.run::<Vec<String>>("KEYS *ledger").len() == 1).await;
-    let key = redis.run::<Vec<String>>("KEYS *ledger").remove(0);
+    let key = world.key("ledger").await;
     for garbage in ["x", r#"{"format":1,"revision":"x"}"#] {
-        redis.run::<()>(&format!("SET {key} {garbage}"));
+        world.redis.run::<()>(&format!("SET {key} {garbage}"));
         a.generate(request("A dog")).await.unwrap();
-        until(|| redis.run::<String>(&format!("GET {key}")).len() > 200).await;
+        until(|| world.redis.run::<String>(&format!("GET {key}")).len() > 200).await;
     }
-    let b = client(1);
+    let b = world.client(1);
     until(|| b.spend() == a.spend()).await;
     assert!(b.spend().spent > spent);
 }

@@ -99,8 +99,11 @@ impl RedisServer {
         words.for_each(|word| {
             call.arg(word);
         });
-        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
-        call.query(&mut connection).unwrap()
+        call.query(&mut self.connection()).unwrap()
+    }
+
+    pub(crate) fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
 
     /// Ends the server at once. It forgets everything.
