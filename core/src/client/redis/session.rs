@@ -37,6 +37,8 @@ pub(super) enum LinkError {
     Unreadable(#[from] serde_json::Error),
     #[error("it has lost its data")]
     Emptied,
+    #[error("it has answered something else than it was asked")]
+    Confused,
     #[error(transparent)]
     Panicked(crate::Error),
 }
@@ -45,7 +47,6 @@ pub(super) enum LinkError {
 pub(super) struct Keys {
     pub(super) calls: String,
     pub(super) polls: String,
-    pub(super) limit: String,
     pub(super) processes: String,
     pub(super) feed: String,
     pub(super) ledger: String,
@@ -58,7 +59,6 @@ impl Keys {
         Self {
             calls: of("calls"),
             polls: of("polls"),
-            limit: of("limit"),
             processes: of("processes"),
             feed: of("feed"),
             ledger: of("ledger"),
@@ -317,12 +317,19 @@ impl Session {
 /// Reads how many calls and polls the window holds.
 fn parse_used(used: &str) -> Option<ByClass<usize>> {
     let (direct, poll) = used.split_once(' ')?;
-    Some(ByClass { direct: direct.parse().ok()?, poll: poll.parse().ok()? })
+    let used = ByClass { direct: direct.parse().ok()?, poll: poll.parse().ok()? };
+    Some(used).filter(ByClass::is_plausible)
 }
 
 /// Awaits an answer of the server for as long as anything waits for it.
 pub(super) async fn in_time<T>(
     answer: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, LinkError> {
-    Ok(clock::within(MAX_SILENCE, answer).await.ok_or(LinkError::Silent)??)
+    let asked_at = clock::now();
+    let answer = clock::within(MAX_SILENCE, answer).await.ok_or(LinkError::Silent)??;
+    // A process that was frozen meanwhile would take old room for new.
+    if clock::now().saturating_sub(asked_at) > MAX_SILENCE {
+        return Err(LinkError::Silent);
+    }
+    Ok(answer)
 }

@@ -1,5 +1,7 @@
 //! The window over a real server: it grants what the budget of one process does.
 
+mod changes;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -7,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::runtime::{Builder, Runtime};
 
 use super::server::{self, RedisServer};
-use super::session::Keys;
+use super::session::{Keys, LinkError, in_time};
 use super::window::Window;
 use crate::polling::budget::shared::{ByClass, Reply};
 use crate::polling::budget::{Budget, Class, RateLimit};
@@ -40,12 +42,22 @@ impl World {
     /// Has a budget ask the window for room. A denial that it knows is not considered.
     fn ask(
         &mut self,
-        (keys, window): (&Keys, &mut Window),
+        window: (&Keys, &mut Window),
         now: Duration,
         budget: &mut Budget,
         class: Option<Class>,
     ) -> Reply {
-        window.now = Some(START + now.as_millis() as u64);
+        self.try_ask(window, now, budget, class).unwrap()
+    }
+
+    fn try_ask(
+        &mut self,
+        (keys, window): (&Keys, &mut Window),
+        now: Duration,
+        budget: &mut Budget,
+        class: Option<Class>,
+    ) -> Result<Reply, LinkError> {
+        window.time = Some((now, START + now.as_millis() as u64));
         let mut report = budget.report(now);
         report.wanted = match class {
             Some(Class::Direct) => ByClass { direct: 1, poll: 0 },
@@ -53,10 +65,23 @@ impl World {
             None => ByClass::default(),
         };
         let asked = window.exchange(&mut self.connection, keys, &report);
-        let reply = self.runtime.block_on(asked).unwrap();
+        let reply = self.runtime.block_on(asked)?;
         budget.on_reply(now, &report, &reply);
-        reply
+        Ok(reply)
     }
+
+    fn delete(&mut self, key: &str) {
+        let mut delete = redis::cmd("DEL");
+        let deleted = delete.arg(key).exec_async(&mut self.connection);
+        self.runtime.block_on(deleted).unwrap();
+    }
+}
+
+/// A budget that is shared, and its window.
+fn process(limit: RateLimit, name: &str) -> (Budget, Window) {
+    let mut budget = Budget::new(Some(limit));
+    budget.share();
+    (budget, Window::new(Some(limit), name.to_owned()))
 }
 
 #[derive(Clone, Debug)]
@@ -88,9 +113,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// Runs steps with a budget alone and one over the window. Both have to grant the same.
 fn check(world: &mut World, limit: RateLimit, steps: &[Step]) {
     let keys = world.keys();
-    let mut window = Window::new(Some(limit), "a".to_owned());
-    let (mut alone, mut linked) = (Budget::new(Some(limit)), Budget::new(Some(limit)));
-    linked.share();
+    let mut alone = Budget::new(Some(limit));
+    let (mut linked, mut window) = process(limit, "a");
     let mut now = Duration::from_secs(10);
     let (mut calls, mut polls, mut waiting) = (0, 0, 0);
     for step in steps {
@@ -185,10 +209,8 @@ fn check_processes(world: &mut World, limit: RateLimit, events: &[Event]) {
     let keys = world.keys();
     let mut names = 0;
     let mut process = || {
-        let mut budget = Budget::new(Some(limit));
-        budget.share();
         names += 1;
-        let window = Window::new(Some(limit), names.to_string());
+        let (budget, window) = super::tests::process(limit, &names.to_string());
         Process { budget, window, in_flight: ByClass::default() }
     };
     let mut processes: Vec<_> = (0..3).map(|_| process()).collect();
@@ -199,7 +221,7 @@ fn check_processes(world: &mut World, limit: RateLimit, events: &[Event]) {
         match *event {
             Event::Acquire(n, class, is_lost) => {
                 let Process { budget, window, in_flight } = &mut processes[n];
-                window.now = Some(START + now.as_millis() as u64);
+                window.time = Some((now, START + now.as_millis() as u64));
                 let mut report = budget.report(now);
                 *report.wanted.of(class) = 1;
                 let asked = window.exchange(&mut world.connection, &keys, &report);
@@ -288,8 +310,8 @@ fn a_report_that_arrives_late_changes_nothing() {
     let now = Duration::from_secs(10);
     let early = world.ask((&keys, &mut window(7)), now, &mut budget, Some(Class::Direct));
     assert_eq!((early.granted.direct, early.used.direct), (1, 1));
-    let late = world.ask((&keys, &mut window(6)), now, &mut budget, Some(Class::Direct));
-    assert_eq!(late, Reply::default());
+    let late = world.try_ask((&keys, &mut window(6)), now, &mut budget, Some(Class::Direct));
+    assert!(matches!(late, Err(LinkError::Confused)), "{late:?}");
     let next = world.ask((&keys, &mut window(8)), now, &mut budget, None);
     assert_eq!(next.used.direct, 1);
 }

@@ -4,12 +4,16 @@
 -- What may be granted is what `polling::budget` grants within one process: a test has both decide
 -- the same sequences. The numbers in `rules` come from there.
 --
--- KEYS: the released calls and polls (sorted sets of their times), what 429s have left of the limit,
--- the processes. ARGV: the report, the channel. Times are milliseconds of this server's clock.
+-- KEYS: the released calls and polls (sorted sets of their times), the processes. ARGV: the report,
+-- the channel. Times are milliseconds of this server's clock.
 
-local calls_key, polls_key, limit_key, processes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local calls_key, polls_key, processes_key = KEYS[1], KEYS[2], KEYS[3]
 local report = cjson.decode(ARGV[1])
 local rules, per, requests = report.rules, report.per, report.requests
+-- By how much the clock may be wrong, which other programs set.
+local TOLERANCE = 1000
+-- What belongs to all processes has this name among them: what 429s have left of the limit.
+local COMMON = 'window'
 
 local now = report.now
 if not now then
@@ -17,17 +21,41 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The other processes. One that was not seen for a window has no request left in it.
+-- A text that another program has stored counts as none.
+local function decode(text)
+  local is_json, value = pcall(cjson.decode, text)
+  return is_json and type(value) == 'table' and value.at and value or nil
+end
+
+-- Part of the data may have been evicted, or the clock set back. All processes then report again all
+-- that they have in the window.
+local state = decode(redis.call('HGET', processes_key, COMMON) or '')
+if state then
+  local is_whole = redis.call('ZCARD', calls_key) == state.calls
+    and redis.call('ZCARD', polls_key) == state.polls
+    and now > state.at - TOLERANCE
+  if is_whole then
+    now = math.max(now, state.at)
+  else
+    redis.call('DEL', calls_key, polls_key, processes_key)
+    state = nil
+  end
+end
+
+-- The other processes. One that was not seen for a window has no request left in it. Processes may
+-- have windows of different lengths.
 local others = { direct = 0, poll = 0, waiting = 0, demand = 0, alive = 0 }
 local own
+local longest = per
 local processes = redis.call('HGETALL', processes_key)
 for i = 1, #processes, 2 do
-  local name, process = processes[i], cjson.decode(processes[i + 1])
+  local name, process = processes[i], decode(processes[i + 1])
   if name == report.process then
     own = process
-  elseif process.counts_until <= now then
+  elseif name ~= COMMON and (not process or process.counts_until <= now) then
     redis.call('HDEL', processes_key, name)
-  else
+  elseif name ~= COMMON then
+    longest = math.max(longest, process.per)
     others.direct = others.direct + process.direct
     others.poll = others.poll + process.poll
     if now < process.alive_until then
@@ -42,27 +70,31 @@ end
 if own and own.version >= report.version then
   return '{}'
 end
--- This server was emptied, or has taken over from one that knew more: the process has to report all
--- that it has in the window.
-if not report.is_complete and (not own or own.version ~= report.version - 1) then
-  return '{"is_lost":true}'
+-- This server was emptied, its clock was set, or it has taken over from one that knew more: the
+-- process has to report all that it has in the window.
+local is_continued = own
+  and own.version == report.version - 1
+  and now - own.at <= (report.since or math.huge) + TOLERANCE
+if not is_continued and (report.since or not report.is_complete) then
+  return cjson.encode({ version = report.version, is_lost = true })
 end
 
 for _, released in ipairs(report.released) do
-  if released.age < per then
+  if released.age < longest then
     local key = released.is_poll and polls_key or calls_key
     redis.call('ZADD', key, now - released.age, report.process .. ':' .. released.number)
   end
 end
 for _, key in ipairs({ calls_key, polls_key }) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - per)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - longest)
 end
+-- Those in the window of this process.
+local since = string.format('(%.0f', now - per)
 
 local function throttle()
   return { share = 1, cut_at = 0, frozen_until = 0 }
 end
-local state = redis.call('GET', limit_key)
-state = state and cjson.decode(state)
+state = state
   or { direct = throttle(), poll = throttle(), guaranteed_until = 0, calls_since_poll = 0 }
 
 local function share(of)
@@ -80,15 +112,19 @@ for _, refusal in ipairs(report.refusals) do
   end
 end
 
-local direct = redis.call('ZCARD', calls_key) + others.direct + report.in_flight.direct
-local poll = redis.call('ZCARD', polls_key) + others.poll + report.in_flight.poll
+local function count(key)
+  return redis.call('ZCOUNT', key, since, '+inf')
+end
+local direct = count(calls_key) + others.direct + report.in_flight.direct
+local poll = count(polls_key) + others.poll + report.in_flight.poll
 local waiting = others.waiting + report.waiting
 
 -- When the request after the first `excess` leaves the window, of these sets.
 local function leaves_at(excess, ...)
   local times = {}
   for _, key in ipairs({ ... }) do
-    local first = redis.call('ZRANGE', key, 0, excess, 'WITHSCORES')
+    local first =
+      redis.call('ZRANGEBYSCORE', key, since, '+inf', 'WITHSCORES', 'LIMIT', 0, excess + 1)
     for i = 2, #first, 2 do
       times[#times + 1] = tonumber(first[i])
     end
@@ -188,17 +224,21 @@ end
 
 redis.call('HSET', processes_key, report.process, cjson.encode({
   version = report.version,
-  counts_until = now + math.max(per, report.alive),
+  at = now,
+  per = per,
+  counts_until = now + math.max(longest, report.alive),
   alive_until = now + report.alive,
   direct = report.in_flight.direct + granted.direct,
   poll = report.in_flight.poll + granted.poll,
   waiting = math.max(0, report.waiting - granted.direct),
   demand = report.demand,
 }))
-redis.call('SET', limit_key, cjson.encode(state))
+state.at = now
+state.calls, state.polls = redis.call('ZCARD', calls_key), redis.call('ZCARD', polls_key)
+redis.call('HSET', processes_key, COMMON, cjson.encode(state))
 -- After that a limit that was cut has grown back.
 for _, key in ipairs(KEYS) do
-  redis.call('PEXPIRE', key, math.max(report.alive, math.ceil(per / rules.regained) * 2))
+  redis.call('PEXPIRE', key, math.max(report.alive, math.ceil(longest / rules.regained) * 2))
 end
 if granted.direct + granted.poll > 0 then
   redis.call('PUBLISH', ARGV[2], report.process .. ' used ' .. direct .. ' ' .. poll)
@@ -211,6 +251,7 @@ local function throttled(of)
   return { share = share(of), frozen = math.max(0, math.ceil(of.frozen_until - now)) }
 end
 return cjson.encode({
+  version = report.version,
   granted = granted,
   denied = denied,
   used = { direct = direct, poll = poll },

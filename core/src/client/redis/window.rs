@@ -9,8 +9,9 @@ use redis::aio::ConnectionLike;
 use serde::Serialize;
 
 use super::session::{Keys, LinkError, in_time};
+use crate::client::clock;
 use crate::polling::budget::RateLimit;
-use crate::polling::budget::shared::{Reply, Report, Rules};
+use crate::polling::budget::shared::{MAX_SILENCE, Reply, Report, Rules};
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("window.lua")));
 
@@ -42,6 +43,9 @@ struct Call<'a> {
     per: u64,
     process: &'a str,
     version: u64,
+    /// How long ago the last report was, if the window has to know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
     /// The server's time, in tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<u64>,
@@ -54,13 +58,15 @@ pub(super) struct Window {
     pub(super) process: String,
     /// The number of the last report. One that arrives late, after a later one, is ignored.
     version: u64,
-    /// The server's time, in tests.
-    pub(super) now: Option<u64>,
+    /// When the last report was sent, if its answer came.
+    reported_at: Option<Duration>,
+    /// The time and that of the server, in tests.
+    pub(super) time: Option<(Duration, u64)>,
 }
 
 impl Window {
     pub(super) fn new(limit: Option<RateLimit>, process: String) -> Self {
-        Self { limit, process, version: 0, now: None }
+        Self { limit, process, version: 0, reported_at: None, time: None }
     }
 
     /// Has the next report be the one after this version.
@@ -79,6 +85,8 @@ impl Window {
         self.version += 1;
         let RateLimit { requests, per } =
             self.limit.unwrap_or(RateLimit { requests: 0, ..RateLimit::default() });
+        let now = self.time.map_or_else(clock::now, |(now, _)| now);
+        let since = self.reported_at.take().map(|at| now.saturating_sub(at));
         let call = serde_json::to_string(&Call {
             report,
             rules: Rules::default(),
@@ -87,13 +95,22 @@ impl Window {
             per: milliseconds(per).clamp(1, MAX_WINDOW),
             process: &self.process,
             version: self.version,
-            now: self.now,
+            // The window drops a process that was silent for as long as it is.
+            since: since.filter(|since| since.saturating_add(MAX_SILENCE) < per).map(milliseconds),
+            now: self.time.map(|(_, of_server)| of_server),
         })?;
         let mut script = SCRIPT.key(&keys.calls);
-        script.key(&keys.polls).key(&keys.limit).key(&keys.processes).arg(call).arg(&keys.channel);
+        script.key(&keys.polls).key(&keys.processes).arg(call).arg(&keys.channel);
         let reply: String = in_time(script.invoke_async(connection)).await?;
         let reply: Reply = serde_json::from_str(&reply)?;
-        if reply.is_lost { Err(LinkError::Emptied) } else { Ok(reply) }
+        if reply.version != self.version || !reply.is_plausible(report) {
+            return Err(LinkError::Confused);
+        }
+        if reply.is_lost {
+            return Err(LinkError::Emptied);
+        }
+        self.reported_at = Some(now);
+        Ok(reply)
     }
 
     /// The processes that are running. The connection of one that was killed closes at once, long before

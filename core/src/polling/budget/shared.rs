@@ -267,6 +267,8 @@ pub(crate) struct Refusal {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Reply {
+    /// The version of the report that it is the answer to.
+    pub(crate) version: u64,
     /// The window has lost what was reported before, and has granted nothing.
     pub(crate) is_lost: bool,
     pub(crate) granted: ByClass<usize>,
@@ -280,6 +282,27 @@ pub(crate) struct Reply {
     pub(crate) others: usize,
     /// What 429s have left of the limit.
     pub(crate) throttled: ByClass<Throttled>,
+}
+
+/// More requests and processes than there are. Sums of it are within any number.
+const MAX_COUNT: usize = 1 << 28;
+
+impl Reply {
+    /// Whether it may be the answer to a report. Another program may answer.
+    pub(crate) fn is_plausible(&self, report: &Report) -> bool {
+        let Self { granted, used, others, .. } = *self;
+        granted.direct <= report.wanted.direct
+            && granted.poll <= report.wanted.poll
+            && used.is_plausible()
+            && others < MAX_COUNT
+    }
+}
+
+impl ByClass<usize> {
+    /// Whether a window may hold so many requests.
+    pub(crate) fn is_plausible(&self) -> bool {
+        self.direct.max(self.poll) < MAX_COUNT
+    }
 }
 
 /// What 429s have left of a limit.
