@@ -7,6 +7,7 @@
     reason = "a test may panic, spawn and time"
 )]
 
+mod hostile;
 mod killed;
 mod lost;
 #[path = "../support/redis.rs"]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::aio::{MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
 use redis::{AsyncConnectionConfig, RedisError};
 use tracing::{info, warn};
 
@@ -23,12 +23,16 @@ use crate::polling::budget::shared::{ByClass, MAX_SILENCE};
 /// is back within a second.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How long connecting may take, for which no call waits: with TLS, it is five round trips.
+const MAX_CONNECT: Duration = Duration::from_secs(1);
 
 /// Why a connection is of no more use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
     #[error(transparent)]
     Redis(#[from] RedisError),
+    #[error("it could not be connected to within {MAX_CONNECT:?}")]
+    Unreachable,
     #[error("it has not answered within {MAX_SILENCE:?}")]
     Silent,
     #[error("it has closed the connection")]
@@ -64,6 +68,36 @@ impl Keys {
             ledger: of("ledger"),
             channel: of("channel"),
         }
+    }
+
+    /// Deletes what another program has stored under these names, if its type keeps the commands from
+    /// running. A server that does not allow that may still do.
+    async fn drop_foreign(&self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
+        let types = [
+            (&self.calls, "zset"),
+            (&self.polls, "zset"),
+            (&self.processes, "hash"),
+            (&self.feed, "zset"),
+            (&self.ledger, "string"),
+        ];
+        let mut found = redis::pipe();
+        for (key, _) in types {
+            found.cmd("TYPE").arg(key);
+        }
+        let found: Vec<String> = match in_time(found.query_async(connection)).await {
+            Err(LinkError::Redis(_)) => return Ok(()),
+            found => found?,
+        };
+        for ((key, of_ours), found) in types.into_iter().zip(found) {
+            if found != of_ours && found != "none" {
+                warn!(
+                    key,
+                    "Another program has stored something in Redis under this name. It is deleted."
+                );
+                in_time(redis::cmd("DEL").arg(key).query_async::<()>(connection)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The channel of one process.
@@ -158,17 +192,10 @@ impl Session {
 
     /// Serves one connection. Returns when the state has no clients left.
     async fn serve(&mut self, url: &RedisUrl) -> Result<(), LinkError> {
-        let client = url.client()?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(MAX_SILENCE))
-            .set_response_timeout(Some(MAX_SILENCE));
-        let mut connection =
-            in_time(client.get_multiplexed_async_connection_with_config(&config)).await?;
-        let mut subscribed = in_time(client.get_async_pubsub()).await?;
-        // Nothing is sent on the second channel. Others see by it that this process is running.
-        let own = self.keys.channel_of(&self.window.process);
-        in_time(subscribed.subscribe(&[&self.keys.channel, &own])).await?;
+        let connected = clock::within(MAX_CONNECT, self.connect(url)).await;
+        let (mut connection, subscribed) = connected.ok_or(LinkError::Unreachable)??;
         let (mut subscription, mut messages) = subscribed.split();
+        self.keys.drop_foreign(&mut connection).await?;
         // Read once it is subscribed, so that no message is missed.
         self.read_feed(&mut connection).await?;
         self.exchange(&mut connection).await?;
@@ -176,6 +203,19 @@ impl Session {
         self.share_ledger(&mut connection).await?;
         self.on_reached();
         self.attend(&mut connection, &mut subscription, &mut messages).await
+    }
+
+    async fn connect(&self, url: &RedisUrl) -> Result<(MultiplexedConnection, PubSub), LinkError> {
+        let client = url.client()?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(MAX_CONNECT))
+            .set_response_timeout(Some(MAX_CONNECT));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut subscribed = client.get_async_pubsub().await?;
+        // Nothing is sent on the second channel. Others see by it that this process is running.
+        let own = self.keys.channel_of(&self.window.process);
+        subscribed.subscribe(&[&self.keys.channel, &own]).await?;
+        Ok((connection, subscribed))
     }
 
     /// Sends what this process has to publish, and takes what the others do.
