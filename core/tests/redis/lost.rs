@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use pipevideo::Decimal;
+use pipevideo::{Decimal, Status};
 
 use super::*;
 
@@ -120,6 +120,51 @@ async fn what_was_spent_survives_the_server() {
         }
     }
     until(|| clients.iter().all(|client| client.spend().spent == costs)).await;
+}
+
+/// As in a task of a queue, which has a client of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_has_done_is_reported_also_if_it_is_dropped_while_the_server_is_away() {
+    let Some(mut world) = World::start(json!({})).await else { return };
+    let [first, other] = world.receivers();
+    until(|| first.peers() == 2).await;
+    world.redis.kill();
+    let id = other.responses().create(request("A cat")).await.unwrap().id;
+    deliver(&other, "msg_1", &id).acknowledge();
+    drop(other);
+    world.redis.start_again();
+    until(|| first.budget_left() == Some(99) && first.peers() == 1).await;
+    until(|| deliver(&first, "msg_1", &id).duplicate).await;
+    assert_eq!(first.spend().in_flight_count, 1);
+}
+
+/// A delivery that only one process knows keeps no other from its polls, and wakes it later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_goes_on_when_its_delivery_reaches_another_process_without_the_server() {
+    let polls = json!({"polls": ["queued", "completed"]});
+    let Some(mut world) = World::start(polls).await else { return };
+    for returns in [false, true] {
+        let [a, b] = [0, 1].map(|number| {
+            let interval = if returns { S * 3600 } else { MS * 200 };
+            let polling = Polling::default().safety_interval(interval);
+            let receiver = world.process(number).webhook_secrets([SECRET]);
+            receiver.polling(polling.min_interval(Duration::ZERO)).build().unwrap()
+        });
+        until(|| a.peers() == 2 && b.peers() == 2).await;
+        let id = a.responses().create(request("A cat")).await.unwrap().id;
+        let wait = tokio::spawn(b.responses().wait(&id).into_future());
+        let requests = world.emulator.requests().len();
+        until(|| world.emulator.requests().len() > requests).await;
+        world.redis.kill();
+        assert!(!deliver(&a, &id, &id).duplicate);
+        if returns {
+            world.redis.start_again();
+        }
+        assert_eq!(wait.await.unwrap().unwrap().status, Status::Completed);
+        if !returns {
+            world.redis.start_again();
+        }
+    }
 }
 
 /// The server answers nothing for 5 s, in the midst of generations that use the whole limit.

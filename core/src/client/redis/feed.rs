@@ -96,7 +96,7 @@ impl Feed {
     ) -> Result<bool, LinkError> {
         let began = clock::now();
         while clock::now().saturating_sub(began) < TURN {
-            let batch = link.first_messages(BATCH);
+            let (batch, next) = link.first_messages(BATCH);
             if batch.is_empty() {
                 return Ok(true);
             }
@@ -104,7 +104,7 @@ impl Feed {
             script.arg(&keys.channel).arg(&self.process);
             script.arg(milliseconds(KEPT_FOR)).arg(MAX_KEPT).arg(&batch);
             let _: () = in_time(script.invoke_async(connection)).await?;
-            link.remove_messages(batch.len());
+            link.remove_messages(next);
         }
         Ok(false)
     }

@@ -34,7 +34,7 @@ use crate::polling::budget::shared::MAX_SILENCE;
 
 /// The link of one key's state: what it has to tell the other processes.
 pub(crate) struct Link {
-    outbox: Mutex<VecDeque<String>>,
+    outbox: Mutex<Outbox>,
     refreshes: Mutex<Vec<oneshot::Sender<HashSet<u64>>>>,
     flushes: Mutex<Vec<oneshot::Sender<()>>>,
     /// The number of this process among those of the key.
@@ -47,9 +47,32 @@ pub(crate) struct Link {
     created_at: Duration,
 }
 
-/// What is kept for the other processes while the server cannot be reached. As many ids are kept
-/// everywhere.
+/// What is kept for the other processes while the server cannot be reached.
+#[derive(Default)]
+struct Outbox {
+    messages: VecDeque<String>,
+    /// The number of the first of them among all that there ever were.
+    first: u64,
+}
+
+/// As many ids are kept everywhere, the most recent ones.
 const MAX_OUTBOX: usize = 10_000;
+
+impl Outbox {
+    fn push(&mut self, message: String) {
+        self.messages.push_back(message);
+        if self.messages.len() > MAX_OUTBOX {
+            self.remove_before(self.first.saturating_add(1));
+        }
+    }
+
+    /// Removes the messages before this number.
+    fn remove_before(&mut self, number: u64) {
+        while self.first < number && self.messages.pop_front().is_some() {
+            self.first = self.first.saturating_add(1);
+        }
+    }
+}
 
 impl Link {
     pub(super) fn new() -> Self {
@@ -87,11 +110,7 @@ impl Link {
     }
 
     fn publish(&self, message: &Message<'_>) {
-        let mut outbox = lock(&self.outbox);
-        if outbox.len() < MAX_OUTBOX {
-            outbox.push_back(message.to_string());
-        }
-        drop(outbox);
+        lock(&self.outbox).push(message.to_string());
         self.changed.notify_one();
     }
 
@@ -106,9 +125,7 @@ impl Link {
     /// Waits until everything that the other processes have published by now is known. Returns the
     /// processes that are running; none if the server does not say so in time.
     pub(crate) async fn refresh(&self) -> HashSet<u64> {
-        let (sender, refreshed) = oneshot::channel();
-        lock(&self.refreshes).push(sender);
-        self.changed.notify_one();
+        let refreshed = self.ask(&self.refreshes);
         let running = clock::within(MAX_SILENCE, refreshed).await;
         running.and_then(Result::ok).unwrap_or_default()
     }
@@ -119,22 +136,38 @@ impl Link {
         if patience.is_zero() {
             return;
         }
-        let (sender, flushed) = oneshot::channel();
-        lock(&self.flushes).push(sender);
-        self.changed.notify_one();
+        let flushed = self.ask(&self.flushes);
         // Without the server, it is sent once that is back.
         let _ = clock::within(patience, flushed).await;
     }
 
-    /// The first messages that were not sent yet.
-    fn first_messages(&self, count: usize) -> Vec<String> {
-        lock(&self.outbox).iter().take(count).cloned().collect()
+    /// Adds a request to those that the session answers.
+    fn ask<T>(&self, requests: &Mutex<Vec<oneshot::Sender<T>>>) -> oneshot::Receiver<T> {
+        let (sender, answered) = oneshot::channel();
+        let mut requests = lock(requests);
+        // Without the server, none is answered for a long time.
+        requests.retain(|request| !request.is_closed());
+        requests.push(sender);
+        drop(requests);
+        self.changed.notify_one();
+        answered
     }
 
-    fn remove_messages(&self, count: usize) {
-        let mut outbox = lock(&self.outbox);
-        let count = count.min(outbox.len());
-        outbox.drain(..count);
+    /// The first messages that were not sent yet, and the number of the next.
+    fn first_messages(&self, count: usize) -> (Vec<String>, u64) {
+        let outbox = lock(&self.outbox);
+        let messages: Vec<_> = outbox.messages.iter().take(count).cloned().collect();
+        let next = outbox.first.saturating_add(messages.len() as u64);
+        (messages, next)
+    }
+
+    fn has_messages(&self) -> bool {
+        !lock(&self.outbox).messages.is_empty()
+    }
+
+    /// The messages before this number were sent.
+    fn remove_messages(&self, before: u64) {
+        lock(&self.outbox).remove_before(before);
     }
 
     fn take_refreshes(&self) -> Vec<oneshot::Sender<HashSet<u64>>> {

@@ -122,16 +122,25 @@ pub(super) async fn run(state: Weak<ClientState>, link: Arc<Link>, account: Stri
         ledger,
         is_ledger_stale: false,
     };
+    let mut over_since = None;
     loop {
         let served = barrier::catch_async(session.serve(&url)).await;
         let Err(error) = served.map_err(LinkError::Panicked).flatten() else { return };
         session.on_lost(&error);
         clock::sleep(session.reach.pause).await;
         if session.is_over() {
-            return;
+            let now = clock::now();
+            let over_for = now.saturating_sub(*over_since.get_or_insert(now));
+            if over_for > MAX_FAREWELL || !session.has_news() {
+                return;
+            }
         }
     }
 }
+
+/// For how long a state without clients tries to report what they did. Its requests are in the usual
+/// window for as long.
+const MAX_FAREWELL: Duration = Duration::from_secs(60);
 
 /// Whether the server can be reached, for the log and the pause.
 #[derive(Default)]
@@ -159,6 +168,12 @@ impl Session {
     /// Whether the state has no clients left.
     fn is_over(&self) -> bool {
         self.state.strong_count() == 0
+    }
+
+    /// Whether this process has done anything that may be new to the others.
+    fn has_news(&self) -> bool {
+        let report = self.limiter.report();
+        self.link.has_messages() || !report.released.is_empty() || !self.ledger.is_empty()
     }
 
     fn on_lost(&mut self, error: &LinkError) {

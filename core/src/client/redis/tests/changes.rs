@@ -1,5 +1,6 @@
 //! What has happened to the server since the last report, and to the process.
 
+use super::super::{Link, MAX_OUTBOX};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -133,4 +134,24 @@ async fn an_answer_that_was_received_long_ago_is_of_no_use() {
     };
     assert!(matches!(in_time(answer).await, Err(LinkError::Silent)));
     assert!(matches!(in_time(async { Ok(1) }).await, Ok(1)));
+}
+
+/// As everywhere, the most recent ids are kept.
+#[test]
+fn the_oldest_messages_are_dropped_while_the_server_is_away() {
+    let link = Link::new();
+    let publish = |from: usize, to: usize| {
+        (from..to).for_each(|n| link.publish_acknowledged(&format!("msg_{n}")));
+    };
+    publish(0, 5);
+    let (sent, next) = link.first_messages(3);
+    assert_eq!((sent.len(), &*sent[0], next), (3, "acknowledged msg_0", 3));
+    // Meanwhile more have come than are kept, and some of those that are being sent are dropped.
+    publish(5, MAX_OUTBOX + 2);
+    link.remove_messages(next);
+    assert_eq!(link.first_messages(1).0, ["acknowledged msg_3"]);
+    publish(MAX_OUTBOX + 2, 2 * MAX_OUTBOX);
+    let (all, _) = link.first_messages(usize::MAX);
+    assert_eq!(all.len(), MAX_OUTBOX);
+    assert_eq!(all[0], format!("acknowledged msg_{MAX_OUTBOX}"));
 }
