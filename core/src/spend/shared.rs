@@ -87,7 +87,7 @@ impl SharedView {
         let entry = entry_of(prices, request, limit);
         if let Some(limit) = limit {
             match &mut self.link {
-                Some(link) if link.is_reachable => {
+                Some(link) if link.is_reachable && !link.awaits_others => {
                     let number = self.ledger.number();
                     link.requests.push(Request { number, entry, at, limit, was_prepared: false });
                     return Ok(Reserve::AtCommit(number));
@@ -134,10 +134,14 @@ impl SharedView {
         self.link = Some(link);
     }
 
-    /// The number of processes that share the ledger, this one included.
-    pub(crate) fn set_peers(&mut self, peers: usize) {
+    /// The number of processes that share the ledger, this one included, and whether some of them are
+    /// not back yet after a loss of the store: it lacks what they have spent in the meantime.
+    pub(crate) fn set_peers(&mut self, peers: usize, awaits_others: bool) {
         if let Some(link) = &mut self.link {
             link.peers = peers.max(1);
+            // Now it is known what remains.
+            link.must_read |= link.awaits_others && !awaits_others;
+            link.awaits_others = awaits_others;
         }
     }
 

@@ -320,7 +320,7 @@ impl Session {
         let report = self.limiter.report();
         let reply = self.window.exchange(connection, &self.keys, &report).await?;
         self.limiter.on_reply(&report, &reply);
-        self.ledger.set_peers(self.limiter.processes());
+        self.ledger.set_peers(self.limiter.processes(), self.limiter.is_cut_off());
         Ok(())
     }
 

@@ -167,9 +167,10 @@ impl SharedLedger {
         });
     }
 
-    /// Sets the number of processes that share the ledger, this one included.
-    pub(crate) fn set_peers(&self, peers: usize) {
-        lock(&self.accounts).view.set_peers(peers);
+    /// Sets the number of processes that share the ledger, this one included, and whether some of them
+    /// are not back yet after a loss of the store.
+    pub(crate) fn set_peers(&self, peers: usize, awaits_others: bool) {
+        self.change(|accounts| accounts.view.set_peers(peers, awaits_others));
     }
 
     /// The store can be reached again. Call it after each reconnection: the store may have lost data.

@@ -144,7 +144,7 @@ async fn without_the_store_a_process_decides_at_once() {
     let fake = service();
     let (client, _) = process(&fake, "0.45");
     let ledger = client.inner.state.ledger.clone();
-    ledger.set_peers(2);
+    ledger.set_peers(2, false);
     let began = Instant::now();
     let waiting = client.responses().create(request());
     let (created, ()) = tokio::join!(waiting, async { ledger.on_unreachable() });

@@ -51,6 +51,8 @@ pub(super) struct Link {
     pub(super) is_reachable: bool,
     /// The number of processes.
     pub(super) peers: usize,
+    /// Whether other processes may have spent what is not stored yet.
+    pub(super) awaits_others: bool,
 }
 
 /// A change of a fact.
@@ -105,6 +107,7 @@ impl Link {
             must_read: true,
             is_reachable: true,
             peers: 1,
+            awaits_others: false,
         }
     }
 
@@ -141,7 +144,7 @@ impl Link {
         let (limit, peers) = (limit.normalize(), self.peers);
         let statement = format!(
             "the create would exceed this process's share of the spend limit of {limit} USD. What is \
-             left of it is divided among {peers} processes, since Redis cannot be reached. Nothing was \
+             left of it is divided among {peers} processes until all of them can reach Redis. Nothing was \
              sent."
         );
         Error::new(ErrorKind::SpendLimit, statement)
@@ -175,7 +178,9 @@ impl Link {
         self.confirm(stored.marks.last_of(process));
         let is_complete = stored.marks.include(&self.marks);
         self.version = self.version.max(stored.version);
-        self.committed = stored.facts.totals().committed();
+        if !self.awaits_others {
+            self.committed = stored.facts.totals().committed();
+        }
         let mut known = std::mem::take(&mut ledger.facts);
         known.unfold_totals(&self.folded);
         let changed = self.compare(&mut known, &stored.facts, is_complete);

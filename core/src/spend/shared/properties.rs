@@ -202,7 +202,7 @@ impl World {
                 self.settle();
                 self.is_cut_off = true;
                 for process in &mut self.processes {
-                    process.view.set_peers(PROCESSES);
+                    process.view.set_peers(PROCESSES, false);
                     let decisions = process.view.set_reachable(false);
                     process.decisions.extend(decisions);
                 }

@@ -1,6 +1,7 @@
 //! A store that cannot be reached, loses something, or has what a process does not understand.
 
 use super::*;
+use crate::error::ErrorKind;
 
 #[test]
 fn cut_off_processes_stay_within_the_limit_together() {
@@ -10,7 +11,7 @@ fn cut_off_processes_stay_within_the_limit_together() {
     b.commit(&mut store);
     let waiting = number_of(a.reserve(Some("0.55")));
     for process in [&mut a, &mut b] {
-        process.view.set_peers(2);
+        process.view.set_peers(2, false);
         let decisions = process.view.set_reachable(false);
         process.decisions.extend(decisions);
         assert!(!process.view.needs_commit());
@@ -25,6 +26,35 @@ fn cut_off_processes_stay_within_the_limit_together() {
     let mut c = Process::new(3);
     c.commit(&mut store);
     assert_eq!(c.spend().in_flight, usd("0.5"));
+}
+
+#[test]
+fn a_process_that_is_back_first_keeps_to_its_share_until_the_others_are_back() {
+    let (mut store, mut a, mut b) = two();
+    for process in [&mut a, &mut b] {
+        process.view.set_peers(2, false);
+        process.commit(&mut store);
+        process.view.set_reachable(false);
+    }
+    // Each may use 0.25 of 0.5.
+    assert!(b.reserve(Some("0.5")).is_ok() && b.reserve(Some("0.5")).is_ok());
+    store.document = None;
+    a.view.set_peers(2, true);
+    a.view.set_reachable(true);
+    a.commit(&mut store);
+    assert!(matches!(a.reserve(Some("0.5")), Ok(Reserve::Now(_))));
+    a.commit(&mut store);
+    assert!(a.reserve(Some("0.5")).is_ok());
+    a.commit(&mut store);
+    assert_eq!(a.reserve(Some("0.5")).unwrap_err().kind(), ErrorKind::SpendLimit);
+    b.view.set_reachable(true);
+    b.commit(&mut store);
+    a.view.set_peers(2, false);
+    assert!(a.view.needs_commit());
+    let last = number_of(a.reserve(Some("0.5")));
+    let refused = number_of(a.reserve(Some("0.5")));
+    a.commit(&mut store);
+    assert!(a.decision(last).unwrap().is_ok() && a.decision(refused).unwrap().is_err());
 }
 
 #[test]
