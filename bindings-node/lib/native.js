@@ -12,6 +12,7 @@ const PLATFORMS = [
   'darwin-x64',
   'darwin-arm64',
   'win32-x64-msvc',
+  'win32-arm64-msvc',
 ];
 
 /** Loads a platform's package. Tools that copy what a program needs, such as `@vercel/nft` in the standalone output
@@ -32,8 +33,10 @@ function loadPackage(name, failures) {
         return require('pipevideo-darwin-x64');
       case 'darwin-arm64':
         return require('pipevideo-darwin-arm64');
-      default:
+      case 'win32-x64-msvc':
         return require('pipevideo-win32-x64-msvc');
+      default:
+        return require('pipevideo-win32-arm64-msvc');
     }
   } catch (error) {
     if (!isMissing(error, `pipevideo-${name}`)) failures.push(error);

@@ -1,11 +1,13 @@
 //! `cargo xtask generate`: writes what `conformance/surface.json` declares once into the files that
-//! would otherwise repeat it per language. With `--check` it only compares.
+//! would otherwise repeat it per language, and what `[workspace.package]` declares into the manifests
+//! of all packages. With `--check` it only compares.
 //!
 //! A generated file begins with a comment that says so. In a file that is otherwise written by hand,
 //! what is generated stands between two comments, `generated: NAME` and `end of generated`. A language
 //! is a file here that lists its outputs in `write`.
 
 mod documents;
+pub(crate) mod manifests;
 mod names;
 mod node;
 mod python;
@@ -34,6 +36,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), String> {
     node::write(&surface, &mut tree)?;
     swift::write(&surface, &mut tree)?;
     documents::write(&surface, &mut tree)?;
+    manifests::write(&mut tree)?;
     tree.finish(check)
 }
 
@@ -83,7 +86,10 @@ impl Tree {
                 differences += &format!("{path} {}\n", first_difference(&present, text));
                 continue;
             }
-            fs::write(self.root.join(path), text)
+            let file = self.root.join(path);
+            let folder = file.parent().unwrap_or(&self.root);
+            fs::create_dir_all(folder)
+                .and_then(|()| fs::write(&file, text))
                 .map_err(|error| format!("{path} cannot be written: {error}"))?;
             println!("wrote {path}");
         }
@@ -91,8 +97,9 @@ impl Tree {
             Ok(())
         } else {
             Err(format!(
-                "{differences}These files are not what conformance/surface.json says. Change the \
-                 declaration or xtask/src/generate, and run `cargo xtask generate`."
+                "{differences}These files are not what conformance/surface.json says, or for manifests \
+                 and licences [workspace.package] and the files at the root. Change the declaration \
+                 or xtask/src/generate, and run `cargo xtask generate`."
             ))
         }
     }
