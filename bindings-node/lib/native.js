@@ -83,7 +83,7 @@ function message(here, candidates, failures) {
     return (
       `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +
-      'where the program will run. In a clone of the repository, build it with cargo xtask test node. ' +
+      'where the program will run. In a clone of the repository, build it with npm run build in bindings-node. ' +
       platforms
     );
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the native library for this machine and puts it where Package.swift expects it on Linux:
 # lib/libpipevideo_swift.a. Needs Rust. After that, any package can depend on this one by path. A package
-# that depends on a release finds the library if PKG_CONFIG_PATH is set to lib/.
+# that depends on a release finds the library if PKG_CONFIG_PATH is set to lib/; this script is then
+# rust/bindings-swift/scripts/build-library.sh in the checkout of the release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +12,7 @@ mkdir -p lib
 if ! cmp -s "$target/release/libpipevideo_swift.a" lib/libpipevideo_swift.a; then
   cp "$target/release/libpipevideo_swift.a" lib/
   # SwiftPM does not notice that the library has changed, but it links again if a source is newer.
-  touch Sources/PipevideoFFI/*.swift
+  if [ -d Sources ]; then touch Sources/PipevideoFFI/*.swift; fi
 fi
 
 version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' ../Cargo.toml)
@@ -21,3 +22,4 @@ Description: the native library of the Swift package Pipevideo
 Version: $version
 Libs: -L$PWD/lib -lpipevideo_swift
 EOF
+echo "built $PWD/lib; a package that depends on a release needs: export PKG_CONFIG_PATH=$PWD/lib"

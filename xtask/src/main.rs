@@ -9,6 +9,9 @@
 //!
 //! `cargo xtask fuzz SECONDS` runs each fuzz target for this long, or only the one that is named.
 //!
+//! `cargo xtask release --dry-run` rehearses a release, or a part of it; `cargo xtask release --tag v1.2.3` checks that the
+//! repository is ready for one.
+//!
 //! `cargo xtask simulate` simulates the polling and writes the figures into `docs/benchmarks.md`.
 
 mod documents;
@@ -17,6 +20,7 @@ mod generate;
 mod node;
 mod python;
 mod redis;
+mod release;
 mod rust;
 mod simulate;
 mod steps;
@@ -41,6 +45,8 @@ enum Command {
     Generate { check: bool },
     Fuzz { seconds: u32, target: Option<String> },
     Simulate,
+    Rehearse(Vec<String>),
+    CheckTag(String),
 }
 
 const LANGUAGES: [Language; 6] = [
@@ -68,6 +74,18 @@ fn main() -> ExitCode {
             simulate::run(&mut steps);
             exit_code(&steps)
         }
+        Ok(Command::Rehearse(parts)) => {
+            let mut steps = Steps::new("release", &root);
+            release::rehearse(&mut steps, &parts);
+            exit_code(&steps)
+        }
+        Ok(Command::CheckTag(tag)) => match release::check_tag(&root, &tag) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => {
+                eprintln!("{problem}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(Command::Generate { check }) => match generate::run(&root, check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {
@@ -89,7 +107,8 @@ fn exit_code(steps: &Steps) -> ExitCode {
 fn usage() -> String {
     format!(
         "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n       cargo xtask \
-         fuzz SECONDS [TARGET]\n       cargo xtask simulate\n\nLanguages: {}. \
+         fuzz SECONDS [TARGET]\n       cargo xtask simulate\n       cargo xtask release \
+         --dry-run [PART]…\n       cargo xtask release --tag vVERSION\n\nLanguages: {}. \
          Default: all of them.\n\nMissing tools are installed where that is possible; \
          CONTRIBUTING.md lists them.",
         known()
@@ -118,10 +137,22 @@ fn command(arguments: &[String]) -> Result<Command, String> {
                 seconds.parse().map_err(|_| format!("{seconds:?} is not a number of seconds"));
             Ok(Command::Fuzz { seconds: seconds?, target: target.first().cloned() })
         }
+        ("release", [option, parts @ ..]) if option == "--dry-run" => rehearsal(parts),
+        ("release", [option, tag]) if option == "--tag" => Ok(Command::CheckTag(tag.clone())),
+        ("release", _) => Err("release takes --dry-run, or --tag and a tag".to_owned()),
         ("simulate", []) => Ok(Command::Simulate),
         ("simulate", _) => Err("simulate takes no argument".to_owned()),
         ("fuzz", _) => Err("fuzz takes a number of seconds and perhaps a target".to_owned()),
         _ => Err(format!("unknown command {command:?}")),
+    }
+}
+
+/// The rehearsal of all parts of a release, or of those that are named.
+fn rehearsal(parts: &[String]) -> Result<Command, String> {
+    let known = release::parts();
+    match parts.iter().find(|part| !known.contains(&part.as_str())) {
+        Some(part) => Err(format!("unknown part {part:?}; the parts are: {}", known.join(", "))),
+        None => Ok(Command::Rehearse(parts.to_vec())),
     }
 }
 
@@ -162,7 +193,7 @@ mod tests {
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string()).collect();
         match command(&arguments)? {
             Command::Test(languages) => Ok(languages.iter().map(|l| l.name).collect()),
-            Command::Generate { .. } | Command::Fuzz { .. } | Command::Simulate => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -178,6 +209,10 @@ mod tests {
             names(&["test", "cobol"]).unwrap_err().contains("\"cobol\"; the languages are: rust")
         );
         assert!(names(&["generate", "--chekc"]).unwrap_err().contains("--check"));
+        assert!(names(&["release"]).unwrap_err().contains("--dry-run"));
+        assert!(
+            names(&["release", "--dry-run", "npm"]).unwrap_err().contains("python, sdist, node")
+        );
         assert!(names(&["fuzz"]).unwrap_err().contains("seconds"));
         assert!(names(&["fuzz", "long"]).unwrap_err().contains("\"long\""));
         assert!(names(&["tset"]).unwrap_err().contains("tset"));

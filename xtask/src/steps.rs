@@ -53,6 +53,29 @@ impl Steps {
         }
     }
 
+    /// Runs a part of a step, a command whose arguments may have spaces. Its failure is the caller's to
+    /// report.
+    pub(crate) fn part(&self, part: &str, command: &mut Command) -> Result<(), String> {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let text = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        self.announce(part, &[], &text);
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{part}: {status}")),
+            Err(error) => Err(format!("{part}: could not start: {error}")),
+        }
+    }
+
+    /// Reports how a step ended that is more than one command.
+    pub(crate) fn ended(&mut self, step: &str, started: Instant, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                println!("{}/{step}: passed in {} s", self.language, started.elapsed().as_secs());
+            }
+            Err(why) => self.fail(step, &why),
+        }
+    }
+
     /// Runs a command and fails if `complaint` finds a mistake in its output.
     pub(crate) fn check(
         &mut self,

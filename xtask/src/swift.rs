@@ -51,7 +51,7 @@ fn scratch(step: &str) -> String {
 }
 
 /// The command of the installed `swift`, or of one that is installed under `target/`.
-fn toolchain(steps: &mut Steps) -> Option<String> {
+pub(crate) fn toolchain(steps: &Steps) -> Option<String> {
     if steps.has("swift --version") {
         return Some("swift".to_owned());
     }

@@ -1,0 +1,106 @@
+//! The wheel and the source distribution of the Python package.
+
+use std::path::PathBuf;
+
+use super::contents::Expected;
+use super::{Rehearsal, all, one, work};
+
+const WHEEL: Expected = Expected {
+    required: &[
+        "pipevideo/__init__.py",
+        "pipevideo/_native.abi3.so",
+        "pipevideo/_native.pyi",
+        "pipevideo/py.typed",
+        "pipevideo/testing.py",
+        "*.dist-info/METADATA",
+        "*.dist-info/RECORD",
+        "*.dist-info/WHEEL",
+        "*.dist-info/entry_points.txt",
+        "*.dist-info/licenses/LICENSE-APACHE",
+        "*.dist-info/licenses/LICENSE-MIT",
+    ],
+    allowed: &["pipevideo/*.py", "pipevideo/__pyinstaller/*.py", "*.dist-info/sboms/*.json"],
+    max_bytes: 6_000_000,
+};
+
+const SOURCE: Expected = Expected {
+    required: &[
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "PKG-INFO",
+        "README.md",
+        "bindings-common/src/lib.rs",
+        "bindings-python/src/lib.rs",
+        "core/src/lib.rs",
+        "emulator/src/lib.rs",
+        "pyproject.toml",
+        "python/pipevideo/_native.pyi",
+        "python/pipevideo/py.typed",
+    ],
+    allowed: &[
+        "*/Cargo.toml",
+        "*/LICENSE-*",
+        "*/README.md",
+        "bindings-common/**",
+        "bindings-python/src/**",
+        "core/src/**",
+        "core/uniffi.toml",
+        "emulator/assets/**",
+        "emulator/src/**",
+        "python/pipevideo/*.py",
+        "python/pipevideo/__pyinstaller/*.py",
+    ],
+    max_bytes: 1_000_000,
+};
+
+/// Builds and checks both, and tries the wheel.
+pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
+    let dist = rehearsal.dist("python")?;
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    rehearsal.run("wheel", rehearsal.script("wheel.sh").arg(target).arg(&dist))?;
+    rehearsal.run("source distribution", rehearsal.script("sdist.sh").arg(&dist))?;
+    let wheel = one(&dist, ".whl")?;
+    rehearsal.check(&wheel, &WHEEL)?;
+    rehearsal.check(&source()?, &SOURCE)?;
+    let files = all(&dist, "")?;
+    rehearsal.run("twine", rehearsal.command("twine").args(["check", "--strict"]).args(files))?;
+
+    rehearsal.room.bring(&wheel, "python/wheels")?;
+    let mut trial = rehearsal.room.command("python", "bash")?;
+    trial.args(arguments(rehearsal, "python")?).args(["--no-index", "--find-links", "wheels"]);
+    rehearsal.run("pip install, without Rust", trial.arg("pipevideo"))
+}
+
+/// Installs the source distribution where there is Rust, and where there is none.
+pub(super) fn rehearse_source(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
+    let room = &rehearsal.room;
+    let source = room.bring(&source()?, "source")?;
+    let mut trial = room.command_with_rust("source", "bash")?;
+    trial.args(arguments(rehearsal, "source")?).arg(&source);
+    rehearsal.run("pip install of the source, with Rust", &mut trial)?;
+
+    let mut pip = room.command_with_rust("source", "environment/bin/python")?;
+    pip.args(["-m", "pip", "install", "--force-reinstall"]).arg(&source);
+    // Otherwise maturin installs Rust for the time of the build, from the internet.
+    pip.env("PATH", room.programs()).env("MATURIN_NO_INSTALL_RUST", "1");
+    let output = pip.output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if output.status.success() || !text.contains("requires Rust and Cargo") {
+        return Err(format!("without Rust, pip should fail and say that Rust is missing: {text}"));
+    }
+    println!("Without Rust, pip says that Rust is missing.");
+    Ok(())
+}
+
+/// The arguments of bash that run the trial in a folder of the room; what pip installs comes after them.
+fn arguments(rehearsal: &Rehearsal<'_>, folder: &str) -> Result<[PathBuf; 3], String> {
+    let script = rehearsal.bring_script("try-python.sh", folder)?;
+    let example = rehearsal.root.join("examples/python/hello.py");
+    Ok([script, "python3".into(), rehearsal.room.bring(&example, folder)?])
+}
+
+fn source() -> Result<PathBuf, String> {
+    one(&work().join("dist/python"), ".tar.gz")
+}

@@ -1,0 +1,156 @@
+//! The Swift package, from a release repository with a tag. On Linux its native library is built from the
+//! Rust source in that repository; the xcframework for Apple's systems is a stand-in here.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+
+use super::contents::Expected;
+use super::{Rehearsal, crates, work};
+use crate::swift::toolchain;
+
+const SOURCE: Expected = Expected {
+    required: &[
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "Package.swift",
+        "README.md",
+        "Sources/Pipevideo/PrivacyInfo.xcprivacy",
+        "Sources/PipevideoC/module.modulemap",
+        "Sources/PipevideoFFI/*.swift",
+        "rust/Cargo.lock",
+        "rust/Cargo.toml",
+        "rust/bindings-swift/scripts/build-library.sh",
+        "rust/core/src/lib.rs",
+    ],
+    allowed: &[
+        "Sources/**",
+        "rust/bindings-common/**",
+        "rust/bindings-swift/**",
+        "rust/core/**",
+        "rust/emulator/**",
+    ],
+    max_bytes: 1_500_000,
+};
+
+/// Where the release workflow puts the xcframework; here nothing fetches it.
+const FRAMEWORK: &str = "https://example.com/Pipevideo.xcframework.zip";
+
+/// Fills a release repository, checks it, and builds an app that depends on its tag.
+///
+/// The clone stays visible: the toolchain may be in it.
+pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
+    let swift =
+        toolchain(rehearsal.steps).ok_or("there is no Swift, and none could be installed")?;
+    let room = &rehearsal.room;
+    let repository = room.folder("swift/pipevideo-swift")?;
+    let version = &rehearsal.version;
+    let git = |given: &[&str]| {
+        let mut command = rehearsal.command("git");
+        command.arg("-C").arg(&repository);
+        command.args(["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com"]);
+        command.args(given);
+        command
+    };
+    rehearsal.run("release repository", &mut git(&["init", "--quiet", "--initial-branch=main"]))?;
+    let framework = room.folder("swift")?.join("Pipevideo.xcframework.zip");
+    fs::write(&framework, "no framework").map_err(|error| error.to_string())?;
+    let mut fill = rehearsal.command("bindings-swift/scripts/release.sh");
+    fill.arg(version).arg(&repository).arg(&framework).arg(FRAMEWORK);
+    for role in ["AUTHOR", "COMMITTER"] {
+        fill.env(format!("GIT_{role}_NAME"), "rehearsal");
+        fill.env(format!("GIT_{role}_EMAIL"), "rehearsal@example.com");
+    }
+    rehearsal.run("fill it", &mut fill)?;
+
+    let archive = rehearsal.dist("swift")?.join(format!("pipevideo-swift-{version}.tar.gz"));
+    let mut pack = git(&["archive", "--prefix=pipevideo-swift/", "--output"]);
+    rehearsal.run("source archive", pack.arg(&archive).arg(version))?;
+    rehearsal.check(&archive, &SOURCE)?;
+
+    let app = room.folder("swift/app")?;
+    let sources = room.folder("swift/app/Sources/Hello")?;
+    let example = rehearsal.root.join("examples/swift/Sources/Hello/main.swift");
+    fs::copy(example, sources.join("main.swift")).map_err(|error| error.to_string())?;
+    fs::write(app.join("Package.swift"), manifest(&repository, version))
+        .map_err(|error| error.to_string())?;
+    let package = |given: &str| {
+        let mut command = Command::new(&swift);
+        command.args(given.split(' ')).current_dir(&app);
+        command
+    };
+    rehearsal.run("swift package resolve", &mut package("package resolve"))?;
+    let library = app.join(".build/checkouts/pipevideo-swift/rust/bindings-swift");
+    let mut build = Command::new(library.join("scripts/build-library.sh"));
+    rehearsal.run("native library", build.env("CARGO_TARGET_DIR", work().join("cargo")))?;
+    let mut build = package("build --product Hello -Xswiftc -warnings-as-errors");
+    rehearsal.run("swift build", build.env("PKG_CONFIG_PATH", library.join("lib")))?;
+
+    let emulator = Emulator::start(&room.folder("")?.join(crates::EMULATOR_PROGRAM))?;
+    // In the toolchain's tree, which has the libraries of Swift.
+    let mut hello = package("run --skip-build Hello");
+    hello.env("PKG_CONFIG_PATH", library.join("lib"));
+    hello.env("PIPEVIDEO_BASE_URL", &emulator.address.base_url);
+    hello.env("PIPEVIDEO_API_KEY", &emulator.address.api_key);
+    rehearsal.run("swift run", &mut hello)?;
+    if app.join("hello.mp4").exists() { Ok(()) } else { Err("the app made no video".to_owned()) }
+}
+
+/// The manifest of an app that depends on a version of the package.
+fn manifest(repository: &Path, version: &str) -> String {
+    format!(
+        r#"// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+    name: "App",
+    platforms: [.iOS(.v16), .macOS(.v13)],
+    dependencies: [.package(url: "file://{}", from: "{version}")],
+    targets: [
+        .executableTarget(
+            name: "Hello", dependencies: [.product(name: "Pipevideo", package: "pipevideo-swift")])
+    ]
+)
+"#,
+        repository.display()
+    )
+}
+
+/// The emulator that `cargo install` has built. It ends when its standard input closes.
+struct Emulator {
+    process: Child,
+    address: Address,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    base_url: String,
+    api_key: String,
+}
+
+impl Emulator {
+    fn start(program: &Path) -> Result<Self, String> {
+        let mut process = Command::new(program)
+            .args(["--speed", "60"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the emulator of the crates does not start: {error}"))?;
+        let mut line = String::new();
+        let output = process.stdout.take().ok_or("the emulator has no output")?;
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let address = serde_json::from_str(&line);
+        let address = address.map_err(|error| format!("the emulator printed {line:?}: {error}"))?;
+        Ok(Self { process, address })
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
