@@ -370,7 +370,7 @@ impl Session {
 }
 
 /// Reads how many calls and polls the window holds.
-fn parse_used(used: &str) -> Option<ByClass<usize>> {
+pub(super) fn parse_used(used: &str) -> Option<ByClass<usize>> {
     let (direct, poll) = used.split_once(' ')?;
     let used = ByClass { direct: direct.parse().ok()?, poll: poll.parse().ok()? };
     Some(used).filter(ByClass::is_plausible)

@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::runtime::{Builder, Runtime};
 
 use super::server::{self, RedisServer};
-use super::session::{Keys, LinkError, in_time};
+use super::session::{Keys, LinkError, in_time, parse_used};
 use super::window::Window;
 use crate::polling::budget::shared::{ByClass, Reply};
 use crate::polling::budget::{Budget, Class, RateLimit};
@@ -314,4 +314,13 @@ fn a_report_that_arrives_late_changes_nothing() {
     assert!(matches!(late, Err(LinkError::Confused)), "{late:?}");
     let next = world.ask((&keys, &mut window(8)), now, &mut budget, None);
     assert_eq!(next.used.direct, 1);
+}
+
+/// Any program may publish on the channel.
+#[test]
+fn messages_of_more_requests_than_there_are_count_as_none() {
+    assert_eq!(parse_used("3 40"), Some(ByClass { direct: 3, poll: 40 }));
+    for other in ["18446744073709551615 1", "1 18446744073709551615", "-1 1", "1", "x y"] {
+        assert_eq!(parse_used(other), None, "{other}");
+    }
 }

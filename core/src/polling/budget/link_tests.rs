@@ -161,6 +161,23 @@ fn planners_share_the_polls_with_those_of_other_processes() {
     assert_eq!((budget.left(S), budget.poll_rate(S, 1, 1.0).unwrap().left), (Some(30), 10.0));
 }
 
+#[test]
+fn an_answer_that_cannot_be_is_recognized() {
+    let mut budget = linked(10);
+    budget.set_waiting(2);
+    let report = budget.report(S);
+    assert!(reply(2, 0).is_plausible(&report));
+    let used = ByClass { direct: usize::MAX, poll: 0 };
+    for other in [
+        reply(3, 0),
+        reply(0, 1),
+        Reply { others: usize::MAX, ..Reply::default() },
+        Reply { used, ..Reply::default() },
+    ] {
+        assert!(!other.is_plausible(&report), "{other:?}");
+    }
+}
+
 /// Has a window answer that knows so many other processes.
 fn answer_with(budget: &mut Budget, now: Duration, others: usize) {
     let report = budget.report(now);
