@@ -138,7 +138,7 @@ impl Limiter {
 
     /// How long a call may wait for Redis. While it does not answer, no time.
     pub(crate) fn patience(&self) -> Duration {
-        if lock(&self.state).budget.is_cut_off() { Duration::ZERO } else { MAX_SILENCE }
+        if lock(&self.state).budget.is_out_of_reach() { Duration::ZERO } else { MAX_SILENCE }
     }
 
     /// How many processes share the limit, as last known.

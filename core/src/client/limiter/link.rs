@@ -17,9 +17,14 @@ impl Limiter {
         self.change_room(|state| state.budget.cut_off(now));
     }
 
-    /// Whether this process goes on with its share of the window.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        lock(&self.state).budget.is_cut_off()
+    /// Whether this process goes on with its share, since the window cannot be reached.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        lock(&self.state).budget.is_out_of_reach()
+    }
+
+    /// Whether other processes are not back in the window after it was lost.
+    pub(crate) fn awaits_others(&self) -> bool {
+        lock(&self.state).budget.awaits_others()
     }
 
     /// Whether something cannot wait for the next regular report.

@@ -309,7 +309,7 @@ impl Session {
 
     fn report_interval(&self) -> Duration {
         // The others are expected back in the window at any moment.
-        if self.limiter.is_cut_off() {
+        if self.limiter.is_out_of_reach() {
             return window::MIN_REPORT_INTERVAL;
         }
         window::report_interval(self.limiter.limit())
@@ -320,7 +320,7 @@ impl Session {
         let report = self.limiter.report();
         let reply = self.window.exchange(connection, &self.keys, &report).await?;
         self.limiter.on_reply(&report, &reply);
-        self.ledger.set_peers(self.limiter.processes(), self.limiter.is_cut_off());
+        self.ledger.set_peers(self.limiter.processes(), self.limiter.awaits_others());
         Ok(())
     }
 

@@ -101,8 +101,10 @@ impl Window {
         })?;
         let mut script = SCRIPT.key(&keys.calls);
         script.key(&keys.polls).key(&keys.processes).arg(call).arg(&keys.channel);
+        let asked_at = clock::now();
         let reply: String = in_time(script.invoke_async(connection)).await?;
-        let reply: Reply = serde_json::from_str(&reply)?;
+        let mut reply: Reply = serde_json::from_str(&reply)?;
+        reply.took = clock::now().saturating_sub(asked_at);
         if reply.version != self.version || !reply.is_plausible(report) {
             return Err(LinkError::Confused);
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::shared::{
-    ByClass, Link, MAX_SILENCE, Others, Refusal, Released, Reply, Report, Share, Sharing,
+    ByClass, Link, MAX_ROUND_TRIP, MAX_SILENCE, Others, Refusal, Released, Reply, Report, Share,
+    Sharing,
 };
 use super::{Budget, Class, RateLimit};
 
@@ -79,8 +80,19 @@ impl Budget {
 
     /// Whether this process goes on with its share, since the window cannot be reached or the others
     /// are not back in it.
+    #[cfg(test)]
     pub(crate) fn is_cut_off(&self) -> bool {
         matches!(self.sharing, Sharing::CutOff(_))
+    }
+
+    /// Whether the window cannot be reached, and not only answers late.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(&self.sharing, Sharing::CutOff(share) if !share.is_slow)
+    }
+
+    /// Whether other processes are not back in the window after it was lost.
+    pub(crate) fn awaits_others(&self) -> bool {
+        matches!(&self.sharing, Sharing::CutOff(share) if share.is_awaiting())
     }
 
     /// Whether something cannot wait for the next regular report.
@@ -152,12 +164,29 @@ impl Budget {
             if share.awaits_others(now, reply.others) {
                 return;
             }
+            if reply.took > MAX_ROUND_TRIP {
+                // Back and forth, it would use its share and room of the window.
+                return self.keep_to_share(now, limit, reply);
+            }
             self.share();
         }
         let own = self.own();
         if let Sharing::Linked(link) = &mut self.sharing {
             link.on_reply(now, (report.wanted, own), limit, reply.clone());
         }
+    }
+
+    /// The window answers too late to rely on it. What it says is good for a share.
+    fn keep_to_share(&mut self, now: Duration, limit: RateLimit, reply: &Reply) {
+        let own = self.direct + self.polls;
+        let used = ByClass {
+            direct: reply.used.direct.saturating_sub(self.direct),
+            poll: reply.used.poll.saturating_sub(self.polls),
+        };
+        let others = Others { used, demand: reply.demand, processes: reply.others };
+        let mut share = Share::new(now, limit, own, others);
+        share.is_slow = true;
+        self.sharing = Sharing::CutOff(share);
     }
 
     /// Another process says how many requests the window holds.

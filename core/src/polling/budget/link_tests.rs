@@ -210,6 +210,25 @@ fn a_process_goes_on_with_its_share_until_the_others_are_back() {
     assert!(!budget.is_cut_off());
 }
 
+/// It would be cut off again and again, and use its share beside the room of the window.
+#[test]
+fn a_process_keeps_to_its_share_while_the_window_answers_late() {
+    let mut budget = cut_off_from_three();
+    let answer_in = |budget: &mut Budget, took, used, others| {
+        let report = budget.report(S * 2);
+        let used = ByClass { direct: used, poll: 0 };
+        budget.on_reply(S * 2, &report, &Reply { used, others, took, ..Reply::default() });
+    };
+    answer_in(&mut budget, MS * 61, 0, 7);
+    assert!(budget.is_cut_off() && !budget.is_out_of_reach() && !budget.awaits_others());
+    // There are more processes than before.
+    assert_eq!(acquired(&mut budget, S * 2), 5);
+    answer_in(&mut budget, MS * 61, 39, 7);
+    assert_eq!(acquired(&mut budget, S * 2), 0, "one is left, to eight processes");
+    answer_in(&mut budget, MS * 60, 39, 7);
+    assert!(!budget.is_cut_off());
+}
+
 #[test]
 fn a_process_does_not_wait_for_others_that_have_ended() {
     let mut budget = cut_off_from_three();

@@ -60,6 +60,9 @@ pub(super) struct Others {
 /// How long a request waits for the shared window before its process goes on alone. A round trip
 /// takes less than a hundredth of it.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_millis(250);
+/// The longest round trip of a window that this process relies on. A call may wait for two, that of
+/// another exchange and its own, and twice that for a busy machine.
+pub(super) const MAX_ROUND_TRIP: Duration = Duration::from_millis(60);
 /// How long room may stay unused before it is given back. A driver takes it as soon as it runs.
 const CLAIM_TIMEOUT: Duration = Duration::from_millis(50);
 /// How much room is asked for at a time, so that one process with many calls leaves some to others.
@@ -165,6 +168,8 @@ pub(super) struct Share {
     pub(super) processes: usize,
     /// Until when this process waits for the others to be back in the window.
     awaits_until: Option<Duration>,
+    /// Whether the window can be reached, but answers too late to rely on it.
+    pub(super) is_slow: bool,
 }
 
 /// For how long the processes that were there before may need to come back to a window: a pause of
@@ -181,7 +186,7 @@ impl Share {
         let then = (limit_of_all / processes).max(1);
         let first = then.min(own + limit_of_all.saturating_sub(used) / processes);
         let first_until = now.saturating_add(limit.per);
-        Self { first, first_until, then, processes, awaits_until: None }
+        Self { first, first_until, then, processes, awaits_until: None, is_slow: false }
     }
 
     /// The window has answered, and names so many others. Returns whether those that were there
@@ -191,9 +196,15 @@ impl Share {
         others + 1 < self.processes && now < until
     }
 
+    /// Whether others are missing, as the window has last answered.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.awaits_until.is_some()
+    }
+
     /// The window cannot be reached once more.
     pub(super) fn on_lost_again(&mut self) {
         self.awaits_until = None;
+        self.is_slow = false;
     }
 
     /// How many requests this process may have in the window.
@@ -282,6 +293,9 @@ pub(crate) struct Reply {
     pub(crate) others: usize,
     /// What 429s have left of the limit.
     pub(crate) throttled: ByClass<Throttled>,
+    /// How long this process has waited for the answer.
+    #[serde(skip)]
+    pub(crate) took: Duration,
 }
 
 /// More requests and processes than there are. Sums of it are within any number.
