@@ -39,12 +39,14 @@ pub(super) const EMULATOR_PROGRAM: &str = "emulator/bin/pipevideo-emulator";
 
 /// Packs, builds and checks both crates, and uses them in a program and as a program.
 pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
-    let mut publish = rehearsal.command("cargo");
-    // What is not committed is packed as well, since a rehearsal comes before the commit. The trial below
-    // compiles what is packed, so Cargo need not do it first.
-    publish.args(["publish", "--quiet", "--dry-run", "--allow-dirty", "--locked", "--no-verify"]);
-    publish.args(["-p", "pipevideo-emulator", "-p", "pipevideo"]);
-    rehearsal.run("cargo publish --dry-run", &mut publish)?;
+    for command in [&["package"][..], &["publish", "--dry-run"]] {
+        let mut cargo = rehearsal.command("cargo");
+        // What is not committed is packed as well, since a rehearsal comes before the commit. The trial
+        // below compiles what is packed, so Cargo need not do it first.
+        cargo.args(command).args(["--quiet", "--allow-dirty", "--locked", "--no-verify"]);
+        cargo.args(["-p", "pipevideo-emulator", "-p", "pipevideo"]);
+        rehearsal.run(&format!("cargo {}", command.join(" ")), &mut cargo)?;
+    }
 
     let room = &rehearsal.room;
     let folder = room.folder("crates")?;

@@ -55,7 +55,11 @@ pub(crate) fn rehearse(steps: &mut Steps, named: &[String]) {
             let wanted = |name: &str| named.is_empty() || named.iter().any(|it| it == name);
             for (name, part) in PARTS.into_iter().filter(|(name, _)| wanted(name)) {
                 let started = Instant::now();
-                results.push((name, started, part(&rehearsal)));
+                let result = part(&rehearsal);
+                if let Err(why) = &result {
+                    println!("\n!!! {name}: {why}");
+                }
+                results.push((name, started, result));
             }
         }
         Err(problem) => results.push(("preparation", started, Err(problem))),

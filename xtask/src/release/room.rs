@@ -10,24 +10,21 @@ const PROGRAMS: [&str; 17] = [
     "readlink", "rm", "sed", "sh", "tail", "uname",
 ];
 
-/// Puts an empty folder over the clone, and the cache for builds at another place. Only the command that it
-/// then runs sees that.
-const HIDE: &str = r#"command -p mount --bind "$2" "$3" && command -p mount -t tmpfs none "$1" && shift 3 && exec "$@""#;
-
 /// A folder outside the clone with a home, a folder for each trial, and the programs of a machine without
 /// Rust. It is removed when this value is dropped.
 pub(super) struct Room {
     folder: PathBuf,
-    clone: PathBuf,
+    /// A folder of the clone.
     cache: PathBuf,
-    hides: bool,
+    /// The script that runs a command without the clone, where that is possible.
+    without_clone: Option<PathBuf>,
 }
 
 impl Room {
     /// Makes the folder. `cache` is a folder of the clone that builds in the room may reuse.
     pub(super) fn new(clone: &Path, cache: &Path) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("pipevideo-release-{}", std::process::id()));
-        let mut room = Self { folder, clone: clone.into(), cache: cache.into(), hides: false };
+        let mut room = Self { folder, cache: cache.into(), without_clone: None };
         fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
         room.folder("cache")?;
         room.folder("home")?;
@@ -38,8 +35,13 @@ impl Room {
                 let _ = link.arg("-s").args([path, programs.join(program)]).status();
             }
         }
-        room.hides = room.can_hide();
-        if !room.hides {
+        let script = programs.join("without-clone");
+        fs::write(&script, room.without_clone(clone)).map_err(|error| error.to_string())?;
+        let mut probe = Command::new("sh");
+        probe.arg(&script).arg("true").stdin(Stdio::null()).stderr(Stdio::null());
+        if probe.status().is_ok_and(|status| status.success()) {
+            room.without_clone = Some(script);
+        } else {
             println!("The clone stays visible to the trials: only root on Linux can hide it.");
         }
         Ok(room)
@@ -66,7 +68,7 @@ impl Room {
 
     /// A command in a folder of the room, on a machine that has neither Rust nor the clone.
     pub(super) fn command(&self, folder: &str, program: &str) -> Result<Command, String> {
-        let mut command = self.without_clone(folder, program)?;
+        let mut command = self.start(folder, program)?;
         command.env_clear().env("LANG", "C.UTF-8");
         command.env("PATH", self.programs()).env("HOME", self.folder.join("home"));
         Ok(command)
@@ -75,8 +77,9 @@ impl Room {
     /// A command in a folder of the room with this machine's environment, Rust included, but without the
     /// clone. What Cargo builds is kept for the next run.
     pub(super) fn command_with_rust(&self, folder: &str, program: &str) -> Result<Command, String> {
-        let mut command = self.without_clone(folder, program)?;
-        let cache = if self.hides { self.folder.join("cache") } else { self.cache.clone() };
+        let mut command = self.start(folder, program)?;
+        let hidden = self.without_clone.is_some();
+        let cache = if hidden { self.folder.join("cache") } else { self.cache.clone() };
         command.env("CARGO_TARGET_DIR", cache);
         // The `cargo` that runs this program has set them, for this program.
         let own = std::env::vars_os().map(|(name, _)| name);
@@ -89,27 +92,30 @@ impl Room {
         Ok(command)
     }
 
-    fn without_clone(&self, folder: &str, program: &str) -> Result<Command, String> {
-        let mut command = if self.hides { self.hiding() } else { Command::new(program) };
-        if self.hides {
-            command.arg(program);
+    fn start(&self, folder: &str, program: &str) -> Result<Command, String> {
+        let mut command;
+        if let Some(script) = &self.without_clone {
+            command = Command::new("/bin/sh");
+            command.arg(script).arg(program);
+        } else {
+            command = Command::new(program);
         }
         command.current_dir(self.folder(folder)?).stdin(Stdio::null());
         Ok(command)
     }
 
-    /// The beginning of a command that does not see the clone.
-    fn hiding(&self) -> Command {
-        let mut command = Command::new(find("unshare").unwrap_or_else(|| "unshare".into()));
-        command.args(["--mount", "--", "/bin/sh", "-c", HIDE, "sh"]);
-        command.arg(&self.clone).arg(&self.cache).arg(self.folder.join("cache"));
-        command
-    }
-
-    fn can_hide(&self) -> bool {
-        let mut probe = self.hiding();
-        probe.arg("true").stdin(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
+    /// A script that puts an empty folder over the clone, and the cache for builds at another place, and
+    /// then runs its arguments. No other command sees that.
+    fn without_clone(&self, clone: &Path) -> String {
+        let [clone, cache] = [clone, &self.cache].map(|path| path.display());
+        let place = self.folder.join("cache");
+        format!(
+            "exec /usr/bin/unshare --mount -- /bin/sh -c '\n\
+             command -p mount --bind \"{cache}\" \"{}\" &&\n\
+             command -p mount -t tmpfs none \"{clone}\" &&\n\
+             exec \"$@\"' sh \"$@\"\n",
+            place.display()
+        )
     }
 }
 
