@@ -160,6 +160,20 @@ async fn half_a_video_without_a_length_is_not_taken_for_the_whole() {
     assert_eq!(outcome.unwrap(), first);
 }
 
+/// It cannot be continued: its host says that these bytes are the whole file.
+#[tokio::test]
+async fn an_animation_that_is_cut_off_at_its_announced_length_is_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = || answer("200 OK|etag: \"a\"|content-length: 11", r#"{"layers":["#);
+    let (outcome, _) = download_from(folder.path(), vec![cut()], 0, |d| d).await;
+    let error = outcome.unwrap_err();
+    assert!(error.message().contains("something other than a video"), "{error}");
+    let answers = vec![cut(), answer("200 OK|content-length: 13", r#"{"layers":[]}"#)];
+    let (outcome, heads) = download_from(folder.path(), answers, 1, |d| d).await;
+    assert_eq!(outcome.unwrap(), br#"{"layers":[]}"#);
+    assert!(heads.iter().all(|head| !head.contains("range:")), "{heads:?}");
+}
+
 #[tokio::test]
 async fn no_more_is_stored_than_a_host_has_announced() {
     let folder = tempfile::tempdir().unwrap();
