@@ -163,15 +163,26 @@ async fn half_a_video_without_a_length_is_not_taken_for_the_whole() {
 /// It cannot be continued: its host says that these bytes are the whole file.
 #[tokio::test]
 async fn an_animation_that_is_cut_off_at_its_announced_length_is_discarded() {
-    let folder = tempfile::tempdir().unwrap();
     let cut = || answer("200 OK|etag: \"a\"|content-length: 11", r#"{"layers":["#);
-    let (outcome, _) = download_from(folder.path(), vec![cut()], 0, |d| d).await;
-    let error = outcome.unwrap_err();
-    assert!(error.message().contains("something other than a video"), "{error}");
-    let answers = vec![cut(), answer("200 OK|content-length: 13", r#"{"layers":[]}"#)];
-    let (outcome, heads) = download_from(folder.path(), answers, 1, |d| d).await;
-    assert_eq!(outcome.unwrap(), br#"{"layers":[]}"#);
-    assert!(heads.iter().all(|head| !head.contains("range:")), "{heads:?}");
+    let whole = || answer("200 OK|content-length: 13", r#"{"layers":[]}"#);
+    for (answers, max_retries) in [(vec![cut()], 0), (vec![cut(), whole()], 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.json");
+        let (url, heads) = host(answers).await;
+        let json = json!({"id": "gen_1", "status": "completed", "engine": "lottie",
+            "output_video_url": url});
+        let generation: Generation = serde_json::from_value(json).unwrap();
+        match client(max_retries).responses().download(generation, &path).await {
+            Ok(path) => assert_eq!(std::fs::read(path).unwrap(), br#"{"layers":[]}"#),
+            Err(error) => {
+                assert_eq!(max_retries, 0, "{error}");
+                assert!(error.message().contains("something other than a video"), "{error}");
+            }
+        }
+        let heads = heads.lock().unwrap().clone();
+        assert_eq!(heads.len() as u32, max_retries + 1);
+        assert!(heads.iter().all(|head| !head.contains("range:")), "{heads:?}");
+    }
 }
 
 #[tokio::test]

@@ -232,6 +232,19 @@ mod tests {
         assert!((late / 1e9 - 2.0).abs() < 0.01, "where the distribution says nothing: {late}");
     }
 
+    /// The guess is worth two: a generation moves the mean by a third of its distance, and the
+    /// variance by a fifth.
+    #[test]
+    fn an_estimate_is_the_mean_and_variance_of_logarithms() {
+        let mut estimate = Forecast::new(seconds(90.0)).all;
+        let (before, off) = (estimate.mean, 3f64.ln());
+        estimate.learn(seconds(270.0));
+        assert_eq!(estimate.weight, 3.0);
+        assert!((estimate.mean - before - off / 3.0).abs() < 1e-12, "{}", estimate.mean);
+        let variance = 0.3 + (off * off * 2.0 / 3.0 - 0.3) / 5.0;
+        assert!((estimate.variance - variance).abs() < 1e-12, "{}", estimate.variance);
+    }
+
     #[test]
     fn a_wrong_guess_is_unlearned() {
         let mut forecast = Forecast::new(seconds(45.0));

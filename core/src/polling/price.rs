@@ -117,10 +117,12 @@ mod tests {
             (discount - (-DISCOUNT).exp()).abs() < 1e-9,
             "no more than six are saved: {discount}"
         );
+        price.spend();
         assert!(price.has_spare());
         price.spend();
-        price.spend();
         assert!(!price.has_spare());
+        let discount = price.now() / full;
+        assert!((discount - (-DISCOUNT * 4.0 / 6.0).exp()).abs() < 1e-9, "of six: {discount}");
     }
 
     /// Twice as many generations share the same polls, so that each gets half as many: four times the
@@ -131,7 +133,8 @@ mod tests {
         assert!((4.0..8.0).contains(&ratio), "{ratio}");
         assert_eq!(price(0, Duration::ZERO).now(), 0.0);
         // More ends than polls: a fifth of the polls is left to divide by.
-        assert!(price(10_000, Duration::ZERO).now().is_finite());
+        let ratio = price(20_000, Duration::ZERO).now() / price(10_000, Duration::ZERO).now();
+        assert!((ratio - 4.0).abs() < 1e-9, "{ratio}");
     }
 
     #[test]

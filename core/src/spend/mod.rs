@@ -8,3 +8,6 @@ mod facts;
 pub(crate) mod ledger;
 pub(crate) mod prices;
 pub(crate) mod shared;
+
+#[cfg(test)]
+mod tests;

@@ -256,3 +256,53 @@ fn what_was_reported_is_reported_again_after_each_loss() {
         budget.cut_off(S * at);
     }
 }
+
+#[test]
+fn what_is_in_the_window_of_a_process_that_is_cut_off_stays_its_own() {
+    let mut budget = linked(10);
+    let used = ByClass { direct: 8, poll: 2 };
+    answer(&mut budget, S, &Reply { used, others: 1, ..reply(3, 2) });
+    for class in [Class::Direct, Class::Direct, Class::Direct, Class::Poll, Class::Poll] {
+        assert_eq!(budget.acquire(S, class), Ok(()));
+    }
+    budget.cut_off(S);
+    // The others have the rest.
+    assert!(budget.acquire(S, Class::Direct).is_err());
+    budget.release_unsent(Class::Direct);
+    assert_eq!(budget.acquire(S, Class::Direct), Ok(()));
+    assert!(budget.acquire(S, Class::Direct).is_err());
+}
+
+#[test]
+fn a_process_that_is_cut_off_reports_a_429_only() {
+    let mut budget = linked(10);
+    answer(&mut budget, S, &reply(1, 0));
+    assert_eq!(budget.acquire(S, Class::Direct), Ok(()));
+    budget.cut_off(S);
+    assert!(!budget.is_report_due(S));
+    budget.on_rate_limited(S, S, Class::Direct, None);
+    assert!(budget.is_report_due(S));
+}
+
+#[test]
+fn room_for_a_poll_is_asked_for_until_it_is_granted() {
+    let mut budget = linked(10);
+    answer(&mut budget, S, &reply(0, 0));
+    assert_eq!(budget.report(S).wanted.poll, 0, "none has asked for it");
+    assert!(budget.acquire(S, Class::Poll).is_err());
+    answer(&mut budget, S, &reply(0, 0));
+    assert_eq!(budget.report(S * 9).wanted.poll, 1);
+    answer(&mut budget, S * 9, &reply(0, 1));
+    assert_eq!(budget.report(S * 90).wanted.poll, 0);
+}
+
+#[test]
+fn room_that_was_granted_is_not_of_others() {
+    let mut budget = linked(10);
+    let used = ByClass { direct: 6, poll: 3 };
+    answer(&mut budget, S, &Reply { used, ..reply(2, 1) });
+    assert_eq!(budget.others().used, ByClass { direct: 4, poll: 2 });
+    assert_eq!(budget.acquire(S, Class::Direct), Ok(()));
+    budget.on_used(ByClass { direct: 7, poll: 3 });
+    assert_eq!(budget.others().used, ByClass { direct: 5, poll: 2 });
+}

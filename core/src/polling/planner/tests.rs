@@ -166,6 +166,7 @@ fn a_generation_is_polled_as_often_as_the_most_demanding_of_its_waits_asks_for()
         plan.add_wait(S, "gen_1", polled(polling(2, 5)));
         assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "this wait has no webhooks");
     }
+    assert!((plan.planner.demand - 1.0 / 5.0).abs() < 1e-9, "{}", plan.planner.demand);
     plan.add_wait(S, "gen_1", with_webhooks(polling(30, 30)));
     assert_eq!(plan.next(S, &mut budget), Next::At(S * 3), "the shorter intervals stay");
     // And the other way round.
@@ -229,6 +230,53 @@ fn a_lost_webhook_is_noticed_in_the_end_however_scarce_the_budget_is() {
     assert_eq!((webhooks.len(), polled.len()), (300, 20), "each has its turn");
     let most = webhooks.iter().max().unwrap();
     assert!(polled.iter().all(|polls| polls > &(5 * most)), "{most} {polled:?}");
+}
+
+/// A create of which polls take all that the budget has, once in five seconds: those that rely on
+/// webhooks still have the poll of each safety interval, since there is no more demand than budget.
+#[test]
+fn the_safety_poll_is_not_delayed_while_the_budget_suffices() {
+    let mut plan = Plan::new(S * 90);
+    let mut budget = Budget::new(Some(RateLimit::new(20, S * 60)));
+    plan.add_created("polled", Duration::ZERO, polling(2, 5));
+    plan.add("webhook", Tracked::new(Duration::ZERO, Some(Duration::ZERO), with_webhooks(polling(2, 5))));
+    let (mut now, mut last, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    while now < S * 1200 {
+        match plan.next(now, &mut budget) {
+            Next::Poll(id) => {
+                budget.release(now, Class::Poll);
+                plan.seen(now, id.as_str(), None);
+                if id.as_str() == "webhook" {
+                    (longest, last) = (longest.max(now - last), now);
+                }
+            }
+            Next::At(at) | Next::DeniedUntil(at) => now = at,
+            Next::WhenChanged => panic!("both are waiting"),
+        }
+    }
+    println!("{longest:?}");
+    assert!(longest < S * 70, "{longest:?}");
+}
+
+/// Of two that are equal, the one that has waited longer, or else the first by its id.
+#[test]
+fn of_equal_polls_the_first_in_line_is_sent() {
+    for (requests, intervals) in [(100, polling(2, 5)), (2, polling(2, 5))] {
+        let mut plan = Plan::new(S * 90);
+        let mut budget = Budget::new(Some(RateLimit::new(requests, S * 60)));
+        for name in ["gen_1", "gen_2", "gen_3"] {
+            plan.add_created(name, Duration::ZERO, intervals);
+        }
+        let mut now = Duration::ZERO;
+        let first = loop {
+            match plan.next(now, &mut budget) {
+                Next::Poll(id) => break id,
+                Next::At(at) | Next::DeniedUntil(at) => now = at,
+                Next::WhenChanged => panic!("all are waiting"),
+            }
+        };
+        assert_eq!(first, id("gen_1"), "{requests} at {now:?}");
+    }
 }
 
 /// The planners of several runtimes, or of clients with different proxies, share the polls of a key.
@@ -366,7 +414,7 @@ fn work_under_a_limit(many: usize) -> (usize, usize, usize) {
 
 #[test]
 fn under_a_limit_a_question_costs_nothing_and_a_decision_at_most_one_scan() {
-    for many in [200, 2_000] {
+    for many in [200, 31 * ESTIMATED] {
         let (polls, decisions, work) = work_under_a_limit(many);
         assert!(polls > 200, "the budget is used: {polls}");
         let most = EXAMINED + 2 * ESTIMATED + 1;

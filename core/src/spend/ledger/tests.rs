@@ -314,3 +314,40 @@ proptest! {
         }
     }
 }
+
+/// The service calls the model by another name than the request did.
+#[test]
+fn a_cost_is_learned_for_the_model_of_the_request() {
+    let mut ledger = Accounts::default();
+    create(&mut ledger, "gen_1");
+    let body = json!({"id": "gen_1", "status": "completed", "model": "x", "engine": "e",
+        "usage": {"cost_usd": 1}});
+    let generation = serde_json::from_value(body).unwrap();
+    let route = ledger.ledger.on_snapshot(&ledger.prices, &generation).unwrap();
+    assert_eq!((route.model.as_str(), route.engine.as_deref()), ("m", Some("e")));
+}
+
+#[test]
+fn an_uncertain_create_is_estimated_when_a_cost_is_known() {
+    let mut ledger = Accounts::default();
+    let number = ledger.reserve(&request(), None).unwrap();
+    ledger.on_uncertain(number, None);
+    ledger.on_snapshot(&generation("gen_1", "in_progress", json!({})));
+    ledger.on_snapshot(&completed("gen_1", "0.2"));
+    let spend = ledger.spend(None);
+    assert_eq!((spend.spent, spend.uncertain, spend.unknown_count), (usd("0.2"), usd("0.2"), 0));
+}
+
+#[test]
+fn what_a_batch_knows_from_an_earlier_run_counts() {
+    let mut ledger = seen("0.1");
+    let Accounts { ledger: of_key, prices } = &mut ledger;
+    let uncertain = of_key.add_uncertain(prices, PricedRoute::of(&request()));
+    of_key.add_ended(Some(usd("0.3")), true);
+    of_key.add_ended(None, false);
+    let spend = of_key.spend(None);
+    assert_eq!((spend.spent, spend.failed_but_charged), (usd("0.4"), usd("0.3")));
+    assert_eq!((spend.uncertain, spend.uncertain_count, spend.unknown_count), (usd("0.1"), 2, 1));
+    of_key.release(uncertain);
+    assert_eq!(of_key.spend(None).uncertain_count, 1);
+}

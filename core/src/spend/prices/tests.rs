@@ -114,6 +114,37 @@ fn the_bounds_close_in_with_samples_and_with_the_number() {
     assert!(batch.0 > 0.98 && batch.1 < 1.02, "{batch:?}");
 }
 
+/// The costs of 1 and 4, of which the logarithms are 0 and 1.386: their squares differ from the mean
+/// by 0.961 in all. With the 0.25 of two that are assumed, that makes a variance of 0.365.
+#[test]
+fn the_spread_is_that_of_the_logarithms_of_costs() {
+    let mut prices = Prices::default();
+    learn(&mut prices, "m", "e", json!({"cost_usd": 1}));
+    learn(&mut prices, "m", "e", json!({"cost_usd": 4}));
+    let estimate = prices.estimate(&route("m", None), 1);
+    assert_eq!((estimate.cost_usd, estimate.high), (usd("2.5"), usd("5.423886")));
+}
+
+#[test]
+fn a_generation_that_cost_nothing_has_a_cost() {
+    let mut prices = Prices::default();
+    learn(&mut prices, "m", "e", json!({"cost_usd": 0}));
+    let estimate = prices.estimate(&route("m", None), 1);
+    assert_eq!((estimate.cost_usd, estimate.high), (usd("0"), usd("0")));
+    assert_eq!(estimate.based_on, Some(EstimateBasis::Seen));
+}
+
+/// What failed ones have cost is not the price of a completed one.
+#[test]
+fn a_route_without_completed_generations_does_not_count() {
+    let mut prices = Prices::default();
+    prices.set_account(&account(json!([
+        {"model": "m", "engine": "hyperframes", "completed_count": 2, "total_cost_cents": 10},
+        {"model": "m", "engine": "lottie", "completed_count": 0, "total_cost_cents": 7},
+    ])));
+    assert_eq!(prices.estimate(&route("m", None), 1).cost_usd, usd("0.05"));
+}
+
 #[test]
 fn routes_are_bounded() {
     let mut prices = Prices::default();
