@@ -150,6 +150,20 @@ mod tests {
         assert_eq!(throttle.allowance(S * 2, LIMIT), 100);
     }
 
+    #[test]
+    fn a_share_that_others_have_regained_is_taken_over() {
+        let mut throttle = cut(1);
+        throttle.adopt(S, Throttled { share: 0.25, frozen: 0 });
+        assert_eq!(throttle.allowance(S, LIMIT), 25);
+        throttle.adopt(S, Throttled::default());
+        assert_eq!(throttle.allowance(S, LIMIT), 100);
+        // A whole share says nothing of requests that are in flight.
+        let mut whole = Throttle::new();
+        whole.adopt(S * 5, Throttled::default());
+        whole.on_rate_limited(S * 6, S * 4, Some(S), Some(LIMIT));
+        assert_eq!(whole.allowance(S * 7, LIMIT), 50);
+    }
+
     proptest! {
         /// At the time that it names, and not before, the allowance has grown by that much.
         #[test]

@@ -51,7 +51,8 @@ fn a_bound_beyond_the_limit_holds_back_all_but_the_first_create() {
 #[test]
 fn an_exceeded_limit_says_what_the_create_would_cost() {
     let totals = Totals::charged(usd("5"), false);
-    let message = |reserved| totals.check_limit(reserved, usd("5")).unwrap_err().message().to_owned();
+    let message =
+        |reserved| totals.check_limit(reserved, usd("5")).unwrap_err().message().to_owned();
     let about = message(Reserved::at(Some(usd("0.1"))));
     assert!(about.contains("this one would cost about 0.1"), "{about}");
     for reserved in [bound("0.1"), Reserved::at(None)] {

@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::record::{Header, Record};
+use super::file::{JournalFile, sync_folder};
+use super::record::{BadLine, Header, Record};
 use super::replay::{Scan, scan};
+use super::writer::Disk as _;
 use super::*;
 use crate::client::clock;
 use crate::error::{Error, ErrorKind};

@@ -328,14 +328,26 @@ fn a_cost_is_learned_for_the_model_of_the_request() {
 }
 
 #[test]
-fn an_uncertain_create_is_estimated_when_a_cost_is_known() {
+fn whatever_has_no_estimate_gets_one_when_a_cost_is_known() {
     let mut ledger = Accounts::default();
     let number = ledger.reserve(&request(), None).unwrap();
     ledger.on_uncertain(number, None);
-    ledger.on_snapshot(&generation("gen_1", "in_progress", json!({})));
+    for id in ["gen_1", "gen_2"] {
+        ledger.on_snapshot(&generation(id, "in_progress", json!({})));
+    }
     ledger.on_snapshot(&completed("gen_1", "0.2"));
     let spend = ledger.spend(None);
-    assert_eq!((spend.spent, spend.uncertain, spend.unknown_count), (usd("0.2"), usd("0.2"), 0));
+    assert_eq!(
+        (spend.uncertain, spend.in_flight, spend.unknown_count),
+        (usd("0.2"), usd("0.2"), 0)
+    );
+    // Also if nothing else has no estimate.
+    let mut ledger = Accounts::default();
+    let number = ledger.reserve(&request(), None).unwrap();
+    create(&mut ledger, "gen_1");
+    ledger.on_uncertain(number, None);
+    ledger.on_snapshot(&completed("gen_1", "0.3"));
+    assert_eq!(ledger.spend(None).uncertain, usd("0.3"));
 }
 
 #[test]

@@ -198,3 +198,55 @@ fn a_sum_of_costs_does_not_overflow() {
     let entry = replay(facts.map(|fact| ("a", fact))).take("a").unwrap();
     assert_eq!(entry.earlier_cost.to_string(), most);
 }
+
+#[test]
+fn a_second_generation_adds_the_cost_of_the_first_and_the_same_one_does_not() {
+    for (second, cost) in [("x", "0"), ("y", "0.5")] {
+        let facts = [failed("x", "0.5"), failed(second, "0.5")];
+        let entry = replay(facts.map(|fact| ("a", fact))).take("a").unwrap();
+        assert_eq!(entry.earlier_cost.to_string(), cost, "{second}");
+    }
+}
+
+#[test]
+fn attempts_are_the_creates_that_may_have_made_a_generation() {
+    for (last, attempts) in [(Fact::NotCreated { error: None }, 2), (Fact::Uncertain, 3)] {
+        let entry = replay([("a", sending(3)), ("a", last)]).take("a").unwrap();
+        assert_eq!(entry.attempts(), attempts);
+    }
+}
+
+#[test]
+fn the_generations_of_all_entries_are_claimed() {
+    let mut replay = replay([("a", created("x")), ("b", completed("y")), ("c", sending(1))]);
+    assert_eq!(["x", "y", "z"].map(|id| replay.claims(id)), [true, true, false]);
+    replay.adopt("c", "z");
+    assert!(replay.claims("z"));
+    let mut left = replay.take_created();
+    left.sort_by_key(|entry| entry.position);
+    assert_eq!(left.iter().map(Entry::id).collect::<Vec<_>>(), [Some("x"), Some("z")]);
+    assert_eq!(replay.entries().map(Entry::id).collect::<Vec<_>>(), [Some("y")]);
+}
+
+#[test]
+fn json_that_is_no_fact_is_not_taken_for_a_torn_line() {
+    let decode = |line: &str| Record::decode(line.as_bytes()).map(|record| record.key);
+    for line in ["{}\n", "[]\n", "{\"fact\":\"created\"}\n"] {
+        assert_eq!(decode(line), Err(BadLine::Invalid), "{line}");
+    }
+    assert_eq!(decode("{\"fact\":\"cre\n"), Err(BadLine::Torn));
+    assert_eq!(decode("{\"fact\":\"repaid\"}\n"), Err(BadLine::Newer));
+}
+
+#[test]
+fn requests_are_compared_and_not_shown() {
+    let sent = |body: &str| match Fact::sending(body.as_bytes(), "m", 1, at(0), true) {
+        Fact::Sending { body: Some(body), .. } => body,
+        fact => panic!("{fact:?}"),
+    };
+    assert_eq!(sent("[1]"), sent("[1]"));
+    assert_ne!(sent("[1]"), sent("[2]"));
+    assert_eq!(format!("{:?}", sent("[1]")), "<3 bytes>");
+    let hash = Hash::of(b"video");
+    assert_eq!(format!("{hash:?}"), hash.to_string());
+}

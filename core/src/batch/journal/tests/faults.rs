@@ -166,6 +166,36 @@ async fn a_journal_is_open_once() {
     assert!(replay.take("a").is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_closed_journal_has_all_lines_and_is_free() {
+    let folder = Folder::new();
+    let (journal, _) = folder.open().await.unwrap();
+    journal.note("a", Fact::Uncertain);
+    journal.close().await.unwrap();
+    assert!(String::from_utf8(folder.contents()).unwrap().contains("uncertain"));
+    let first = JournalFile::lock(&folder.path()).await.unwrap();
+    first.unlock();
+    assert!(JournalFile::lock(&folder.path()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_torn_line_is_removed_by_its_file() {
+    let folder = Folder::with("a line\nand a h");
+    let file = JournalFile::lock(&folder.path()).await.unwrap();
+    file.truncate(7).unwrap();
+    assert_eq!(folder.contents(), b"a line\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_synced_is_tolerated_and_one_that_is_missing_is_not() {
+    assert!(sync_folder(Path::new("run.jsonl")).is_ok(), "the current folder");
+    assert!(sync_folder(Path::new("/missing/run.jsonl")).is_err());
+    // It has no files on a disk.
+    #[cfg(target_os = "linux")]
+    assert!(sync_folder(Path::new("/proc/run.jsonl")).is_ok());
+}
+
 #[tokio::test]
 async fn a_journal_that_another_program_changed_is_an_error() {
     let folder = Folder::with(journal([("a", completed("gen_a"))]));
