@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use pipevideo::{
-    AccountUsage, Decimal, Detail, EngineCatalog, ErrorKind, FailureCategory, Generation,
-    GenerationError, GenerationRequest, InputPart, Polling, Status, TokenUsage, Via, WebhookEvent,
-    WebhookReason,
+    AccountUsage, Decimal, Detail, EngineCatalog, ErrorKind, EstimateBasis, FailureCategory,
+    Generation, GenerationError, GenerationRequest, InputPart, Media, Polling, ProviderPreference,
+    Status, TokenUsage, Via, Webhook, WebhookEvent, WebhookReason,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -230,6 +230,13 @@ fn names_are_those_that_every_language_uses() {
         (FailureCategory::Other, "other"),
     ] {
         assert_eq!((category.as_str(), category.to_string().as_str()), (name, name));
+    }
+    for (basis, name) in [
+        (EstimateBasis::Seen, "seen"),
+        (EstimateBasis::Account, "account"),
+        (EstimateBasis::Rates, "rates"),
+    ] {
+        assert_eq!((basis.as_str(), basis.to_string().as_str()), (name, name));
     }
     for (reason, name) in [
         (WebhookReason::MissingHeader, "missing_header"),
@@ -482,6 +489,13 @@ fn debug_shows_neither_prompts_nor_signed_urls() {
         (format!("{text:?}"), "Text(<6 bytes>)"),
         (format!("{usage:?}"), "AccountUsage"),
         (format!("{catalog:?}"), "EngineCatalog"),
+        (format!("{:?}", Media::bytes(b"\x89PNG\r\n\x1a\nSECRET").unwrap()), "Media("),
+        (format!("{:?}", ProviderPreference::from(vec!["fal"])), r#"Order(["fal"])"#),
+        (format!("{request:?}"), "Object("),
+        (
+            format!("{:?}", Webhook::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).unwrap()),
+            "Webhook",
+        ),
     ] {
         assert!(!shown.contains("SECRET") && shown.contains(expected), "{shown}");
     }

@@ -275,6 +275,27 @@ mod tests {
     }
 
     #[test]
+    fn names_are_shown_as_in_every_language() {
+        for (status, name) in [
+            (ItemStatus::Completed, "completed"),
+            (ItemStatus::Failed, "failed"),
+            (ItemStatus::Uncertain, "uncertain"),
+            (ItemStatus::Pending, "pending"),
+        ] {
+            assert_eq!((status.as_str(), status.to_string().as_str()), (name, name));
+        }
+        for (reason, name) in [
+            (StopReason::SpendLimit, "spend_limit"),
+            (StopReason::InsufficientCredits, "insufficient_credits"),
+            (StopReason::Failures, "failures"),
+            (StopReason::Cancelled, "cancelled"),
+            (StopReason::Error, "error"),
+        ] {
+            assert_eq!((reason.as_str(), reason.to_string().as_str()), (name, name));
+        }
+    }
+
+    #[test]
     fn a_summary_has_the_sums_of_its_items() {
         let mut progress = Progress::default();
         for second in 1..=20 {
@@ -302,7 +323,9 @@ mod tests {
         assert_eq!(progress.ends_in(None, seconds(1), 10), None, "no length");
         assert_eq!(progress.ends_in(Some(100), seconds(1), 10), Some(seconds(600)));
         assert_eq!(progress.ends_in(Some(2), seconds(1), 10), Some(seconds(30)));
-        progress.counts = BatchCounts { completed: 30, from_journal: 10, ..BatchCounts::default() };
+        let ended =
+            BatchCounts { completed: 20, failed: 4, uncertain: 3, pending: 3, ..progress.counts };
+        progress.counts = BatchCounts { from_journal: 10, ..ended };
         assert_eq!(progress.ends_in(Some(100), seconds(40), 10), Some(seconds(140)));
     }
 }

@@ -256,6 +256,7 @@ mod tests {
         assert_eq!(content(message, Format::Animation), Content::Other);
         assert_eq!(content(message, Format::Any), Content::Whole);
         assert_eq!(content(br#"{"error": "#, Format::Any), Content::Cut);
+        assert_eq!(content(br#"{"error": "#, Format::Video), Content::Whole, "not examined");
         assert_eq!(content(br#"{"layers": []} and more"#, Format::Animation), Content::Other);
         let marked = [b"\xEF\xBB\xBF\n ", ANIMATION].concat();
         assert_eq!(content(&marked, Format::Animation), Content::Whole);

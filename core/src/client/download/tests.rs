@@ -134,6 +134,14 @@ async fn bytes_that_the_description_does_not_claim_are_not_resumed() {
 }
 
 #[tokio::test]
+async fn a_description_may_have_a_long_etag() {
+    let folder = tempfile::tempdir().unwrap();
+    describe(folder.path(), version(&"e".repeat(32_000)), 4);
+    fs::write(folder.path().join("out.mp4.part"), b"aaaa").unwrap();
+    assert_eq!(open(folder.path()).await.unwrap().stored(), 4);
+}
+
+#[tokio::test]
 async fn a_claim_ends_before_its_bytes_are_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = half(folder.path()).await;

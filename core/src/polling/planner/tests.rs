@@ -260,6 +260,29 @@ fn the_safety_poll_is_not_delayed_while_the_budget_suffices() {
     assert!(longest < S * 70, "{longest:?}");
 }
 
+/// A safety poll is not held back for better ones if there are none.
+#[test]
+fn those_that_rely_on_webhooks_are_polled_in_time_if_there_are_no_others() {
+    let mut plan = Plan::new(S * 90);
+    let mut budget = Budget::new(Some(RateLimit::default()));
+    for nth in 0..5 {
+        let record = Tracked::new(S, Some(S), with_webhooks(polling(2, 5)));
+        plan.add(&format!("gen_{nth}"), record);
+    }
+    assert_eq!(plan.next(S, &mut budget), Next::At(S * 61));
+    for nth in 0..5 {
+        assert_eq!(plan.next(S * 61, &mut budget), Next::Poll(id(&format!("gen_{nth}"))));
+    }
+    // With three times the demand that the budget has room for, in four rounds: twelve times as late.
+    let mut plan = Plan::new(S * 90);
+    plan.add("gen_1", Tracked::new(S, Some(S), with_webhooks(polling(2, 5))));
+    plan.planner.enqueue_changed(&mut plan.records);
+    for (load, at) in [(1.0, S * 61), (3.0, S * 721)] {
+        let (first, _) = plan.planner.turn(&plan.records, load, ROUNDS);
+        assert_eq!(first, at, "{load}");
+    }
+}
+
 /// Of two that are equal, the one that has waited longer, or else the first by its id.
 #[test]
 fn of_equal_polls_the_first_in_line_is_sent() {

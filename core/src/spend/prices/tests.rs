@@ -123,6 +123,10 @@ fn the_spread_is_that_of_the_logarithms_of_costs() {
     learn(&mut prices, "m", "e", json!({"cost_usd": 4}));
     let estimate = prices.estimate(&route("m", None), 1);
     assert_eq!((estimate.cost_usd, estimate.high), (usd("2.5"), usd("5.423886")));
+    // Zero has no logarithm.
+    learn(&mut prices, "m", "e", json!({"cost_usd": 0}));
+    let estimate = prices.estimate(&route("m", None), 1);
+    assert_eq!((estimate.cost_usd, estimate.high), (usd("1.666667"), usd("3.615924")));
 }
 
 #[test]

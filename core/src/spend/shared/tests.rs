@@ -247,6 +247,27 @@ fn what_was_folded_in_the_meantime_does_not_count_again() {
     assert_eq!(a.spend(), b.spend());
 }
 
+/// This process was between two writes when it got to know that the first one was done.
+#[test]
+fn what_was_folded_after_a_lost_reply_does_not_count_again() {
+    let (mut store, mut a, mut b) = two();
+    a.create("gen_1");
+    let lost = a.prepare(&store);
+    assert!(store.write(&lost));
+    a.see(&generation("gen_1", "completed", Some("0.3")));
+    a.prepare(&store);
+    b.commit(&mut store);
+    b.see(&generation("gen_1", "completed", Some("0.3")));
+    for n in 0..link::STORED.closed {
+        b.create(&format!("gen_b{n}"));
+        b.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
+    }
+    b.commit(&mut store);
+    a.commit(&mut store);
+    assert_eq!(a.spend().spent, usd("1.3"));
+    assert_eq!(a.spend(), b.spend());
+}
+
 #[test]
 fn a_refused_create_counts_as_nothing_also_if_a_late_write_admits_it() {
     let (mut store, mut a, mut b) = two();
