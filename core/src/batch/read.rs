@@ -53,3 +53,43 @@ fn batch_item(read: journal::Item) -> BatchItem {
     }
     item
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::batch::journal::{Fact, Journal};
+
+    #[tokio::test]
+    async fn an_item_that_has_not_ended_costs_what_its_earlier_attempts_have_cost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        let failed = json!({"id": "gen_1", "status": "failed", "usage": {"cost_usd": 0.5}});
+        let failed = Fact::finished(serde_json::from_value(failed).unwrap(), false);
+        let sending = |attempt| Fact::sending(b"{}", "m", attempt, SystemTime::UNIX_EPOCH, false);
+        let (journal, _) = Journal::open(&path, "https://api.pipevideo.co", "a").await.unwrap();
+        for (key, fact) in [("a", sending(1)), ("a", failed), ("a", sending(2)), ("b", sending(1))]
+        {
+            journal.record(key, fact).await.unwrap();
+        }
+        let items: Vec<_> = read_journal(&path).unwrap().map(Result::unwrap).collect();
+        let shown = |item: &BatchItem| {
+            (
+                item.key.clone(),
+                item.status,
+                item.attempts,
+                item.cost_usd.map(|cost| cost.to_string()),
+            )
+        };
+        assert_eq!(
+            items.iter().map(shown).collect::<Vec<_>>(),
+            [
+                ("a".to_owned(), ItemStatus::Uncertain, 2, Some("0.5".to_owned())),
+                ("b".to_owned(), ItemStatus::Uncertain, 1, None),
+            ]
+        );
+    }
+}

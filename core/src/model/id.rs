@@ -46,12 +46,6 @@ impl Borrow<str> for GenerationId {
     }
 }
 
-impl From<GenerationId> for Arc<str> {
-    fn from(id: GenerationId) -> Self {
-        id.0
-    }
-}
-
 impl fmt::Display for GenerationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

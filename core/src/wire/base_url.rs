@@ -111,6 +111,18 @@ mod tests {
     }
 
     #[test]
+    fn it_is_shown_as_it_is_meant() {
+        for (text, shown, host, is_loopback) in [
+            ("https://API.pipevideo.co/v1/", "https://api.pipevideo.co", "api.pipevideo.co", false),
+            ("http://127.0.0.1:9/a/", "http://127.0.0.1:9/a", "127.0.0.1", true),
+        ] {
+            let url = BaseUrl::parse(text, false).unwrap();
+            assert_eq!((url.to_string().as_str(), format!("{url:?}").as_str()), (shown, shown));
+            assert_eq!((url.host(), url.is_loopback()), (Some(host), is_loopback));
+        }
+    }
+
+    #[test]
     fn unsafe_and_malformed_urls_are_rejected() {
         for text in [
             "",

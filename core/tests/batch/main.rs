@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use pipevideo::{
-    Batch, BatchEventKind, BatchItem, BatchRequest, BatchRun, Client, Decimal, ErrorKind,
-    GenerationRequest, ItemStatus, Polling, StopReason, read_journal,
+    Batch, BatchEventKind, BatchItem, BatchOutput, BatchRequest, BatchRun, Client, Decimal,
+    ErrorKind, GenerationRequest, ItemStatus, Polling, StopReason, read_journal,
 };
 use pipevideo_emulator::{Emulator, Options, Settlement};
 use serde_json::{Value, json};

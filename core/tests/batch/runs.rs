@@ -149,7 +149,11 @@ async fn events_show_counts_spend_and_the_end() {
     let shown = events.clone();
     let batch = client.batch(requests(6)).max_in_flight(2);
     let mut run = batch.on_event(move |event| shown.lock().unwrap().push(event.clone())).run();
+    assert!(format!("{run:?}").contains("BatchRun { summary: BatchSummary"), "{run:?}");
     items(&mut run).await;
+    let handle = run.handle();
+    assert!(!handle.has_stopped(), "it has ended");
+    assert!(format!("{handle:?}").contains("BatchHandle { summary: BatchSummary"), "{handle:?}");
     let events = events.lock().unwrap();
     let count = |kind| events.iter().filter(|event| event.kind == kind).count();
     assert_eq!((count(BatchEventKind::Created), count(BatchEventKind::Completed)), (6, 6));
@@ -157,6 +161,28 @@ async fn events_show_counts_spend_and_the_end() {
     assert_eq!((last.counts.completed, last.counts.in_flight, last.total), (6, 0, Some(6)));
     assert_eq!(last.spend.spent, run.summary().cost_usd);
     assert_eq!(last.ends_in, Some(Duration::ZERO));
+}
+
+/// As the bindings take them.
+#[tokio::test]
+async fn events_come_between_the_items_for_one_that_takes_both() {
+    let emulator = emulator(json!({})).await;
+    let batch = client(&emulator).batch(requests(2));
+    let shown = format!("{batch:?}");
+    assert!(shown.starts_with("Batch { options:") && !shown.contains("Cat"), "{shown}");
+    let mut run = batch.on_event(|_| {}).run();
+    let (mut events, mut items) = (Vec::new(), 0);
+    while let Some(output) = run.next_output().await {
+        match output.unwrap() {
+            BatchOutput::Event(event) => events.push(event.kind),
+            BatchOutput::Item(item) => {
+                assert_eq!(item.status, ItemStatus::Completed);
+                items += 1;
+            }
+        }
+    }
+    let created = events.iter().filter(|kind| **kind == BatchEventKind::Created).count();
+    assert_eq!((items, created), (2, 2));
 }
 
 #[tokio::test]
@@ -195,4 +221,5 @@ async fn an_error_of_the_source_ends_the_run() {
     assert_eq!(run.next().await.unwrap().unwrap_err().kind(), ErrorKind::InvalidRequest);
     assert!(run.next().await.is_none());
     assert_eq!(run.summary().stopped_by, Some(StopReason::Error));
+    assert!(run.handle().has_stopped());
 }

@@ -279,3 +279,29 @@ fn sends_at_once(client: &Client, max_in_flight: usize) -> u32 {
 
 /// As many as a semaphore has.
 const MAX_SENDS: u32 = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RateLimit;
+
+    #[tokio::test]
+    async fn several_creates_are_sent_at_once_only_if_the_limit_is_high() {
+        let second = Duration::from_secs(1);
+        for (nth, (limit, max_in_flight, at_once)) in [
+            (Some(RateLimit::default()), 50, 1),
+            (Some(RateLimit::new(100, second)), 50, 25),
+            (Some(RateLimit::new(100, second)), 10, 10),
+            (Some(RateLimit::new(2, second)), 50, 1),
+            (None, 50, 50),
+            (None, usize::MAX, 65_536),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let client = Client::builder().base_url("http://127.0.0.1:9");
+            let client = client.api_key(format!("pv_at_once_{nth}")).rate_limit(limit);
+            assert_eq!(sends_at_once(&client.build().unwrap(), max_in_flight), at_once, "{nth}");
+        }
+    }
+}
