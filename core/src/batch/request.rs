@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn a_key_is_given_once_and_is_not_empty() {
         let mut keys = Keys::default();
-        keys.assign(request("cat").key("a")).unwrap();
+        for key in ["a", &"k".repeat(MAX_KEY)] {
+            keys.assign(request("cat").key(key)).unwrap();
+        }
         for key in ["a", "", &"k".repeat(MAX_KEY + 1)] {
             let error = keys.assign(request("dog").key(key)).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);

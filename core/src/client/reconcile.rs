@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn ids(found: &Candidates) -> Vec<&str> {
-        found.iter().map(|candidate| candidate.id.as_str()).collect()
+        found.into_iter().map(|candidate| candidate.id.as_str()).collect()
     }
 
     fn usage(requests: &[Value]) -> AccountUsage {
