@@ -50,8 +50,9 @@ class Cluster:
 
     def work(self) -> None:
         """Starts two workers."""
+        # On a busy machine a worker may be silent for a second, and go on.
         environment = {
-            "TEMPORAL_ADDRESS": self.address, "HEARTBEAT_TIMEOUT": "1", "LISTED_AFTER": "0.1"
+            "TEMPORAL_ADDRESS": self.address, "HEARTBEAT_TIMEOUT": "5", "LISTED_AFTER": "30"
         }  # fmt: skip
         for _ in range(2):
             log = self.folder / f"worker-{len(self.workers)}.log"

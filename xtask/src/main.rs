@@ -1,8 +1,8 @@
 //! The repository's own commands.
 //!
 //! `cargo xtask test` runs all tests of all languages and installs the tools that they need;
-//! `cargo xtask test rust` runs the tests of one language. To add a language, add a file here and a
-//! line in [`LANGUAGES`].
+//! `cargo xtask test rust` runs the tests of one language, and `cargo xtask test newest-nodes` one of
+//! the [`PLATFORMS`]. To add a language, add a file here and a line in [`LANGUAGES`].
 //!
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
 //! generated from it; `cargo xtask generate --check` compares only.
@@ -18,6 +18,7 @@ mod documents;
 mod fuzz;
 mod generate;
 mod node;
+mod platforms;
 mod python;
 mod redis;
 mod release;
@@ -57,6 +58,12 @@ const LANGUAGES: [Language; 6] = [
     Language { name: "fuzz", test: fuzz::test },
     // Last: it uses the tools that the others install.
     Language { name: "documents", test: documents::test },
+];
+
+/// What runs only if it is named, since it takes long.
+const PLATFORMS: [Language; 2] = [
+    Language { name: "newest-pythons", test: platforms::newest_pythons },
+    Language { name: "newest-nodes", test: platforms::newest_nodes },
 ];
 
 fn main() -> ExitCode {
@@ -109,14 +116,14 @@ fn usage() -> String {
         "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n       cargo xtask \
          fuzz SECONDS [TARGET]\n       cargo xtask simulate\n       cargo xtask release \
          --dry-run [PART]…\n       cargo xtask release --tag vVERSION\n\nLanguages: {}. \
-         Default: all of them.\n\nMissing tools are installed where that is possible; \
+         Default: all but the newest versions.\n\nMissing tools are installed where that is possible; \
          CONTRIBUTING.md lists them.",
         known()
     )
 }
 
 fn known() -> String {
-    LANGUAGES.map(|language| language.name).join(", ")
+    LANGUAGES.iter().chain(&PLATFORMS).map(|language| language.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The command that the arguments give. `test` runs all languages if they name none.
@@ -158,7 +165,8 @@ fn rehearsal(parts: &[String]) -> Result<Command, String> {
 
 fn language(name: &str) -> Result<&'static Language, String> {
     let unknown = || format!("unknown language {name:?}; the languages are: {}", known());
-    LANGUAGES.iter().find(|language| language.name == name).ok_or_else(unknown)
+    let mut known = LANGUAGES.iter().chain(&PLATFORMS);
+    known.find(|language| language.name == name).ok_or_else(unknown)
 }
 
 /// Runs the tests of these languages one after another and prints a summary.

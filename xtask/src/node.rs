@@ -7,30 +7,52 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 
 const PACKAGE: &str = "bindings-node";
+pub(crate) const NPM: &str = "npm --no-audit --no-fund --loglevel=error";
 const EXAMPLES: [&str; 2] = ["examples/node", "examples/bullmq"];
 
 /// Runs all steps of Node.
 pub(crate) fn test(steps: &mut Steps) {
+    let Some(glibc) = prepare(steps) else { return };
+    steps.run("lints", &npm_run("lint"));
+    steps.run("types", &npm_run("types"));
+    run_tests(steps, "tests", glibc, &[]);
+}
+
+/// Installs the dependencies of the tests, and builds the native module. Returns the oldest glibc it
+/// runs with, if there is one; `None` if nothing can be tested.
+pub(crate) fn prepare(steps: &mut Steps) -> Option<Option<&'static str>> {
     if !steps.has("node --version") || !steps.has("npm --version") {
-        return steps.skip("all", "node and npm are missing; install Node 20 or later");
+        steps.skip("all", "node and npm are missing; install Node 20 or later");
+        return None;
     }
     let Some(platform) = platform() else {
-        return steps.skip("all", "the package has no build for this platform");
+        steps.skip("all", "the package has no build for this platform");
+        return None;
     };
-    let npm = "npm --no-audit --no-fund --loglevel=error";
     for folder in [PACKAGE].into_iter().chain(EXAMPLES) {
-        steps.run(&format!("dependencies of {folder}"), &format!("{npm} --prefix {folder} ci"));
+        steps.run(&format!("dependencies of {folder}"), &format!("{NPM} --prefix {folder} ci"));
     }
     let (built, glibc) = build(steps);
     steps.run("copy the native module", &copy_command(&built, platform));
-    let run = |tool: &str| format!("{npm} --prefix {PACKAGE} run {tool}");
-    steps.run("lints", &run("lint"));
-    steps.run("types", &run("types"));
+    Some(glibc)
+}
+
+/// Runs the package's tests, with these variables beside others.
+pub(crate) fn run_tests(
+    steps: &mut Steps,
+    step: &str,
+    glibc: Option<&'static str>,
+    variables: &[(&str, &str)],
+) {
     let redis = Redis::start(steps, "the examples over Redis");
-    let mut variables: Vec<_> =
-        redis.iter().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())).collect();
+    let mut variables = variables.to_owned();
+    variables.extend(redis.iter().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
     variables.extend(glibc.map(|version| ("PIPEVIDEO_TEST_GLIBC", version)));
-    steps.run_with("tests", &variables, &run("test"));
+    steps.run_with(step, &variables, &npm_run("test"));
+}
+
+fn npm_run(script: &str) -> String {
+    format!("{NPM} --prefix {PACKAGE} run {script}")
 }
 
 /// The name of this platform's package, as in the loader `lib/native.js`.

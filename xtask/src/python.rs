@@ -6,6 +6,8 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 
 const TESTS: &str = "bindings-python/tests";
+/// Without output for tests that pass, and with those that fail or are skipped.
+const OPTIONS: &str = "-q -rfEs -p no:cacheprovider";
 /// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
 const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// On Linux, zig links against an old glibc: the wheel then runs on nearly every distribution.
@@ -18,58 +20,102 @@ const WITH_LOOPS: [&str; 7] =
 
 /// Runs all steps of Python.
 pub(crate) fn test(steps: &mut Steps) {
-    if !steps.has("python3 --version") {
-        return steps.skip("all", "python3 is missing; install Python 3.10 or later");
-    }
-    let target = target().join("python");
-    let environment = target.join("venv");
-    let (environment, wheels) =
-        (environment.display().to_string(), target.join("wheels").display().to_string());
-    let python = format!("{environment}/bin/python");
-    // pip could install the wheel of an earlier run in place of the new one.
-    let _ = std::fs::remove_dir_all(&wheels);
-
-    if !steps.has(&format!("{python} -m pip --version")) {
-        steps.run("environment", &format!("python3 -m venv {environment}"));
-    }
-    let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
-    steps.run("tools", &format!("{pip} -r {TESTS}/requirements.txt"));
-    steps.run_with(
-        "wheel",
-        &[("PATH", &with_programs_of(&environment))],
-        &format!(
-            "{python} -m maturin build --release --locked {COMPATIBILITY} --manifest-path \
-             bindings-python/Cargo.toml --out {wheels}"
-        ),
-    );
+    let Some(wheel) = Wheel::build(steps) else { return };
+    let Python { python, .. } = &wheel.built_with;
     steps.run("stubs", &format!("{python} bindings-python/stubs.py --check"));
-    let only_ours = format!("--no-index --no-deps --force-reinstall --find-links {wheels}");
-    steps.run("install", &format!("{pip} {only_ours} pipevideo"));
+    wheel.install(steps, &wheel.built_with);
     if cfg!(target_os = "linux") {
         // The tag in the file name is a claim; the audit checks the symbols that the library imports.
-        steps.run("the wheel's tag", &format!("{python} {TESTS}/audit.py {wheels}"));
+        steps.run("the wheel's tag", &format!("{python} {TESTS}/audit.py {}", wheel.folder));
     }
-    let redis = Redis::start(steps, "the examples over Redis");
-    let mut variables = vec![("PIPEVIDEO_WHEELS", wheels.as_str())];
-    variables.extend(redis.as_ref().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
-    steps.run_with(
-        "tests",
-        &variables,
-        &format!("{python} -m pytest -q -rs -p no:cacheprovider {TESTS}"),
-    );
+    wheel.test(steps, "tests", &wheel.built_with);
     // As on Windows, in the processes of the tests as well.
     let without_add_reader = steps.root().join(TESTS).join("without_add_reader");
     steps.run_with(
         "tests without add_reader",
         &[("PYTHONPATH", &without_add_reader.display().to_string())],
-        &format!("{python} -m pytest -q -rs -p no:cacheprovider {}", files(&WITH_LOOPS)),
+        &format!("{python} -m pytest {OPTIONS} {}", files(&WITH_LOOPS)),
     );
     for version in VERSIONS {
         // The version of the environment was tested above.
-        let tested = steps.has(&format!("{environment}/bin/python{version} --version"));
+        let tested = steps.has(&format!("{}{version} --version", python.trim_end_matches('3')));
         if !tested && steps.has(&format!("python{version} --version")) {
-            test_with(steps, version, &target, &only_ours);
+            test_with(steps, version, &wheel);
         }
+    }
+}
+
+/// A Python of an environment of its own.
+pub(crate) struct Python {
+    /// The command that runs it.
+    python: String,
+    /// The command that installs packages into it.
+    pip: String,
+}
+
+impl Python {
+    /// Makes an environment in this folder, by a command such as `python3 -m venv`, unless it is there.
+    /// `enter` precedes each command.
+    pub(crate) fn new(steps: &mut Steps, folder: &Path, enter: &str, venv: &str) -> Self {
+        let folder = folder.display().to_string();
+        let python = format!("{enter}{folder}/bin/python3");
+        if !steps.has(&format!("{python} -m pip --version")) {
+            steps.run("environment", &format!("{enter}{venv} {folder}"));
+        }
+        let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
+        Self { python, pip }
+    }
+
+    /// Installs what the tests need.
+    pub(crate) fn install_tools(&self, steps: &mut Steps) {
+        steps.run("tools", &format!("{} -r {TESTS}/requirements.txt", self.pip));
+    }
+}
+
+/// The package as it is released.
+pub(crate) struct Wheel {
+    folder: String,
+    built_with: Python,
+}
+
+impl Wheel {
+    /// Builds it.
+    pub(crate) fn build(steps: &mut Steps) -> Option<Self> {
+        if !steps.has("python3 --version") {
+            steps.skip("all", "python3 is missing; install Python 3.10 or later");
+            return None;
+        }
+        let target = target().join("python");
+        let folder = target.join("wheels").display().to_string();
+        // pip could install the wheel of an earlier run in place of the new one.
+        let _ = std::fs::remove_dir_all(&folder);
+        let environment = target.join("venv");
+        let built_with = Python::new(steps, &environment, "", "python3 -m venv");
+        built_with.install_tools(steps);
+        steps.run_with(
+            "wheel",
+            &[("PATH", &with_programs_of(&environment.display().to_string()))],
+            &format!(
+                "{} -m maturin build --release --locked {COMPATIBILITY} --manifest-path \
+                 bindings-python/Cargo.toml --out {folder}",
+                built_with.python
+            ),
+        );
+        Some(Self { folder, built_with })
+    }
+
+    /// Installs it in place of an earlier one.
+    pub(crate) fn install(&self, steps: &mut Steps, into: &Python) {
+        let only_ours = "--no-index --no-deps --force-reinstall --find-links";
+        steps.run("install", &format!("{} {only_ours} {} pipevideo", into.pip, self.folder));
+    }
+
+    /// Runs all tests.
+    pub(crate) fn test(&self, steps: &mut Steps, step: &str, with: &Python) {
+        let redis = Redis::start(steps, "the examples over Redis");
+        let mut variables = vec![("PIPEVIDEO_WHEELS", self.folder.as_str())];
+        variables.extend(redis.as_ref().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
+        steps.run_with(step, &variables, &format!("{} -m pytest {OPTIONS} {TESTS}", with.python));
     }
 }
 
@@ -80,15 +126,11 @@ fn files(names: &[&str]) -> String {
 }
 
 /// Tests the same wheel with another version of Python, with the tests that touch the interpreter.
-fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
-    let environment = target.join(format!("venv-{version}")).display().to_string();
-    let python = format!("{environment}/bin/python");
-    if !steps.has(&format!("{python} -m pip --version")) {
-        steps.run("environment", &format!("python{version} -m venv {environment}"));
-    }
-    let pip = format!("{python} -m pip install --quiet --disable-pip-version-check");
-    steps.run("tools", &format!("{pip} anyio pytest trio uvloop"));
-    steps.run("install", &format!("{pip} {only_ours} pipevideo"));
+fn test_with(steps: &mut Steps, version: &str, wheel: &Wheel) {
+    let folder = target().join("python").join(format!("venv-{version}"));
+    let python = Python::new(steps, &folder, "", &format!("python{version} -m venv"));
+    steps.run("tools", &format!("{} anyio pytest trio uvloop", python.pip));
+    wheel.install(steps, &python);
     let tests = files(&[
         "arguments",
         "asyncio",
@@ -105,7 +147,7 @@ fn test_with(steps: &mut Steps, version: &str, target: &Path, only_ours: &str) {
     ]);
     steps.run(
         &format!("tests with Python {version}"),
-        &format!("{python} -m pytest -q -rs -p no:cacheprovider {tests}"),
+        &format!("{} -m pytest {OPTIONS} {tests}", python.python),
     );
 }
 

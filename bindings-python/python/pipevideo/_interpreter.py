@@ -13,7 +13,7 @@ def _is_main() -> bool:
     except ImportError:
         try:
             # Its name before Python 3.13.
-            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found, unused-ignore]
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found, no-redef, unused-ignore]
         except ImportError:
             return True
     return bool(interpreters.get_current() == interpreters.get_main())
