@@ -15,17 +15,18 @@ from pipevideo.testing import Emulator
 
 def test_close_ends_the_waits_of_other_threads(emulator: Emulator, queued: str) -> None:
     errors: list[pipevideo.PipevideoError] = []
+    begun: list[pipevideo.Update] = []
 
     def wait(client: Pipevideo) -> None:
         with pytest.raises(pipevideo.APIConnectionError) as caught:
-            client.responses.wait(queued)
+            client.responses.wait(queued, on_update=begun.append)
         errors.append(caught.value)
 
     with Pipevideo(**options(emulator)) as client:
         threads = [threading.Thread(target=wait, args=(client,)) for _ in range(3)]
         for thread in threads:
             thread.start()
-        until(lambda: polls(emulator, queued) > 2)
+        until(lambda: len(begun) == 3)
     for thread in threads:
         thread.join()
     assert [error.generation_id for error in errors] == [queued] * 3

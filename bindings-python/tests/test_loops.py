@@ -108,11 +108,12 @@ def test_an_update_that_arrives_during_cancellation_goes_to_the_next_step(
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:
-        id = emulator.add_generation(polls=["queued", "in_progress"])
+        id = emulator.add_generation(polls=["queued"])
         watch = client.responses.watch(id)
         assert (await watch.__anext__()).generation.status == "queued"
         step = asyncio.ensure_future(watch.__anext__())
         await asyncio.sleep(0)
+        emulator.settle(id, "in_progress")
         # This blocks the loop. A poll begins only after the response to the one before.
         goal = polls(emulator, id) + 4
         until(lambda: polls(emulator, id) >= goal)
