@@ -182,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn the_loader_and_the_release_know_every_platform() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let loader = read(&root, "bindings-node/lib/native.js").unwrap();
+        let release = read(&root, ".github/workflows/release.yml").unwrap();
+        for platform in PLATFORMS {
+            assert!(loader.contains(&format!("  '{platform}',\n")), "{platform}");
+            assert!(loader.contains(&format!("require('pipevideo-{platform}')")), "{platform}");
+            assert!(release.contains(&format!("platform: {platform},")), "{platform}");
+        }
+    }
+
+    #[test]
     fn the_owner_is_in_the_url_of_the_repository() {
         assert_eq!(Workspace::parse(MANIFEST).unwrap().owner().unwrap(), "someone");
         let broken = Workspace { version: String::new(), repository: "pipevideo".to_owned() };
