@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The steps of one language. A failed step does not stop the following ones, so that one run reports
 /// all failures.
@@ -67,11 +67,9 @@ impl Steps {
     }
 
     /// Reports how a step ended that is more than one command.
-    pub(crate) fn ended(&mut self, step: &str, started: Instant, result: Result<(), String>) {
+    pub(crate) fn ended(&mut self, step: &str, took: Duration, result: Result<(), String>) {
         match result {
-            Ok(()) => {
-                println!("{}/{step}: passed in {} s", self.language, started.elapsed().as_secs());
-            }
+            Ok(()) => println!("{}/{step}: passed in {} s", self.language, took.as_secs()),
             Err(why) => self.fail(step, &why),
         }
     }

@@ -59,14 +59,14 @@ pub(crate) fn rehearse(steps: &mut Steps, named: &[String]) {
                 if let Err(why) = &result {
                     println!("\n!!! {name}: {why}");
                 }
-                results.push((name, started, result));
+                results.push((name, started.elapsed(), result));
             }
         }
-        Err(problem) => results.push(("preparation", started, Err(problem))),
+        Err(problem) => results.push(("preparation", started.elapsed(), Err(problem))),
     }
     println!();
-    for (name, started, result) in results {
-        steps.ended(name, started, result);
+    for (name, took, result) in results {
+        steps.ended(name, took, result);
     }
     println!("\nWhat this machine cannot rehearse is in RELEASING.md.");
 }
