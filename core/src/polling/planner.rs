@@ -158,13 +158,6 @@ impl Planner {
         self.changed.insert(id.clone());
     }
 
-    /// A webhook has reported the end: a poll is due at once. If it does not show the end yet, others
-    /// follow at the usual intervals.
-    pub(super) fn on_reported_ended(&mut self, id: &GenerationId, record: &mut Tracked) {
-        self.update_polling(id, record, Tracked::on_reported_ended);
-        self.poll_now(id, record);
-    }
-
     /// A poll has returned a snapshot.
     pub(super) fn on_seen(&mut self, now: Duration, id: &GenerationId, record: &mut Tracked) {
         record.seen(now);
@@ -183,7 +176,7 @@ impl Planner {
             not_before.max(now.saturating_add(record.polling.intervals.min_interval));
         // The poll was made for a webhook or as the safety poll: the next safety interval is too
         // late to make up for it.
-        record.urgent |= record.polling.relies_on_webhooks || record.is_reported_ended;
+        record.urgent |= record.polling.relies_on_webhooks;
         self.changed.insert(id.clone());
     }
 

@@ -35,8 +35,6 @@ pub(crate) struct Tracked {
     pub(super) not_before: Duration,
     /// Whether the next poll goes before those that the planner chooses by their worth.
     pub(super) urgent: bool,
-    /// Whether a webhook has reported the end, which no poll has shown yet.
-    pub(super) is_reported_ended: bool,
     /// Its place among the urgent ones.
     pub(super) urgent_number: Option<u64>,
     pub(super) poll: Option<InFlight>,
@@ -131,7 +129,6 @@ impl Tracked {
             not_before: Duration::ZERO,
             // The state of one that comes from elsewhere is unknown: it may have ended long ago.
             urgent: created_at.is_none(),
-            is_reported_ended: false,
             urgent_number: None,
             poll: None,
             polls: 0,
@@ -139,13 +136,6 @@ impl Tracked {
             next_via: Via::Poll,
             queue: None,
         }
-    }
-
-    /// A webhook has reported the end: there is none to rely on any more. Returns whether that changes how
-    /// the generation is polled.
-    pub(super) fn on_reported_ended(&mut self) -> bool {
-        self.is_reported_ended = true;
-        self.merge_polling()
     }
 
     /// One more wait. Returns whether that changes how the generation is polled.
@@ -179,7 +169,6 @@ impl Tracked {
         let merged = self.pollings.iter().map(|(polling, _)| *polling).reduce(WaitPolling::merge);
         let before = self.polling;
         self.polling = merged.unwrap_or(before);
-        self.polling.relies_on_webhooks &= !self.is_reported_ended;
         self.polling != before
     }
 

@@ -132,7 +132,7 @@ impl<H: Clone> Watchlist<H> {
     pub(crate) fn handle_webhook(&mut self, id: &GenerationId) {
         if let Some(record) = self.records.get_mut(id) {
             record.next_via = Via::Webhook;
-            self.planner.on_reported_ended(id, record);
+            self.planner.poll_now(id, record);
         }
     }
 

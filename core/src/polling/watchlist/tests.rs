@@ -246,27 +246,6 @@ fn a_deadline_without_budget_ends_the_wait_at_once() {
     assert_eq!(rig.run(DEADLINE).0, ["a ends: wait_timeout"]);
 }
 
-/// The service may send the webhook before all its replicas know of the end.
-#[test]
-fn polls_follow_at_the_usual_interval_if_the_one_for_a_webhook_does_not_show_the_end() {
-    let mut rig = Rig::new();
-    rig.watch_with(S, |watch| watch.relies_on_webhooks = true);
-    assert_eq!(rig.run(S).0, ["poll"]);
-    rig.result(S, Ok(snapshot("in_progress", 1)));
-    assert_eq!(rig.run(S), (vec!["a: in_progress".to_owned()], S * 61));
-    rig.webhook();
-    assert_eq!(rig.run(S * 10).0, ["poll"]);
-    rig.result(S * 10, Ok(snapshot("in_progress", 1)));
-    assert_eq!(rig.run(S * 10), (Vec::new(), S * 13));
-    assert_eq!(rig.run(S * 13).0, ["poll"]);
-    // Also for a wait that begins now.
-    rig.watch_with(S * 13, |watch| {
-        (watch.wait, watch.handle, watch.relies_on_webhooks) = (2, "b", true);
-    });
-    rig.result(S * 13, Ok(snapshot("in_progress", 1)));
-    assert_eq!(rig.run(S * 13).1, S * 16);
-}
-
 #[test]
 fn an_unknown_status_keeps_the_rank_and_is_not_an_end() {
     let mut rig = Rig::new();
