@@ -151,7 +151,8 @@ async fn a_wait_goes_on_when_its_delivery_reaches_another_process_without_the_se
             receiver.polling(polling.min_interval(Duration::ZERO)).build().unwrap()
         });
         until(|| a.peers() == 2 && b.peers() == 2).await;
-        let id = a.responses().create(request("A cat")).await.unwrap().id;
+        // No process has created it, so that it is polled once when the wait begins.
+        let id = world.emulator.add_generation(Default::default()).unwrap();
         let wait = tokio::spawn(b.responses().wait(&id).into_future());
         let requests = world.emulator.requests().len();
         until(|| world.emulator.requests().len() > requests).await;
