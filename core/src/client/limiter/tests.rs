@@ -101,3 +101,22 @@ async fn the_end_of_a_request_is_a_change() {
     drop(waiting);
     assert_eq!(changed.now_or_never(), Some(()));
 }
+
+#[cfg(feature = "redis")]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_other_processes_is_reported_at_once() {
+    use crate::polling::budget::shared::ByClass;
+
+    let limiter = limiter(4);
+    limiter.share();
+    assert!(!limiter.is_out_of_reach() && !limiter.is_report_due());
+    assert_eq!(limiter.left(), Some(4));
+    limiter.on_used(ByClass { direct: 3, poll: 0 });
+    assert_eq!(limiter.left(), Some(1));
+    let mut call = Box::pin(limiter.acquire());
+    assert!((&mut call).now_or_never().is_none());
+    assert!(limiter.is_report_due());
+    limiter.cut_off();
+    assert!(limiter.is_out_of_reach() && !limiter.awaits_others());
+    assert!(call.now_or_never().is_some());
+}
