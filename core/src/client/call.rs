@@ -81,8 +81,8 @@ impl ClientInner {
     /// Waits until the other processes can know what a create has made: this one may end right after it.
     async fn flush(&self, submission: &Submission) {
         if let Some(link) = &self.state.link {
-            let patience = self.state.limiter.patience();
-            link.flush(patience.saturating_sub(submission.waited())).await;
+            let timeout = self.state.limiter.redis_timeout();
+            link.flush(timeout.saturating_sub(submission.waited())).await;
         }
     }
 

@@ -137,7 +137,7 @@ impl Limiter {
     }
 
     /// How long a call may wait for Redis. While it does not answer, no time.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn redis_timeout(&self) -> Duration {
         if lock(&self.state).budget.is_out_of_reach() { Duration::ZERO } else { MAX_SILENCE }
     }
 

@@ -136,7 +136,7 @@ impl ClientInner {
                 let _ = self.fetch_prices(&PricedRoute::of(request)).await;
             }
         }
-        ledger.reserve(request, limit, submission, self.state.limiter.patience()).await
+        ledger.reserve(request, limit, submission, self.state.limiter.redis_timeout()).await
     }
 
     /// Fetches the account's usage and the catalogue's rates, unless the cost of such a generation

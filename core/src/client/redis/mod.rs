@@ -132,13 +132,13 @@ impl Link {
 
     /// Waits until the server has everything that this process has published and spent by now, but no
     /// longer than this.
-    pub(crate) async fn flush(&self, patience: Duration) {
-        if patience.is_zero() {
+    pub(crate) async fn flush(&self, timeout: Duration) {
+        if timeout.is_zero() {
             return;
         }
         let flushed = self.ask(&self.flushes);
         // Without the server, it is sent once that is back.
-        let _ = clock::within(patience, flushed).await;
+        let _ = clock::within(timeout, flushed).await;
     }
 
     /// Adds a request to those that the session answers.

@@ -103,7 +103,7 @@ impl SharedLedger {
         request: &GenerationRequest,
         limit: Option<Decimal>,
         submission: &'a Submission,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Reservation<'a>, Error> {
         let reserved = self.change(|Accounts { prices, view, waiting, .. }| {
             Ok::<_, Error>(match view.reserve(prices, request, limit, now())? {
@@ -120,7 +120,7 @@ impl SharedLedger {
         let mut reservation = Reservation { ledger: self, number: Some(number), submission };
         if let Some(decision) = decision {
             let began = clock::now();
-            let decided = self.decision(number, decision, patience).await;
+            let decided = self.decision(number, decision, timeout).await;
             submission.on_waited(clock::now().saturating_sub(began));
             if let Err(error) = decided {
                 reservation.number = None;
@@ -136,9 +136,9 @@ impl SharedLedger {
         &self,
         number: EntryNumber,
         mut decision: oneshot::Receiver<Result<(), Error>>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), Error> {
-        if let Some(Ok(decision)) = clock::within(patience, &mut decision).await {
+        if let Some(Ok(decision)) = clock::within(timeout, &mut decision).await {
             return decision;
         }
         let decided = self.change(|accounts| {
