@@ -53,7 +53,7 @@ impl Steps {
         }
     }
 
-    /// Runs a part of a step, a command whose arguments may have spaces. Its failure is the caller's to
+    /// Runs a part of a step: a command with arguments that may have spaces. Its failure is the caller's to
     /// report.
     pub(crate) fn part(&self, part: &str, command: &mut Command) -> Result<(), String> {
         let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -12,7 +12,7 @@ use super::tools::Tools;
 /// How long to wait until it listens. It usually does within two seconds; the rest is for a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Every package is this registry's own, and whoever asks may publish.
+/// Every package is this registry's own, and every client may publish.
 const CONFIGURATION: &str = "\
 storage: ./storage
 auth:

@@ -44,7 +44,7 @@ impl Tools {
         Ok(tools)
     }
 
-    /// A command whose `PATH` has the tools first.
+    /// A command with a `PATH` that has the tools first.
     pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let path = std::env::var_os("PATH").unwrap_or_default();

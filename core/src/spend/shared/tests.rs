@@ -87,6 +87,14 @@ impl Process {
         });
     }
 
+    /// Sees the ends of as many generations as the document keeps, for 1 USD in all.
+    pub(super) fn fill(&mut self) {
+        for n in 0..link::STORED.closed {
+            self.create(&format!("gen_b{n}"));
+            self.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
+        }
+    }
+
     pub(super) fn prepare(&mut self, store: &Store) -> Commit {
         self.prepare_at(store, NOW)
     }
@@ -237,10 +245,7 @@ fn what_was_folded_in_the_meantime_does_not_count_again() {
     b.commit(&mut store);
     a.see(&generation("gen_1", "completed", Some("0.3")));
     b.see(&generation("gen_1", "completed", Some("0.3")));
-    for n in 0..link::STORED.closed {
-        b.create(&format!("gen_b{n}"));
-        b.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
-    }
+    b.fill();
     b.commit(&mut store);
     a.commit(&mut store);
     assert_eq!(a.spend().spent, usd("1.5"));
@@ -258,10 +263,7 @@ fn what_was_folded_after_a_lost_reply_does_not_count_again() {
     a.prepare(&store);
     b.commit(&mut store);
     b.see(&generation("gen_1", "completed", Some("0.3")));
-    for n in 0..link::STORED.closed {
-        b.create(&format!("gen_b{n}"));
-        b.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
-    }
+    b.fill();
     b.commit(&mut store);
     a.commit(&mut store);
     assert_eq!(a.spend().spent, usd("1.3"));

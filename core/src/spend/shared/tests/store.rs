@@ -116,10 +116,7 @@ fn what_a_process_knows_of_an_earlier_document_counts_once_if_another_one_has_fo
     a.commit(&mut store);
     store.document = early;
     b.commit(&mut store);
-    for n in 0..link::STORED.closed {
-        b.create(&format!("gen_b{n}"));
-        b.see(&generation(&format!("gen_b{n}"), "completed", Some("0.001")));
-    }
+    b.fill();
     b.commit(&mut store);
     a.commit(&mut store);
     assert_eq!((a.spend().spent, a.in_flight()), (usd("1.3"), 1));
