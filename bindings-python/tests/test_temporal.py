@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -41,12 +40,14 @@ class Cluster:
                 stderr=subprocess.STDOUT,
             )
 
-        def listens() -> bool:
-            assert self.server.poll() is None, (self.folder / "server.log").read_text()
-            with socket.socket() as client:
-                return client.connect_ex(("127.0.0.1", int(port))) == 0
+        # It listens before it knows its namespace.
+        command = [str(TEMPORAL), "workflow", "list", "--limit", "1", "--address", self.address]
 
-        until(listens, 60)
+        def serves() -> bool:
+            assert self.server.poll() is None, (self.folder / "server.log").read_text()
+            return subprocess.run(command, capture_output=True).returncode == 0
+
+        until(serves, 60)
 
     def work(self) -> None:
         """Starts two workers."""

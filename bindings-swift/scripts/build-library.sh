@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Builds the native library for this machine and puts it where Package.swift expects it on Linux:
-# lib/libpipevideo_swift.a. Needs Rust. After that, any package can depend on this one by path. A package
-# that depends on a release finds the library if PKG_CONFIG_PATH is set to lib/; this script is then
-# rust/bindings-swift/scripts/build-library.sh in the checkout of the release.
+# lib/libpipevideo_swift.a. Needs Rust. Given the path of a library, it puts that there. After that, any
+# package can depend on this one by path. A package that depends on a release finds the library if
+# PKG_CONFIG_PATH is set to lib/; this script is then rust/bindings-swift/scripts/build-library.sh in the
+# checkout of the release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target=${CARGO_TARGET_DIR:-../target}
-cargo build --release --locked -p pipevideo-swift --lib
+if [ $# -eq 0 ]; then
+  cargo build --release --locked -p pipevideo-swift --lib
+  set -- "${CARGO_TARGET_DIR:-../target}/release/libpipevideo_swift.a"
+fi
 mkdir -p lib
-if ! cmp -s "$target/release/libpipevideo_swift.a" lib/libpipevideo_swift.a; then
-  cp "$target/release/libpipevideo_swift.a" lib/
+if ! cmp -s "$1" lib/libpipevideo_swift.a; then
+  cp "$1" lib/
   # SwiftPM does not notice that the library has changed, but it links again if a source is newer.
   if [ -d Sources ]; then touch Sources/PipevideoFFI/*.swift; fi
 fi

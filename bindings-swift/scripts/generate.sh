@@ -4,16 +4,18 @@
 #   generate.sh          writes Sources/PipevideoFFI and Sources/PipevideoC
 #   generate.sh --check  fails if they are not up to date
 #
-# Needs Rust, and lib/libpipevideo_swift.a (build-library.sh). The generated files are checked in, because
-# apps build the package without Rust.
+# Needs Rust, and lib/libpipevideo_swift.a (build-library.sh). UNIFFI_BINDGEN is the path of the generator if
+# it is built already. The generated files are checked in, because apps build the package without Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target=${CARGO_TARGET_DIR:-../target}
-cargo build --locked -p pipevideo-swift --features bindgen --bin uniffi-bindgen-swift
+if [ -z "${UNIFFI_BINDGEN:-}" ]; then
+  cargo build --locked -p pipevideo-swift --features bindgen --bin uniffi-bindgen-swift
+  UNIFFI_BINDGEN=${CARGO_TARGET_DIR:-../target}/debug/uniffi-bindgen-swift
+fi
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
-"$target/debug/uniffi-bindgen-swift" --swift-sources --headers lib/libpipevideo_swift.a "$generated"
+"$UNIFFI_BINDGEN" --swift-sources --headers lib/libpipevideo_swift.a "$generated"
 
 for file in "$generated"/*; do
   case $file in

@@ -1,11 +1,15 @@
 //! The fuzz targets of `core/fuzz`: everything that reads what comes from outside, on random input.
 
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
 
 use crate::steps::Steps;
 
-/// The seconds for which `cargo xtask test` runs each target.
-const SECONDS: u32 = 60;
+/// The seconds for which `cargo xtask test` runs each target: enough for all inputs of the corpus and for what a
+/// few changes to them reach. CI runs each for a minute.
+const SECONDS: u32 = 10;
 
 /// Coverage instrumentation for libFuzzer. These are stable options of the compiler, so no nightly
 /// toolchain is needed. The core has no unsafe code, which a sanitizer would watch.
@@ -35,23 +39,42 @@ pub(crate) fn run(steps: &mut Steps, seconds: u32, only: Option<&str>) {
     if !steps.failed().is_empty() {
         return;
     }
-    let targets = targets(steps);
-    for target in targets.iter().filter(|target| only.is_none_or(|only| only == *target)) {
-        // Inputs that are found stay there for the next run. The checked-in ones are not written to.
-        let found = format!("target/fuzz/corpus/{target}");
-        if let Err(error) = std::fs::create_dir_all(steps.root().join(&found)) {
-            return steps.skip(target, &format!("{found} cannot be made: {error}"));
+    steps.show_at_the_end();
+    let chosen = |target: &String| only.is_none_or(|only| only == target);
+    let queue: Mutex<Vec<_>> = Mutex::new(targets(steps).into_iter().filter(chosen).collect());
+    let next = || queue.lock().expect("no one panics with the lock").pop();
+    let work = || {
+        let mut results = Vec::new();
+        while let Some(target) = next() {
+            let started = Instant::now();
+            let result = run_target(steps, &host, &target, seconds);
+            results.push((target, started.elapsed(), result));
         }
-        let options =
-            "-timeout=10 -rss_limit_mb=2048 -max_len=16384 -verbosity=0 -print_final_stats=1";
-        steps.run(
-            target,
-            &format!(
-                "target/fuzz/{host}/release/{target} -max_total_time={seconds} {options} \
-                 -artifact_prefix=target/fuzz/{target}- {found} core/fuzz/corpus/{target}"
-            ),
-        );
+        results
+    };
+    // One target has one thread.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let results = thread::scope(|scope| {
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no panics")).collect::<Vec<_>>()
+    });
+    for (target, took, result) in results {
+        steps.ended(&target, took, result);
     }
+}
+
+/// Runs a target for this many seconds.
+fn run_target(steps: &Steps, host: &str, target: &str, seconds: u32) -> Result<(), String> {
+    // Inputs that are found stay there for the next run. The checked-in ones are not written to.
+    let found = format!("target/fuzz/corpus/{target}");
+    std::fs::create_dir_all(steps.root().join(&found))
+        .map_err(|error| format!("{found} cannot be made: {error}"))?;
+    let command = format!(
+        "target/fuzz/{host}/release/{target} -max_total_time={seconds} -timeout=10 -rss_limit_mb=2048 \
+         -max_len=16384 -verbosity=0 -print_final_stats=1 -artifact_prefix=target/fuzz/{target}- {found} \
+         core/fuzz/corpus/{target}"
+    );
+    steps.part(target, &mut steps.command(&command))
 }
 
 fn targets(steps: &Steps) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! The repository's own commands.
 //!
 //! `cargo xtask test` runs all tests of all languages and installs the tools that they need;
-//! `cargo xtask test rust` runs the tests of one language, and `cargo xtask test newest-nodes` one of
-//! the [`PLATFORMS`]. To add a language, add a file here and a line in [`LANGUAGES`].
+//! `cargo xtask test rust` runs the tests of one language, `cargo xtask test rust --fast` the lints and the
+//! unit tests of Rust, and `cargo xtask test newest-nodes` one of the [`PLATFORMS`]. To add a language, add a file here and a line in [`LANGUAGES`].
 //!
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
 //! generated from it; `cargo xtask generate --check` compares only.
@@ -18,6 +18,7 @@ mod documents;
 mod fuzz;
 mod generate;
 mod node;
+mod output;
 mod platforms;
 mod python;
 mod redis;
@@ -25,12 +26,16 @@ mod release;
 mod rust;
 mod simulate;
 mod steps;
+mod summary;
 mod swift;
+mod workspace;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Instant;
 
+use output::Show;
 use steps::Steps;
 
 /// A language of the repository, or its documents or fuzz targets, and the function that runs its
@@ -38,6 +43,8 @@ use steps::Steps;
 struct Language {
     name: &'static str,
     test: fn(&mut Steps),
+    /// Whether its tests run after those of the others instead of at the same time.
+    alone: bool,
 }
 
 /// What the arguments ask for.
@@ -51,19 +58,23 @@ enum Command {
 }
 
 const LANGUAGES: [Language; 6] = [
-    Language { name: "rust", test: rust::test },
-    Language { name: "python", test: python::test },
-    Language { name: "node", test: node::test },
-    Language { name: "swift", test: swift::test },
-    Language { name: "fuzz", test: fuzz::test },
+    Language { name: "rust", test: rust::test, alone: false },
+    Language { name: "python", test: python::test, alone: false },
+    Language { name: "node", test: node::test, alone: false },
+    Language { name: "swift", test: swift::test, alone: false },
+    // It uses all processors.
+    Language { name: "fuzz", test: fuzz::test, alone: true },
     // Last: it uses the tools that the others install.
-    Language { name: "documents", test: documents::test },
+    Language { name: "documents", test: documents::test, alone: true },
 ];
+
+/// The inner loop of `cargo xtask test rust --fast`.
+const FAST: Language = Language { name: "rust", test: rust::test_fast, alone: true };
 
 /// What runs only if it is named, since it takes long.
 const PLATFORMS: [Language; 2] = [
-    Language { name: "newest-pythons", test: platforms::newest_pythons },
-    Language { name: "newest-nodes", test: platforms::newest_nodes },
+    Language { name: "newest-pythons", test: platforms::newest_pythons, alone: true },
+    Language { name: "newest-nodes", test: platforms::newest_nodes, alone: true },
 ];
 
 fn main() -> ExitCode {
@@ -72,17 +83,17 @@ fn main() -> ExitCode {
     match command(&arguments) {
         Ok(Command::Test(languages)) => test(&languages, &root),
         Ok(Command::Fuzz { seconds, target }) => {
-            let mut steps = Steps::new("fuzz", &root);
+            let mut steps = Steps::new("fuzz", &root, Show::AtOnce);
             fuzz::run(&mut steps, seconds, target.as_deref());
             exit_code(&steps)
         }
         Ok(Command::Simulate) => {
-            let mut steps = Steps::new("simulate", &root);
+            let mut steps = Steps::new("simulate", &root, Show::AtOnce);
             simulate::run(&mut steps);
             exit_code(&steps)
         }
         Ok(Command::Rehearse(parts)) => {
-            let mut steps = Steps::new("release", &root);
+            let mut steps = Steps::new("release", &root, Show::AtOnce);
             release::rehearse(&mut steps, &parts);
             exit_code(&steps)
         }
@@ -113,7 +124,7 @@ fn exit_code(steps: &Steps) -> ExitCode {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask generate [--check]\n       cargo xtask \
+        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask test rust --fast\n       cargo xtask generate [--check]\n       cargo xtask \
          fuzz SECONDS [TARGET]\n       cargo xtask simulate\n       cargo xtask release \
          --dry-run [PART]…\n       cargo xtask release --tag vVERSION\n\nLanguages: {}. \
          Default: all but the newest versions.\n\nMissing tools are installed where that is possible; \
@@ -133,6 +144,9 @@ fn command(arguments: &[String]) -> Result<Command, String> {
     };
     match (command.as_str(), rest) {
         ("test", []) => Ok(Command::Test(LANGUAGES.iter().collect())),
+        ("test", [language, option]) if language == "rust" && option == "--fast" => {
+            Ok(Command::Test(vec![&FAST]))
+        }
         ("test", names) => {
             Ok(Command::Test(names.iter().map(|name| language(name)).collect::<Result<_, _>>()?))
         }
@@ -169,28 +183,33 @@ fn language(name: &str) -> Result<&'static Language, String> {
     known.find(|language| language.name == name).ok_or_else(unknown)
 }
 
-/// Runs the tests of these languages one after another and prints a summary.
+/// Runs the tests of these languages and prints a summary.
+///
+/// Most of them wait for responses or processes for most of their time, so the languages run at the same
+/// time. What each builds is built once: see [`workspace`].
 fn test(languages: &[&Language], root: &Path) -> ExitCode {
-    let mut summary = Vec::new();
-    let mut passed = true;
-    for language in languages {
-        let started = Instant::now();
-        let mut steps = Steps::new(language.name, root);
-        (language.test)(&mut steps);
-        passed &= steps.failed().is_empty();
-        let outcome = match steps.failed() {
-            [] => "passed".to_owned(),
-            failed => format!("FAILED ({})", failed.join(", ")),
-        };
-        let not_run = match steps.not_run() {
-            [] => String::new(),
-            not_run => format!("; NOT RUN: {}", not_run.join(", ")),
-        };
-        let seconds = started.elapsed().as_secs();
-        summary.push(format!("{}: {outcome} in {seconds} s{not_run}", language.name));
-    }
-    println!("\n{}", summary.join("\n"));
+    let (alone, together): (Vec<_>, Vec<_>) = languages.iter().partition(|language| language.alone);
+    let started = Instant::now();
+    let show = if together.len() > 1 { Show::AtTheEnd } else { Show::AtOnce };
+    let mut results: Vec<_> = thread::scope(|scope| {
+        let start = |language| scope.spawn(move || test_language(language, root, show));
+        let running: Vec<_> = together.into_iter().map(start).collect();
+        running.into_iter().map(|language| language.join().expect("it does not panic")).collect()
+    });
+    results.extend(alone.into_iter().map(|language| test_language(language, root, Show::AtOnce)));
+
+    let lines: Vec<_> = results.iter().map(|(_, line)| line.as_str()).collect();
+    println!("\n{}\nall in {} s", lines.join("\n"), started.elapsed().as_secs());
+    let passed = results.iter().all(|(passed, _)| *passed);
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the tests of a language. Returns whether all passed, and its line in the summary.
+fn test_language(language: &Language, root: &Path, show: Show) -> (bool, String) {
+    let started = Instant::now();
+    let mut steps = Steps::new(language.name, root, show);
+    (language.test)(&mut steps);
+    (steps.failed().is_empty(), summary::line(language.name, &steps, started.elapsed()))
 }
 
 #[cfg(test)]
@@ -209,6 +228,8 @@ mod tests {
     fn no_language_means_all_languages() {
         assert_eq!(names(&["test"]).unwrap().len(), LANGUAGES.len());
         assert_eq!(names(&["test", "rust"]).unwrap(), ["rust"]);
+        assert_eq!(names(&["test", "rust", "--fast"]).unwrap(), ["rust"]);
+        assert!(names(&["test", "python", "--fast"]).unwrap_err().contains("\"--fast\""));
     }
 
     #[test]

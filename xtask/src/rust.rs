@@ -1,45 +1,16 @@
-//! Rust: formatting, lints, the build of the pure half alone, tests, documentation.
+//! Rust: formatting, lints, what the pure half depends on, tests, documentation.
 
 use crate::redis;
 use crate::steps::Steps;
+use crate::workspace;
 
 /// Crates that the pure half of the core must not depend on: they do I/O or draw randomness.
 const IMPURE: [&str; 5] = ["tokio", "reqwest", "hyper", "rustls", "fastrand"];
 
 /// Runs all steps of Rust.
 pub(crate) fn test(steps: &mut Steps) {
-    steps.run("generated files", "cargo xtask generate --check");
-    if component(steps, "format", "rustfmt", "cargo fmt --version") {
-        steps.run("format", "cargo fmt --all --check");
-    }
-    if component(steps, "lints", "clippy", "cargo clippy --version") {
-        steps.run(
-            "lints",
-            "cargo clippy --workspace --all-targets --all-features --locked -- -D warnings",
-        );
-        steps.run(
-            "lints of the pure half",
-            "cargo clippy -p pipevideo --no-default-features --locked -- -D warnings",
-        );
-        // What they call is compiled with this flag only, and the targets are built as the last tests.
-        // The flag would have everything in another target directory built again.
-        steps.run_with(
-            "lints of the fuzz targets",
-            &[("RUSTFLAGS", "--cfg fuzzing")],
-            "cargo clippy -p pipevideo --no-default-features --target-dir target/fuzzing --locked -- \
-             -D warnings",
-        );
-    }
-    steps.run("the pure half alone", "cargo build -p pipevideo --no-default-features --locked");
-    steps.check(
-        "dependencies of the pure half",
-        "cargo tree -p pipevideo --no-default-features -e normal --prefix none --locked",
-        impure,
-    );
-    steps.run(
-        "interleavings of the limiter",
-        "cargo run --manifest-path core/loom/Cargo.toml --target-dir target/loom --locked",
-    );
+    // First, since the other languages wait for what it builds.
+    workspace::build(steps);
     // One failing test program must not hide the failures of the others.
     let redis = if redis::is_installed(steps) {
         None
@@ -49,11 +20,64 @@ pub(crate) fn test(steps: &mut Steps) {
     };
     let tests = "cargo test --workspace --all-features --locked --no-fail-fast";
     steps.run_with("tests", redis.as_slice(), tests);
+    steps.run(
+        "interleavings of the limiter",
+        "cargo run --manifest-path core/loom/Cargo.toml --target-dir target/loom --locked",
+    );
+    lint(steps);
+    steps.check(
+        "dependencies of the pure half",
+        "cargo tree -p pipevideo --no-default-features -e normal --prefix none --locked",
+        impure,
+    );
+    // With the examples, dependencies have the features that the lints have checked them with.
     steps.run_with(
         "documentation",
         &[("RUSTDOCFLAGS", "-D warnings")],
-        "cargo doc --workspace --no-deps --all-features --locked",
+        "cargo doc --workspace --no-deps --all-features --lib --bins --examples --locked",
     );
+}
+
+/// Runs what takes no more than a minute or two after a change.
+pub(crate) fn test_fast(steps: &mut Steps) {
+    lint_workspace(steps);
+    let tests = "cargo test --workspace --all-features --locked --lib --test scenarios";
+    steps.run("tests", tests);
+}
+
+/// The lints of all that is compiled, in any combination of features.
+fn lint(steps: &mut Steps) {
+    if !lint_workspace(steps) {
+        return;
+    }
+    steps.run(
+        "lints of the pure half",
+        "cargo clippy -p pipevideo --no-default-features --locked -- -D warnings",
+    );
+    // What they call is compiled with this flag only, and the targets are built as the last tests.
+    // The flag would have everything in another target directory built again.
+    steps.run_with(
+        "lints of the fuzz targets",
+        &[("RUSTFLAGS", "--cfg fuzzing")],
+        "cargo clippy -p pipevideo --no-default-features --target-dir target/fuzzing --locked -- \
+         -D warnings",
+    );
+}
+
+/// The generated files, the format and the lints of the workspace. Returns whether there are lints here.
+fn lint_workspace(steps: &mut Steps) -> bool {
+    steps.run("generated files", "cargo xtask generate --check");
+    if component(steps, "format", "rustfmt", "cargo fmt --version") {
+        steps.run("format", "cargo fmt --all --check");
+    }
+    let has_lints = component(steps, "lints", "clippy", "cargo clippy --version");
+    if has_lints {
+        steps.run(
+            "lints",
+            "cargo clippy --workspace --all-targets --all-features --locked -- -D warnings",
+        );
+    }
+    has_lints
 }
 
 /// Whether a component of the toolchain is installed; if it is missing, tries to install it with rustup.

