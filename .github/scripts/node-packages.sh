@@ -14,6 +14,11 @@ modules=${2:-}
 
 pack() { (cd "$1" && npm pack --silent --pack-destination "$out" >/dev/null); }
 
+# Those of the crates that the native modules contain.
+licences=$(mktemp)
+trap 'rm -f "$licences"' EXIT
+cargo xtask release --licences "$licences"
+
 pack bindings-node
 for folder in bindings-node/npm/*/; do
   folder=${folder%/}
@@ -21,6 +26,7 @@ for folder in bindings-node/npm/*/; do
   module=pipevideo.$platform.node
   if [ -n "$modules" ]; then cp "$modules/node-$platform/$module" "$folder/"; fi
   cp LICENSE-APACHE LICENSE-MIT "$folder/"
+  install -m 644 "$licences" "$folder/LICENSE-THIRD-PARTY"
   cat >"$folder/README.md" <<END
 # pipevideo-$platform
 

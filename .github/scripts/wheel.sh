@@ -15,6 +15,10 @@ case $target in
   *-linux-musl) platform=(--zig --compatibility musllinux_1_2) ;;
   *) platform=() ;;
 esac
+# Those of the crates that the library contains.
+licences=bindings-python/LICENSE-THIRD-PARTY
+trap 'rm -f "$licences"' EXIT
+cargo xtask release --licences "$licences"
 # An empty array is an unset variable in the bash of macOS.
 python3 -m maturin build --release --locked --manifest-path bindings-python/Cargo.toml \
   --target "$target" --out "$out" ${platform[@]+"${platform[@]}"}

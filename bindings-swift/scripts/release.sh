@@ -23,6 +23,7 @@ git -C "$repository" rm -rq --ignore-unmatch .
 mkdir -p "$repository/Sources" "$repository/rust"
 cp -R Sources/. "$repository/Sources/"
 cp README.md ../LICENSE-APACHE ../LICENSE-MIT "$repository/"
+cargo xtask release --licences "$repository/LICENSE-THIRD-PARTY"
 # The release takes the xcframework from its URL, has no tests, since they need the emulator, and finds
 # the library by pkg-config on Linux.
 sed -e "s|path: \"lib/Pipevideo.xcframework\"|url: \"$url\", checksum: \"$checksum\"|" \

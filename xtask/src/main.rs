@@ -9,8 +9,9 @@
 //!
 //! `cargo xtask fuzz SECONDS` runs each fuzz target for this long, or only the one that is named.
 //!
-//! `cargo xtask release --dry-run` rehearses a release, or a part of it; `cargo xtask release --tag v1.2.3` checks that the
-//! repository is ready for one.
+//! `cargo xtask release --dry-run` rehearses a release, or a part of it; `cargo xtask release --tag v1.2.3`
+//! checks that the repository is ready for one; `cargo xtask release --licences FILE` writes the licences of
+//! the crates that the packages contain.
 //!
 //! `cargo xtask simulate` simulates the polling and writes the figures into `docs/benchmarks.md`.
 
@@ -30,7 +31,7 @@ mod summary;
 mod swift;
 mod workspace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -55,6 +56,7 @@ enum Command {
     Simulate,
     Rehearse(Vec<String>),
     CheckTag(String),
+    Licences(PathBuf),
 }
 
 const LANGUAGES: [Language; 6] = [
@@ -97,23 +99,23 @@ fn main() -> ExitCode {
             release::rehearse(&mut steps, &parts);
             exit_code(&steps)
         }
-        Ok(Command::CheckTag(tag)) => match release::check_tag(&root, &tag) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(problem) => {
-                eprintln!("{problem}");
-                ExitCode::FAILURE
-            }
-        },
-        Ok(Command::Generate { check }) => match generate::run(&root, check) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(problem) => {
-                eprintln!("{problem}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Command::CheckTag(tag)) => report(release::check_tag(&root, &tag)),
+        Ok(Command::Licences(file)) => report(release::licences::write(&root, &file)),
+        Ok(Command::Generate { check }) => report(generate::run(&root, check)),
         Err(mistake) => {
             eprintln!("{mistake}\n\n{}", usage());
             ExitCode::from(2)
+        }
+    }
+}
+
+/// The exit code of a command that is no test; prints its problem.
+fn report(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -122,14 +124,22 @@ fn exit_code(steps: &Steps) -> ExitCode {
     if steps.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+const USAGE: &str = "\
+usage: cargo xtask test [LANGUAGE]…
+       cargo xtask test rust --fast
+       cargo xtask generate [--check]
+       cargo xtask fuzz SECONDS [TARGET]
+       cargo xtask simulate
+       cargo xtask release --dry-run [PART]…
+       cargo xtask release --tag vVERSION
+       cargo xtask release --licences FILE";
+
 fn usage() -> String {
     format!(
-        "usage: cargo xtask test [LANGUAGE]…\n       cargo xtask test rust --fast\n       cargo xtask generate [--check]\n       cargo xtask \
-         fuzz SECONDS [TARGET]\n       cargo xtask simulate\n       cargo xtask release \
-         --dry-run [PART]…\n       cargo xtask release --tag vVERSION\n\nLanguages: {}. \
-         Default: all but the newest versions.\n\nMissing tools are installed where that is possible; \
-         CONTRIBUTING.md lists them.",
-        known()
+        "{USAGE}\n\nLanguages: {}. Default: all of the first {}.\n\nMissing tools are installed where \
+         that is possible; CONTRIBUTING.md lists them.",
+        known(),
+        LANGUAGES.len()
     )
 }
 
@@ -160,7 +170,10 @@ fn command(arguments: &[String]) -> Result<Command, String> {
         }
         ("release", [option, parts @ ..]) if option == "--dry-run" => rehearsal(parts),
         ("release", [option, tag]) if option == "--tag" => Ok(Command::CheckTag(tag.clone())),
-        ("release", _) => Err("release takes --dry-run, or --tag and a tag".to_owned()),
+        ("release", [option, file]) if option == "--licences" => Ok(Command::Licences(file.into())),
+        ("release", _) => {
+            Err("release takes --dry-run, or --tag and a tag, or --licences and a file".to_owned())
+        }
         ("simulate", []) => Ok(Command::Simulate),
         ("simulate", _) => Err("simulate takes no argument".to_owned()),
         ("fuzz", _) => Err("fuzz takes a number of seconds and perhaps a target".to_owned()),

@@ -6,6 +6,7 @@
 
 mod contents;
 mod crates;
+pub(crate) mod licences;
 mod node;
 mod python;
 mod ready;

@@ -1,5 +1,6 @@
 //! The wheel and the source distribution of the Python package.
 
+use std::env::consts::ARCH;
 use std::path::PathBuf;
 
 use super::contents::Expected;
@@ -18,6 +19,7 @@ const WHEEL: Expected = Expected {
         "*.dist-info/entry_points.txt",
         "*.dist-info/licenses/LICENSE-APACHE",
         "*.dist-info/licenses/LICENSE-MIT",
+        "*.dist-info/licenses/LICENSE-THIRD-PARTY",
     ],
     allowed: &["pipevideo/*.py", "pipevideo/__pyinstaller/*.py", "*.dist-info/sboms/*.json"],
     max_bytes: 6_000_000,
@@ -58,10 +60,11 @@ const SOURCE: Expected = Expected {
 /// Builds and checks both, and tries the wheel.
 pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     let dist = rehearsal.dist("python")?;
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let target = format!("{}-unknown-linux-gnu", ARCH);
     rehearsal.run("wheel", rehearsal.script("wheel.sh").arg(target).arg(&dist))?;
     rehearsal.run("source distribution", rehearsal.script("sdist.sh").arg(&dist))?;
-    let wheel = one(&dist, ".whl")?;
+    // For every version of Python from 3.10 on, and nearly every Linux.
+    let wheel = one(&dist, &format!("-cp310-abi3-manylinux_2_17_{ARCH}.manylinux2014_{ARCH}.whl"))?;
     rehearsal.check(&wheel, &WHEEL)?;
     rehearsal.check(&source()?, &SOURCE)?;
     let files = all(&dist, "")?;

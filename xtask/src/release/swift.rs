@@ -16,6 +16,7 @@ const SOURCE: Expected = Expected {
     required: &[
         "LICENSE-APACHE",
         "LICENSE-MIT",
+        "LICENSE-THIRD-PARTY",
         "Package.swift",
         "README.md",
         "Sources/Pipevideo/PrivacyInfo.xcprivacy",
