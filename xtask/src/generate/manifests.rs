@@ -50,6 +50,9 @@ pub(super) fn write(tree: &mut Tree) -> Result<(), String> {
     // The package's own version is there twice, and before those of all dependencies.
     set(tree, "bindings-node/package-lock.json", 1, "  \"version\": ", version)?;
     set(tree, "bindings-node/package-lock.json", 1, "      \"version\": ", version)?;
+    for image in ["node", "node-alpine", "python"] {
+        set(tree, &format!("examples/docker/{image}.Dockerfile"), 1, "ARG VERSION=", version)?;
+    }
     tree.fill("bindings-python/pyproject.toml", "urls", &workspace.project_urls())?;
     tree.fill(".github/CODEOWNERS", "owners", &format!("* @{}/maintainers\n", workspace.owner()?))
 }
