@@ -19,8 +19,9 @@ options='{"rate_limit": null, "balance_cents": 1000000000000,
   "polls": ["queued", "in_progress", "in_progress", "completed"]}'
 coproc emulator { "$target/release/pipevideo-emulator" --options "$options"; }
 read -r line <&"${emulator[0]}"
-PIPEVIDEO_BASE_URL=$(sed 's/.*"base_url":"\([^"]*\)".*/\1/' <<<"$line")
-PIPEVIDEO_API_KEY=$(sed 's/.*"api_key":"\([^"]*\)".*/\1/' <<<"$line")
+field() { local rest=${line#*\""$1"\":\"}; echo "${rest%%\"*}"; }
+PIPEVIDEO_BASE_URL=$(field base_url)
+PIPEVIDEO_API_KEY=$(field api_key)
 export PIPEVIDEO_BASE_URL PIPEVIDEO_API_KEY
 $run_inside "$built/Lifecycle"
 

@@ -11,6 +11,12 @@ use crate::generate::manifests::Workspace;
 /// What the URL of the repository has in place of its owner until there is one.
 const PLACEHOLDER: &str = "/OWNER/";
 
+/// What lints the other files that no compiler reads. The files are those that git tracks.
+const LINTS: [(&str, &str); 2] = [
+    ("lint of the scripts", "git ls-files '*.sh' .ci/run | xargs shellcheck"),
+    ("lint of the Dockerfiles", "git ls-files '*Dockerfile' | xargs hadolint"),
+];
+
 /// Checks the repository.
 pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     generate::run(&rehearsal.root, true)?;
@@ -21,12 +27,8 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     let mut lint = rehearsal.command("node");
     lint.arg(".github/tools/lint-workflows.mjs").arg(rehearsal.tools.npm());
     rehearsal.run("lint of the workflows", &mut lint)?;
-    let scripts = "shellcheck .github/scripts/*.sh .ci/run $(ls bindings-swift/scripts/*.sh | grep -v \
-                   swift-toolchain)";
-    if rehearsal.steps.has("shellcheck --version") {
-        rehearsal.run("lint of the scripts", rehearsal.command("sh").args(["-c", scripts]))?;
-    } else {
-        println!("The scripts are not linted: shellcheck is missing.");
+    for (part, lint) in LINTS {
+        rehearsal.run(part, rehearsal.command("sh").args(["-c", lint]))?;
     }
     // Advisories are in a database on the internet; the workflow checks them.
     let mut deny = rehearsal.command("cargo");
