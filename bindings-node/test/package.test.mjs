@@ -19,8 +19,11 @@ import { nodeFileTrace } from '@vercel/nft';
 
 const HERE = fileURLToPath(new URL('..', import.meta.url));
 const PLATFORMS = readdirSync(join(HERE, 'npm'));
-const built = PLATFORMS.find((name) =>
-  readdirSync(join(HERE, 'npm', name)).some((file) => file.endsWith('.node')),
+// The modules of other platforms may have been built as well.
+const built = PLATFORMS.find(
+  (name) =>
+    name.startsWith(`${process.platform}-${process.arch}`) &&
+    readdirSync(join(HERE, 'npm', name)).some((file) => file.endsWith('.node')),
 );
 const project = mkdtempSync(join(tmpdir(), 'pipevideo-'));
 after(() => rmSync(project, { recursive: true, force: true }));
