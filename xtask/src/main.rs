@@ -18,6 +18,7 @@
 mod documents;
 mod fuzz;
 mod generate;
+mod glibc;
 mod node;
 mod output;
 mod platforms;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::contents::Expected;
 use super::{Rehearsal, all, one, work};
+use crate::glibc;
 
 const WHEEL: Expected = Expected {
     required: &[
@@ -66,6 +67,7 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     // For every version of Python from 3.10 on, and nearly every Linux.
     let wheel = one(&dist, &format!("-cp310-abi3-manylinux_2_17_{ARCH}.manylinux2014_{ARCH}.whl"))?;
     rehearsal.check(&wheel, &WHEEL)?;
+    println!("{}", glibc::check(&wheel)?);
     rehearsal.check(&source()?, &SOURCE)?;
     let files = all(&dist, "")?;
     rehearsal.run("twine", rehearsal.command("twine").args(["check", "--strict"]).args(files))?;
