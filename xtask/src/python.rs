@@ -120,12 +120,8 @@ fn files(names: &[&str]) -> String {
     files.join(" ")
 }
 
-/// Tests the same wheel with another version of Python, with the tests that touch the interpreter.
-fn test_with(steps: &mut Steps, version: &str, wheel: &Wheel) {
-    let folder = target().join("python").join(format!("venv-{version}"));
-    let python = Python::new(steps, &folder, "", &format!("python{version} -m venv"));
-    steps.run("tools", &format!("{} anyio pytest trio uvloop", python.pip));
-    wheel.install(steps, &python);
+/// The arguments of pytest that run the tests that touch the interpreter.
+pub(crate) fn tests_of_the_interpreter() -> String {
     let tests = files(&[
         "arguments",
         "asyncio",
@@ -140,8 +136,18 @@ fn test_with(steps: &mut Steps, version: &str, wheel: &Wheel) {
         "values",
         "webhooks",
     ]);
+    format!("{OPTIONS} {tests}")
+}
+
+/// Tests the same wheel with another version of Python, with the tests that touch the interpreter.
+fn test_with(steps: &mut Steps, version: &str, wheel: &Wheel) {
+    let folder = target().join("python").join(format!("venv-{version}"));
+    let python = Python::new(steps, &folder, "", &format!("python{version} -m venv"));
+    steps.run("tools", &format!("{} anyio pytest trio uvloop", python.pip));
+    wheel.install(steps, &python);
+    let tests = tests_of_the_interpreter();
     steps.run(
         &format!("tests with Python {version}"),
-        &format!("{} -m pytest {OPTIONS} {tests}", python.python),
+        &format!("{} -m pytest {tests}", python.python),
     );
 }

@@ -1,14 +1,18 @@
-//! What this machine does not have by itself: later versions of Python and Node.
+//! What this machine does not have by itself: later versions of Python and Node, another processor, another
+//! C library.
 //!
 //! `cargo xtask test` leaves these out, since they take long. They run by their names, such as
 //! `cargo xtask test newest-nodes`.
 
+mod linux;
 mod tree;
 
 use crate::node;
 use crate::python::{Python, Wheel};
 use crate::steps::{Steps, target};
 use tree::Tree;
+
+pub(crate) use linux::{arm64, musl};
 
 /// The versions of Python that are tested in a later Debian, as a whole.
 const PYTHONS: [&str; 2] = ["3.14", "3.15"];
