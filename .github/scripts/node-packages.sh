@@ -28,11 +28,11 @@ for folder in bindings-node/npm/*/; do
   cp LICENSE-APACHE LICENSE-MIT "$folder/"
   install -m 644 "$licences" "$folder/LICENSE-THIRD-PARTY"
   cat >"$folder/README.md" <<END
-# pipevideo-$platform
+# @pipevideo/$platform
 
 The native module of the package \`pipevideo\` for $platform. Install \`pipevideo\`, which depends on it.
 END
   pack "$folder"
   rm "$folder"/LICENSE-* "$folder/README.md"
-  [ -e "$folder/$module" ] || echo "without a native module: pipevideo-$platform"
+  [ -e "$folder/$module" ] || echo "without a native module: @pipevideo/$platform"
 done

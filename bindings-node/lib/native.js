@@ -22,24 +22,24 @@ function loadPackage(name, failures) {
   try {
     switch (name) {
       case 'linux-x64-gnu':
-        return require('pipevideo-linux-x64-gnu');
+        return require('@pipevideo/linux-x64-gnu');
       case 'linux-x64-musl':
-        return require('pipevideo-linux-x64-musl');
+        return require('@pipevideo/linux-x64-musl');
       case 'linux-arm64-gnu':
-        return require('pipevideo-linux-arm64-gnu');
+        return require('@pipevideo/linux-arm64-gnu');
       case 'linux-arm64-musl':
-        return require('pipevideo-linux-arm64-musl');
+        return require('@pipevideo/linux-arm64-musl');
       case 'darwin-x64':
-        return require('pipevideo-darwin-x64');
+        return require('@pipevideo/darwin-x64');
       case 'darwin-arm64':
-        return require('pipevideo-darwin-arm64');
+        return require('@pipevideo/darwin-arm64');
       case 'win32-x64-msvc':
-        return require('pipevideo-win32-x64-msvc');
+        return require('@pipevideo/win32-x64-msvc');
       default:
-        return require('pipevideo-win32-arm64-msvc');
+        return require('@pipevideo/win32-arm64-msvc');
     }
   } catch (error) {
-    if (!isMissing(error, `pipevideo-${name}`)) failures.push(error);
+    if (!isMissing(error, `@pipevideo/${name}`)) failures.push(error);
     return null;
   }
 }
@@ -79,7 +79,7 @@ function message(here, candidates, failures) {
     return `pipevideo: its native module for ${here} failed to load: ${why}. ${platforms}`;
   }
   if (candidates.length > 0) {
-    const packages = candidates.map((name) => `pipevideo-${name}`).join(' or ');
+    const packages = candidates.map((name) => `@pipevideo/${name}`).join(' or ');
     return (
       `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +

@@ -9,7 +9,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', here), 'utf8'))
 if (process.argv[2] === 'pack') {
   const platforms = readdirSync(new URL('npm', here)).sort();
   manifest.optionalDependencies = Object.fromEntries(
-    platforms.map((name) => [`pipevideo-${name}`, manifest.version]),
+    platforms.map((name) => [`@pipevideo/${name}`, manifest.version]),
   );
 } else {
   delete manifest.optionalDependencies;

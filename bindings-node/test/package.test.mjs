@@ -101,7 +101,7 @@ describe('packages', () => {
     const { version } = manifest;
     assert.deepEqual(
       manifest.optionalDependencies,
-      Object.fromEntries(PLATFORMS.sort().map((name) => [`pipevideo-${name}`, version])),
+      Object.fromEntries(PLATFORMS.sort().map((name) => [`@pipevideo/${name}`, version])),
     );
     for (const name of PLATFORMS) {
       const own = JSON.parse(readFileSync(join(HERE, 'npm', name, 'package.json'), 'utf8'));
@@ -109,7 +109,7 @@ describe('packages', () => {
       const library = { gnu: ['glibc'], musl: ['musl'] }[libc];
       assert.deepEqual(
         [own.name, own.version, own.os, own.cpu, own.libc],
-        [`pipevideo-${name}`, version, [os], [cpu], library],
+        [`@pipevideo/${name}`, version, [os], [cpu], library],
       );
       assert.equal(own.main, `pipevideo.${name}.node`);
     }
@@ -119,7 +119,7 @@ describe('packages', () => {
     const entry = join(project, 'node_modules/pipevideo/index.mjs');
     const { fileList } = await nodeFileTrace([entry], { base: project });
     const found = [...fileList].filter((file) => !file.endsWith('package.json'));
-    const library = `pipevideo-${built}/pipevideo.${built}.node`;
+    const library = `@pipevideo/${built}/pipevideo.${built}.node`;
     assert.ok(found.includes(`node_modules/${library}`), found.join());
     assert.equal(found.filter((file) => file.endsWith('.node')).length, 1);
   });
@@ -175,14 +175,14 @@ describe('packages', () => {
       Object.defineProperty(process, 'arch', { value: '${arch}' });
       require('pipevideo');`;
     const missing = failing(pretend('darwin', 'arm64'));
-    assert.match(missing, /native module for darwin-arm64 is missing: the package pipevideo-darwin-arm64/);
+    assert.match(missing, /native module for darwin-arm64 is missing: the package @pipevideo\/darwin-arm64/);
     assert.match(missing, /There are native modules for linux-x64-gnu, linux-x64-musl/);
     assert.match(
       failing(pretend('aix', 'ppc64')),
       /there is no native module for aix-ppc64[^]*Browsers and edge runtimes/,
     );
     assert.match(failing("require('pipevideo')", '--no-addons'), /loading addons is disabled\. There are native/);
-    const module = join(project, 'node_modules', `pipevideo-${built}`, `pipevideo.${built}.node`);
+    const module = join(project, 'node_modules/@pipevideo', built, `pipevideo.${built}.node`);
     writeFileSync(`${module}.new`, 'not a library');
     cpSync(module, `${module}.kept`);
     rmSync(module);

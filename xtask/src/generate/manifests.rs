@@ -95,7 +95,7 @@ impl Workspace {
         };
         let mut text = format!(
             r#"{{
-  "name": "pipevideo-{platform}",
+  "name": "@pipevideo/{platform}",
   "version": "{version}",
   "description": "The native module of pipevideo for {platform}.",
   "keywords": [
@@ -191,7 +191,7 @@ mod tests {
         let release = read(&root, ".github/workflows/release.yml").unwrap();
         for platform in PLATFORMS {
             assert!(loader.contains(&format!("  '{platform}',\n")), "{platform}");
-            assert!(loader.contains(&format!("require('pipevideo-{platform}')")), "{platform}");
+            assert!(loader.contains(&format!("require('@pipevideo/{platform}')")), "{platform}");
             assert!(release.contains(&format!("platform: {platform},")), "{platform}");
         }
     }
