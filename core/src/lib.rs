@@ -78,6 +78,8 @@ mod documents {
     struct Costs;
     #[doc = include_str!("../../docs/downloads.md")]
     struct Downloads;
+    #[doc = include_str!("../../docs/logs.md")]
+    struct Logs;
     #[doc = include_str!("../../docs/webhooks.md")]
     struct Webhooks;
     #[doc = include_str!("../../emulator/README.md")]
@@ -129,7 +131,7 @@ pub use client::{
 };
 #[cfg(feature = "client")]
 #[doc(hidden)]
-pub use client::{end_waits, reconcile_stored};
+pub use client::{end_waits, reconcile_stored, warn_uncertain};
 pub use error::{Delivery, Error, ErrorKind, Result, WebhookReason};
 pub use http::HeaderMap;
 #[doc(hidden)]

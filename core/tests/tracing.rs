@@ -60,11 +60,12 @@ async fn spans_show_what_happens_and_nothing_secret() {
     let ours: Vec<&str> = text.lines().filter(|line| line.contains("pipevideo")).collect();
     for expected in [
         "call{",
-        "wait{",
-        "poll{",
-        "download{",
-        "attempt=1",
-        "status=404",
+        "wait:",
+        "poll:",
+        "download:",
+        "pipevideo: request ended call=",
+        "route=\"POST /v1/responses\" attempt=1 http_status=200",
+        "http_status=404",
         "budget_left=",
         &generation.id,
     ] {

@@ -62,6 +62,7 @@ mod tests {
 
     use super::*;
     use crate::batch::journal::{Fact, Journal};
+    use crate::client::events::Log;
 
     #[tokio::test]
     async fn an_item_that_has_not_ended_costs_what_its_earlier_attempts_have_cost() {
@@ -70,7 +71,8 @@ mod tests {
         let failed = json!({"id": "gen_1", "status": "failed", "usage": {"cost_usd": 0.5}});
         let failed = Fact::finished(serde_json::from_value(failed).unwrap(), false);
         let sending = |attempt| Fact::sending(b"{}", "m", attempt, SystemTime::UNIX_EPOCH, false);
-        let (journal, _) = Journal::open(&path, "https://api.pipevideo.co", "a").await.unwrap();
+        let (journal, _) =
+            Journal::open(&path, "https://api.pipevideo.co", "a", &Log::default()).await.unwrap();
         for (key, fact) in [("a", sending(1)), ("a", failed), ("a", sending(2)), ("b", sending(1))]
         {
             journal.record(key, fact).await.unwrap();

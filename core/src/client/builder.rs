@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::app::App;
+use super::events::Log;
 use super::key::{Key, TokenError};
 use crate::error::{Error, ErrorKind};
 use crate::polling::Polling;
@@ -48,6 +49,7 @@ pub struct ClientBuilder {
     environment: Option<HashMap<String, SecretString>>,
     #[cfg(feature = "redis")]
     redis: Option<SecretString>,
+    log: Log,
 }
 
 #[derive(Clone)]
@@ -120,6 +122,7 @@ impl ClientBuilder {
             environment: None,
             #[cfg(feature = "redis")]
             redis: None,
+            log: Log::default(),
         }
     }
 
@@ -330,6 +333,13 @@ impl ClientBuilder {
         let secret = |value: V| SecretString::from(value.into());
         self.environment =
             Some(variables.map(|(name, value)| (name.into(), secret(value))).collect());
+        self
+    }
+
+    /// Has the client's events go to this subscriber instead of the program's. For the bindings.
+    #[doc(hidden)]
+    pub fn log_to(mut self, subscriber: tracing::Dispatch) -> Self {
+        self.log = Log::to(subscriber);
         self
     }
 }

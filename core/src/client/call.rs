@@ -10,8 +10,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
-use tracing::{Instrument, Span, debug_span, field, info};
+use tracing::{Instrument, trace_span};
 
+use super::events::{self, Subject};
 use super::limiter::Permit;
 use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
@@ -37,7 +38,8 @@ impl ClientInner {
         parse: impl Parse<T>,
     ) -> Result<T, Error> {
         let call = async {
-            let called = self.call(Operation::Read, request, None, parse).await;
+            let call = events::next_call();
+            let called = self.call(call, Operation::Read, request, None, parse).await;
             called.map_err(|failure| failure.error)
         };
         self.until_closed(closing::read_ended, call).await
@@ -58,19 +60,25 @@ impl ClientInner {
         request: &GenerationRequest,
         submission: &Submission,
     ) -> Result<Snapshot, Error> {
-        let call = wire::create(request)?;
-        submission.on_begin(&request.model);
+        let create = wire::create(request)?;
+        let call = events::next_call();
+        submission.on_begin(call, &request.model);
         let reservation = self.reserve(request, submission).await?;
-        match self.call(Operation::Create, &call, Some(submission), generation(None)).await {
+        let (kind, read) = (Operation::Create, generation(None));
+        let began = clock::now();
+        match self.call(call, kind, &create, Some(submission), read).await {
             Ok((generation, json)) => {
                 submission.on_created(&generation.id);
                 self.state.on_created(&generation.id);
+                let took = clock::now().saturating_sub(began);
+                self.log.created(call, &generation, &request.model, took);
                 reservation.on_created(&generation);
                 self.flush(submission).await;
                 Ok(Snapshot::new(generation, json))
             }
             Err(Failure { error, consequence: Consequence::Uncertain, sent_at }) => {
                 reservation.on_uncertain(&error);
+                self.log.uncertain(Some(call), Some(&request.model), &error);
                 self.flush(submission).await;
                 Err(error.into_uncertain(&request.model, sent_at))
             }
@@ -89,7 +97,9 @@ impl ClientInner {
     /// Polls a generation once, with the permit that was acquired for it.
     pub(crate) async fn poll(&self, id: &GenerationId, permit: Permit) -> Result<Snapshot, Error> {
         let request = wire::retrieve(id);
-        let polled = self.attempt(&request, Some(permit), None, generation(Some(id))).await;
+        let subject = Subject::of(&request);
+        let read = generation(Some(id));
+        let polled = self.attempt(&subject, &request, Some(permit), None, read).await;
         let (generation, json) = polled.map_err(|error| error.with_generation_id(id.as_str()))?;
         self.on_snapshot(&generation);
         Ok(Snapshot::new(generation, json))
@@ -104,24 +114,22 @@ impl ClientInner {
     /// Sends until there is a response, or until the error says that it must not be sent again.
     async fn call<T>(
         &self,
+        call: u64,
         operation: Operation,
         request: &Request,
         submission: Option<&Submission>,
         parse: impl Parse<T>,
     ) -> Result<T, Failure> {
-        let span = debug_span!(
-            "call",
-            method = %request.method, path = request.path,
-            attempt = field::Empty, status = field::Empty, budget_left = field::Empty,
-        );
+        let span = trace_span!("call", call, route = request.route);
         async {
+            let mut subject = Subject { call: Some(call), ..Subject::of(request) };
             let mut attempts = 0;
             let mut failures = Failures::default();
             let mut was_refused = false;
             loop {
                 // A permit for each attempt: the service counts every request against the limit.
                 let permit = self.until_closed(closing::not_sent, async {
-                    Ok(self.permit(request, submission, was_refused).await)
+                    Ok(self.permit(&subject, request, submission, was_refused).await)
                 });
                 let permit = permit.await.map_err(|error| Failure {
                     error: error.with_attempts(attempts),
@@ -129,9 +137,10 @@ impl ClientInner {
                     sent_at: clock::wall(),
                 })?;
                 attempts += 1;
+                subject.attempt = Some(attempts);
                 let sent_at = clock::wall();
-                Span::current().record("attempt", attempts);
-                let error = match self.attempt(request, permit, submission, parse).await {
+                let attempt = self.attempt(&subject, request, permit, submission, parse);
+                let error = match attempt.await {
                     Ok(value) => return Ok(value),
                     // Without a token there was no request that could count as an attempt.
                     Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
@@ -144,7 +153,7 @@ impl ClientInner {
                 let entropy = clock::entropy();
                 match failures.add(operation, &error, entropy) {
                     Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
-                        info!(kind = %error.kind(), ?pause, "the call is sent again");
+                        self.log.retry(&subject, &error, pause);
                         if let Some(submission) = submission {
                             submission.on_not_processed();
                         }
@@ -163,6 +172,7 @@ impl ClientInner {
     /// a key counts against no limit.
     async fn permit(
         &self,
+        subject: &Subject<'_>,
         request: &Request,
         submission: Option<&Submission>,
         was_refused: bool,
@@ -170,28 +180,27 @@ impl ClientInner {
         if !request.authorized {
             return None;
         }
-        let limiter = &self.state.limiter;
-        let permit = match submission {
-            // It does not wait for Redis twice.
-            Some(submission) => limiter.acquire_after(submission.waited()).await,
-            None => limiter.acquire().await,
-        };
+        // A create does not wait for Redis twice.
+        let waited = submission.map_or(Duration::ZERO, Submission::waited);
+        let on_hold = |hold| self.log.hold(subject, hold);
+        let permit = self.state.limiter.acquire_after(waited, on_hold).await;
         Some(permit.of_call(was_refused))
     }
 
-    /// Sends a request once, and reports to the budget how it went.
+    /// Sends a request once, and reports to the budget and the log how it went.
     async fn attempt<T>(
         &self,
+        subject: &Subject<'_>,
         request: &Request,
         mut permit: Option<Permit>,
         submission: Option<&Submission>,
         parse: impl Parse<T>,
     ) -> Result<T, Error> {
-        let span = Span::current();
-        // The budget's lock is taken only if the figure is recorded.
-        if !span.is_disabled() {
-            span.record("budget_left", self.state.limiter.left());
-        }
+        let began = clock::now();
+        let log = |status, result: Result<&T, &Error>| {
+            let duration = clock::now().saturating_sub(began);
+            self.log.request(subject, status, result, duration, || self.state.limiter.left());
+        };
         let (response, key) = match self.exchange(request, permit.as_mut(), submission).await {
             Ok(exchanged) => exchanged,
             Err(error) => {
@@ -199,12 +208,13 @@ impl ClientInner {
                 if let Some(permit) = permit.filter(|_| error.delivery() == Delivery::NotSent) {
                     permit.not_sent();
                 }
+                log(None, Err(&error));
                 return Err(error);
             }
         };
-        span.record("status", response.status.as_u16());
         let redactor = Redactor { key: &key };
         let result = parse(&response, &redactor, clock::wall());
+        log(Some(response.status.as_u16()), result.as_ref());
         if let (Err(error), Some(permit)) = (&result, permit)
             && error.kind() == ErrorKind::RateLimited
         {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::clock;
+use super::events::Log;
 use super::inbox::Inbox;
 use super::key::KeyIdentity;
 use super::limiter::Limiter;
@@ -87,8 +88,9 @@ static STATES: LazyLock<Mutex<HashMap<Identity, Weak<ClientState>>>> =
     LazyLock::new(Mutex::default);
 
 impl ClientState {
-    /// The state of the clients with this identity, which is linked to this server.
-    pub(crate) fn of(identity: Identity, server: Option<&RedisUrl>) -> Arc<Self> {
+    /// The state of the clients with this identity, which is linked to this server. Events of the
+    /// link go where those of its first client go.
+    pub(crate) fn of(identity: Identity, server: Option<&RedisUrl>, log: &Log) -> Arc<Self> {
         let rate_limit = identity.rate_limit;
         let mut all = lock(&STATES);
         // Programs that make a client for each of their users would fill the map otherwise.
@@ -98,7 +100,7 @@ impl ClientState {
         slot.upgrade().unwrap_or_else(|| {
             let state = Arc::new(Self {
                 limiter: Arc::new(Limiter::new(rate_limit)),
-                link: server.map(|_| Arc::new(Link::new())),
+                link: server.map(|_| Arc::new(Link::new(log.clone()))),
                 created: Mutex::default(),
                 created_by: Mutex::default(),
                 left: Mutex::default(),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, trace_span};
 use url::Url;
 
 use self::target::Target;
@@ -134,9 +134,9 @@ impl IntoFuture for Download {
         let Self { client, source, path, max_bytes, on_progress } = self;
         let inner = client.inner.clone();
         let download = async move {
-            let target = Target::new(path)?;
+            let target = Target::new(path)?.with_log(&client.inner.log);
             let generation = client.completed(source).await?;
-            let span = debug_span!("download", id = generation.id);
+            let span = trace_span!("download");
             let url = video_url(&generation, client.inner.config.video_hosts)?;
             let format = Format::of(generation.engine.as_deref());
             let writer = target.open(&generation.id).await?;

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tracing::field::Empty;
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, trace_span};
 
 use super::client_state::ClientState;
+use super::events::Subject;
 use super::subscription::{Command, DriverId, Event, Inputs, Waiter};
 use super::{ClientInner, clock};
 use crate::barrier;
@@ -18,7 +18,8 @@ use crate::model::GenerationId;
 use crate::polling::budget::PlannerNumber;
 use crate::polling::tracked::PollId;
 use crate::polling::wait_state::Snapshot;
-use crate::polling::watchlist::{Action, Watchlist};
+use crate::polling::watchlist::{Action, PollOutcome, Watchlist};
+use crate::wire;
 
 pub(crate) struct Driver {
     state: Arc<ClientState>,
@@ -28,7 +29,13 @@ pub(crate) struct Driver {
     in_flight: HashMap<PollId, AbortHandle>,
 }
 
-type PollResult = (GenerationId, PollId, Result<Snapshot, Error>);
+/// A poll that has returned.
+struct PollResult {
+    client: Arc<ClientInner>,
+    id: GenerationId,
+    poll: PollId,
+    result: Result<Snapshot, Error>,
+}
 
 impl Driver {
     /// Starts the task. It ends when it has nothing left to do.
@@ -110,10 +117,20 @@ impl Driver {
 
     fn handle_poll_result(&mut self, polled: Result<PollResult, JoinError>) {
         // An aborted poll has no result, and the watchlist expects none.
-        let Ok((id, poll, result)) = polled else { return };
+        let Ok(PollResult { client, id, poll, result }) = polled else { return };
         self.in_flight.remove(&poll);
         let (now, wall) = (clock::now(), clock::wall());
-        self.watchlist.handle_poll_result(now, wall, &id, poll, result, clock::entropy());
+        let error = result.as_ref().err().cloned();
+        let list = &mut self.watchlist;
+        match list.handle_poll_result(now, wall, &id, poll, result, clock::entropy()) {
+            Some(PollOutcome::RepeatAfter(pause)) => {
+                if let Some(error) = error {
+                    client.log.retry(&Subject::of(&wire::retrieve(&id)), &error, pause);
+                }
+            }
+            Some(PollOutcome::WebhookUnconfirmed) => client.log.webhook_unconfirmed(&id),
+            None => {}
+        }
     }
 
     fn execute(&mut self) {
@@ -129,8 +146,8 @@ impl Driver {
                     // A wait that was dropped meanwhile has sent its command to leave.
                     let _ = handle.events.unbounded_send(Event::Update(update));
                 }
-                Action::End { handle, end } => {
-                    let _ = handle.events.unbounded_send(Event::End(end));
+                Action::End { handle, end, polls } => {
+                    let _ = handle.events.unbounded_send(Event::End(end, polls));
                 }
             }
         }
@@ -140,11 +157,11 @@ impl Driver {
         // The budget was charged for it already. A task that is aborted before it begins gives the
         // permit back unused.
         let permit = self.state.limiter.poll_permit();
-        let span = debug_span!("poll", id = id.as_str(), status = Empty, budget_left = Empty);
+        let span = trace_span!("poll");
         let task = async move {
             let polled = barrier::catch_async(client.poll(&id, permit)).await;
             let result = polled.flatten().map_err(|error| error.with_generation_id(id.as_str()));
-            (id, poll, result)
+            PollResult { client, id, poll, result }
         };
         self.in_flight.insert(poll, self.polls.spawn(task.instrument(span)));
     }

@@ -58,7 +58,7 @@ impl IntoFuture for Generate {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, request, deadline, on_update, submission } = self;
         async move {
-            let guard = submission.guard();
+            let guard = submission.guard(&client.inner.log);
             // The request is dropped before the wait begins: it may hold a video of 20 MB.
             let created = {
                 let request = request;

@@ -13,6 +13,19 @@ use crate::polling::budget::shared::MAX_SILENCE;
 use crate::polling::budget::{Budget, Class, RateLimit};
 use crate::polling::queue::{Queue, TicketId, Turn};
 
+/// What is reported of a call that waits for longer than a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It waits, until the budget may have room for the first call in the queue in this time. It is
+    /// unknown if that depends on the responses to other requests.
+    Begun { room_in: Option<Duration> },
+    /// It has waited this long, and goes out.
+    Ended { waited: Duration },
+}
+
+/// How long a call waits before that is reported: a person perceives a tenth of a second as no delay.
+const HOLD_NOTICE: Duration = Duration::from_millis(100);
+
 /// Lets requests through as the budget allows: direct calls in their order, and before polls.
 ///
 /// Nothing that others wait for is held across an await by the future of a call: a call that waits
@@ -59,33 +72,50 @@ impl Limiter {
     }
 
     /// Waits until a direct call may be sent.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the tests, those of loom too"))]
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
-        self.acquire_after(Duration::ZERO).await
+        self.acquire_after(Duration::ZERO, |_| {}).await
     }
 
-    /// Waits until a direct call may be sent, which has waited this long for Redis already.
-    pub(crate) async fn acquire_after(self: &Arc<Self>, waited: Duration) -> Permit {
+    /// Waits until a direct call may be sent, which has waited this long for Redis already. If that
+    /// takes longer than a moment, `on_hold` is called at once and at the end.
+    pub(crate) async fn acquire_after(
+        self: &Arc<Self>,
+        waited: Duration,
+        on_hold: impl Fn(Hold),
+    ) -> Permit {
         // The common case takes the lock once: there is room, and no other call waits for it.
-        let now = clock::now();
-        let number = self.update(now, |state| {
-            let granted = state.queue.acquire_unqueued(now, &mut state.budget);
+        let began = clock::now();
+        let number = self.update(began, |state| {
+            let granted = state.queue.acquire_unqueued(began, &mut state.budget);
             if !granted {
-                state.budget.has_waited_since(now.saturating_sub(waited));
+                state.budget.has_waited_since(began.saturating_sub(waited));
             }
-            granted.then(|| state.lease(now, Class::Direct))
+            granted.then(|| state.lease(began, Class::Direct))
         });
         if let Some(number) = number {
-            return Permit::new(self, number, Class::Direct, now);
+            return Permit::new(self, number, Class::Direct, began);
         }
         let ticket = Ticket::new(self);
+        let mut notice_at = began.saturating_add(HOLD_NOTICE);
         loop {
             let now = clock::now();
             let at = match ticket.turn(now) {
-                Turn::Granted => return self.permit(now, Class::Direct),
+                Turn::Granted => {
+                    if notice_at == Duration::MAX {
+                        on_hold(Hold::Ended { waited: now.saturating_sub(began) });
+                    }
+                    return self.permit(now, Class::Direct);
+                }
                 Turn::Waiting(at) => at,
             };
+            if now >= notice_at {
+                notice_at = Duration::MAX;
+                let room_in = (at < Duration::MAX).then(|| at.saturating_sub(now));
+                on_hold(Hold::Begun { room_in });
+            }
             tokio::select! {
-                () = clock::sleep_until(at) => {}
+                () = clock::sleep_until(at.min(notice_at)) => {}
                 // It keeps one notification, so none between the two lines is missed.
                 () = ticket.woken.notified() => {}
             }

@@ -9,6 +9,7 @@ mod closing;
 mod download;
 mod driver;
 mod engines;
+pub(crate) mod events;
 mod generate;
 mod inbox;
 mod key;
@@ -46,6 +47,8 @@ pub use client_state::reset_shared_state;
 pub use closing::end_waits;
 pub use download::{Download, DownloadSource, Progress};
 pub use engines::Engines;
+use events::Log;
+pub use events::warn_uncertain;
 pub use generate::Generate;
 use key::Key;
 pub use key::TokenError;
@@ -93,6 +96,7 @@ pub(crate) struct ClientInner {
     pub(crate) state: Arc<ClientState>,
     pub(crate) route: RequestRoute,
     pub(crate) webhook: Option<Webhook>,
+    pub(crate) log: Log,
     /// Cancelled when the client is closed. Its clones share it.
     pub(crate) closed: CancellationToken,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client_state::ClientState;
+use super::events::Log;
 
 /// A server that there is none of.
 #[derive(Clone)]
@@ -20,7 +21,7 @@ impl RedisUrl {
 }
 
 impl Link {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(_: Log) -> Self {
         unreachable!("there is no URL to link to")
     }
 

@@ -75,7 +75,7 @@ impl Responses<'_> {
         request: GenerationRequest,
         submission: &Submission,
     ) -> Result<Generation, Error> {
-        let guard = submission.guard();
+        let guard = submission.guard(&self.client.inner.log);
         let created = self.client.inner.create(&request, submission).await?;
         guard.end();
         Ok(Arc::unwrap_or_clone(created.generation))

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use tracing::warn;
 
 use super::clock;
+use super::events::Log;
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 
@@ -41,6 +41,8 @@ pub struct Submission(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    /// The number of the call for the log.
+    call: Option<u64>,
     model: String,
     sent_at: Option<SystemTime>,
     id: Option<String>,
@@ -91,9 +93,10 @@ impl Submission {
     }
 
     /// A create begins: nothing was sent yet.
-    pub(super) fn on_begin(&self, model: &str) {
+    pub(super) fn on_begin(&self, call: u64, model: &str) {
         let mut state = lock(&self.0);
         *state = State {
+            call: Some(call),
             model: model.to_owned(),
             cancelled: state.cancelled,
             recorder: state.recorder.take(),
@@ -156,8 +159,8 @@ impl Submission {
 
     /// Logs a warning with what is known if the future that holds it is dropped before the end: the
     /// id of a paid video would be lost otherwise.
-    pub(super) fn guard(&self) -> Guard<'_> {
-        Guard { submission: self, ended: false }
+    pub(super) fn guard(&self, log: &Log) -> Guard<'_> {
+        Guard { submission: self, log: log.clone(), ended: false }
     }
 }
 
@@ -169,6 +172,7 @@ impl fmt::Debug for Submission {
 
 pub(super) struct Guard<'a> {
     submission: &'a Submission,
+    log: Log,
     ended: bool,
 }
 
@@ -184,7 +188,8 @@ impl Drop for Guard<'_> {
         if !self.ended
             && let Some(uncertain) = self.submission.uncertain()
         {
-            warn!(id = uncertain.generation_id(), "{uncertain}");
+            let call = lock(&self.submission.0).call;
+            self.log.uncertain(call, None, &uncertain);
         }
     }
 }

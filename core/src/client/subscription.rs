@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_channel::mpsc as events;
+use futures_util::StreamExt;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
-use super::{ClientInner, RequestRoute, closing};
+use super::events::Log;
+use super::{ClientInner, RequestRoute, clock, closing};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 use crate::model::{Generation, GenerationId, Update};
@@ -52,7 +55,8 @@ pub(crate) struct DriverId {
 /// What a wait receives.
 pub(crate) enum Event {
     Update(Box<Update>),
-    End(Result<Arc<Generation>, Error>),
+    /// The end, and the number of polls since the wait began.
+    End(Result<Arc<Generation>, Error>, u32),
 }
 
 /// The driver's end of a wait.
@@ -73,7 +77,7 @@ pub(crate) struct Inputs {
 
 /// What a wait asks for.
 pub(crate) struct WaitOptions {
-    /// The time at which it ends.
+    /// How long it lasts at most.
     pub(crate) deadline: Duration,
     /// What the generation's create has just returned.
     pub(crate) created: Option<Snapshot>,
@@ -84,15 +88,35 @@ pub(crate) struct WaitOptions {
 /// The receiving end of a wait. Dropping it ends the wait, and aborts a poll that no other wait
 /// needs.
 pub(crate) struct Subscription {
-    pub(crate) events: events::UnboundedReceiver<Event>,
+    events: events::UnboundedReceiver<Event>,
     driver: RunningDriver,
     id: GenerationId,
     wait: WaitId,
+    log: Log,
+    began: Duration,
+    has_ended: bool,
 }
 
 impl Subscription {
+    /// The next event. Nothing follows the end.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let event = match ready!(self.events.poll_next_unpin(cx)) {
+            Some(event) => event,
+            None => Event::End(Err(self.dropped()), 0),
+        };
+        if let Event::End(end, polls) = &event {
+            self.has_ended = true;
+            self.log.wait_ended(&self.id, end, self.duration(), *polls);
+        }
+        Poll::Ready(event)
+    }
+
+    fn duration(&self) -> Duration {
+        clock::now().saturating_sub(self.began)
+    }
+
     /// The error of a wait that its driver has dropped without an end.
-    pub(crate) fn dropped(&self) -> Error {
+    fn dropped(&self) -> Error {
         let error = match self.driver.panicked.get() {
             Some(error) => error.clone(),
             None => Error::new(
@@ -110,6 +134,9 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         // A driver that is gone has dropped its waits.
         let _ = self.driver.commands.send(Command::Leave { id: self.id.clone(), wait: self.wait });
+        if !self.has_ended {
+            self.log.wait_cancelled(&self.id, self.duration());
+        }
     }
 }
 
@@ -166,13 +193,20 @@ impl Drivers {
         options: WaitOptions,
     ) -> Result<Subscription, Error> {
         let (sender, events) = events::unbounded();
+        let began = clock::now();
+        let (log, limit) = (client.log.clone(), options.deadline);
+        let begin = |driver: RunningDriver, wait| {
+            log.wait_begun(&id, limit);
+            let (id, log) = (id.clone(), log.clone());
+            Subscription { events, driver, id, wait, log, began, has_ended: false }
+        };
         let created = options.created.is_some();
         let wait = self.next_wait.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::Watch(Box::new(Watch {
             id: id.clone(),
             wait,
             handle: Waiter { client: client.clone(), events: sender },
-            deadline: options.deadline,
+            deadline: began.saturating_add(options.deadline),
             polling: client.config.polling,
             relies_on_webhooks: client.webhook.is_some(),
             created_at: lock(&client.state.created).get(id.as_str()),
@@ -191,7 +225,7 @@ impl Drivers {
         all.retain(|_, driver| !driver.commands.is_closed());
         if let Some(driver) = all.get(&key) {
             match driver.commands.send(command) {
-                Ok(()) => return Ok(Subscription { events, driver: driver.clone(), id, wait }),
+                Ok(()) => return Ok(begin(driver.clone(), wait)),
                 Err(mpsc::error::SendError(unsent)) => command = unsent,
             }
         }
@@ -205,6 +239,6 @@ impl Drivers {
         let (typical, panicked) = (client.config.polling.typical, driver.panicked.clone());
         // The number of its first wait is one that no other driver has.
         Driver::spawn(client.state.clone(), inputs, key, wait, typical, panicked);
-        Ok(Subscription { events, driver, id, wait })
+        Ok(begin(driver, wait))
     }
 }

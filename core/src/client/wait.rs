@@ -1,7 +1,7 @@
 //! Waiting until a generation ends, and watching its changes.
 
 use std::fmt;
-use std::future::IntoFuture;
+use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
-use tracing::{Instrument, Span, debug_span, field};
+use tracing::{Instrument, trace_span};
 
+use super::Client;
 use super::subscription::{Event, Subscription, WaitOptions};
-use super::{Client, clock};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
@@ -78,22 +78,20 @@ pub(crate) async fn until_the_end(
     deadline: Option<Duration>,
     mut on_update: Option<OnUpdate>,
 ) -> Result<Generation, Error> {
-    let span = debug_span!("wait", id = id.as_str(), status = field::Empty);
+    let span = trace_span!("wait");
     let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some())?;
     // Thousands of waits keep one future each: what they don't need is dropped before the first
     // await.
     drop(client);
     async move {
         loop {
-            match subscription.events.next().await {
-                Some(Event::Update(update)) => {
-                    Span::current().record("status", update.generation.status.as_str());
+            match poll_fn(|cx| subscription.poll_next(cx)).await {
+                Event::Update(update) => {
                     if let Some(on_update) = &mut on_update {
                         on_update(&update);
                     }
                 }
-                Some(Event::End(end)) => return completed(end?),
-                None => return Err(subscription.dropped()),
+                Event::End(end, _) => return completed(end?),
             }
         }
     }
@@ -109,7 +107,6 @@ fn subscribe(
     updates: bool,
 ) -> Result<Subscription, Error> {
     let deadline = deadline.unwrap_or(client.inner.config.deadline);
-    let deadline = clock::now().saturating_add(deadline);
     let options = WaitOptions { deadline, created, updates };
     client.inner.state.drivers.subscribe(&client.inner, id, options)
 }
@@ -184,10 +181,9 @@ impl Stream for Watch {
             }
         }
         let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
-        let end = match ready!(subscription.events.poll_next_unpin(cx)) {
-            Some(Event::Update(update)) => return Poll::Ready(Some(Ok(*update))),
-            Some(Event::End(end)) => end.err(),
-            None => Some(subscription.dropped()),
+        let end = match ready!(subscription.poll_next(cx)) {
+            Event::Update(update) => return Poll::Ready(Some(Ok(*update))),
+            Event::End(end, _) => end.err(),
         };
         self.state = State::Ended;
         Poll::Ready(end.map(Err))

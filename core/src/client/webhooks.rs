@@ -106,7 +106,9 @@ impl Webhooks<'_> {
         // Another process may have acknowledged the event.
         let state = &self.client.inner.state;
         state.wait_until_linked();
-        let event = webhook.unwrap_at(body, headers, now)?;
+        let unwrapped = webhook.unwrap_at(body, headers, now);
+        self.client.inner.log.webhook(unwrapped.as_ref());
+        let event = unwrapped?;
         if let Some(id) = event.generation_id.as_deref().filter(|_| !event.duplicate) {
             self.wake(id);
             if let Some(link) = &state.link {

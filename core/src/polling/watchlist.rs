@@ -70,8 +70,17 @@ pub(crate) enum Action<H> {
     Abort(PollId),
     /// Show an update to a wait.
     Update { handle: H, update: Box<Update> },
-    /// End a wait.
-    End { handle: H, end: Result<Arc<Generation>, Error> },
+    /// End a wait, after this many polls since it began.
+    End { handle: H, end: Result<Arc<Generation>, Error>, polls: u32 },
+}
+
+/// What a poll led to, as far as the log reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PollOutcome {
+    /// It failed, and the next one may be sent after this pause.
+    RepeatAfter(Duration),
+    /// A webhook caused it, and the generation has not ended.
+    WebhookUnconfirmed,
 }
 
 /// When [`Watchlist::handle_timeout`] has to be called again, if no other event comes first.
@@ -145,13 +154,18 @@ impl<H: Clone> Watchlist<H> {
         poll: PollId,
         result: Result<Snapshot, Error>,
         entropy: f64,
-    ) {
-        let Some(record) = self.records.get_mut(id) else { return };
+    ) -> Option<PollOutcome> {
+        let record = self.records.get_mut(id)?;
         // The result of an aborted poll may arrive after the id was tracked anew.
-        let Some(in_flight) = record.poll.take_if(|in_flight| in_flight.id == poll) else { return };
+        let in_flight = record.poll.take_if(|in_flight| in_flight.id == poll)?;
         self.in_flight -= 1;
         match result {
-            Ok(snapshot) => self.on_snapshot(now, wall, id, &snapshot, in_flight.via),
+            Ok(snapshot) => {
+                self.on_snapshot(now, wall, id, &snapshot, in_flight.via);
+                let is_unconfirmed =
+                    in_flight.via == Via::Webhook && !snapshot.generation.is_final();
+                is_unconfirmed.then_some(PollOutcome::WebhookUnconfirmed)
+            }
             Err(error) => self.on_poll_failed(now, id, &error, entropy),
         }
     }
@@ -285,15 +299,21 @@ impl<H: Clone> Watchlist<H> {
         }
     }
 
-    fn on_poll_failed(&mut self, now: Duration, id: &GenerationId, error: &Error, entropy: f64) {
-        let Some(record) = self.records.get_mut(id) else { return };
-        match record.state.on_poll_failed(now, error, entropy) {
-            Some(not_before) => {
-                self.planner.on_poll_failed(now, id, record, not_before);
-                self.expire(now, id);
-            }
-            None => self.end_all(id, &Err(error.clone())),
-        }
+    fn on_poll_failed(
+        &mut self,
+        now: Duration,
+        id: &GenerationId,
+        error: &Error,
+        entropy: f64,
+    ) -> Option<PollOutcome> {
+        let record = self.records.get_mut(id)?;
+        let Some(not_before) = record.state.on_poll_failed(now, error, entropy) else {
+            self.end_all(id, &Err(error.clone()));
+            return None;
+        };
+        self.planner.on_poll_failed(now, id, record, not_before);
+        self.expire(now, id);
+        Some(PollOutcome::RepeatAfter(not_before.saturating_sub(now)))
     }
 
     fn pop_deadlines(&mut self, now: Duration) -> Vec<(GenerationId, WaitId)> {
@@ -356,7 +376,9 @@ impl<H: Clone> Watchlist<H> {
     fn end(&mut self, id: &GenerationId, wait: WaitId, end: Result<Arc<Generation>, Error>) {
         // The action goes before that of the poll which no wait needs any more.
         let Some(found) = self.waits.get(&(id.clone(), wait)) else { return };
-        self.actions.push(Action::End { handle: found.handle.clone(), end });
+        let polls = self.records.get(id).map_or(0, |record| record.polls);
+        let polls = polls.saturating_sub(found.polls_before);
+        self.actions.push(Action::End { handle: found.handle.clone(), end, polls });
         self.remove_wait(id, wait);
     }
 

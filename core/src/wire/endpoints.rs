@@ -23,6 +23,8 @@ pub(crate) fn create(request: &GenerationRequest) -> Result<Request, Error> {
     })?;
     Ok(Request {
         method: Method::POST,
+        route: "POST /v1/responses",
+        id: None,
         path: "/v1/responses".to_owned(),
         body: Some(Bytes::from(body)),
         authorized: true,
@@ -31,21 +33,22 @@ pub(crate) fn create(request: &GenerationRequest) -> Result<Request, Error> {
 
 /// `GET /v1/responses/{id}`.
 pub(crate) fn retrieve(id: &GenerationId) -> Request {
-    get(format!("/v1/responses/{}", utf8_percent_encode(id.as_str(), SEGMENT)), true)
+    let path = format!("/v1/responses/{}", utf8_percent_encode(id.as_str(), SEGMENT));
+    Request { id: Some(id.clone()), ..get("GET /v1/responses/{id}", path, true) }
 }
 
 /// `GET /v1/engines`, which is public.
 pub(crate) fn engines() -> Request {
-    get("/v1/engines".to_owned(), false)
+    get("GET /v1/engines", "/v1/engines".to_owned(), false)
 }
 
 /// `GET /v1/usage`.
 pub(crate) fn usage() -> Request {
-    get("/v1/usage".to_owned(), true)
+    get("GET /v1/usage", "/v1/usage".to_owned(), true)
 }
 
-fn get(path: String, authorized: bool) -> Request {
-    Request { method: Method::GET, path, body: None, authorized }
+fn get(route: &'static str, path: String, authorized: bool) -> Request {
+    Request { method: Method::GET, route, id: None, path, body: None, authorized }
 }
 
 #[cfg(test)]

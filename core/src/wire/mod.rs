@@ -40,6 +40,10 @@ use crate::model::{Generation, GenerationId};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) method: Method,
+    /// The method and the template of the path, for the log.
+    pub(crate) route: &'static str,
+    /// The generation that it is about, if the path has its id.
+    pub(crate) id: Option<GenerationId>,
     /// The path from `/v1` on, percent-encoded.
     pub(crate) path: String,
     /// The JSON body, if there is one.

@@ -23,6 +23,18 @@ enum Language {
     Rust,
 }
 
+impl Language {
+    /// Its name in the declaration.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Swift => "swift",
+            Self::Rust => "rust",
+        }
+    }
+}
+
 const ALL: [Language; 4] = [Language::Python, Language::Node, Language::Swift, Language::Rust];
 
 pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
@@ -43,6 +55,8 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
             ("batch options", batch_options),
             ("operations", operations),
             ("create arguments", create_arguments),
+            ("log events", log_events),
+            ("log fields", log_fields),
         ] {
             if has_part(&text, part) {
                 tree.fill(&path, part, &table(surface, language))?;
@@ -93,8 +107,8 @@ fn error_fields(surface: &Surface, language: Option<Language>) -> String {
 
 fn options(surface: &Surface, language: Option<Language>) -> String {
     match language {
-        Some(Language::Swift) => options_table(surface.swift_options(), Language::Swift),
-        _ => options_table(&surface.options, language.unwrap_or(Language::Python)),
+        Some(language) => options_table(surface.options_of(language.name()), language),
+        None => options_table(&surface.options, Language::Python),
     }
 }
 
@@ -157,6 +171,35 @@ fn create_arguments(surface: &Surface, language: Option<Language>) -> String {
         vec![format!("`{name}`"), required.to_owned(), argument.doc.clone()]
     };
     table(&["argument", "required", "meaning"], surface.create_arguments.iter().map(row))
+}
+
+fn log_events(surface: &Surface, language: Option<Language>) -> String {
+    let language = language.unwrap_or(Language::Python);
+    let spelled = |name: &String| {
+        let field = surface.log_fields.iter().find(|field| field.name == *name);
+        field.map(|field| format!("`{}`", spelled(name, field.kind, language)))
+    };
+    let rows = surface.log_events.iter().map(|event| {
+        let fields: Vec<_> = event.fields.iter().filter_map(spelled).collect();
+        let name = format!("`{}`", event.name);
+        vec![name, event.level.clone(), event.doc.clone(), fields.join(", ")]
+    });
+    table(&["event", "level", "when", "fields"], rows)
+}
+
+fn log_fields(surface: &Surface, language: Option<Language>) -> String {
+    let language = language.unwrap_or(Language::Python);
+    let rows = surface.log_fields.iter().map(|field| {
+        let name = spelled(&field.name, field.kind, language);
+        let kind = match field.kind {
+            Type::Duration => "seconds",
+            Type::Integer => "integer",
+            Type::Money => "US dollars, exact, as a text",
+            _ => "text",
+        };
+        vec![format!("`{name}`"), kind.to_owned(), field.doc.clone()]
+    });
+    table(&["field", "type", "meaning"], rows)
 }
 
 /// A name in a language's spelling.

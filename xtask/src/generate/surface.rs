@@ -22,6 +22,8 @@ pub(super) struct Surface {
     pub(super) options: Vec<ClientOption>,
     pub(super) error_fields: Vec<ErrorField>,
     pub(super) error_kinds: Vec<ErrorKind>,
+    pub(super) log_events: Vec<LogEvent>,
+    pub(super) log_fields: Vec<LogField>,
     /// What a language does not have, with the reason.
     excuses: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -77,6 +79,8 @@ pub(super) enum Type {
     FailureCategory,
     FailureCategories,
     WebhookReason,
+    Logger,
+    LogLevel,
 }
 
 /// An argument of `create` and `generate`.
@@ -139,15 +143,36 @@ pub(super) struct ErrorKind {
     pub(super) doc: String,
 }
 
+/// An event of the log.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogEvent {
+    pub(super) name: String,
+    pub(super) level: String,
+    /// The names of the fields that it may have.
+    pub(super) fields: Vec<String>,
+    pub(super) doc: String,
+}
+
+/// A field of the log's events.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogField {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: Type,
+    pub(super) doc: String,
+}
+
 impl Surface {
     pub(super) fn operation(&self, name: &str) -> Result<&Operation, String> {
         let found = self.operations.iter().find(|(known, _)| known == name);
         found.map(|(_, operation)| operation).ok_or_else(|| format!("there is no operation {name}"))
     }
 
-    /// The client's options that Swift has.
-    pub(super) fn swift_options(&self) -> impl Iterator<Item = &ClientOption> {
-        let excused = self.excuses.get("swift");
+    /// The client's options that a language has.
+    pub(super) fn options_of(&self, language: &str) -> impl Iterator<Item = &ClientOption> {
+        let excused = self.excuses.get(language);
         let has = move |name: &String| excused.is_none_or(|excused| !excused.contains_key(name));
         self.options.iter().filter(move |option| has(&option.name))
     }

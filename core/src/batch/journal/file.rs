@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tracing::warn;
 
 use super::record::Header;
 use super::replay::{Failure, Replay, Scan, Span, scan};
 use super::writer::{Disk, shut_down, unwritable};
 use crate::client::clock;
+use crate::client::events::{Details, Log};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
 
 /// An open journal, locked as long as it is open.
 pub(super) struct JournalFile {
     file: File,
+    log: Log,
     /// Held while the file's position matters. A sync does not need it.
     position: Mutex<()>,
 }
@@ -32,11 +33,13 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 impl JournalFile {
     /// Opens a file, or creates it, and locks it. What is in it is not changed.
-    pub(super) async fn lock(path: &Path) -> Result<Self, Error> {
+    pub(super) async fn lock(path: &Path, log: &Log) -> Result<Self, Error> {
         for _ in 0..LOCK_ATTEMPTS {
             let path = path.to_owned();
             match blocking(move || try_lock(&path)).await? {
-                Some(file) => return Ok(Self { file, position: Mutex::new(()) }),
+                Some(file) => {
+                    return Ok(Self { file, log: log.clone(), position: Mutex::new(()) });
+                }
                 None => clock::sleep(LOCK_PAUSE).await,
             }
         }
@@ -67,9 +70,9 @@ impl JournalFile {
         check(&header, &replay, path, base_url, first)?;
         let actual = self.file.metadata().map_err(|error| unreadable(path, error))?.len();
         if actual > length {
-            warn!(
-                journal = %path.display(), bytes = actual.saturating_sub(length),
-                "the end of the journal was torn, as by a crash, and is removed"
+            self.log.warning(
+                "end of the journal was torn, as by a crash, and is removed",
+                Details { path: Some(path), ..Details::default() },
             );
             let repaired = self.file.set_len(length).and_then(|()| self.file.sync_all());
             repaired.map_err(|error| unwritable(path, error))?;
@@ -84,7 +87,7 @@ impl JournalFile {
             let _ = self.file.set_len(0);
         }
         written?;
-        sync_folder(path)
+        sync_folder(path, &self.log)
     }
 
     /// The line at `span`. Blocks.
@@ -176,13 +179,16 @@ fn restrict(_: &mut OpenOptions) {}
 
 /// Makes a new file's name survive a loss of power.
 #[cfg(unix)]
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path, log: &Log) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
     match synced {
         // A folder may be writable and not readable, and some file systems cannot sync one.
         Err(error) if is_impossible(&error) => {
-            warn!(%error, "the folder of the journal cannot be synced: a loss of power may lose it");
+            log.warning(
+                "folder of the journal cannot be synced: a loss of power may lose it",
+                Details { path: Some(path), system_error: Some(&error), ..Details::default() },
+            );
             Ok(())
         }
         synced => synced,
@@ -196,7 +202,7 @@ fn is_impossible(error: &io::Error) -> bool {
 }
 
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path, _: &Log) -> io::Result<()> {
     Ok(())
 }
 
@@ -278,8 +284,9 @@ pub(super) async fn open(
     path: &Path,
     base_url: &str,
     first: &str,
+    log: &Log,
 ) -> Result<(Arc<JournalFile>, Replay, u64), Error> {
-    let file = Arc::new(JournalFile::lock(path).await?);
+    let file = Arc::new(JournalFile::lock(path, log).await?);
     let (path, base_url, first) = (path.to_owned(), base_url.to_owned(), first.to_owned());
     blocking(move || {
         let (replay, length) = file.prepare(&path, &base_url, &first)?;

@@ -7,6 +7,7 @@ use super::file::{self, JournalFile, blocking, unreadable};
 use super::record::{Fact, Record};
 use super::replay::{Failure, Replay, Span};
 use super::writer::Writer;
+use crate::client::events::Log;
 use crate::error::Error;
 use crate::model::{FailureCategory, Generation};
 
@@ -41,9 +42,10 @@ impl Journal {
         path: &Path,
         base_url: &str,
         first: &str,
+        log: &Log,
     ) -> Result<(Self, Replay), Error> {
-        let (file, replay, length) = file::open(path, base_url, first).await?;
-        let writer = Writer::new(file.clone(), path, length);
+        let (file, replay, length) = file::open(path, base_url, first, log).await?;
+        let writer = Writer::new(file.clone(), path, length, log);
         Ok((Self { path: path.to_owned(), file, writer }, replay))
     }
 

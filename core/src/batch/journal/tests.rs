@@ -16,6 +16,7 @@ use super::replay::{Scan, scan};
 use super::writer::Disk as _;
 use super::*;
 use crate::client::clock;
+use crate::client::events::Log;
 use crate::error::{Error, ErrorKind};
 use crate::model::{FailureCategory, Generation, GenerationRequest};
 
@@ -40,7 +41,7 @@ impl Folder {
     }
 
     async fn open(&self) -> Result<(Journal, Replay), Error> {
-        Journal::open(&self.path(), BASE_URL, "a").await
+        Journal::open(&self.path(), BASE_URL, "a", &Log::default()).await
     }
 
     fn contents(&self) -> Vec<u8> {

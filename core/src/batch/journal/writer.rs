@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tracing::warn;
 
+use crate::client::events::{Details, Log};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
 
@@ -47,6 +47,7 @@ pub(super) struct Writer {
 struct Shared {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    log: Log,
     state: Mutex<State>,
 }
 
@@ -68,9 +69,10 @@ struct State {
 
 impl Writer {
     /// A writer to a file of this length. Needs a runtime.
-    pub(super) fn new(disk: Arc<dyn Disk>, path: &Path, length: u64) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, path: &Path, length: u64, log: &Log) -> Self {
         let state = Mutex::new(State { length, ..State::default() });
-        let shared = Arc::new(Shared { disk, path: path.to_owned(), state });
+        let shared = Shared { disk, path: path.to_owned(), log: log.clone(), state };
+        let shared = Arc::new(shared);
         Self { shared, runtime: Handle::current() }
     }
 
@@ -187,8 +189,14 @@ impl Shared {
                 return Err(error);
             }
             if retry == 0 {
-                let journal = self.path.display();
-                warn!(%error, %journal, "the journal cannot be written: trying again for 30 s");
+                self.log.warning(
+                    "journal cannot be written: trying again for 30 s",
+                    Details {
+                        path: Some(&self.path),
+                        system_error: Some(&error),
+                        ..Details::default()
+                    },
+                );
             }
             self.disk.pause(pause);
             pause = pause.saturating_mul(2);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::Output;
 use super::lost::LostCreates;
@@ -15,6 +14,7 @@ use crate::batch::files::FileNames;
 use crate::batch::item::{BatchItem, ItemStatus};
 use crate::batch::journal::{Fact, Journal, Replay};
 use crate::batch::progress::{BatchEvent, BatchEventKind, Progress, StopReason};
+use crate::client::events::Details;
 use crate::client::{Client, clock};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
@@ -132,7 +132,10 @@ impl Context {
         *stopped = Some(error.clone());
         drop(stopped);
         if reason != StopReason::Cancelled {
-            warn!(%reason, "the batch creates nothing more: {error}");
+            self.client.inner.log.warning(
+                "batch creates nothing more",
+                Details { reason: Some(&reason), error: Some(error), ..Details::default() },
+            );
         }
         lock(&self.progress).stopped_by = Some(reason);
         self.emit(BatchEventKind::Stopped, None, None);

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing::warn;
-
 use super::context::{Context, Refusal, cancelled};
 use super::lost::Outcome;
 use super::recorder::Recorder;
@@ -12,6 +10,7 @@ use super::work::{Failure, Place, Work};
 use crate::batch::journal::Fact;
 use crate::batch::progress::BatchEventKind;
 use crate::client::clock;
+use crate::client::events::Details;
 use crate::client::submission::Submission;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
@@ -127,7 +126,10 @@ impl Work {
         let fact = Fact::Created { id: id.to_owned() };
         self.context.record(&self.item.key, fact).await.map_err(|error| {
             // The journal does not have it, so the log must.
-            warn!(id, "a generation was created and could not be written to the journal: {error}");
+            self.context.client.inner.log.warning(
+                "generation was created and could not be written to the journal: wait for this id",
+                Details { id: Some(id), error: Some(&error), ..Details::default() },
+            );
             self.item.generation_id = Some(id.to_owned());
             Failure::Pending(error)
         })

@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
-use tracing::warn;
 
 use super::context::Context;
 use crate::batch::adoption::{adoptable, plausible};
 use crate::batch::journal::Fact;
 use crate::client::clock;
+use crate::client::events::Details;
 use crate::client::reconcile::{LostCreate, Recent};
 use crate::lock::{Mutex, lock};
 use crate::model::Candidates;
@@ -137,7 +137,10 @@ pub(super) async fn resolve(context: &Context) {
         let recent = match recent.await {
             Some(Ok(recent)) => recent,
             Some(Err(error)) => {
-                warn!("what a create has made cannot be found out now: {error}");
+                context.client.inner.log.warning(
+                    "what a create has made cannot be found out now: the next run tries again",
+                    Details { error: Some(&error), ..Details::default() },
+                );
                 break;
             }
             None => break,

@@ -372,7 +372,7 @@ async fn open(
     }
     let Some(path) = &options.journal else { return Ok((None, Replay::default())) };
     let base_url = client.inner.config.base_url.to_string();
-    let (journal, replay) = Journal::open(path, &base_url, first_key).await?;
+    let (journal, replay) = Journal::open(path, &base_url, first_key, &client.inner.log).await?;
     Ok((Some(journal), replay))
 }
 

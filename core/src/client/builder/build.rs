@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ClientBuilder, KeyOption, configuration};
 use crate::client::client_state::{Account, ClientState, Identity};
+#[cfg(not(feature = "redis"))]
+use crate::client::events::Details;
 use crate::client::key::Key;
 use crate::client::redis::RedisUrl;
 use crate::client::reqwest::{ConnectOptions, Reqwest};
@@ -73,7 +75,7 @@ impl ClientBuilder {
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
         };
-        let state = ClientState::of(identity, server.as_ref());
+        let state = ClientState::of(identity, server.as_ref(), &self.log);
         let webhook = webhook.map(|webhook| webhook.sharing(&state.acknowledged));
         Ok(Client {
             inner: Arc::new(ClientInner {
@@ -84,6 +86,7 @@ impl ClientBuilder {
                 state,
                 route,
                 webhook,
+                log: self.log,
                 closed: CancellationToken::new(),
             }),
         })
@@ -125,10 +128,9 @@ impl ClientBuilder {
     #[cfg(not(feature = "redis"))]
     fn find_redis(&self) -> Result<Option<RedisUrl>, Error> {
         if self.variable("PIPEVIDEO_REDIS_URL").is_some() {
-            tracing::warn!(
-                "PIPEVIDEO_REDIS_URL is set, but this build of pipevideo has no Redis: the process has \
-                 a budget of its own. Build it with the feature `redis`, or remove the variable."
-            );
+            let message = "PIPEVIDEO_REDIS_URL is set, but this build of pipevideo has no Redis: the process has \
+                 a budget of its own. Build it with the feature `redis`, or remove the variable.";
+            self.log.warning(message, Details::default());
         }
         Ok(None)
     }

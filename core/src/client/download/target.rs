@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tracing::warn;
 
 use super::writer::{Writer, blocking};
 use crate::client::clock;
+use crate::client::events::{Details, Log};
 use crate::error::{Error, ErrorKind};
 
 /// The paths of a download.
@@ -19,6 +19,7 @@ pub(super) struct Target {
     pub(super) path: PathBuf,
     pub(super) part: PathBuf,
     pub(super) description: PathBuf,
+    pub(super) log: Log,
 }
 
 /// How often a locked description is tried. A download that was just dropped holds its lock until its
@@ -51,7 +52,13 @@ impl Target {
             name.push(suffix);
             path.with_file_name(name)
         };
-        Ok(Self { part: sibling(".part"), description: sibling(DESCRIPTION_SUFFIX), path })
+        let (part, description) = (sibling(".part"), sibling(DESCRIPTION_SUFFIX));
+        Ok(Self { path, part, description, log: Log::default() })
+    }
+
+    /// Has warnings go where the client's events go.
+    pub(super) fn with_log(self, log: &Log) -> Self {
+        Self { log: log.clone(), ..self }
     }
 
     /// Opens the part, with the bytes that an earlier download of the same generation has stored.
@@ -71,14 +78,14 @@ impl Target {
     /// Opens the description and locks it against other downloads.
     async fn lock(&self) -> Result<File, Error> {
         for _ in 0..LOCK_ATTEMPTS {
-            let path = self.description.clone();
+            let (path, log) = (self.description.clone(), self.log.clone());
             let locked = blocking(move || {
                 let file = open_regular(&path)?;
                 match file.try_lock() {
                     Err(TryLockError::WouldBlock) => return Ok(None),
-                    Err(TryLockError::Error(error)) => warn!(
-                        %error,
-                        "the file system has no locks: two downloads to one path at once would mix"
+                    Err(TryLockError::Error(error)) => log.warning(
+                        "file system has no locks: two downloads to one path at once would mix",
+                        Details { system_error: Some(&error), ..Details::default() },
                     ),
                     Ok(()) => {}
                 }

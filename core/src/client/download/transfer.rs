@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use tracing::{debug, info};
 use url::Url;
 
 use super::writer::Writer;
 use super::{OnProgress, refused, video_url};
+use crate::client::events::{Log, Subject};
 use crate::client::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::client::upload::Upload;
 use crate::client::{Client, clock};
@@ -41,16 +41,34 @@ enum Fetched {
 
 impl Transfer {
     pub(super) async fn run(mut self) -> Result<PathBuf, Error> {
+        let began = clock::now();
+        self.log().download_begun(&self.id, self.writer.stored());
+        let received = self.receive().await;
+        let (log, bytes) = (self.log().clone(), self.writer.stored());
+        let Self { writer, id, .. } = self;
+        let ended = match received {
+            Ok(()) => writer.finish().await.map_err(|error| error.with_generation_id(&id)),
+            Err(error) => Err(error),
+        };
+        log.download_ended(&id, &ended, bytes, clock::now().saturating_sub(began));
+        ended
+    }
+
+    fn log(&self) -> &Log {
+        &self.client.inner.log
+    }
+
+    /// Requests the video until all of it is stored.
+    async fn receive(&mut self) -> Result<(), Error> {
         let mut refreshed = false;
         let (mut attempts, mut failures) = (0, 0);
         let mut furthest = self.writer.stored();
         loop {
             attempts += 1;
-            match self.fetch().await.map_err(|error| self.identify(error, attempts))? {
-                Fetched::Complete => break,
+            match self.fetch(attempts).await.map_err(|error| self.identify(error, attempts))? {
+                Fetched::Complete => return Ok(()),
                 // Once: a host that calls a fresh URL expired would be requested endlessly.
                 Fetched::Expired(_) if !refreshed => {
-                    debug!("the video's URL has expired");
                     refreshed = true;
                     let generation = self.client.responses().retrieve(&self.id).await?;
                     self.url = video_url(&generation, self.client.inner.config.video_hosts)?;
@@ -69,13 +87,12 @@ impl Transfer {
                     {
                         return Err(self.identify(error, attempts));
                     }
-                    info!(stored, "the download was interrupted");
-                    clock::sleep(retry_after + retry::backoff(failures, clock::entropy())).await;
+                    let pause = retry_after + retry::backoff(failures, clock::entropy());
+                    self.log().download_interrupted(&self.id, stored, &error, pause);
+                    clock::sleep(pause).await;
                 }
             }
         }
-        let Self { writer, id, .. } = self;
-        writer.finish().await.map_err(|error| error.with_generation_id(&id))
     }
 
     fn identify(&self, error: Error, attempts: u32) -> Error {
@@ -88,20 +105,29 @@ impl Transfer {
     /// # Errors
     /// Failures that another request would not change: the disk, or a host that does not serve the
     /// file.
-    async fn fetch(&mut self) -> Result<Fetched, Error> {
+    async fn fetch(&mut self, attempt: u32) -> Result<Fetched, Error> {
         let timeout = self.client.inner.config.request_timeout;
         let from = self.writer.resume_from();
         let request = self.request(from);
-        let response = match clock::within(timeout, self.client.inner.transport.send(request)).await
-        {
-            Some(Ok(response)) => response,
+        let began = clock::now();
+        let sent = clock::within(timeout, self.client.inner.transport.send(request)).await;
+        let response = match sent {
+            Some(Ok(response)) => Ok(response),
             Some(Err(error)) if error.is_private_host() => {
                 let id = printable(&self.id);
                 let what = format!("the video of generation {id} is {}", VideoHosts::PRIVATE);
                 return Err(refused(&what));
             }
-            Some(Err(error)) => return Ok(Fetched::Interrupted(disconnected(error))),
-            None => return Ok(Fetched::Interrupted(self.stalled())),
+            Some(Err(error)) => Err(disconnected(error)),
+            None => Err(self.stalled()),
+        };
+        let status = response.as_ref().ok().map(|response| response.status.as_u16());
+        let duration = clock::now().saturating_sub(began);
+        let subject = Subject::of_video(&self.id, attempt);
+        self.log().request(&subject, status, response.as_ref(), duration, || None);
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Ok(Fetched::Interrupted(error)),
         };
         let (status, headers) = (response.status, &response.headers);
         match wire::range_outcome(status, headers, self.writer.part(), from, self.format) {

@@ -8,10 +8,10 @@ use std::sync::{Arc, Once};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::warn;
 
 use super::Progress;
 use super::target::{Target, disk};
+use crate::client::events::Details;
 use crate::error::{Error, ErrorKind};
 use crate::wire::{self, Content, Description, Format, Part};
 
@@ -276,7 +276,10 @@ impl Disk {
         match file.sync_data() {
             Err(error) if is_unsupported(&error) => {
                 self.cannot_sync.call_once(|| {
-                    warn!(%error, "the file system cannot sync: a crash may lose downloaded bytes");
+                    self.target.log.warning(
+                        "file system cannot sync: a crash may lose downloaded bytes",
+                        Details { system_error: Some(&error), ..Details::default() },
+                    );
                 });
                 Ok(())
             }
@@ -294,7 +297,7 @@ impl Disk {
             unreachable!("no other thread saves any more")
         };
         drop(part);
-        let Target { path, part, description: description_path } = target;
+        let Target { path, part, description: description_path, .. } = target;
         fs::rename(&part, &path).map_err(|error| disk("moved into place", &part, error))?;
         // Without its part the description has no meaning, and the next download ignores it.
         let _ = fs::remove_file(&description_path);

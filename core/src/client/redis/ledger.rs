@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use redis::Script;
 use redis::aio::ConnectionLike;
-use tracing::warn;
 
 use super::session::{Keys, LinkError, in_time};
 use super::window::milliseconds;
+use crate::client::events::Log;
 use crate::client::spend::SharedLedger;
 use crate::spend::shared::BEGINNING;
 
@@ -24,13 +24,16 @@ pub(super) async fn commit(
     keys: &Keys,
     process: &str,
     ledger: &SharedLedger,
+    log: &Log,
 ) -> Result<bool, LinkError> {
     if ledger.needs_commit() {
         let stored = read(connection, keys).await?;
         let Some(commit) = ledger.prepare(stored.as_deref()) else {
-            warn!(
-                "A later release of pipevideo has written the ledger in Redis: this process counts what \
-                 it spends alone. Use the same release in all processes."
+            log.redis_warning(
+                "later release of pipevideo has written the ledger in Redis: this process counts what it \
+                 spends alone. Use the same release in all processes.",
+                None,
+                None,
             );
             return Ok(true);
         };

@@ -22,18 +22,19 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
-use tracing::warn;
 
 use feed::Message;
 pub(crate) use url::RedisUrl;
 
 use super::client_state::ClientState;
 use super::clock;
+use super::events::Log;
 use crate::lock::lock;
 use crate::polling::budget::shared::MAX_SILENCE;
 
 /// The link of one key's state: what it has to tell the other processes.
 pub(crate) struct Link {
+    log: Log,
     outbox: Mutex<Outbox>,
     refreshes: Mutex<Vec<oneshot::Sender<HashSet<u64>>>>,
     flushes: Mutex<Vec<oneshot::Sender<()>>>,
@@ -75,8 +76,9 @@ impl Outbox {
 }
 
 impl Link {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(log: Log) -> Self {
         Self {
+            log,
             outbox: Mutex::default(),
             refreshes: Mutex::default(),
             flushes: Mutex::default(),
@@ -217,7 +219,8 @@ pub(super) fn start(
             runtime.spawn(session);
         }
         Err(error) => {
-            warn!(%error, "No thread for Redis could be started: this process shares nothing.");
+            let message = "no thread for Redis could be started: this process shares nothing";
+            link.log.redis_warning(message, Some(&error), None);
             state.limiter.cut_off();
             link.set_ready();
         }

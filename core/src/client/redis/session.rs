@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
 use redis::{AsyncConnectionConfig, RedisError};
-use tracing::{info, warn};
 
 use super::feed::{Feed, Message};
 use super::window::{self, Window};
@@ -14,6 +13,7 @@ use super::{Link, RedisUrl, ledger};
 use crate::barrier;
 use crate::client::client_state::ClientState;
 use crate::client::clock;
+use crate::client::events::Log;
 use crate::client::limiter::Limiter;
 use crate::client::spend::SharedLedger;
 use crate::lock::lock;
@@ -72,7 +72,11 @@ impl Keys {
 
     /// Deletes what another program has stored under these names, if its type keeps the commands from
     /// running. A server that does not allow that may still do.
-    async fn drop_foreign(&self, connection: &mut MultiplexedConnection) -> Result<(), LinkError> {
+    async fn drop_foreign(
+        &self,
+        connection: &mut MultiplexedConnection,
+        log: &Log,
+    ) -> Result<(), LinkError> {
         let types = [
             (&self.calls, "zset"),
             (&self.polls, "zset"),
@@ -90,9 +94,10 @@ impl Keys {
         };
         for ((key, of_ours), found) in types.into_iter().zip(found) {
             if found != of_ours && found != "none" {
-                warn!(
-                    key,
-                    "Another program has stored something in Redis under this name. It is deleted."
+                log.redis_warning(
+                    "another program has stored something in Redis under a name of ours: it is deleted",
+                    None,
+                    None,
                 );
                 in_time(redis::cmd("DEL").arg(key).query_async::<()>(connection)).await?;
             }
@@ -188,9 +193,10 @@ impl Session {
                 *pause = Duration::ZERO;
             }
             let processes = self.limiter.processes();
-            warn!(
-                %error, processes,
-                "Redis cannot be used. Until it can, this process goes on with its share of the budget."
+            self.link.log.redis_warning(
+                "Redis cannot be used: until it can, this process goes on with its share of the budget",
+                Some(error),
+                Some(processes),
             );
         }
         *pause = pause.saturating_mul(2).clamp(MIN_PAUSE, MAX_PAUSE);
@@ -199,7 +205,7 @@ impl Session {
     fn on_reached(&mut self) {
         self.link.set_ready();
         if self.reach.is_lost {
-            info!("Redis can be used again, and the processes of the key share its budget.");
+            self.link.log.redis_reached();
         }
         self.reach.is_lost = false;
         self.reach.reached_at = clock::now();
@@ -210,7 +216,7 @@ impl Session {
         let connected = clock::within(MAX_CONNECT, self.connect(url)).await;
         let (mut connection, subscribed) = connected.ok_or(LinkError::Unreachable)??;
         let (mut subscription, mut messages) = subscribed.split();
-        self.keys.drop_foreign(&mut connection).await?;
+        self.keys.drop_foreign(&mut connection, &self.link.log).await?;
         // Read once it is subscribed, so that no message is missed.
         self.read_feed(&mut connection).await?;
         self.exchange(&mut connection).await?;
@@ -333,7 +339,8 @@ impl Session {
         if std::mem::take(&mut self.is_ledger_stale) {
             ledger::refresh(connection, &self.keys, &self.ledger).await?;
         }
-        ledger::commit(connection, &self.keys, &self.window.process, &self.ledger).await
+        let (process, log) = (&self.window.process, &self.link.log);
+        ledger::commit(connection, &self.keys, process, &self.ledger, log).await
     }
 
     /// Takes the messages that were kept since the last time.

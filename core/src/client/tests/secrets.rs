@@ -1,4 +1,4 @@
-//! No error shows a secret, whatever the service and the network respond.
+//! No error and no event of the log shows a secret, whatever the service and the network respond.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::events::collected::Events;
 use super::*;
+use crate::client::clock;
 use crate::client::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use crate::error::{Delivery, Error};
 use crate::model::{Generation, Input, InputPart};
+use crate::webhook::Webhook;
 
 const KEY: &str = "pv_SECRET/KEY+1";
 const PROMPT: &str = "a SECRET cat, walking";
+const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const URL: &str = "https://me:SECRET@v.example/v.mp4;s=SECRET?sig=SECRET&t=1#SECRET";
 
 /// The secrets, as servers quote them.
@@ -183,6 +187,13 @@ async fn errors(client: &Client) -> Vec<Error> {
     errors.into_iter().flatten().collect()
 }
 
+/// Delivers an event of which everything is a secret.
+fn deliver(client: &Client, secret: &str) {
+    let body = json!({"eventType": secret, "generationId": secret, "status": secret}).to_string();
+    let headers = Webhook::new([WEBHOOK_SECRET]).unwrap().sign(&body, "msg_1", clock::wall());
+    client.webhooks().unwrap(&body, headers).unwrap();
+}
+
 #[test]
 fn of_the_causes_of_a_broken_connection_only_the_systems_number_is_shown() {
     let refused = io::Error::from_raw_os_error(111);
@@ -204,16 +215,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_error_shows_a_secret_of_the_request_or_the_response(hostile in hostile()) {
+    fn nothing_shows_a_secret_of_the_request_or_the_response(
+        hostile in hostile(),
+        secret in secret(),
+    ) {
         let builder = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build();
         let shown = builder.unwrap().block_on(async {
             let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+            let events = Events::default();
             let builder = Client::builder().api_key(KEY).max_retries(1).rate_limit(None);
+            let builder = builder.log_to(events.subscriber()).webhook_secrets([WEBHOOK_SECRET]);
             let client = builder.build_with(base, Arc::new(hostile)).unwrap();
-            errors(&client).await.iter().map(shown).collect::<Vec<_>>()
+            let mut all = errors(&client).await.iter().map(shown).collect::<Vec<_>>();
+            deliver(&client, &secret);
+            super::events::check(&events.all());
+            all.extend(events.all().iter().map(Value::to_string));
+            assert!(!events.named("request").is_empty() && !events.named("webhook").is_empty());
+            all
         });
         for text in shown {
             // In any spelling, and also a part of one.

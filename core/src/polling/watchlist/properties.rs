@@ -232,7 +232,7 @@ fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
                     prop_assert!(received.ends.is_empty(), "an update after the end");
                     received.shown.push(update.generation.status.to_string());
                 }
-                Action::End { handle, end } => {
+                Action::End { handle, end, .. } => {
                     let text = match end {
                         Ok(generation) => generation.status.to_string(),
                         Err(error) => format!("{} {:?}", error.kind(), error.polls()),

@@ -78,10 +78,12 @@ impl Rig {
                 "abort".to_owned()
             }
             Action::Update { handle, update } => format!("{handle}: {}", update.generation.status),
-            Action::End { handle, end: Ok(generation) } => {
+            Action::End { handle, end: Ok(generation), .. } => {
                 format!("{handle} ends: {}", generation.status)
             }
-            Action::End { handle, end: Err(error) } => format!("{handle} ends: {}", error.kind()),
+            Action::End { handle, end: Err(error), .. } => {
+                format!("{handle} ends: {}", error.kind())
+            }
         });
         (actions.collect(), timeout.at)
     }

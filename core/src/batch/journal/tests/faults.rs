@@ -129,7 +129,7 @@ async fn what_is_no_journal_of_this_batch_is_refused_and_not_changed() {
     let folder = Folder::with(journal(several()));
     let open = |base_url: &'static str, first: &'static str| {
         let path = folder.path();
-        async move { Journal::open(&path, base_url, first).await }
+        async move { Journal::open(&path, base_url, first, &Log::default()).await }
     };
     fails(open("https://other.example", "a").await, "was made with another base URL");
     fails(open(BASE_URL, "x").await, "is that of another batch");
@@ -141,14 +141,18 @@ async fn what_is_no_journal_of_this_batch_is_refused_and_not_changed() {
 async fn a_torn_journal_of_another_batch_is_not_changed() {
     let contents = [&journal(several())[..], b"{\"fact\""].concat();
     let folder = Folder::with(&contents);
-    fails(Journal::open(&folder.path(), BASE_URL, "x").await, "is that of another batch");
+    fails(
+        Journal::open(&folder.path(), BASE_URL, "x", &Log::default()).await,
+        "is that of another batch",
+    );
     assert_eq!(folder.contents(), contents);
 }
 
 #[tokio::test]
 async fn a_path_that_cannot_be_a_journal_is_refused() {
     let folder = Folder::new();
-    let open = |path: PathBuf| async move { Journal::open(&path, BASE_URL, "a").await };
+    let open =
+        |path: PathBuf| async move { Journal::open(&path, BASE_URL, "a", &Log::default()).await };
     fails(open(folder.0.path().to_owned()).await, "cannot be opened");
     fails(open(folder.0.path().join("missing/run.jsonl")).await, "Check that its folder exists");
     #[cfg(unix)]
@@ -173,15 +177,15 @@ async fn a_closed_journal_has_all_lines_and_is_free() {
     journal.note("a", Fact::Uncertain);
     journal.close().await.unwrap();
     assert!(String::from_utf8(folder.contents()).unwrap().contains("uncertain"));
-    let first = JournalFile::lock(&folder.path()).await.unwrap();
+    let first = JournalFile::lock(&folder.path(), &Log::default()).await.unwrap();
     first.unlock();
-    assert!(JournalFile::lock(&folder.path()).await.is_ok());
+    assert!(JournalFile::lock(&folder.path(), &Log::default()).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_torn_line_is_removed_by_its_file() {
     let folder = Folder::with("a line\nand a h");
-    let file = JournalFile::lock(&folder.path()).await.unwrap();
+    let file = JournalFile::lock(&folder.path(), &Log::default()).await.unwrap();
     file.truncate(7).unwrap();
     assert_eq!(folder.contents(), b"a line\n");
 }
@@ -189,11 +193,11 @@ async fn a_torn_line_is_removed_by_its_file() {
 #[cfg(unix)]
 #[test]
 fn a_folder_that_cannot_be_synced_is_tolerated_and_one_that_is_missing_is_not() {
-    assert!(sync_folder(Path::new("run.jsonl")).is_ok(), "the current folder");
-    assert!(sync_folder(Path::new("/missing/run.jsonl")).is_err());
+    assert!(sync_folder(Path::new("run.jsonl"), &Log::default()).is_ok(), "the current folder");
+    assert!(sync_folder(Path::new("/missing/run.jsonl"), &Log::default()).is_err());
     // It has no files on a disk.
     #[cfg(target_os = "linux")]
-    assert!(sync_folder(Path::new("/proc/run.jsonl")).is_ok());
+    assert!(sync_folder(Path::new("/proc/run.jsonl"), &Log::default()).is_ok());
 }
 
 #[tokio::test]

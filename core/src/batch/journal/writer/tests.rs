@@ -54,7 +54,7 @@ impl FakeDisk {
 
     fn writer(self: &Arc<Self>) -> Writer {
         let length = lock(&self.state).file.len() as u64;
-        Writer::new(self.clone(), Path::new("run.jsonl"), length)
+        Writer::new(self.clone(), Path::new("run.jsonl"), length, &Log::default())
     }
 
     /// Has the next sync wait.

@@ -2,6 +2,7 @@
 
 use super::super::{Link, MAX_OUTBOX};
 use super::*;
+use crate::client::events::Log;
 
 const S: Duration = Duration::from_secs(1);
 const LIMIT: RateLimit = RateLimit { requests: 10, per: Duration::from_secs(60) };
@@ -139,7 +140,7 @@ async fn an_answer_that_was_received_long_ago_is_of_no_use() {
 /// As everywhere, the most recent ids are kept.
 #[test]
 fn the_oldest_messages_are_dropped_while_the_server_is_away() {
-    let link = Link::new();
+    let link = Link::new(Log::default());
     let publish = |from: usize, to: usize| {
         (from..to).for_each(|n| link.publish_acknowledged(&format!("msg_{n}")));
     };

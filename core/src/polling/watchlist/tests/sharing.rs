@@ -44,7 +44,7 @@ fn the_waits_of_a_client_that_is_closed_end_and_the_others_go_on() {
     let closed = |handle: &&str| (*handle == "a").then(|| error(ErrorKind::Connection));
     rig.list.handle_command(S, WALL, Command::End(closed));
     let mut actions = rig.list.take_actions();
-    let Some(Action::End { handle: "a", end: Err(error) }) = actions.pop() else { panic!() };
+    let Some(Action::End { handle: "a", end: Err(error), .. }) = actions.pop() else { panic!() };
     assert_eq!((error.generation_id(), actions.len()), (Some("gen_1"), 0));
     assert_eq!(rig.run(S * 3).0, ["poll"]);
     apply(&mut rig, Event::Completed, S * 3);
