@@ -4,7 +4,7 @@
 //! of the core, and maps one error. The parts of that which do not depend on the host language are
 //! here: the conversion of [options](ClientOptions), the [fields of an error](ErrorFields), errors of
 //! the host that [pass through the core](ForeignError), the [runtime's thread](BackgroundRuntime),
-//! the [panic barrier](catch), and [`lock`].
+//! the [panic barrier](catch), the [records](LogRecord) of the log, and [`lock`].
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, reason = "numbers come from outside"))]
 
 mod barrier;
@@ -12,6 +12,7 @@ mod batch;
 mod error_fields;
 mod foreign_error;
 mod lock;
+mod log;
 mod options;
 mod runtime;
 
@@ -20,6 +21,7 @@ pub use batch::{BatchFeed, BatchOptions, failure_category};
 pub use error_fields::{Cause, ErrorFields, cause};
 pub use foreign_error::ForeignError;
 pub use lock::lock;
+pub use log::{LogLevel, LogQueue, LogRecord, LogSink, subscriber};
 pub use options::{
     AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
 };

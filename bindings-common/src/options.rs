@@ -83,7 +83,7 @@ impl Host {
     }
 
     /// Writes a name that is given in snake case as the host does.
-    fn spell(&self, name: &str) -> String {
+    pub(crate) fn spell(&self, name: &str) -> String {
         if self.naming == Naming::SnakeCase {
             return name.to_owned();
         }
@@ -135,6 +135,8 @@ pub struct ClientOptions {
     pub ca_file: Option<PathBuf>,
     /// Has no effect without the feature `redis`.
     pub redis: Option<String>,
+    /// Read by [`min_log_level`](Self::min_log_level).
+    pub log_level: Option<String>,
     pub environment: Option<HashMap<String, String>>,
 }
 

@@ -177,7 +177,7 @@ impl Call {
             _ => submission.uncertain()?,
         };
         if has_ended {
-            tracing::warn!(target: "pipevideo", id = left.generation_id(), "{left}");
+            pipevideo::warn_uncertain(&left);
         }
         Some(left)
     }
@@ -242,6 +242,7 @@ impl Call {
         loop {
             match self.handle_news(py, &running).map_err(|raised| not_stop_iteration(py, raised))? {
                 Some(Finished(value)) => {
+                    let served = served.and_then(|()| logs::emit(py));
                     served.or_else(|raised| defer(py, raised))?;
                     return Err(match value {
                         Some(value) => PyStopIteration::new_err((value.unbind(),)),
@@ -271,6 +272,8 @@ impl Call {
         loop {
             let served = self.serve(py, Server::Thread);
             if let Some(Finished(value)) = self.handle_news(py, &running)? {
+                // Records of the end may have come after the others were emitted.
+                let served = served.and_then(|()| logs::emit(py));
                 served.or_else(|raised| defer(py, raised))?;
                 return Ok(value);
             }

@@ -23,6 +23,7 @@ use crate::catalog;
 use crate::errors;
 use crate::event::WebhookEvent;
 use crate::input;
+use crate::logs;
 use crate::options;
 use crate::outcome::Value;
 use crate::process::process;
@@ -326,9 +327,12 @@ impl NativeClient {
     ) -> PyResult<Bound<'py, WebhookEvent>> {
         let client = self.client(py)?;
         let now = webhook::current_time(py)?;
-        webhook::unwrap(body, headers, |body, headers| {
+        logs::update_level(py)?;
+        let event = webhook::unwrap(body, headers, |body, headers| {
             client.webhooks().unwrap_at(body, headers, now)
-        })
+        });
+        logs::emit(py)?;
+        event
     }
 
     #[pyo3(signature = (generation_id: "str"))]

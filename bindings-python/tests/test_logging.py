@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import MODEL, options
-from pipevideo import AsyncPipevideo, Pipevideo
+from pipevideo import AsyncPipevideo, Pipevideo, SubmissionUncertainError, Webhook
 from pipevideo.testing import Emulator
+from scenarios import SURFACE
 
 PROMPT = "a prompt that must stay private"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def test_blocking_calls_log(
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.event for record in caplog.records]  # type: ignore[attr-defined]
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The structured fields of a record, as a JSON formatter finds them."""
+    plain = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}  # pytest's formatter sets two.
+    return {name: value for name, value in record.__dict__.items() if name not in plain}
+
+
+def test_calls_log_what_happens(
     emulator: Emulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG, "pipevideo")
@@ -28,16 +42,74 @@ def test_blocking_calls_log(
     client.responses.download(generation, tmp_path / "cat.mp4")
     emulator.fault(match={"path": "/v1/usage"}, status=503, headers={"retry-after": "0"})
     client.usage.retrieve()
-    text = caplog.text
-    assert "call method=POST path=/v1/responses attempt=1 status=200" in text
-    assert f"poll id={generation.id} status=503" in text and "download id=" in text
-    (again,) = [record for record in caplog.records if record.levelno == logging.INFO]
-    assert "sent again" in again.getMessage() and "kind=server" in again.getMessage()
+    assert [name for name in events(caplog) if name != "request"] == [
+        *("create", "wait.begun", "retry", "wait.ended"),
+        *("download.begun", "download.done", "retry"),
+    ]
+    ended = next(record for record in caplog.records if record.event == "wait.ended")  # type: ignore[attr-defined]
+    assert fields(ended) == {
+        "event": "wait.ended",
+        "generation_id": generation.id,
+        "status": "completed",
+        "polls": fields(ended)["polls"],
+        "cost_usd": str(generation.usage and generation.usage.cost_usd),
+        "duration": fields(ended)["duration"],
+    }
+    assert ended.levelno == logging.INFO
+    assert ended.getMessage().startswith(f"wait ended generation_id={generation.id} status=completed ")
+    json.dumps([fields(record) for record in caplog.records])
     assert all(record.name == "pipevideo" for record in caplog.records)
     assert all(begun - 1 < record.created < time.time() + 1 for record in caplog.records)
     signature = (generation.output_video_url or "").partition("?")[2]
     for secret in (PROMPT, emulator.api_key, signature):
-        assert secret and secret not in text
+        assert secret and secret not in caplog.text
+
+
+def test_no_field_is_an_attribute_of_a_record_already() -> None:
+    names = {field["name"] for field in SURFACE["log_fields"]} | {"event"}
+    assert not names & ({"message", "asctime", "taskName"} | set(logging.makeLogRecord({}).__dict__))
+
+
+def test_an_uncertain_create_is_a_warning_that_says_what_to_do(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.fault(match={"method": "POST"}, drop="after_reading")
+    with pytest.raises(SubmissionUncertainError):
+        Pipevideo(**options(emulator)).responses.create(model=MODEL, input=PROMPT)
+    (warning,) = caplog.records
+    assert (warning.levelno, events(caplog)) == (logging.WARNING, ["uncertain"])
+    assert "call reconcile before you create it again" in warning.getMessage()
+
+
+def test_a_call_that_the_budget_holds_says_so_while_it_waits(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pipevideo")
+    client = Pipevideo(**{**options(emulator), "rate_limit": (1, 1000.0)})
+    client.usage.retrieve()
+
+    async def main() -> None:
+        held = AsyncPipevideo(**{**options(emulator), "rate_limit": (1, 1000.0)})
+        task = asyncio.ensure_future(held.usage.retrieve())
+        while events(caplog) != ["hold.begun"]:
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert fields(caplog.records[0])["room_in"] > 900
+
+
+def test_webhooks_are_logged_without_a_call(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pipevideo")
+    body = b'{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed"}'
+    headers = Webhook([SECRET]).sign(body, id="msg_1", timestamp=time.time())
+    client = Pipevideo(**options(emulator), webhook_secrets=[SECRET])
+    for _ in range(2):
+        with client.webhooks.unwrap(body, headers):
+            pass
+    assert [fields(record)["outcome"] for record in caplog.records] == ["accepted", "duplicate"]
 
 
 def test_a_pending_await_logs(
@@ -47,7 +119,7 @@ def test_a_pending_await_logs(
 
     async def main() -> None:
         task = asyncio.ensure_future(AsyncPipevideo(**options(emulator)).responses.wait(queued))
-        while "poll id=" not in caplog.text:
+        while "request" not in events(caplog):
             await asyncio.sleep(0.001)
         emulator.settle(queued)
         await task
@@ -58,7 +130,7 @@ def test_a_pending_await_logs(
 def test_events_below_the_level_are_dropped(
     emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "pipevideo")
+    caplog.set_level(logging.WARNING, "pipevideo")
     Pipevideo(**options(emulator)).generate(model=MODEL, input=PROMPT)
     assert caplog.records == []
     caplog.set_level(logging.DEBUG, "pipevideo")

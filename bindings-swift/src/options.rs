@@ -108,6 +108,7 @@ impl From<Options> for ClientOptions {
             proxy: given.proxy,
             ca_file: given.ca_file.map(Into::into),
             redis: None,
+            log_level: None,
             environment: None,
         }
     }

@@ -4,14 +4,20 @@ to import."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 _LOGGER = logging.getLogger("pipevideo")
 
 
-def emit(level: int, at: float, text: str) -> None:
-    """Emits a record with the time of its event, which is a little before now."""
+def emit(level: int, at: float, message: str, details: str, fields: Mapping[str, object]) -> None:
+    """Emits a record with the time of its event, which is a little before now. Its text has the fields, and
+    so do its attributes."""
     if _LOGGER.isEnabledFor(level):
-        record = _LOGGER.makeRecord(_LOGGER.name, level, "pipevideo", 0, text, (), None)
+        text = message.replace("%", "%%") + (" %s" if details else "")
+        args = (details,) if details else ()
+        record = _LOGGER.makeRecord(
+            _LOGGER.name, level, "pipevideo", 0, text, args, None, extra=fields
+        )
         record.created = at
         record.msecs = (at - int(at)) * 1000
         _LOGGER.handle(record)
