@@ -219,7 +219,37 @@ export interface ClientOptions {
    * its rate limit, webhooks, created ids and spend; by default `PIPEVIDEO_REDIS_URL`. An empty string switches it off.
    */
   redis?: string | null | undefined;
+  /**
+   * Receives a record of each event: a function; a console; or a logger such as winston's or pino's, which gets the
+   * fields too. What it throws affects no call, and is reported once.
+   */
+  logger?: Logger | null | undefined;
+  /**
+   * The lowest level of the events that are logged; by default `PIPEVIDEO_LOG`, else `info` with a `logger` and `off`
+   * without. Without a `logger` they go to the standard error.
+   */
+  logLevel?: 'off' | LogLevel | null | undefined;
 }
+
+/** How important a record is. */
+export type LogLevel = 'debug' | 'info' | 'warn';
+
+/** One event. The documentation has the events and their fields. */
+export interface LogRecord {
+  readonly level: LogLevel;
+  /** The name of the event, such as `wait.ended`. */
+  readonly event: string;
+  /** What happened, the same text for each event of a kind. */
+  readonly message: string;
+  readonly time: Date;
+  /** The fields that the event has, such as `generationId` and `durationMs`. None has a key, a prompt or a URL. */
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+/** What receives records: a function, or an object with a function for each level. */
+export type Logger =
+  | ((record: LogRecord) => unknown)
+  | { debug(...args: any[]): unknown; info(...args: any[]): unknown; warn(...args: any[]): unknown };
 
 /** The changes of a generation, as an async iterator. Leaving the loop stops the polling, not the generation. */
 export interface Updates extends AsyncIterableIterator<Update>, AsyncDisposable {

@@ -3,9 +3,10 @@
 //! The thread on which an event occurs only puts a record into a [queue](LogQueue). The host takes the
 //! records from there in batches, in their order, on a thread that may run its code.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -14,7 +15,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use crate::{ClientOptions, Host, lock};
+use crate::{ClientOptions, Host, TimeUnit, lock};
 
 /// How important a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +57,7 @@ pub struct LogRecord {
     /// When it happened.
     pub time: SystemTime,
     /// The fields that it has, with their names in `conformance/surface.json`, and times in seconds.
-    pub fields: Vec<(&'static str, Value)>,
+    pub fields: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl LogRecord {
@@ -67,8 +68,28 @@ impl LogRecord {
             event: "log.dropped",
             message: "records of the log were not taken in time and are lost".to_owned(),
             time: SystemTime::now(),
-            fields: vec![("dropped", number.into())],
+            fields: vec![("dropped".into(), number.into())],
         }
+    }
+
+    /// When it happened, in seconds since 1970.
+    pub fn unix_time(&self) -> f64 {
+        self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+
+    /// The record with the names and the unit of times of the host.
+    #[must_use]
+    pub fn spelled(mut self, host: &Host) -> Self {
+        for (name, value) in &mut self.fields {
+            let is_time = TIMES.contains(&&**name);
+            let mut spelled = host.spell(name);
+            if is_time && host.time_unit == TimeUnit::Milliseconds {
+                spelled.push_str("Ms");
+                *value = value.as_f64().map(|seconds| (seconds * 1000.0).round() as u64).into();
+            }
+            *name = spelled.into();
+        }
+        self
     }
 
     /// The fields as text: `name=value`, separated by spaces.
@@ -92,6 +113,9 @@ impl LogRecord {
         format!("{}{space}{details}", self.message)
     }
 }
+
+/// The fields that are times.
+const TIMES: [&str; 5] = ["deadline", "duration", "pause", "room_in", "waited"];
 
 /// Whether a text can stand without quotes.
 fn is_plain(text: &str) -> bool {
@@ -166,7 +190,7 @@ struct Fields<'a>(&'a mut LogRecord);
 
 impl Fields<'_> {
     fn push(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.fields.push((field.name(), value.into()));
+        self.0.fields.push((field.name().into(), value.into()));
     }
 }
 
@@ -275,7 +299,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Naming, TimeUnit};
+    use crate::Naming;
 
     const HOST: Host = Host {
         user_agent: "pipevideo-test/1",
@@ -336,11 +360,28 @@ mod tests {
             record.line(),
             "records of the log were not taken in time and are lost dropped=3"
         );
-        record.fields =
-            vec![("path", json!("a\n\"b")), ("empty", json!("")), ("id", json!("gen_1"))];
+        let fields = [("path", json!("a\n\"b")), ("empty", json!("")), ("id", json!("gen_1"))];
+        record.fields = fields.map(|(name, value)| (name.into(), value)).into();
         assert_eq!(record.details(), r#"path="a\n\"b" empty="" id=gen_1"#);
         record.fields.clear();
         assert!(record.line().ends_with("are lost"));
+    }
+
+    #[test]
+    fn names_and_times_are_the_hosts() {
+        let mut record = LogRecord::dropped(3);
+        record.fields.push(("room_in".into(), json!(1.25)));
+        assert_eq!(record.spelled(&HOST).details(), "dropped=3 roomInMs=1250");
+
+        let surface = include_str!("../../conformance/surface.json");
+        let surface: Value = serde_json::from_str(surface).unwrap();
+        let declared = surface["log_fields"].as_array().unwrap().iter();
+        let mut times: Vec<_> = declared
+            .filter(|field| field["type"] == "duration")
+            .map(|field| field["name"].as_str().unwrap())
+            .collect();
+        times.sort_unstable();
+        assert_eq!(times, TIMES);
     }
 
     #[test]

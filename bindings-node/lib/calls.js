@@ -17,10 +17,11 @@ const {
   size,
   unknownOption,
 } = require('./check.js');
+const logs = require('./logs.js');
 const tokens = require('./tokens.js');
 
 /** The kinds of events; the fourth is that a call has failed. */
-const { Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED } = native.EventKind;
+const { Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED, Logged: LOGGED } = native.EventKind;
 
 /** The calls that the native module is working on, by number. */
 const pending = new Map();
@@ -30,6 +31,7 @@ const bySignal = new WeakMap();
 let lastNumber = 0;
 let isOpen = false;
 let isResting = false;
+let flushesAtExit = false;
 
 const bridge = new native.Bridge();
 
@@ -41,6 +43,10 @@ function handleEvents(events) {
     const kind = events[i + 1];
     if (kind === TOKEN_NEEDED) {
       tokens.provide(number, Number(events[i + 2]));
+      continue;
+    }
+    if (kind === LOGGED) {
+      logs.deliver(number, events[i + 2]);
       continue;
     }
     const call = pending.get(number);
@@ -163,6 +169,18 @@ function rest() {
   });
 }
 
+/** Opens the bridge for a client that logs: it may have records while no call is in progress. They do not keep the
+ * process alive, and those that have come by its end are passed on then. */
+function openForLogs() {
+  if (!isOpen) {
+    isOpen = true;
+    bridge.open(handleEvents);
+  }
+  rest();
+  if (!flushesAtExit) process.once('exit', () => handleEvents(bridge.take()));
+  flushesAtExit = true;
+}
+
 function reasonOf(signal) {
   return signal.reason === undefined ? defaultReason() : signal.reason;
 }
@@ -254,4 +272,16 @@ function run(options, read, begin, readNotification) {
   return promise;
 }
 
-module.exports = { Failure, NO_OPTIONS, bridge, callOptions, end, listen, reasonOf, rest, run, settle };
+module.exports = {
+  Failure,
+  NO_OPTIONS,
+  bridge,
+  callOptions,
+  end,
+  listen,
+  openForLogs,
+  reasonOf,
+  rest,
+  run,
+  settle,
+};

@@ -3,10 +3,11 @@
 const native = require('./native.js');
 const check = require('./check.js');
 const values = require('./values.js');
+const logs = require('./logs.js');
 const tokens = require('./tokens.js');
 const { BatchRun, batchOptions } = require('./batch.js');
 const { InvalidRequestError, make } = require('./errors.js');
-const { bridge, callOptions, run, settle } = require('./calls.js');
+const { bridge, callOptions, openForLogs, rest, run, settle } = require('./calls.js');
 const { clientOptions } = require('./options.js');
 const { serialize } = require('./input.js');
 const { Updates } = require('./watch.js');
@@ -25,10 +26,16 @@ class Pipevideo {
   #native;
 
   constructor(options) {
-    const { json, apiKey } = clientOptions(options);
-    const opened = native.open(bridge, json, apiKey && tokens.register(this, apiKey));
+    const { json, apiKey, logger } = clientOptions(options);
+    const token = apiKey && tokens.register(this, apiKey);
+    const log = logs.nextNumber();
+    const opened = native.open(bridge, json, token, log, logger !== undefined);
     if (typeof opened === 'string') throw make(opened, Pipevideo);
     this.#native = opened;
+    if (opened.logs()) {
+      logs.register(this, log, logger);
+      openForLogs();
+    }
     const open = () => this.#open();
     this.responses = new Responses(open);
     this.engines = new Engines(open);
@@ -86,6 +93,7 @@ class Pipevideo {
   close() {
     this.#native?.close();
     this.#native = null;
+    rest();
   }
 
   async [Symbol.asyncDispose]() {

@@ -28,6 +28,7 @@ const OPTIONS = {
   proxy: check.text,
   caFile: check.path,
   redis: check.text,
+  logLevel: check.text,
 };
 
 function ms(name, value) {
@@ -53,18 +54,29 @@ function secrets(name, value) {
   return value.map((secret) => check.text(name, secret));
 }
 
-/** Returns the options as JSON, and apart from them `apiKey` if it is a function. */
+/** A function, or an object with a function for each level. */
+function loggerOf(name, value) {
+  const isObject = typeof value === 'object' && value !== null;
+  const hasLevels = isObject && ['debug', 'info', 'warn'].every((level) => typeof value[level] === 'function');
+  if (typeof value === 'function' || hasLevels) return value;
+  throw check.wrong(name, 'a function, or an object with the functions debug, info and warn', value);
+}
+
+/** Returns the options as JSON, and apart from them `apiKey` if it is a function, and the logger. */
 function clientOptions(given = {}) {
   const options = {};
   let apiKey;
+  let logger;
   for (const name of Object.keys(check.object('options', given))) {
-    if (!Object.hasOwn(OPTIONS, name)) throw check.unknownOption(name, Object.keys(OPTIONS));
+    const isKnown = name === 'logger' || Object.hasOwn(OPTIONS, name);
+    if (!isKnown) throw check.unknownOption(name, [...Object.keys(OPTIONS), 'logger']);
     const value = given[name];
-    if (name === 'apiKey' && typeof value === 'function') apiKey = value;
+    if (name === 'logger') logger = value === undefined || value === null ? undefined : loggerOf(name, value);
+    else if (name === 'apiKey' && typeof value === 'function') apiKey = value;
     else if (name === 'rateLimit' && value === null) options.rateLimit = null;
     else if (value !== undefined && value !== null) options[name] = OPTIONS[name](name, value);
   }
-  return { json: JSON.stringify({ ...options, ...fromEnvironment() }), apiKey };
+  return { json: JSON.stringify({ ...options, ...fromEnvironment() }), apiKey, logger };
 }
 
 /** Reads this thread's environment variables: a worker thread has its own `process.env`, and native code sees

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bindings_common::{BackgroundRuntime, catch, catch_async, lock, lost};
+use bindings_common::{BackgroundRuntime, LogQueue, LogRecord, catch, catch_async, lock, lost};
 use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, abortable};
 use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
@@ -23,6 +23,7 @@ use napi_derive::napi;
 use pipevideo::{Batch, BatchRun, Submission};
 
 use crate::errors::{self, Failure};
+use crate::options;
 use crate::values::Value;
 
 static RUNTIME: BackgroundRuntime = BackgroundRuntime::new(wake_changed);
@@ -56,6 +57,7 @@ pub enum EventKind {
     Done,
     Notified,
     TokenNeeded,
+    Logged,
 }
 
 /// An event of a call.
@@ -85,30 +87,32 @@ impl Event {
 #[derive(Default)]
 pub(crate) struct Channel {
     events: Mutex<Vec<(u32, Event)>>,
+    /// The records of the log, with the number of the client that each belongs to.
+    records: LogQueue<(u32, LogRecord)>,
     /// `None` while no call is in progress, and after the environment has ended.
     wake: Mutex<Option<Wake>>,
     /// The calls in progress, and those of which JavaScript may not have handled the last event yet.
     calls: Mutex<HashMap<u32, CallState>>,
     /// The calls of which the last events were taken last.
     taken: Mutex<Vec<u32>>,
-    /// How many streams of updates are open. Their polls may need a token although no call is in
-    /// progress.
-    streams: AtomicUsize,
+    /// How many users there are that may have events although no call is in progress: streams of
+    /// updates, of which the polls may need a token, and clients that log.
+    users: AtomicUsize,
 }
 
-/// Counts a stream of updates as open until it is dropped.
-pub(crate) struct OpenStream(Arc<Channel>);
+/// Counts a user of a channel until it is dropped.
+pub(crate) struct ChannelUser(Arc<Channel>);
 
-impl OpenStream {
+impl ChannelUser {
     pub(crate) fn new(channel: &Arc<Channel>) -> Self {
-        channel.streams.fetch_add(1, Ordering::Relaxed);
+        channel.users.fetch_add(1, Ordering::Relaxed);
         Self(channel.clone())
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for ChannelUser {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        self.0.users.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -141,6 +145,13 @@ impl Channel {
         }
     }
 
+    /// Puts a record of a client into the queue; on any thread.
+    pub(crate) fn log(&self, client: u32, record: LogRecord) {
+        if self.records.push((client, record)) {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         if let Some(wake) = &*lock(&self.wake) {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -151,6 +162,13 @@ impl Channel {
         let taken = std::mem::take(&mut *lock(&self.events));
         self.forget_handled(&taken);
         let mut events = Vec::with_capacity(taken.len().saturating_mul(4));
+        // Taken after the outcomes, and passed on before them: what led to an outcome is logged by then.
+        for (client, record) in self.take_records() {
+            events.push(Either4::A(client));
+            events.push(Either4::A(EventKind::Logged as u32));
+            events.push(Either4::B(options::record(record)));
+            events.push(Either4::D(()));
+        }
         for (call, event) in taken {
             let (kind, value) = event.into_parts();
             events.push(Either4::A(call));
@@ -163,6 +181,16 @@ impl Channel {
             });
         }
         events
+    }
+
+    fn take_records(&self) -> Vec<(u32, LogRecord)> {
+        let (mut records, dropped) = self.records.take();
+        if dropped > 0
+            && let Some((client, _)) = records.last()
+        {
+            records.push((*client, LogRecord::dropped(dropped)));
+        }
+        records
     }
 
     /// Removes the calls of which JavaScript has handled the last events: those of the batch before this one.
@@ -204,6 +232,7 @@ impl Channel {
         drop(wake);
         lock(&self.calls).drain().for_each(|(_, call)| call.abort.abort());
         lock(&self.events).clear();
+        drop(self.records.take());
     }
 }
 
@@ -282,12 +311,18 @@ impl Bridge {
         Ok(())
     }
 
+    /// Returns what has come by now, for a process that is about to end.
+    #[napi]
+    pub fn take(&self) -> Events {
+        self.channel.take_events()
+    }
+
     /// Called when no call is in progress: lets the process end, and the function be collected. As long
-    /// as a stream of updates is open, the function is kept, since polls may need a token.
+    /// as the channel has users, the function is kept.
     #[napi]
     pub fn rest(&mut self, env: Env) -> Result<()> {
         let mut wake = lock(&self.channel.wake);
-        if self.channel.streams.load(Ordering::Relaxed) > 0 {
+        if self.channel.users.load(Ordering::Relaxed) > 0 {
             if let Some(wake) = &*wake {
                 set_reference(env, wake, sys::napi_unref_threadsafe_function);
             }

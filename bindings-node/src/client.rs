@@ -10,7 +10,7 @@ use napi_derive::napi;
 use pipevideo::{Client, DownloadSource, Generation, GenerationRequest, Submission};
 
 use crate::batch::{self, NativeBatch};
-use crate::bridge::{Bridge, Channel, Event};
+use crate::bridge::{Bridge, Channel, ChannelUser, Event};
 use crate::errors::{self, Failure};
 use crate::options;
 use crate::request;
@@ -23,20 +23,28 @@ use crate::webhook::{self, UnwrappedEvent};
 pub struct NativeClient {
     client: Option<Client>,
     channel: Arc<Channel>,
+    /// Present if the client logs.
+    logs: Option<ChannelUser>,
 }
 
 /// Makes a client with these options (JSON), or returns the error as JSON. With `token` the key is
-/// the function that JavaScript keeps under this number.
+/// the function that JavaScript keeps under this number. Records of the log have the number `log`.
 #[barrier]
 #[napi]
 pub(crate) fn open(
     bridge: &Bridge,
     options: String,
     token: Option<u32>,
+    log: u32,
+    has_logger: bool,
 ) -> Either<NativeClient, String> {
     let channel = bridge.channel().clone();
-    match options::client(&options, token.map(|client| (channel.clone(), client))) {
-        Ok(client) => Either::A(NativeClient { client: Some(client), channel }),
+    let token = token.map(|client| (channel.clone(), client));
+    match options::client(&options, token, (channel.clone(), log), has_logger) {
+        Ok((client, logs)) => {
+            let logs = logs.then(|| ChannelUser::new(&channel));
+            Either::A(NativeClient { client: Some(client), channel, logs })
+        }
         Err(error) => Either::B(error),
     }
 }
@@ -100,9 +108,16 @@ impl NativeClient {
 impl NativeClient {
     #[napi]
     pub fn close(&mut self) {
+        self.logs = None;
         if let Some(client) = self.client.take() {
             client.close();
         }
+    }
+
+    /// Whether the client logs.
+    #[napi]
+    pub fn logs(&self) -> bool {
+        self.logs.is_some()
     }
 
     #[napi]

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bindings_common::{ClientOptions, Host, Naming, TimeUnit};
+use bindings_common::{
+    ClientOptions, Host, LogLevel, LogRecord, LogSink, Naming, TimeUnit, subscriber,
+};
 use pipevideo::{Client, Decimal};
-use serde_json::{Error, Map, Value as Json};
+use serde_json::{Error, Map, Value as Json, json};
 
 use crate::bridge::Channel;
 use crate::errors::{self, Failure};
@@ -17,16 +19,58 @@ const HOST: Host = Host {
     time_unit: TimeUnit::Milliseconds,
 };
 
+/// The number under which JavaScript keeps a function of a client, and where it is called.
+type Function = (Arc<Channel>, u32);
+
 /// Makes a client with the options that `lib/options.js` writes as JSON, or returns the error as JSON.
-pub(crate) fn client(options: &str, token: Option<(Arc<Channel>, u32)>) -> Result<Client, String> {
+/// Returns too whether it logs.
+pub(crate) fn client(
+    options: &str,
+    token: Option<Function>,
+    log: Function,
+    has_logger: bool,
+) -> Result<(Client, bool), String> {
     let (options, extra_ca_file) =
         read(options).map_err(|error| errors::configuration(&error.to_string()))?;
-    let client = build(options.clone(), extra_ca_file.clone(), token.clone());
-    if client.is_ok() || extra_ca_file.is_none() {
-        return client;
+    let level = options.min_log_level(&HOST, has_logger);
+    let level = level.map_err(|message| errors::configuration(&message))?;
+    let log = level.map(|level| ClientLog { channel: log.0, client: log.1, level });
+    let build = |extra_ca_file| build(options.clone(), extra_ca_file, token.clone(), log.clone());
+    let mut client = build(extra_ca_file.clone());
+    if client.is_err() && extra_ca_file.is_some() {
+        // Node warns of an extra file that is missing or broken, and continues without it.
+        client = build(None);
     }
-    // Node warns of an extra file that is missing or broken, and continues without it.
-    build(options, None, token)
+    Ok((client?, level.is_some()))
+}
+
+/// Passes the records of a client to its event loop.
+#[derive(Clone)]
+struct ClientLog {
+    channel: Arc<Channel>,
+    client: u32,
+    level: LogLevel,
+}
+
+impl LogSink for ClientLog {
+    fn min_level(&self) -> Option<LogLevel> {
+        Some(self.level)
+    }
+
+    fn log(&self, record: LogRecord) {
+        self.channel.log(self.client, record);
+    }
+}
+
+/// Returns a record as JSON, from which `lib/logs.js` makes what a logger receives. The fields are pairs,
+/// which keep their order.
+pub(crate) fn record(record: LogRecord) -> String {
+    let time = record.unix_time() * 1000.0;
+    let LogRecord { level, event, message, fields, .. } = record.spelled(&HOST);
+    json!({
+        "level": level.as_str(), "event": event, "message": message, "time": time, "fields": fields,
+    })
+    .to_string()
 }
 
 /// Reads the options, and apart from them the path in `NODE_EXTRA_CA_CERTS`.
@@ -39,11 +83,15 @@ fn read(options: &str) -> Result<(ClientOptions, Option<PathBuf>), Error> {
 fn build(
     options: ClientOptions,
     extra_ca_file: Option<PathBuf>,
-    token: Option<(Arc<Channel>, u32)>,
+    token: Option<Function>,
+    log: Option<ClientLog>,
 ) -> Result<Client, String> {
     let mut builder = options.builder(&HOST).map_err(|message| errors::configuration(&message))?;
     if let Some((channel, client)) = token {
         builder = builder.token(move || token::request(channel.clone(), client));
+    }
+    if let Some(log) = log {
+        builder = builder.log_to(subscriber(log));
     }
     if let Some(path) = extra_ca_file {
         builder = builder.ca_file(path);

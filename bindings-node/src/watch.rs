@@ -7,10 +7,10 @@ use napi::Result;
 use napi_derive::napi;
 use tokio::sync::Mutex;
 
-use crate::bridge::{Channel, OpenStream};
+use crate::bridge::{Channel, ChannelUser};
 use crate::values::{self, Value};
 
-type Stream = Arc<Mutex<Option<(pipevideo::Watch, OpenStream)>>>;
+type Stream = Arc<Mutex<Option<(pipevideo::Watch, ChannelUser)>>>;
 
 /// The native half of `Updates`. Dropping it stops the polling, but not the generation.
 #[napi]
@@ -21,7 +21,7 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(watch: pipevideo::Watch, channel: Arc<Channel>) -> Self {
-        let stream = Mutex::new(Some((watch, OpenStream::new(&channel))));
+        let stream = Mutex::new(Some((watch, ChannelUser::new(&channel))));
         Self { stream: Some(Arc::new(stream)), channel }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::UNIX_EPOCH;
 
 use bindings_common::{LogLevel, LogQueue, LogRecord, LogSink};
 use pyo3::exceptions::PyException;
@@ -105,10 +104,10 @@ fn emit_one(py: Python<'_>, emit: &Bound<'_, PyAny>, record: &LogRecord) -> PyRe
     let extra = PyDict::new(py);
     extra.set_item(intern!(py, "event"), record.event)?;
     for (name, value) in &record.fields {
-        extra.set_item(*name, json::to_python(py, value)?)?;
+        extra.set_item(&**name, json::to_python(py, value)?)?;
     }
-    let at = record.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    emit.call1((number_of(record.level), at, &record.message, record.details(), extra))?;
+    let (level, at) = (number_of(record.level), record.unix_time());
+    emit.call1((level, at, &record.message, record.details(), extra))?;
     Ok(())
 }
 
