@@ -4,6 +4,7 @@
 //! `cargo xtask test` leaves these out, since they take long. They run by their names, such as
 //! `cargo xtask test newest-nodes`.
 
+mod apple;
 mod linux;
 mod tree;
 
@@ -12,6 +13,7 @@ use crate::python::{Python, Wheel};
 use crate::steps::{Steps, target};
 use tree::Tree;
 
+pub(crate) use apple::apple;
 pub(crate) use linux::{arm64, musl};
 
 /// The versions of Python that are tested in a later Debian, as a whole.
