@@ -12,6 +12,7 @@ use pipevideo::{
 
 use crate::call::CancelHandle;
 use crate::errors::Failure;
+use crate::log::LogReceiver;
 use crate::options::{self, Options};
 use crate::request::Arguments;
 use crate::runtime::{run_callback, runtime};
@@ -40,7 +41,10 @@ pub(crate) enum Video {
 
 /// A client of the core.
 #[derive(uniffi::Object)]
-pub(crate) struct NativeClient(Client);
+pub(crate) struct NativeClient {
+    client: Client,
+    logs: bool,
+}
 
 #[barrier(default)]
 #[uniffi::export]
@@ -49,18 +53,24 @@ impl NativeClient {
     pub(crate) fn new(
         options: Options,
         tokens: Option<Arc<dyn TokenSource>>,
+        log: Arc<dyn LogReceiver>,
     ) -> Result<Self, Failure> {
-        let client = options.client(tokens)?;
+        let (client, logs) = options.client(tokens, log)?;
         runtime()?;
-        Ok(Self(client))
+        Ok(Self { client, logs })
+    }
+
+    /// Whether the client logs.
+    pub(crate) fn logs(&self) -> bool {
+        self.logs
     }
 
     pub(crate) fn budget_left(&self) -> Option<u64> {
-        self.0.budget_left().map(|left| left as u64)
+        self.client.budget_left().map(|left| left as u64)
     }
 
     pub(crate) fn spend(&self) -> Spend {
-        self.0.spend()
+        self.client.spend()
     }
 
     pub(crate) async fn estimate(
@@ -72,7 +82,7 @@ impl NativeClient {
     ) -> Result<CostEstimate, Failure> {
         let mut request = GenerationRequest::new(model, "");
         request.engine = engine;
-        let estimate = self.0.estimate(request).count(count).into_future();
+        let estimate = self.client.estimate(request).count(count).into_future();
         cancel.run(async move { Ok(estimate.await?) }).await
     }
 
@@ -81,7 +91,7 @@ impl NativeClient {
         arguments: Arguments,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         let work = async move {
             let request = arguments.request().await?;
             Ok(client.responses().create(request).await?)
@@ -94,7 +104,7 @@ impl NativeClient {
         id: String,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         cancel.run(async move { Ok(client.responses().retrieve(id).await?) }).await
     }
 
@@ -105,7 +115,7 @@ impl NativeClient {
         listener: Option<Arc<dyn UpdateListener>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let mut wait = self.0.responses().wait(id);
+        let mut wait = self.client.responses().wait(id);
         if let Some(deadline) = options::deadline(deadline)? {
             wait = wait.deadline(deadline);
         }
@@ -123,7 +133,7 @@ impl NativeClient {
         listener: Option<Arc<dyn UpdateListener>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         let deadline = options::deadline(deadline)?;
         let work = async move {
             let mut generate = client.generate(arguments.request().await?);
@@ -141,7 +151,7 @@ impl NativeClient {
     }
 
     pub(crate) fn watch(&self, id: String, deadline: Option<f64>) -> Watch {
-        Watch::new(self.0.responses().watch(id), deadline)
+        Watch::new(self.client.responses().watch(id), deadline)
     }
 
     pub(crate) async fn download(
@@ -156,7 +166,7 @@ impl NativeClient {
             Video::Id { id } => id.into(),
             Video::Generation { generation } => (*generation).into(),
         };
-        let mut download = self.0.responses().download(source, path);
+        let mut download = self.client.responses().download(source, path);
         if let Some(max_bytes) = max_bytes {
             download = download.max_bytes(max_bytes);
         }
@@ -176,7 +186,7 @@ impl NativeClient {
         generation_id: Option<String>,
         cancel: Arc<CancelHandle>,
     ) -> Result<Candidates, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         let work = async move {
             let id = generation_id.as_deref();
             Ok(pipevideo::reconcile_stored(&client, &model, sent_at, id).await?)
@@ -188,12 +198,12 @@ impl NativeClient {
         &self,
         cancel: Arc<CancelHandle>,
     ) -> Result<EngineCatalog, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         cancel.run(async move { Ok(client.engines().list().await?) }).await
     }
 
     pub(crate) async fn usage(&self, cancel: Arc<CancelHandle>) -> Result<AccountUsage, Failure> {
-        let client = self.0.clone();
+        let client = self.client.clone();
         cancel.run(async move { Ok(client.usage().retrieve().await?) }).await
     }
 
@@ -202,10 +212,10 @@ impl NativeClient {
         body: Vec<u8>,
         headers: Vec<Header>,
     ) -> Result<WebhookEvent, Failure> {
-        Ok(self.0.webhooks().unwrap(body, Header::pairs(headers))?)
+        Ok(self.client.webhooks().unwrap(body, Header::pairs(headers))?)
     }
 
     pub(crate) fn wake(&self, generation_id: String) {
-        self.0.webhooks().wake(&generation_id);
+        self.client.webhooks().wake(&generation_id);
     }
 }

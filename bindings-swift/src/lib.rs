@@ -10,6 +10,7 @@ mod call;
 mod client;
 mod errors;
 mod json;
+mod log;
 mod options;
 mod request;
 mod runtime;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindings_common::{
-    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
+    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit, subscriber,
 };
 use pipevideo::{Client, Decimal};
 
 use crate::errors::Failure;
+use crate::log::{ClientLog, LogReceiver};
 use crate::token::{self, TokenSource};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Swift and Kotlin both write names in camel case, and pass times in seconds.
-const HOST: Host = Host {
+pub(crate) const HOST: Host = Host {
     // Not sent: the user agent names the host's language.
     user_agent: concat!("pipevideo/", env!("CARGO_PKG_VERSION")),
     naming: Naming::CamelCase,
@@ -48,6 +49,9 @@ pub(crate) struct Options {
     headers: HashMap<String, String>,
     proxy: Option<String>,
     ca_file: Option<String>,
+    log_level: Option<String>,
+    /// Whether the host's program has a logger of its own.
+    has_logger: bool,
 }
 
 #[derive(uniffi::Enum)]
@@ -62,14 +66,24 @@ pub(crate) enum Limit {
 }
 
 impl Options {
-    pub(crate) fn client(self, tokens: Option<Arc<dyn TokenSource>>) -> Result<Client, Failure> {
+    /// Makes the client. Returns too whether it logs.
+    pub(crate) fn client(
+        self,
+        tokens: Option<Arc<dyn TokenSource>>,
+        log: Arc<dyn LogReceiver>,
+    ) -> Result<(Client, bool), Failure> {
+        let has_logger = self.has_logger;
         let options = ClientOptions::from(self);
-        let mut builder =
-            options.builder(&HOST).map_err(|message| Failure::configuration(&message))?;
+        let wrong = |message: String| Failure::configuration(&message);
+        let level = options.min_log_level(&HOST, has_logger).map_err(wrong)?;
+        let mut builder = options.builder(&HOST).map_err(wrong)?;
+        if let Some(level) = level {
+            builder = builder.log_to(subscriber(ClientLog::new(log, level)?));
+        }
         if let Some(tokens) = tokens {
             builder = builder.token(move || token::token(tokens.clone()));
         }
-        Ok(builder.build()?)
+        Ok((builder.build()?, level.is_some()))
     }
 }
 
@@ -108,7 +122,7 @@ impl From<Options> for ClientOptions {
             proxy: given.proxy,
             ca_file: given.ca_file.map(Into::into),
             redis: None,
-            log_level: None,
+            log_level: given.log_level,
             environment: None,
         }
     }

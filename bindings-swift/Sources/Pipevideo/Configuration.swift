@@ -47,6 +47,12 @@ extension PipevideoClient {
         public var proxy: String?
         /// A PEM file of certificates to trust besides the built-in ones.
         public var caFile: URL?
+        /// Receives a record of each event, as far as ``logLevel`` asks for it.
+        public var logger: PipevideoLogger?
+        /// The lowest level of the events that are logged. By default the environment variable
+        /// `PIPEVIDEO_LOG`, else ``LogLevel/info`` with a ``logger`` and ``LogLevel/off`` without.
+        /// Without a logger they go to the standard error.
+        public var logLevel: LogLevel?
 
         /// Creates a configuration that differs from the default in the given options.
         public init(
@@ -63,7 +69,9 @@ extension PipevideoClient {
             spendLimit: Decimal? = nil,
             headers: [String: String] = [:],
             proxy: String? = nil,
-            caFile: URL? = nil
+            caFile: URL? = nil,
+            logger: PipevideoLogger? = nil,
+            logLevel: LogLevel? = nil
         ) {
             self.baseURL = baseURL
             self.allowInsecure = allowInsecure
@@ -79,9 +87,22 @@ extension PipevideoClient {
             self.headers = headers
             self.proxy = proxy
             self.caFile = caFile
+            self.logger = logger
+            self.logLevel = logLevel
         }
 
-        func options(apiKey: String?) throws -> Options {
+        /// Makes the native client.
+        func client(apiKey: String?, tokens: (any TokenSource)?) throws -> NativeClient {
+            let options = try options(apiKey: apiKey)
+            let log = (logger ?? .standardError).core
+            let client = try callCore {
+                try NativeClient(options: options, tokens: tokens, log: log)
+            }
+            if client.logs() { PipevideoLogger.flushesAtExit }
+            return client
+        }
+
+        private func options(apiKey: String?) throws -> Options {
             if let caFile, !caFile.isFileURL {
                 throw PipevideoError(
                     .configuration,
@@ -98,7 +119,8 @@ extension PipevideoClient {
                 typical: polling.typical?.inSeconds, deadline: deadline?.inSeconds,
                 webhookSecrets: webhookSecrets, appUrl: app.url, appTitle: app.title,
                 appName: app.name, spendLimit: spendLimit?.description, headers: headers,
-                proxy: proxy, caFile: caFile?.path
+                proxy: proxy, caFile: caFile?.path, logLevel: logLevel?.rawValue,
+                hasLogger: logger != nil
             )
         }
     }
@@ -116,7 +138,7 @@ extension PipevideoClient.Configuration: CustomReflectable {
                 "maxRetries": maxRetries, "rateLimit": rateLimit, "polling": polling,
                 "deadline": deadline, "webhookSecrets": webhookSecrets.map { _ in Hidden() },
                 "app": app, "spendLimit": spendLimit, "headers": headers.keys.sorted(),
-                "proxy": proxy.map { _ in Hidden() }, "caFile": caFile,
+                "proxy": proxy.map { _ in Hidden() }, "caFile": caFile, "logLevel": logLevel,
             ]
         )
     }

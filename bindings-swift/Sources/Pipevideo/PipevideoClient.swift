@@ -30,8 +30,7 @@ public struct PipevideoClient: Sendable {
     public init(
         apiKey: String? = nil, configuration: Configuration = Configuration()
     ) throws {
-        let options = try configuration.options(apiKey: apiKey)
-        core = try callCore { try NativeClient(options: options, tokens: nil) }
+        core = try configuration.client(apiKey: apiKey, tokens: nil)
     }
 
     /// Creates a client for an app, which connects to its own backend with a token of the backend's
@@ -65,8 +64,7 @@ public struct PipevideoClient: Sendable {
     ) throws {
         var configuration = configuration
         configuration.baseURL = baseURL
-        let options = try configuration.options(apiKey: nil)
-        core = try callCore { try NativeClient(options: options, tokens: TokenFunction(token)) }
+        core = try configuration.client(apiKey: nil, tokens: TokenFunction(token))
     }
 
     /// Creates, retrieves, waits for and downloads generations.

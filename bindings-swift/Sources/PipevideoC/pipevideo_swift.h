@@ -257,6 +257,13 @@ typedef void (*UniffiCallbackInterfaceUpdateListenerMethod0)(uint64_t, RustBuffe
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_RECEIVER_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_RECEIVER_METHOD0
+typedef void (*UniffiCallbackInterfaceLogReceiverMethod0)(uint64_t, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_THROWN_METHOD0
 typedef void (*UniffiCallbackInterfaceThrownMethod0)(uint64_t, RustBuffer* _Nonnull,
@@ -294,6 +301,15 @@ typedef struct UniffiVTableCallbackInterfaceUpdateListener {
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
     UniffiCallbackInterfaceUpdateListenerMethod0 _Nonnull updated;
 } UniffiVTableCallbackInterfaceUpdateListener;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_RECEIVER
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_RECEIVER
+typedef struct UniffiVTableCallbackInterfaceLogReceiver {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceLogReceiverMethod0 _Nonnull receive;
+} UniffiVTableCallbackInterfaceLogReceiver;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_THROWN
@@ -376,7 +392,7 @@ void uniffi_pipevideo_swift_fn_free_nativeclient(uint64_t handle, RustCallStatus
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_NATIVECLIENT_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_NATIVECLIENT_NEW
-uint64_t uniffi_pipevideo_swift_fn_constructor_nativeclient_new(RustBuffer options, RustBuffer tokens, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_pipevideo_swift_fn_constructor_nativeclient_new(RustBuffer options, RustBuffer tokens, uint64_t log, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_BUDGET_LEFT
@@ -407,6 +423,11 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_estimate(uint64_t ptr, Ru
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
 uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer listener, uint64_t cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
+int8_t uniffi_pipevideo_swift_fn_method_nativeclient_logs(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
@@ -467,6 +488,26 @@ void uniffi_pipevideo_swift_fn_init_callback_vtable_updatelistener(const UniffiV
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATELISTENER_UPDATED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATELISTENER_UPDATED
 void uniffi_pipevideo_swift_fn_method_updatelistener_updated(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER
+uint64_t uniffi_pipevideo_swift_fn_clone_logreceiver(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_LOGRECEIVER
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_LOGRECEIVER
+void uniffi_pipevideo_swift_fn_free_logreceiver(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_LOGRECEIVER
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_LOGRECEIVER
+void uniffi_pipevideo_swift_fn_init_callback_vtable_logreceiver(const UniffiVTableCallbackInterfaceLogReceiver* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_LOGRECEIVER_RECEIVE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_LOGRECEIVER_RECEIVE
+void uniffi_pipevideo_swift_fn_method_logreceiver_receive(uint64_t ptr, RustBuffer record, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_THROWN
@@ -637,6 +678,12 @@ RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_from_json(RustBuffer json,
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_TOKEN_USAGE_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_TOKEN_USAGE_JSON
 RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_json(RustBuffer usage, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_FLUSH_LOG
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_FLUSH_LOG
+void uniffi_pipevideo_swift_fn_func_flush_log(RustCallStatus *_Nonnull out_status
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_MAX_MEDIA_BYTES
@@ -965,6 +1012,12 @@ uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_json(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_FLUSH_LOG
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_FLUSH_LOG
+uint16_t uniffi_pipevideo_swift_checksum_func_flush_log(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_MAX_MEDIA_BYTES
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_MAX_MEDIA_BYTES
 uint16_t uniffi_pipevideo_swift_checksum_func_max_media_bytes(void
@@ -1019,6 +1072,12 @@ uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_generate(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_LOGS
+uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_logs(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_RECONCILE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_RECONCILE
 uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile(void
@@ -1070,6 +1129,12 @@ uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_watch(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
 uint16_t uniffi_pipevideo_swift_checksum_method_updatelistener_updated(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
+uint16_t uniffi_pipevideo_swift_checksum_method_logreceiver_receive(void
 
 );
 #endif

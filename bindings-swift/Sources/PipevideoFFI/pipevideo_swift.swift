@@ -1056,6 +1056,210 @@ public func FfiConverterTypeDownloadListener_lower(_ value: DownloadListener) ->
 
 
 /**
+ * Receives the records of a client's log.
+ */
+public protocol LogReceiver: AnyObject, Sendable {
+
+    func receive(record: LogRecord)
+
+}
+/**
+ * Receives the records of a client's log.
+ */
+open class LogReceiverImpl: LogReceiver, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_logreceiver(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_logreceiver(handle, $0) }
+    }
+
+
+
+
+open func receive(record: LogRecord)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_logreceiver_receive(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeLogRecord_lower(record),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceLogReceiver {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceLogReceiver = UniffiVTableCallbackInterfaceLogReceiver(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeLogReceiver.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface LogReceiver: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeLogReceiver.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface LogReceiver: handle missing in uniffiClone")
+            }
+        },
+        receive: { (
+            uniffiHandle: UInt64,
+            record: RustBuffer,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeLogReceiver.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return uniffiObj.receive(
+                     record: try FfiConverterTypeLogRecord_lift(record)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCall(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceLogReceiver> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceLogReceiver>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitLogReceiver() {
+    uniffi_pipevideo_swift_fn_init_callback_vtable_logreceiver(UniffiCallbackInterfaceLogReceiver.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogReceiver: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<LogReceiver>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = LogReceiver
+
+    public static func lift(_ handle: UInt64) throws -> LogReceiver {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return LogReceiverImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: LogReceiver) -> UInt64 {
+         if let rustImpl = value as? LogReceiverImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogReceiver {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: LogReceiver, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogReceiver_lift(_ handle: UInt64) throws -> LogReceiver {
+    return try FfiConverterTypeLogReceiver.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogReceiver_lower(_ value: LogReceiver) -> UInt64 {
+    return FfiConverterTypeLogReceiver.lower(value)
+}
+
+
+
+
+
+
+/**
  * A client of the core.
  */
 public protocol NativeClientProtocol: AnyObject, Sendable {
@@ -1071,6 +1275,11 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
     func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle) async throws  -> CostEstimate
 
     func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
+
+    /**
+     * Whether the client logs.
+     */
+    func logs()  -> Bool
 
     func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle) async throws  -> Candidates
 
@@ -1131,13 +1340,14 @@ open class NativeClient: NativeClientProtocol, @unchecked Sendable {
     public func uniffiCloneHandle() -> UInt64 {
         return try! rustCall { uniffi_pipevideo_swift_fn_clone_nativeclient(self.handle, $0) }
     }
-public convenience init(options: Options, tokens: TokenSource?)throws  {
+public convenience init(options: Options, tokens: TokenSource?, log: LogReceiver)throws  {
     let handle =
         try rustCallWithError(FfiConverterTypeFailure_lift) {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_constructor_nativeclient_new(
         FfiConverterTypeOptions_lower(options),
-        FfiConverterOptionTypeTokenSource.lower(tokens),uniffiCallStatus
+        FfiConverterOptionTypeTokenSource.lower(tokens),
+        FfiConverterTypeLogReceiver_lower(log),uniffiCallStatus
     )
 }
     self.init(unsafeFromHandle: handle)
@@ -1242,6 +1452,18 @@ open func generate(arguments: Arguments, deadline: Double?, listener: UpdateList
             liftFunc: FfiConverterTypeGeneration_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
+}
+
+    /**
+     * Whether the client logs.
+     */
+open func logs() -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_logs(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
 open func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle)async throws  -> Candidates  {
@@ -2979,6 +3201,152 @@ public func FfiConverterTypeItem_lower(_ value: Item) -> RustBuffer {
 
 
 /**
+ * A field of a record, which is a text or a number.
+ */
+public struct LogField: Equatable, Hashable {
+    public let name: String
+    public let text: String?
+    public let number: Double?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(name: String, text: String?, number: Double?) {
+        self.name = name
+        self.text = text
+        self.number = number
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LogField: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogField: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogField {
+        return
+            try LogField(
+                name: FfiConverterString.read(from: &buf),
+                text: FfiConverterOptionString.read(from: &buf),
+                number: FfiConverterOptionDouble.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LogField, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterOptionString.write(value.text, into: &buf)
+        FfiConverterOptionDouble.write(value.number, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogField_lift(_ buf: RustBuffer) throws -> LogField {
+    return try FfiConverterTypeLogField.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogField_lower(_ value: LogField) -> RustBuffer {
+    return FfiConverterTypeLogField.lower(value)
+}
+
+
+/**
+ * One event.
+ */
+public struct LogRecord: Equatable, Hashable {
+    /**
+     * The name of the level, such as `info`.
+     */
+    public let level: String
+    public let event: String
+    public let message: String
+    public let time: Date
+    public let fields: [LogField]
+    /**
+     * The message and the fields on one line.
+     */
+    public let line: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The name of the level, such as `info`.
+         */level: String, event: String, message: String, time: Date, fields: [LogField],
+        /**
+         * The message and the fields on one line.
+         */line: String) {
+        self.level = level
+        self.event = event
+        self.message = message
+        self.time = time
+        self.fields = fields
+        self.line = line
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LogRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogRecord {
+        return
+            try LogRecord(
+                level: FfiConverterString.read(from: &buf),
+                event: FfiConverterString.read(from: &buf),
+                message: FfiConverterString.read(from: &buf),
+                time: FfiConverterTimestamp.read(from: &buf),
+                fields: FfiConverterSequenceTypeLogField.read(from: &buf),
+                line: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LogRecord, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.level, into: &buf)
+        FfiConverterString.write(value.event, into: &buf)
+        FfiConverterString.write(value.message, into: &buf)
+        FfiConverterTimestamp.write(value.time, into: &buf)
+        FfiConverterSequenceTypeLogField.write(value.fields, into: &buf)
+        FfiConverterString.write(value.line, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lift(_ buf: RustBuffer) throws -> LogRecord {
+    return try FfiConverterTypeLogRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lower(_ value: LogRecord) -> RustBuffer {
+    return FfiConverterTypeLogRecord.lower(value)
+}
+
+
+/**
  * The options that were given; times are in seconds.
  */
 public struct Options: Equatable, Hashable {
@@ -3009,6 +3377,11 @@ public struct Options: Equatable, Hashable {
     public let headers: [String: String]
     public let proxy: String?
     public let caFile: String?
+    public let logLevel: String?
+    /**
+     * Whether the host's program has a logger of its own.
+     */
+    public let hasLogger: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3018,7 +3391,10 @@ public struct Options: Equatable, Hashable {
          */language: String, apiKey: String?, baseUrl: String?, allowInsecure: Bool?, requestTimeout: Double?, connectTimeout: Double?, maxRetries: Int64?, rateLimit: Limit, minInterval: Double?, maxInterval: Double?, safetyInterval: Double?, typical: Double?, deadline: Double?, webhookSecrets: [String]?, appUrl: String?, appTitle: String?, appName: String?,
         /**
          * The text of a decimal number.
-         */spendLimit: String?, headers: [String: String], proxy: String?, caFile: String?) {
+         */spendLimit: String?, headers: [String: String], proxy: String?, caFile: String?, logLevel: String?,
+        /**
+         * Whether the host's program has a logger of its own.
+         */hasLogger: Bool) {
         self.language = language
         self.apiKey = apiKey
         self.baseUrl = baseUrl
@@ -3040,6 +3416,8 @@ public struct Options: Equatable, Hashable {
         self.headers = headers
         self.proxy = proxy
         self.caFile = caFile
+        self.logLevel = logLevel
+        self.hasLogger = hasLogger
     }
 
 
@@ -3078,7 +3456,9 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
                 spendLimit: FfiConverterOptionString.read(from: &buf),
                 headers: FfiConverterDictionaryStringString.read(from: &buf),
                 proxy: FfiConverterOptionString.read(from: &buf),
-                caFile: FfiConverterOptionString.read(from: &buf)
+                caFile: FfiConverterOptionString.read(from: &buf),
+                logLevel: FfiConverterOptionString.read(from: &buf),
+                hasLogger: FfiConverterBool.read(from: &buf)
         )
     }
 
@@ -3104,6 +3484,8 @@ public struct FfiConverterTypeOptions: FfiConverterRustBuffer {
         FfiConverterDictionaryStringString.write(value.headers, into: &buf)
         FfiConverterOptionString.write(value.proxy, into: &buf)
         FfiConverterOptionString.write(value.caFile, into: &buf)
+        FfiConverterOptionString.write(value.logLevel, into: &buf)
+        FfiConverterBool.write(value.hasLogger, into: &buf)
     }
 }
 
@@ -4294,6 +4676,31 @@ fileprivate struct FfiConverterSequenceTypeItem: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeLogField: FfiConverterRustBuffer {
+    typealias SwiftType = [LogField]
+
+    public static func write(_ value: [LogField], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLogField.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LogField] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LogField]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLogField.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypePart: FfiConverterRustBuffer {
     typealias SwiftType = [Part]
 
@@ -4476,6 +4883,15 @@ public func tokenUsageJson(usage: TokenUsage) -> String  {
 })
 }
 /**
+ * Waits for a moment until all records have been passed on. The end of the process calls it.
+ */
+public func flushLog()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_func_flush_log(uniffiCallStatus
+    )
+}
+}
+/**
  * Returns the maximum size of a file or of bytes in a request.
  */
 public func maxMediaBytes() -> UInt64  {
@@ -4531,6 +4947,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_func_token_usage_json() != 42861) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_func_flush_log() != 42714) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_func_max_media_bytes() != 34186) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -4556,6 +4975,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 25768) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_logs() != 65387) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 46017) {
@@ -4585,6 +5007,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_updatelistener_updated() != 23238) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_logreceiver_receive() != 27342) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -4612,7 +5037,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_constructor_cancelhandle_new() != 25347) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_constructor_nativeclient_new() != 18202) {
+    if (uniffi_pipevideo_swift_checksum_constructor_nativeclient_new() != 60597) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_constructor_webhookverifier_new() != 30566) {
@@ -4620,6 +5045,7 @@ private let initializationResult: InitializationResult = {
     }
 
     uniffiCallbackInitDownloadListener()
+    uniffiCallbackInitLogReceiver()
     uniffiCallbackInitThrown()
     uniffiCallbackInitTokenCall()
     uniffiCallbackInitTokenSource()
