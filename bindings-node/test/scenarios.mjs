@@ -29,6 +29,7 @@ const MEMBERS = new Set([
   'events',
   'handler_failures',
   'files_after',
+  'logs',
 ]);
 
 export function load(name) {
@@ -47,6 +48,12 @@ function snake(name) {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** Returns a field of the log with the name and the unit that `surface.json` has. */
+function unitless([name, value]) {
+  const { type } = SURFACE.log_fields.find((field) => [camel(field.name), `${camel(field.name)}Ms`].includes(name));
+  return type === 'duration' ? [snake(name.slice(0, -2)), value / 1000] : [snake(name), value];
+}
+
 /** Returns the URL of a loopback port that refuses connections. */
 export async function refusingURL() {
   const server = createServer().listen(0, '127.0.0.1');
@@ -60,6 +67,7 @@ export async function refusingURL() {
 /** A running scenario: its emulator, its folder, and the results of its first calls. */
 export class Run {
   results = new Map();
+  records = [];
 
   constructor(scenario, folder, emulator) {
     this.scenario = scenario;
@@ -111,7 +119,16 @@ export class Run {
         options[camel(name)] = value;
       }
     }
+    options.logger = (record) => this.records.push(record);
     return options;
+  }
+
+  /** Returns the log in the scenarios' form, without what only the level `debug` has. */
+  logs() {
+    return this.records.map(({ level, event, message, fields }) => ({
+      ...Object.fromEntries(Object.entries(fields).map(unitless)),
+      ...{ level, event, message },
+    }));
   }
 
   /** A function that yields these tokens in turn, and from then on the last one. */

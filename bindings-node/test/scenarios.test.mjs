@@ -67,6 +67,7 @@ async function play(scenario, files) {
       }
     }
     await run.checkFiles();
+    if (scenario.logs !== undefined) matcher.value(scenario.logs, run.logs(), 'logs');
   } finally {
     receiver?.stop();
     await run.emulator.stop();

@@ -21,6 +21,7 @@ EXCUSED: dict[str, str] = SURFACE["excuses"]["python"]
 MEMBERS = {
     "about", "emulator", "generations", "faults", "files", "client", "first", "call", "outcome",
     "requests", "files_after", "events", "handler_failures", "delivery_faults",
+    "logs",
 }  # fmt: skip
 
 

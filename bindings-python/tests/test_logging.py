@@ -15,9 +15,11 @@ import pytest
 from conftest import MODEL, options
 from pipevideo import AsyncPipevideo, Pipevideo, SubmissionUncertainError, Webhook
 from pipevideo.testing import Emulator
-from scenarios import SURFACE
+from scenarios import SURFACE, Matcher, load, names
+from test_scenarios import RUNNERS
 
 PROMPT = "a prompt that must stay private"
+LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warn"}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -63,6 +65,22 @@ def test_calls_log_what_happens(
     signature = (generation.output_video_url or "").partition("?")[2]
     for secret in (PROMPT, emulator.api_key, signature):
         assert secret and secret not in caplog.text
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=lambda runner: str(runner.__name__))
+@pytest.mark.parametrize("name", [name for name in names() if "logs" in load(name)])
+def test_scenarios_of_the_log(
+    name: str, runner: Any, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """The logger belongs to the process, so these scenarios run alone for it."""
+    caplog.set_level(logging.INFO, "pipevideo")
+    runner(name, tmp_path)
+    logged = [
+        fields(record)
+        | {"level": LEVELS[record.levelno], "message": record.msg.removesuffix(" %s")}
+        for record in caplog.records
+    ]
+    Matcher().value(load(name)["logs"], logged, "logs")
 
 
 def test_no_field_is_an_attribute_of_a_record_already() -> None:

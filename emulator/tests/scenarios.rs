@@ -24,6 +24,7 @@ struct Surface {
     error_fields: BTreeSet<String>,
     #[serde(deserialize_with = "names")]
     error_kinds: BTreeSet<String>,
+    log_events: Vec<LogEvent>,
     excuses: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -38,6 +39,13 @@ struct Operation {
     #[serde(default)]
     batch_options: bool,
     result: String,
+}
+
+#[derive(Deserialize)]
+struct LogEvent {
+    name: String,
+    level: String,
+    fields: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +91,8 @@ struct Scenario {
     handler_failures: usize,
     #[serde(default)]
     files_after: BTreeMap<String, Option<File>>,
+    #[serde(default)]
+    logs: Vec<BTreeMap<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +164,16 @@ enum File {
 }
 
 impl Surface {
+    fn check_record(&self, record: &BTreeMap<String, Value>) {
+        let event = self.log_events.iter().find(|event| record["event"] == event.name);
+        let event = event.unwrap_or_else(|| panic!("unknown event {}", record["event"]));
+        assert_eq!(record["level"], event.level);
+        for name in record.keys().filter(|name| !["level", "event", "message"].contains(&&***name))
+        {
+            assert!(event.fields.contains(name), "{} has no {name}", event.name);
+        }
+    }
+
     /// The entries that no language has yet.
     fn excused_everywhere(&self) -> BTreeSet<String> {
         let everywhere =
@@ -208,6 +228,7 @@ impl Scenario {
         self.first.iter().chain([&self.call]).for_each(|call| call.check(surface, self));
         self.outcome.check(surface);
         self.events.iter().flatten().for_each(|event| event.check(surface));
+        self.logs.iter().for_each(|record| surface.check_record(record));
         self.check_faults();
         if let Some(requests) = &self.requests {
             requests.check();

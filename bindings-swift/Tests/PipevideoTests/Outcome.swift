@@ -85,6 +85,18 @@ func json(of update: GenerationUpdate) -> JSONValue {
     ]
 }
 
+/// A record with the names that `surface.json` has.
+func json(of record: LogRecord) -> JSONValue {
+    let snakeCase = { (name: String) in
+        name.map { $0.isUppercase ? "_\($0.lowercased())" : String($0) }.joined()
+    }
+    var members = Dictionary(uniqueKeysWithValues: record.fields.map { (snakeCase($0), $1) })
+    members["level"] = json(record.level.rawValue)
+    members["event"] = json(record.event)
+    members["message"] = json(record.message)
+    return .object(members)
+}
+
 func json(of catalog: EngineCatalog) -> JSONValue {
     .array(
         catalog.engines.map { engine in

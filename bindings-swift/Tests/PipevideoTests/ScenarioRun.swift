@@ -5,13 +5,14 @@ import Pipevideo
 final class ScenarioRun {
     private static let members: Set<String> = [
         "about", "emulator", "generations", "faults", "delivery_faults", "files", "client", "first",
-        "call", "outcome", "requests", "events", "handler_failures", "files_after",
+        "call", "outcome", "requests", "events", "handler_failures", "files_after", "logs",
     ]
 
     private let scenario: JSONValue
     private let emulator: Emulator
     private let folder: URL
     private let video: Data
+    private let records = Collected<LogRecord>()
     private var matcher = Matcher()
     private var generations: [String: Generation] = [:]
     private var webhookEvents: [String: WebhookEvent] = [:]
@@ -101,6 +102,10 @@ final class ScenarioRun {
         }
         withExtendedLifetime(receiver) {}
         try compareFiles()
+        if let expected = scenario["logs"] {
+            let found = await records.first(expected.elements.count).map { json(of: $0) }
+            try matcher.value(expected, .array(found), "logs")
+        }
     }
 
     private func compareRequests() async throws {
@@ -137,6 +142,7 @@ final class ScenarioRun {
         var options = scenario["client"]?.members ?? [:]
         func take(_ name: String) -> JSONValue? { options.removeValue(forKey: name) }
         var configuration = emulator.configuration()
+        configuration.logger = PipevideoLogger { [records] in records.add($0) }
         if let url = take("base_url") {
             configuration.baseURL =
                 try url == "refused"

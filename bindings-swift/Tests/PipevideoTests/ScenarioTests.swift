@@ -44,7 +44,9 @@ import Testing
 
 /// Unsets the environment variables that a client reads. The scenarios expect none of them.
 func clearEnvironment() {
-    for name in ["PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL", "PIPEVIDEO_WEBHOOK_SECRET"] {
+    for name in [
+        "PIPEVIDEO_API_KEY", "PIPEVIDEO_BASE_URL", "PIPEVIDEO_WEBHOOK_SECRET", "PIPEVIDEO_LOG",
+    ] {
         unsetenv(name)
     }
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {

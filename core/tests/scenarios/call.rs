@@ -79,8 +79,9 @@ pub(crate) fn client(
     own: &Map<String, Value>,
     base_url: &str,
     api_key: &str,
+    log: tracing::Dispatch,
 ) -> Result<Client, Error> {
-    let mut builder = Client::builder();
+    let mut builder = Client::builder().log_to(log);
     for (name, value) in super::with_defaults(own) {
         builder = match (name.as_str(), &value) {
             ("base_url", Value::String(url)) if url == "refused" => builder.base_url(refused()),

@@ -9,6 +9,8 @@
 
 mod batches;
 mod call;
+#[path = "../support/events.rs"]
+mod events;
 mod matching;
 mod webhooks;
 
@@ -53,6 +55,7 @@ struct Scenario {
     handler_failures: usize,
     #[serde(default)]
     files_after: Map<String, Value>,
+    logs: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +143,10 @@ async fn run(scenario: Scenario) -> Result<(), String> {
 
     let mut matcher = Matcher::default();
     let mut receiver = None;
-    let outcome = match call::client(&scenario.client, emulator.base_url(), emulator.api_key()) {
+    let log = events::Events::default();
+    let (base_url, api_key) = (emulator.base_url(), emulator.api_key());
+    let client = call::client(&scenario.client, base_url, api_key, log.subscriber());
+    let outcome = match client {
         Ok(client) => {
             let mut results = Results::default();
             results.webhook_secrets = scenario.client.get("webhook_secrets").cloned().into();
@@ -179,6 +185,9 @@ async fn run(scenario: Scenario) -> Result<(), String> {
         }
     }
     check_files(folder.path(), &scenario.files_after, emulator.video())?;
+    if let Some(expected) = scenario.logs {
+        matcher.value(&expected, &log.without_debug().into(), "logs")?;
+    }
     emulator.stop().await;
     Ok(())
 }

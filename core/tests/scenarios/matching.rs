@@ -98,7 +98,12 @@ impl Matcher {
         self.value(&expected.into(), found, "request")
     }
 
-    fn value(&mut self, expected: &Value, found: &Value, at: &str) -> Result<(), String> {
+    pub(crate) fn value(
+        &mut self,
+        expected: &Value,
+        found: &Value,
+        at: &str,
+    ) -> Result<(), String> {
         let fine = match expected {
             Value::Object(expected) => {
                 for (name, expected) in expected {
