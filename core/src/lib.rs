@@ -97,6 +97,7 @@ mod batch;
 pub mod blocking;
 #[cfg(feature = "client")]
 mod client;
+mod device_names;
 mod error;
 #[cfg(feature = "uniffi")]
 mod foreign;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::journal::Hash;
+use crate::device_names::is_device;
 use crate::wire::Format;
 
 /// The characters of a key that a file name may not have anywhere: all but these.
@@ -48,16 +49,8 @@ impl FileNames {
 /// Whether a name means something else: hidden and relative ones, names that Windows trims, and its
 /// devices, with any extension.
 fn is_reserved(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
-    let is_numbered = |device: &str| {
-        let number = stem.strip_prefix(device);
-        number.is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
-    };
-    name.starts_with(['.', ' ', '-'])
-        || name.ends_with(['.', ' '])
-        || matches!(stem.as_str(), "" | "con" | "prn" | "aux" | "nul")
-        || is_numbered("com")
-        || is_numbered("lpt")
+    let has_no_start = name.is_empty() || name.starts_with(['.', ' ', '-']);
+    has_no_start || name.ends_with(['.', ' ']) || is_device(name)
 }
 
 #[cfg(test)]
