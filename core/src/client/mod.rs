@@ -10,6 +10,7 @@ mod download;
 mod driver;
 mod engines;
 pub(crate) mod events;
+pub(crate) mod files;
 mod generate;
 mod inbox;
 mod key;

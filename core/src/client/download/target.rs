@@ -1,16 +1,16 @@
 //! The paths of a download: `PATH.part` and `PATH.part.json`, then `PATH`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::writer::{Writer, blocking};
-use crate::client::clock;
 use crate::client::events::{Details, Log};
+use crate::client::{clock, files};
 use crate::error::{Error, ErrorKind};
 
 /// The paths of a download.
@@ -40,8 +40,12 @@ impl Target {
             Err(Error::new(ErrorKind::InvalidRequest, message))
         };
         let Some(name) = path.file_name() else { return invalid("does not name a file") };
-        if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let last = path.as_os_str().as_encoded_bytes().last();
+        if path.is_dir() || last.is_some_and(|last| is_separator(char::from(*last))) {
             return invalid("is a directory");
+        }
+        if let Some(defect) = files::defect(name) {
+            return invalid(defect);
         }
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return invalid("is not a regular file");
@@ -133,7 +137,7 @@ fn open_regular(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     do_not_follow(&mut options);
-    let file = options.open(path).map_err(|error| {
+    let file = files::open(path, &options).map_err(|error| {
         // The errors of a link and of a directory differ between systems.
         if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
             irregular()
@@ -142,7 +146,7 @@ fn open_regular(path: &Path) -> Result<File, Error> {
         }
     })?;
     let metadata = file.metadata().map_err(|error| disk("read", path, error))?;
-    if metadata.is_file() && !has_other_names(&metadata) { Ok(file) } else { Err(irregular()) }
+    if metadata.is_file() && !has_other_names(&file) { Ok(file) } else { Err(irregular()) }
 }
 
 #[cfg(unix)]
@@ -163,15 +167,24 @@ fn do_not_follow(options: &mut OpenOptions) {
 fn do_not_follow(_: &mut OpenOptions) {}
 
 /// Whether a file has hard links elsewhere.
-#[cfg(unix)]
-fn has_other_names(metadata: &fs::Metadata) -> bool {
+fn has_other_names(file: &File) -> bool {
     // 0, if it was removed in between: the caller finds out.
-    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+    number_of_names(file).is_ok_and(|names| names > 1)
 }
 
-#[cfg(not(unix))]
-fn has_other_names(_: &fs::Metadata) -> bool {
-    false
+#[cfg(unix)]
+fn number_of_names(file: &File) -> io::Result<u64> {
+    file.metadata().map(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata))
+}
+
+#[cfg(windows)]
+fn number_of_names(file: &File) -> io::Result<u64> {
+    winapi_util::file::information(file).map(|information| information.number_of_links())
+}
+
+#[cfg(not(any(unix, windows)))]
+fn number_of_names(_: &File) -> io::Result<u64> {
+    Ok(1)
 }
 
 /// Whether this open file is the one at the path.
@@ -184,6 +197,9 @@ fn is_at(file: &File, path: &Path) -> bool {
 pub(super) fn disk(what: &str, path: &Path, error: io::Error) -> Error {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "Check that its folder exists.",
+        _ if files::may_be_in_use(&error) => {
+            "Check that its folder is writable, and that no other program has the file open."
+        }
         io::ErrorKind::PermissionDenied => "Check that its folder is writable.",
         _ => "The bytes received so far are kept, and the next attempt resumes from them.",
     };
@@ -193,6 +209,8 @@ pub(super) fn disk(what: &str, path: &Path, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -215,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_ends_in_a_separator_is_not_that_of_a_file() {
+        let is_refused = |path: &str| Target::new(PathBuf::from(path)).is_err();
+        assert!(is_refused("missing/"));
+        assert_eq!(is_refused(r"missing\"), cfg!(windows));
+        assert_eq!(is_refused("aux.mp4"), cfg!(windows));
+    }
+
+    #[test]
     fn a_file_that_was_removed_or_replaced_is_no_longer_at_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mp4.part.json");
@@ -231,7 +257,7 @@ mod tests {
     fn a_failure_of_the_disk_says_what_to_check() {
         for (kind, advice) in [
             (io::ErrorKind::NotFound, "Check that its folder exists."),
-            (io::ErrorKind::PermissionDenied, "Check that its folder is writable."),
+            (io::ErrorKind::PermissionDenied, "Check that its folder is writable"),
             (io::ErrorKind::StorageFull, "the next attempt resumes"),
         ] {
             let error = disk("written", Path::new("out.mp4.part"), kind.into());

@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::Progress;
 use super::target::{Target, disk};
 use crate::client::events::Details;
+use crate::client::files;
 use crate::error::{Error, ErrorKind};
 use crate::wire::{self, Content, Description, Format, Part};
 
@@ -298,7 +299,7 @@ impl Disk {
         };
         drop(part);
         let Target { path, part, description: description_path, .. } = target;
-        fs::rename(&part, &path).map_err(|error| disk("moved into place", &part, error))?;
+        files::rename(&part, &path).map_err(|error| disk("moved into place", &part, error))?;
         // Without its part the description has no meaning, and the next download ignores it.
         let _ = fs::remove_file(&description_path);
         drop(description);
