@@ -13,6 +13,7 @@ use super::replay::{Failure, Replay, Scan, Span, scan};
 use super::writer::{Disk, shut_down, unwritable};
 use crate::client::clock;
 use crate::client::events::{Details, Log};
+use crate::client::files::is_in_use;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
 
@@ -96,7 +97,7 @@ impl JournalFile {
         read_line(&self.file, span)
     }
 
-    /// Lets the next run have the file.
+    /// Lets the next run have the file. On Windows it has to be closed for that.
     pub(super) fn unlock(&self) {
         // If this fails, closing the file unlocks it.
         let _ = self.file.unlock();
@@ -137,14 +138,17 @@ fn try_lock(path: &Path) -> Result<Option<File>, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     restrict(&mut options);
-    let file = options.open(path).map_err(|error| {
-        let message = format!(
-            "the journal {} cannot be opened: {error}. Check that its folder exists and that you \
-             may write the file.",
-            path.display()
-        );
-        configuration(message).with_source(error)
-    })?;
+    let file = match options.open(path) {
+        Err(error) if is_in_use(&error) => return Ok(None),
+        opened => opened.map_err(|error| {
+            let message = format!(
+                "the journal {} cannot be opened: {error}. Check that its folder exists and that \
+                 you may write the file.",
+                path.display()
+            );
+            configuration(message).with_source(error)
+        })?,
+    };
     let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
     if !metadata.is_file() {
         let name = path.display();
@@ -152,7 +156,7 @@ fn try_lock(path: &Path) -> Result<Option<File>, Error> {
             "{name} is not a regular file, so it cannot be a journal. Choose another one."
         )));
     }
-    match file.try_lock() {
+    match lock_opened(&file) {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         // Without a lock two runs would pay twice.
@@ -174,7 +178,27 @@ fn restrict(options: &mut OpenOptions) {
     options.mode(0o600).custom_flags(libc::O_NONBLOCK);
 }
 
-#[cfg(not(unix))]
+#[cfg(not(windows))]
+fn lock_opened(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+/// Others may read the journal, and not open it for writing. This is the lock on Windows: a lock of
+/// the file itself would keep others from reading it, too.
+#[cfg(windows)]
+fn restrict(options: &mut OpenOptions) {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_SHARE_READ: u32 = 1;
+    const FILE_SHARE_DELETE: u32 = 4;
+    options.share_mode(FILE_SHARE_READ | FILE_SHARE_DELETE);
+}
+
+#[cfg(windows)]
+fn lock_opened(_: &File) -> Result<(), TryLockError> {
+    Ok(())
+}
+
+#[cfg(not(any(unix, windows)))]
 fn restrict(_: &mut OpenOptions) {}
 
 /// Makes a new file's name survive a loss of power.

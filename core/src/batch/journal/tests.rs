@@ -5,12 +5,12 @@ mod faults;
 mod properties;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::file::{JournalFile, sync_folder};
+use super::file::JournalFile;
 use super::record::{BadLine, Header, Record};
 use super::replay::{Scan, scan};
 use super::writer::Disk as _;
