@@ -87,6 +87,10 @@ fn no_timestamp_or_time_is_beyond_arithmetic() {
     let latest = i64::MAX as u64;
     for timestamp in [latest - 207, latest - 300, latest - 1, latest, 1 << 62] {
         assert_eq!(reason(timestamp, 1000), WebhookReason::TooNew, "{timestamp}");
+        // Windows has no clock that shows these times.
+        if cfg!(windows) {
+            continue;
+        }
         assert_eq!(reason(timestamp, timestamp), WebhookReason::NoMatch, "{timestamp}");
         assert_eq!(reason(1000, timestamp), WebhookReason::TooOld, "{timestamp}");
     }

@@ -76,15 +76,18 @@ pub(super) fn verify<N: AsRef<str>, V: AsRef<[u8]>>(
 ) -> Result<SignedHeaders, Error> {
     let [id, timestamp, signatures] =
         signature_headers(headers).ok_or_else(|| rejected(WebhookReason::MissingHeader))?;
-    let time = time_of(&timestamp).ok_or_else(|| rejected(WebhookReason::BadTimestamp))?;
+    let bad_timestamp = || rejected(WebhookReason::BadTimestamp);
+    let sent = unix_time(&timestamp).ok_or_else(bad_timestamp)?;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // Differences: the sum of a time from outside and a tolerance may be beyond any time.
-    match now.duration_since(time) {
-        Ok(age) if age > TOLERANCE => return Err(rejected(WebhookReason::TooOld)),
-        Err(ahead) if ahead.duration() > TOLERANCE => {
-            return Err(rejected(WebhookReason::TooNew));
-        }
-        _ => {}
+    if now.saturating_sub(sent) > TOLERANCE {
+        return Err(rejected(WebhookReason::TooOld));
     }
+    if sent.saturating_sub(now) > TOLERANCE {
+        return Err(rejected(WebhookReason::TooNew));
+    }
+    // Only now: the latest `SystemTime` differs between systems.
+    let time = SystemTime::UNIX_EPOCH.checked_add(sent).ok_or_else(bad_timestamp)?;
     if body.len() > MAX_BODY {
         return Err(rejected(WebhookReason::BadPayload));
     }
@@ -126,10 +129,10 @@ fn signature_headers<N: AsRef<str>, V: AsRef<[u8]>>(
 }
 
 /// A time in Unix seconds, written with digits only. `parse` alone would accept a plus sign.
-fn time_of(text: &str) -> Option<SystemTime> {
+fn unix_time(text: &str) -> Option<Duration> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|_| digits)?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    let seconds: i64 = text.parse().ok().filter(|_| digits)?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// The signature in an entry of version 1; `None` for other versions and malformed entries, which
