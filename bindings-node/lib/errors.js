@@ -2,7 +2,7 @@
 
 // The error classes, one for each kind, and `make`, which makes errors from the native module's JSON.
 
-const { getSystemErrorName } = require('node:util');
+const { getSystemErrorMap, getSystemErrorName } = require('node:util');
 const { generation: read } = require('./values.js');
 
 /** The base of every error of this library. */
@@ -151,13 +151,41 @@ function cause(found) {
   return reasons.get(found.reason);
 }
 
+/** The names of Windows' errors of the network and of files, as Node has them. Its own numbers differ there from
+ * the system's. */
+const WINDOWS_CODES = {
+  2: 'ENOENT',
+  3: 'ENOENT',
+  5: 'EPERM',
+  32: 'EBUSY',
+  112: 'ENOSPC',
+  10013: 'EACCES',
+  10050: 'ENETDOWN',
+  10051: 'ENETUNREACH',
+  10053: 'ECONNABORTED',
+  10054: 'ECONNRESET',
+  10055: 'ENOBUFS',
+  10060: 'ETIMEDOUT',
+  10061: 'ECONNREFUSED',
+  10065: 'EHOSTUNREACH',
+};
+
+/** Node's number for an error of the system, if it has one. */
+function nodeErrno(errno) {
+  if (process.platform !== 'win32') return -errno;
+  const code = WINDOWS_CODES[errno];
+  for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
+  return undefined;
+}
+
 /** Makes an error like Node's own, with `code` (`ECONNREFUSED`) and `errno`. */
 function systemError({ errno, message }) {
   const error = new Error(message);
-  if (errno !== null) {
-    error.errno = -errno;
+  const number = errno === null ? undefined : nodeErrno(errno);
+  if (number !== undefined) {
+    error.errno = number;
     try {
-      error.code = getSystemErrorName(-errno);
+      error.code = getSystemErrorName(number);
     } catch {
       // Node has no name for this number.
     }
