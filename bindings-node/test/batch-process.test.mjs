@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Pipevideo, readJournal } from 'pipevideo';
 import { GC, MODEL, folder, options, script, started, succeeded, until } from './common.mjs';
@@ -89,7 +90,7 @@ test('creates of a terminated worker thread still get into the journal', { timeo
     const { Pipevideo } = require(workerData.module);
     const client = new Pipevideo(workerData.options);
     client.batch(requests(1e9), { journal: workerData.journal, onEvent: () => {}, maxInFlight: 3 }).next();`;
-  const module = new URL('../index.js', import.meta.url).pathname;
+  const module = fileURLToPath(new URL('../index.js', import.meta.url));
   const journals = Array.from({ length: 5 }, (_, n) => join(files, `${n}.jsonl`));
   const workers = journals.map((journal) => {
     return new Worker(body, { eval: true, workerData: { module, journal, options: options(emulator) } });

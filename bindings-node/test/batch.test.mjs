@@ -333,7 +333,8 @@ test('what is not valid as a batch ends the loop with an error that has the call
   assert.equal((await untilError(client.batch(changed, { journal }))).error.kind, 'invalid_request');
   const other = client.batch([{ ...requests(2)[1] }], { journal });
   assert.equal((await untilError(other)).error.kind, 'configuration');
-  await assert.rejects(all(readJournal(files)), { kind: 'configuration', message: new RegExp(files) });
+  const namesIt = (error) => error.kind === 'configuration' && error.message.includes(files);
+  await assert.rejects(all(readJournal(files)), namesIt);
   await assert.rejects(all(readJournal(join(files, 'none'))), { kind: 'configuration' });
 });
 

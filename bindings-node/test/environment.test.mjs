@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Webhook } from 'pipevideo';
 import { started } from './common.mjs';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const OTHER = 'whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX';
-const MODULE = new URL('../index.js', import.meta.url).pathname;
+const MODULE = fileURLToPath(new URL('../index.js', import.meta.url));
 const BODY = '{"eventType":"video.generation.completed","generationId":"gen_1","status":"completed"}';
 
 const SCRIPT = `

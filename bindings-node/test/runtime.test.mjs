@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Pipevideo } from 'pipevideo';
 import { GC, MODEL, options, polls, script, started, succeeded, until } from './common.mjs';
@@ -128,7 +129,7 @@ test('worker threads load the module, work and end by themselves', async (contex
     new Pipevideo(workerData.options)
       .generate({ model: '${MODEL}', input: 'A cat' })
       .then(({ status }) => parentPort.postMessage(status));`;
-  const module = new URL('../index.js', import.meta.url).pathname;
+  const module = fileURLToPath(new URL('../index.js', import.meta.url));
   const workers = Array.from({ length: 8 }, () => {
     return new Worker(body, { eval: true, workerData: { module, options: options(emulator) } });
   });
@@ -149,7 +150,7 @@ test('worker threads can be terminated during waits', { timeout: 120_000 }, asyn
       client.generate({ model: '${MODEL}', input: 'A cat' }, { onUpdate: () => {} }).catch(() => {});
     }
     client.responses.retrieve('gen_nope').catch(() => parentPort.postMessage('begun'));`;
-  const module = new URL('../index.js', import.meta.url).pathname;
+  const module = fileURLToPath(new URL('../index.js', import.meta.url));
   const one = async (pause) => {
     const worker = new Worker(body, { eval: true, workerData: { module, options: options(emulator) } });
     await once(worker, 'message');

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
-import { join, relative } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { inspect } from 'node:util';
 import { image, PipevideoError, text, video, Webhook } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
@@ -243,7 +243,7 @@ export class Run {
   batchItem({ path, error, latencyMs, ...item }) {
     return {
       ...item,
-      path: path && relative(this.folder, path),
+      path: path && relative(this.folder, path).replaceAll(sep, '/'),
       error: error && errorInScenarioForm(error),
       latency: latencyMs && latencyMs / 1000,
     };

@@ -84,7 +84,10 @@ fn shown_item(item: &BatchItem, folder: &Path) -> Value {
         "generation_id": item.generation_id,
         "category": item.category.map(FailureCategory::as_str),
         "error": item.error.as_ref().map(shown_error),
-        "path": item.path.as_ref().map(|path| path.strip_prefix(folder).unwrap()),
+        "path": item.path.as_ref().map(|path| {
+            let path = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            path.replace(std::path::MAIN_SEPARATOR, "/")
+        }),
         "bytes": item.bytes,
         "sha256": item.sha256,
         "candidates": shown_candidates(&item.candidates),

@@ -7,11 +7,14 @@
 
 mod feed;
 mod ledger;
+// The tests stop the server by signals.
 #[cfg(test)]
+#[cfg(unix)]
 #[path = "../../../tests/support/redis.rs"]
 mod server;
 mod session;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod url;
 mod window;

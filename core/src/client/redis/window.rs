@@ -71,6 +71,7 @@ impl Window {
 
     /// Has the next report be the one after this version.
     #[cfg(test)]
+    #[cfg(unix)]
     pub(super) fn skip_to(&mut self, version: u64) {
         self.version = version;
     }
