@@ -75,12 +75,13 @@ const LANGUAGES: [Language; 6] = [
 const FAST: Language = Language { name: "rust", test: rust::test_fast, alone: true };
 
 /// What runs only if it is named, since it takes long.
-const PLATFORMS: [Language; 5] = [
+const PLATFORMS: [Language; 6] = [
     Language { name: "newest-pythons", test: platforms::newest_pythons, alone: true },
     Language { name: "newest-nodes", test: platforms::newest_nodes, alone: true },
     Language { name: "linux-arm64", test: platforms::arm64, alone: true },
     Language { name: "linux-musl", test: platforms::musl, alone: true },
     Language { name: "apple", test: platforms::apple, alone: true },
+    Language { name: "windows", test: platforms::windows, alone: true },
 ];
 
 fn main() -> ExitCode {

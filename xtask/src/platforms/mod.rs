@@ -1,5 +1,5 @@
 //! What this machine does not have by itself: later versions of Python and Node, another processor, another
-//! C library.
+//! C library, and Windows.
 //!
 //! `cargo xtask test` leaves these out, since they take long. They run by their names, such as
 //! `cargo xtask test newest-nodes`.
@@ -7,6 +7,7 @@
 mod apple;
 mod linux;
 mod tree;
+mod windows;
 
 use crate::node;
 use crate::python::{Python, Wheel};
@@ -15,6 +16,7 @@ use tree::Tree;
 
 pub(crate) use apple::apple;
 pub(crate) use linux::{arm64, musl};
+pub(crate) use windows::windows;
 
 /// The versions of Python that are tested in a later Debian, as a whole.
 const PYTHONS: [&str; 2] = ["3.14", "3.15"];

@@ -26,19 +26,22 @@ use tools::Tools;
 pub(crate) use ready::check_tag;
 
 use crate::generate::manifests::Workspace;
+use crate::output::Show;
+use crate::platforms;
 use crate::steps::{Steps, target};
 
 /// A part of the rehearsal, and the function that runs it.
 type Part = (&'static str, fn(&Rehearsal<'_>) -> Result<(), String>);
 
 /// Swift comes after the crates, since it uses their emulator; `sdist` after `python`, which packs it.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("repository", ready::rehearse),
     ("crates", crates::rehearse),
     ("python", python::rehearse),
     ("sdist", python::rehearse_source),
     ("node", node::rehearse),
     ("swift", swift::rehearse),
+    ("windows", test_on_windows),
 ];
 
 /// The names of the parts, as the command takes them.
@@ -70,6 +73,16 @@ pub(crate) fn rehearse(steps: &mut Steps, named: &[String]) {
         steps.ended(name, took, result);
     }
     println!("\nWhat this machine cannot rehearse is in RELEASING.md.");
+}
+
+/// Windows has no package here: its tests run under wine.
+fn test_on_windows(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
+    let mut steps = Steps::new("windows", &rehearsal.root, Show::AtOnce);
+    platforms::windows(&mut steps);
+    match steps.failed() {
+        [] => Ok(()),
+        failed => Err(format!("failed: {}", failed.join(", "))),
+    }
 }
 
 /// What the parts share.
