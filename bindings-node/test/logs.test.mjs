@@ -73,10 +73,9 @@ test('a console, pino and winston get what they expect', async (context) => {
     const client = new Pipevideo(options(emulator, { logger }));
     await client.responses.create(request);
   }
-  assert.match(
-    output.read().toString(),
-    /^pipevideo: generation created call=\d+ generationId=gen_\w+ model=moonshotai\/kimi-k2\.5 status=queued durationMs=\d+\n$/,
-  );
+  const line = output.read().toString();
+  assert.match(line, /^pipevideo: generation created call=\d+ generationId=gen_\w+ model=moonshotai\/kimi-k2\.5 /);
+  assert.match(line, / status=queued durationMs=\d+\n$/);
   const [[, fields, message], [, text, meta]] = got;
   assert.deepEqual([message, text], ['generation created', 'generation created']);
   assert.deepEqual([fields.event, meta.event], ['create', 'create']);
@@ -151,7 +150,7 @@ test('PIPEVIDEO_LOG writes to the standard error', async (context) => {
   assert.equal(code, 0, output);
   const lines = output.trimEnd().split('\n');
   assert.equal(lines.length, 3, output);
-  assert.match(lines[2], /^\d{4}-[-\dT:.]+Z INFO pipevideo: wait ended generationId=gen_\w+ status=completed durationMs=\d+ /);
+  assert.match(lines[2], /^\d{4}-[-\dT:.]+Z INFO pipevideo: wait ended generationId=gen_\w+ status=completed /);
 });
 
 test('a client that logs keeps no process alive, and its last records are not lost', async (context) => {
@@ -160,7 +159,8 @@ test('a client that logs keeps no process alive, and its last records are not lo
     const client = new Pipevideo({ ...options, logger: ({ event }) => console.log(event) });
     const controller = new AbortController();
     const onUpdate = () => controller.abort();
-    await client.generate({ model: '${MODEL}', input: 'A cat' }, { signal: controller.signal, onUpdate }).catch(() => {});
+    const given = { signal: controller.signal, onUpdate };
+    await client.generate({ model: '${MODEL}', input: 'A cat' }, given).catch(() => {});
     setTimeout(() => {}, 200);`;
   const { code, output } = await script(body, options(emulator));
   assert.equal(code, 0, output);

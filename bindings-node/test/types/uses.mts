@@ -10,6 +10,7 @@ import Default, {
   GenerationFailedError,
   type GenerationRequest,
   image,
+  type LogRecord,
   NotFoundError,
   Pipevideo,
   PipevideoError,
@@ -156,6 +157,12 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   client.batch([], { retryCategories: ['weather'] });
   // @ts-expect-error: it is spelled downloadTo
   client.batch([], { download_to: 'videos/' });
+  new Pipevideo({ logger: console, logLevel: 'debug' });
+  new Pipevideo({ logger: ({ level, event, time, fields }: LogRecord) => [level, event, time.getTime(), fields.route] });
+  // @ts-expect-error: there is no such level
+  new Pipevideo({ logLevel: 'loud' });
+  // @ts-expect-error: a logger has a function for each level
+  new Pipevideo({ logger: { info: console.info } });
   // @ts-expect-error: there is no such option
   new Pipevideo({ baseUrl: 'https://example.com' });
   // @ts-expect-error: milliseconds are a number
