@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use crate::redis::Redis;
-use crate::steps::Steps;
+use crate::steps::{Steps, target};
 use crate::workspace;
 
 const PACKAGE: &str = "bindings-node";
 pub(crate) const NPM: &str = "npm --no-audit --no-fund --loglevel=error";
 const EXAMPLES: [&str; 2] = ["examples/node", "examples/bullmq"];
+/// Other runtimes that load the module: their packages of npm, and the commands that run a file of tests.
+const RUNTIMES: [(&str, &str); 2] =
+    [("bun@1", "bun test --timeout 60000"), ("deno@2", "deno test --allow-all --no-check")];
 
 /// Runs all steps of Node.
 pub(crate) fn test(steps: &mut Steps) {
@@ -18,6 +21,20 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run("lints", &npm_run("lint"));
     steps.run("types", &npm_run("types"));
     run_tests(steps, "tests", &[]);
+    test_other_runtimes(steps);
+}
+
+/// Runs the shared scenarios with Bun and Deno.
+fn test_other_runtimes(steps: &mut Steps) {
+    let folder = target().join("node");
+    let folder = folder.display();
+    for (package, test) in RUNTIMES {
+        let install = format!("{NPM} --prefix {folder} --no-save install {package}");
+        steps.run(&format!("install {package}"), &install);
+        let command =
+            format!("{folder}/node_modules/.bin/{test} ./bindings-node/test/scenarios.test.mjs");
+        steps.run_with(&format!("scenarios with {package}"), &[("NO_COLOR", "1")], &command);
+    }
 }
 
 /// Installs the dependencies of the tests, and brings the native module into its package. Returns whether

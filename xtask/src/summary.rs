@@ -22,7 +22,7 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
-    /// The counts that a test runner wrote among its output: cargo's, pytest's, Node's or Swift's.
+    /// The counts that a test runner wrote among its output: cargo's, pytest's, Swift's, or one of JavaScript.
     pub(crate) fn read(output: &str) -> Self {
         let mut counts = Self::default();
         // Swift's runner names its failed tests, and at the end the number of all.
@@ -40,6 +40,18 @@ impl Counts {
             counts.passed += after(line, "# pass ");
             counts.failed += after(line, "# fail ");
             counts.skipped += after(line, "# skipped ");
+            // Bun's ` 12 pass`
+            if let [count, what @ ("pass" | "fail")] =
+                line.split_whitespace().collect::<Vec<_>>()[..]
+            {
+                let count = count.parse().unwrap_or(0);
+                if what == "pass" { counts.passed += count } else { counts.failed += count }
+            }
+            // Deno's `ok | 3 passed (12 steps) | 0 failed (3s)`: nearly all tests are steps there
+            if let Some((_, steps)) = line.split_once(" passed (") {
+                counts.passed += after(steps, "");
+                counts.failed += before(line, "failed");
+            }
             // `✘ Test name() failed after …`, `✔ Test run with 12 tests passed …`
             if let Some(test) = line.strip_prefix("✘ Test ") {
                 failed_of_swift += usize::from(!test.starts_with("run with "));
@@ -112,6 +124,8 @@ mod tests {
         );
         assert_eq!(Counts::read("645 passed in 88.44s (0:01:28)"), counts(645, 0, 0));
         assert_eq!(Counts::read("# tests 9\n# pass 7\n# fail 1\n# skipped 1\n"), counts(7, 1, 1));
+        assert_eq!(Counts::read(" 290 pass\n 1 fail\nRan 291 tests\n"), counts(290, 1, 0));
+        assert_eq!(Counts::read("ok | 3 passed (288 steps) | 2 failed (1m0s)"), counts(288, 2, 0));
         assert_eq!(
             Counts::read("✔ Test run with 68 tests passed after 10.822 seconds."),
             counts(68, 0, 0)
