@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Pipevideo } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
 import { until } from './common.mjs';
 
@@ -174,6 +175,18 @@ describe('BullMQ', { skip }, () => {
     const { code, stdout } = await last.ended;
     assert.equal(code, 0, shop.output);
     assert.match(stdout, /^order-11 is gen_\S+\nhttp:\S+\n$/);
+  });
+
+  test('an attempt that a kill has left open changes no order that has its generation', async (context) => {
+    const emulator = await emulated();
+    const { redis } = await Shop.open(context, emulator, 5);
+    const { createOnce } = await import(join(EXAMPLE, 'orders.mjs'));
+    const client = new Pipevideo({ baseURL: emulator.baseURL, apiKey: emulator.apiKey });
+    await redis.hset('video:generations', 'order-0', 'gen_0');
+    await redis.set('video:attempt', JSON.stringify({ order: 'order-0', begun: 0 }));
+    assert.equal(await createOnce(client, redis, 'order-0', 'A cat'), 'gen_0');
+    assert.equal(await redis.get('video:attempt'), null);
+    assert.deepEqual(prompts(emulator), []);
   });
 
   test('no order is paid twice under random kills', async (context) => {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import random
 import time
 from collections import Counter
@@ -15,7 +17,8 @@ import pytest
 import redis
 
 from conftest import until
-from engines import LIMIT, Program, creates, most_in_a_window, polls, redis_database
+from engines import EXAMPLES, LIMIT, Program, creates, most_in_a_window, polls, redis_database
+from pipevideo import Pipevideo
 from pipevideo.testing import Emulator
 
 
@@ -82,6 +85,21 @@ def test_orders_are_paid_once_whatever_is_lost(tmp_path: Path) -> None:
         assert set(creates(emulator).values()) == {1} and len(creates(emulator)) == 12
         assert not running.server.exists("video:attempt")
         assert most_in_a_window(emulator, 60) <= 100
+
+
+def test_an_attempt_that_a_kill_has_left_open_changes_no_order_that_has_its_generation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES / "celery"))
+    orders: Any = importlib.import_module("orders")
+    with Emulator() as emulator, redis_database(1) as url:
+        server = redis.Redis.from_url(url, decode_responses=True)
+        server.hset("video:generations", "order-0", "gen_0")
+        server.set("video:attempt", json.dumps({"order": "order-0", "begun": 0}))
+        with server, Pipevideo(api_key=emulator.api_key, base_url=emulator.base_url) as client:
+            assert orders.create_once(client, server, "order-0", "A cat") == "gen_0"
+            assert not server.exists("video:attempt")
+        assert not creates(emulator)
 
 
 def test_no_order_is_paid_twice_under_random_kills(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ async function settle(client, redis) {
   const attempt = await redis.get(ATTEMPT);
   if (attempt === null) return;
   const { order, begun } = JSON.parse(attempt);
+  // Its process was killed before it had read that the order has a generation, and has sent nothing.
+  if ((await redis.hexists(GENERATIONS, order)) === 1) return await end(redis, attempt, order);
   const found = await client.responses.reconcile({ model: MODEL, sentAt: begun });
   const taken = new Set(await redis.hvals(GENERATIONS));
   const free = found.filter(({ id }) => !taken.has(id));

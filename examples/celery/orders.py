@@ -83,6 +83,10 @@ def settle(client: Pipevideo, server: redis.Redis) -> None:
     if attempt is None:
         return
     order, begun = json.loads(attempt)["order"], json.loads(attempt)["begun"]
+    if server.hexists(GENERATIONS, order):
+        # Its process was killed before it had read that the order has a generation, and has sent nothing.
+        end(server, attempt, order)
+        return
     sent_at = datetime.fromtimestamp(begun, timezone.utc)
     found = client.responses.reconcile(SubmissionUncertainError(model=MODEL, sent_at=sent_at))
     taken = server.hvals(GENERATIONS)
