@@ -9,9 +9,8 @@ use crate::workspace;
 const PACKAGE: &str = "bindings-node";
 pub(crate) const NPM: &str = "npm --no-audit --no-fund --loglevel=error";
 const EXAMPLES: [&str; 2] = ["examples/node", "examples/bullmq"];
-/// Other runtimes that load the module: their packages of npm, and the commands that run a file of tests.
-const RUNTIMES: [(&str, &str); 2] =
-    [("bun@1", "bun test --timeout 60000"), ("deno@2", "deno test --allow-all --no-check")];
+/// Other runtimes that load the module, and their versions, as npm has them.
+const RUNTIMES: [(&str, u32); 2] = [("bun", 1), ("deno", 2)];
 
 /// Runs all steps of Node.
 pub(crate) fn test(steps: &mut Steps) {
@@ -24,16 +23,20 @@ pub(crate) fn test(steps: &mut Steps) {
     test_other_runtimes(steps);
 }
 
-/// Runs the shared scenarios with Bun and Deno.
+/// Runs the shared scenarios with the other runtimes.
 fn test_other_runtimes(steps: &mut Steps) {
     let folder = target().join("node");
-    let folder = folder.display();
-    for (package, test) in RUNTIMES {
-        let install = format!("{NPM} --prefix {folder} --no-save install {package}");
-        steps.run(&format!("install {package}"), &install);
-        let command =
-            format!("{folder}/node_modules/.bin/{test} ./bindings-node/test/scenarios.test.mjs");
-        steps.run_with(&format!("scenarios with {package}"), &[("NO_COLOR", "1")], &command);
+    let packages = RUNTIMES.map(|(name, version)| format!("{name}@{version}")).join(" ");
+    let install = format!("{NPM} --prefix {} --no-save install {packages}", folder.display());
+    steps.run(&format!("install {packages}"), &install);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", folder.join("node_modules/.bin").display());
+    for (runtime, _) in RUNTIMES {
+        steps.run_with(
+            &format!("scenarios with {runtime}"),
+            &[("PATH", &path), ("NO_COLOR", "1")],
+            &npm_run(&format!("test:{runtime}")),
+        );
     }
 }
 
