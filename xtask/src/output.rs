@@ -20,7 +20,7 @@ pub(crate) enum Show {
 /// How long an ended command's output may stay open, before a process that it left behind is reported.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs a command, whose text is `text`, and returns what it wrote to stdout and stderr.
+/// Runs a command and returns what it wrote to stdout and stderr. `text` is the command as it is shown.
 ///
 /// A process that the command leaves behind and that holds its output is an error: nothing that the
 /// tests start may stay.

@@ -145,12 +145,22 @@ impl Steps {
 
     /// Reports prominently that a step does not run because a tool is missing. In CI that is a failure.
     pub(crate) fn skip(&mut self, step: &str, missing: &str) {
-        println!("\n!!! {}/{step} is NOT RUN: {missing}", self.language);
+        self.print_not_run(step, missing);
         if std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false")) {
             self.fail(step, "in CI every step must run");
         } else {
             self.not_run.push(step.to_owned());
         }
+    }
+
+    /// Reports prominently what no machine of this kind can run. It is no failure, not even in CI.
+    pub(crate) fn cannot_run(&mut self, step: &str, why: &str) {
+        self.print_not_run(step, why);
+        self.not_run.push(step.to_owned());
+    }
+
+    fn print_not_run(&self, step: &str, why: &str) {
+        println!("\n!!! {}/{step} is NOT RUN: {why}", self.language);
     }
 
     fn title(&self, step: &str) -> String {

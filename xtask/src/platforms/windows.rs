@@ -55,12 +55,7 @@ pub(crate) fn windows(steps: &mut Steps) {
     }
     let check = wine.cargo("check", "-p pipevideo-python");
     wine.run(steps, "the Python module compiles", &check);
-    not_run("the tests of Python", "the registries have no Python for Windows");
-}
-
-/// Reports what this machine can never run. It is no failure, not even in CI.
-fn not_run(what: &str, why: &str) {
-    println!("\n!!! windows: {what}: NOT RUN, since {why}");
+    steps.cannot_run("the tests of Python", "the registries have no Python for Windows");
 }
 
 /// A tree with wine and a cross compiler.
@@ -109,9 +104,10 @@ impl Wine {
         let skipped = RUST_NOT_RUN.map(|(test, _)| format!("--skip {test}")).join(" ");
         let rest = format!("--tests --all-features --no-fail-fast {packages} -- {skipped}");
         self.run(steps, "tests of Rust", &self.cargo("test", &rest));
-        RUST_NOT_RUN.into_iter().for_each(|(test, why)| not_run(test, why));
-        not_run("the tests over Redis", "they stop its server by Unix signals");
-        not_run("the examples in Rust's documentation", "they are the same on all systems");
+        RUST_NOT_RUN.into_iter().for_each(|(test, why)| steps.cannot_run(test, why));
+        steps.cannot_run("the tests over Redis", "they stop its server by Unix signals");
+        steps
+            .cannot_run("the examples in Rust's documentation", "they are the same on all systems");
     }
 
     /// Installs Node for Windows. Returns whether there are the tests' dependencies.
@@ -163,10 +159,10 @@ impl Wine {
         );
         steps.run("results of Node", &format!("cat {results}"));
         for (file, why) in NODE_FILES_NOT_RUN {
-            not_run(&format!("{file}.test.mjs of Node"), why);
+            steps.cannot_run(&format!("{file}.test.mjs of Node"), why);
         }
         for (pattern, why) in NODE_TESTS_NOT_RUN {
-            not_run(&format!("Node's {:?}", pattern.replace('.', " ")), why);
+            steps.cannot_run(&format!("Node's {:?}", pattern.replace('.', " ")), why);
         }
     }
 }
