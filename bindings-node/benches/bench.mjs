@@ -1,6 +1,6 @@
 // Measures the CPU time of calls, memory and loading time, compared with bare fetch and openai on the same server.
 //
-//     cargo xtask test node       # builds the native module, among other things
+//     npm run build --prefix bindings-node    # the tests leave a debug build there
 //     npm ci --prefix bindings-node/benches
 //     node bindings-node/benches/bench.mjs
 //

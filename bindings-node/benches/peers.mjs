@@ -1,6 +1,6 @@
 // Compares what lost responses, a rate limit and failing polls do to this client and to its peers.
 //
-//     cargo xtask test node       # builds the native module, among other things
+//     npm run build --prefix bindings-node    # the tests leave a debug build there
 //     npm ci --prefix bindings-node/benches
 //     node bindings-node/benches/peers.mjs
 //

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Measures what calls cost, and how much larger the package makes a program. Needs Swift, Rust, and the
-# library that ../scripts/build-library.sh builds.
+# Measures what calls cost, and how much larger the package makes a program. Needs Swift and Rust.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,6 +10,8 @@ command -v swift >/dev/null || swift=$target/swift-toolchain/bin/swift
 run_inside=$(dirname "$swift")/swift-env
 [ -x "$run_inside" ] || run_inside=
 
+# The tests leave a debug build of the library there.
+../scripts/build-library.sh
 cargo build --release --locked -p pipevideo-emulator
 "$swift" build -c release --scratch-path "$scratch" -Xlinker --gc-sections
 built=$scratch/release
