@@ -78,7 +78,8 @@ pub(crate) fn musl(steps: &mut Steps) {
         pytest: "",
     };
     if std::env::consts::ARCH != "x86_64" {
-        return steps.skip("all", "it runs programs for x86-64, and this machine has another processor");
+        return steps
+            .skip("all", "it runs programs for x86-64, and this machine has another processor");
     }
     let Some(tree) = MUSL.tree(steps) else { return };
     steps.run("Python for musl", &format!("bash xtask/scripts/musl-python.sh {tree}"));
