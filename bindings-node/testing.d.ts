@@ -8,7 +8,7 @@ type PollStep = string | Readonly<Record<string, unknown>>;
 export interface EmulatorOptions {
   /** The port of the API; by default a free one. */
   port?: number;
-  /** The key that is accepted. */
+  /** The only key that is accepted; by default a new one on a free port. */
   apiKey?: string;
   /** The seed of the random durations and failures. */
   seed?: number;

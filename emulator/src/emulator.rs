@@ -37,7 +37,6 @@ impl Emulator {
             base_url: format!("http://{}", api.local_addr()?),
             video_base: format!("http://{}", videos.local_addr()?),
         };
-        let api_key = options.api_key.clone();
         let mut endpoint = Endpoint::default();
         endpoint
             .update(&options.webhook())
@@ -48,7 +47,7 @@ impl Emulator {
             tokio::spawn(serve(videos, Arc::clone(&state), Origin::Video)),
             tokio::spawn(deliveries::run_worker(Arc::clone(&state))),
         ];
-        Ok(Self { state, api_key, tasks })
+        Ok(Self { api_key: state.api_key(), state, tasks })
     }
 
     /// The origin of the API, `http://127.0.0.1:PORT`, without `/v1`.

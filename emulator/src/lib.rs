@@ -59,4 +59,4 @@ pub use emulator::Emulator;
 pub use emulator_thread::EmulatorThread;
 pub use faults::{Break, Fault, Match};
 pub use http::{Origin, ReceivedRequest};
-pub use options::{Options, RateLimit};
+pub use options::{DEFAULT_API_KEY, Options, RateLimit};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use pipevideo_emulator::{Emulator, Options, RateLimit};
+use pipevideo_emulator::{DEFAULT_API_KEY, Emulator, Options, RateLimit};
 use serde::Serialize;
 
 /// Pipevideo's video generation API on 127.0.0.1, for tests and experiments.
@@ -20,7 +20,8 @@ struct Arguments {
     /// The port of the API on 127.0.0.1; 0 means a free port [default: 0]
     #[arg(long)]
     port: Option<u16>,
-    /// The only API key that is accepted [default: pv_emulator_0123456789abcdef]
+    /// The only API key that is accepted [default: pv_emulator_0123456789abcdef] on a port that is
+    /// given, a new one on a free port
     #[arg(long)]
     api_key: Option<String>,
     /// The seed of ids, durations, token counts and failures [default: 0]
@@ -88,7 +89,7 @@ impl Arguments {
         let base = self.options.unwrap_or_default();
         Options {
             port: self.port.unwrap_or(base.port),
-            api_key: self.api_key.unwrap_or(base.api_key),
+            api_key: self.api_key.or(base.api_key),
             seed: self.seed.unwrap_or(base.seed),
             speed: self.speed.unwrap_or(base.speed),
             median_seconds: self.median_seconds.unwrap_or(base.median_seconds),
@@ -153,7 +154,7 @@ mod tests {
         let limit = defaults.rate_limit.expect("the service has a rate limit");
         for (option, default) in [
             ("port", defaults.port.to_string()),
-            ("api-key", defaults.api_key),
+            ("api-key", DEFAULT_API_KEY.to_owned()),
             ("seed", defaults.seed.to_string()),
             ("speed", defaults.speed.to_string()),
             ("median-seconds", defaults.median_seconds.to_string()),

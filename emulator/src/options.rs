@@ -22,8 +22,10 @@ use crate::deliveries::{WebhookEndpoint, WebhookFamily};
 pub struct Options {
     /// The port of the API on 127.0.0.1. With 0 it is a free port. The videos are on another free port.
     pub port: u16,
-    /// The only API key that is accepted.
-    pub api_key: String,
+    /// The only API key that is accepted. None: [`DEFAULT_API_KEY`] on a chosen `port`, and a new key
+    /// on a free one. A client counts what a key has spent at a base URL for as long as its process
+    /// runs, and a free port may be one that an earlier emulator had.
+    pub api_key: Option<String>,
     /// The seed of ids, durations, token counts and failures. The n-th generation is the same in every
     /// run with the same seed.
     pub seed: u64,
@@ -57,7 +59,17 @@ pub struct Options {
     pub webhook_family: WebhookFamily,
 }
 
+/// The API key of an emulator on a chosen port.
+pub const DEFAULT_API_KEY: &str = "pv_emulator_0123456789abcdef";
+
 impl Options {
+    pub(crate) fn api_key(&self) -> String {
+        self.api_key.clone().unwrap_or_else(|| match self.port {
+            0 => format!("pv_emulator_{:016x}", fastrand::u64(..)),
+            _ => DEFAULT_API_KEY.to_owned(),
+        })
+    }
+
     pub(crate) fn webhook(&self) -> WebhookEndpoint {
         WebhookEndpoint {
             url: self.webhook_url.clone(),
@@ -73,7 +85,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
-            api_key: "pv_emulator_0123456789abcdef".to_owned(),
+            api_key: None,
             seed: 0,
             speed: 1.0,
             median_seconds: 90.0,
@@ -104,5 +116,16 @@ pub struct RateLimit {
 impl Default for RateLimit {
     fn default() -> Self {
         Self { requests: 100, window_seconds: 60.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emulator_on_a_chosen_port_has_the_default_key() {
+        let options = Options { port: 4010, ..Options::default() };
+        assert_eq!(options.api_key(), DEFAULT_API_KEY);
     }
 }

@@ -72,6 +72,10 @@ impl EmulatorState {
         &self.origins
     }
 
+    pub(crate) fn api_key(&self) -> String {
+        self.lock().service.api_key().to_owned()
+    }
+
     pub(crate) fn receive(&self, head: &Parts, origin: Origin) -> ReceivedRequest {
         let state = self.lock();
         ReceivedRequest::new(head, origin, state.service.api_key(), self.clock.uptime())

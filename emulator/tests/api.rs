@@ -50,6 +50,13 @@ async fn requests_need_the_right_key() {
     assert_eq!(last.headers["authorization"], "Bearer <key>");
 }
 
+/// A process counts what a key has spent at a base URL, and free ports come again.
+#[tokio::test]
+async fn an_emulator_on_a_free_port_has_a_key_of_its_own() {
+    let (one, other) = (bench(json!({})).await, bench(json!({})).await);
+    assert_ne!(one.emulator.api_key(), other.emulator.api_key());
+}
+
 #[tokio::test]
 async fn rejected_creates_have_a_message_and_cost_nothing() {
     let bench = bench(json!({ "balance_cents": 0 })).await;

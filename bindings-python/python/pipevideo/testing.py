@@ -34,7 +34,7 @@ class Emulator:
         url_ttl_seconds: How long a video's URL is valid (3600).
         video_bytes: The size of the video, which is then no longer playable.
         port: The API's port; a free one by default.
-        api_key: The key that is accepted.
+        api_key: The only key that is accepted; by default a new one on a free port.
         webhook_url: Where webhooks are sent, if anywhere.
         webhook_secrets: The secrets that sign them, `whsec_...`.
         webhook_family: The names of their headers, `svix` or `webhook`.

@@ -20,7 +20,7 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let id = runtime.block_on(async {
         let client = Client::builder().base_url(base_url).redis(redis);
-        let client = client.api_key("pv_emulator_0123456789abcdef").build().unwrap();
+        let client = client.build().unwrap();
         let created = client.responses().create(request("A cat")).await.unwrap();
         println!("\n> {}", created.id);
         if std::env::var(ENDS_AT_ONCE).is_ok() {
@@ -48,6 +48,7 @@ fn start(
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "killed::child", "--nocapture"]);
     command.env(BASE_URL, world.emulator.base_url()).env(REDIS_URL, world.redis.url());
+    command.env("PIPEVIDEO_API_KEY", world.emulator.api_key());
     change(&mut command);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());

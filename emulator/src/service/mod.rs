@@ -35,6 +35,7 @@ const ADDED_PROMPT_TOKENS: u64 = 10;
 #[derive(Debug)]
 pub(crate) struct Service {
     options: Options,
+    api_key: String,
     origins: Origins,
     generations: Vec<Generation>,
     by_id: HashMap<String, usize>,
@@ -63,13 +64,14 @@ impl Service {
             ledger: Ledger::new(Money::cents(options.balance_cents)),
             rate_limiter: RateLimiter::new(options.rate_limit),
             url_signer: UrlSigner::new(origins.video_base.clone(), options.url_ttl_seconds),
+            api_key: options.api_key(),
             options,
             origins,
         }
     }
 
     pub(crate) fn api_key(&self) -> &str {
-        &self.options.api_key
+        &self.api_key
     }
 
     /// Carries out everything that is due by now, in the order of time.
