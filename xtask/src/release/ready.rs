@@ -30,6 +30,8 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     for (part, lint) in LINTS {
         rehearsal.run(part, rehearsal.command("sh").args(["-c", lint]))?;
     }
+    // It reads the crates of all targets, and a build has only fetched those of this one.
+    rehearsal.run("crates", rehearsal.command("cargo").args(["fetch", "--quiet", "--locked"]))?;
     // Advisories are in a database on the internet; the workflow checks them.
     let mut deny = rehearsal.command("cargo");
     deny.args(["deny", "--offline", "check", "licenses", "bans", "sources"]);
