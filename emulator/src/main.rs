@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use pipevideo_emulator::{DEFAULT_API_KEY, Emulator, Options, RateLimit};
+use pipevideo_emulator::{Emulator, Options, RateLimit};
 use serde::Serialize;
 
 /// Pipevideo's video generation API on 127.0.0.1, for tests and experiments.
@@ -143,6 +143,7 @@ async fn run(options: Options) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use pipevideo_emulator::DEFAULT_API_KEY;
 
     use super::*;
 
