@@ -65,8 +65,7 @@ const LANGUAGES: [Language; 6] = [
     Language { name: "python", test: python::test, alone: false },
     Language { name: "node", test: node::test, alone: false },
     Language { name: "swift", test: swift::test, alone: false },
-    // It uses all processors.
-    Language { name: "fuzz", test: fuzz::test, alone: true },
+    Language { name: "fuzz", test: fuzz::test, alone: false },
     // Last: it uses the tools that the others install.
     Language { name: "documents", test: documents::test, alone: true },
 ];
