@@ -34,6 +34,7 @@ from ._async_client import (
 )
 from ._batch import AsyncBatchRun, BatchRun, read_journal
 from ._client import Engines, Pipevideo, Responses, Usage
+from ._frame import to_frame
 from ._native import (
     Generation,
     GenerationError,
@@ -138,6 +139,7 @@ __all__ = [
     "image",
     "read_journal",
     "text",
+    "to_frame",
     "video",
 ]
 # generated: error names (by `cargo xtask generate`, from conformance/surface.json)
