@@ -1,6 +1,7 @@
 //! The engines, the account's usage, estimates, spend and what a batch yields, as the plain Python classes in
 //! `pipevideo/_values.py`.
 
+use bindings_macros::barrier;
 use pipevideo::{
     AccountUsage, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates, CostEstimate,
     EngineCatalog, RecentRequest, Spend,
@@ -10,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::json;
 use crate::raise;
+use crate::to_json;
 use crate::values;
 
 /// Makes the Python objects of one response.
@@ -32,6 +34,22 @@ macro_rules! fields {
         $(fields.set_item($name, $value)?;)*
         fields
     }};
+}
+
+/// The catalogue of engines from the service's JSON.
+#[barrier]
+#[pyfunction]
+#[pyo3(signature = (value: "Mapping[str, Any]") -> "EngineCatalog")]
+pub(crate) fn _engine_catalog<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    engines(value.py(), &to_json::from_python(value, "value")?.into())
+}
+
+/// The account's usage from the service's JSON.
+#[barrier]
+#[pyfunction]
+#[pyo3(signature = (value: "Mapping[str, Any]") -> "AccountUsage")]
+pub(crate) fn _account_usage<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    usage(value.py(), &to_json::from_python(value, "value")?.into())
 }
 
 fn tuple<'py, T>(

@@ -3,7 +3,6 @@
 use std::future::IntoFuture;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
 use bindings_common::lock;
 use bindings_macros::barrier;
@@ -286,17 +285,20 @@ impl NativeClient {
         }))
     }
 
-    #[pyo3(signature = (model, sent_at: "float", generation_id) -> "Pending[Candidates]")]
+    #[pyo3(signature = (
+        model: "str",
+        sent_at: "Instant",
+        generation_id,
+    ) -> "Pending[Candidates]")]
     fn reconcile(
         &self,
         py: Python<'_>,
-        model: String,
-        sent_at: f64,
+        model: &Bound<'_, PyAny>,
+        sent_at: &Bound<'_, PyAny>,
         generation_id: Option<String>,
     ) -> PyResult<Call> {
-        let since = Duration::try_from_secs_f64(sent_at).ok();
-        let sent_at = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
-        let sent_at = sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
+        let model: String = argument(model, "model", "str")?;
+        let sent_at = webhook::instant(sent_at, "sent_at")?;
         let client = self.client(py)?;
         Ok(self.call(py, None, move |_| {
             async move {

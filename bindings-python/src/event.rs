@@ -1,11 +1,11 @@
 //! The event of a webhook delivery, as a frozen Python object over the core's own.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bindings_macros::barrier;
 use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyType};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyType};
 use serde_json::Value;
 
 use crate::errors;
@@ -13,6 +13,7 @@ use crate::json::{self, Object};
 use crate::pickle::{Reduced, hash};
 use crate::pydantic;
 use crate::raise::raise;
+use crate::to_json;
 
 /// The event of a genuine delivery: a generation has ended.
 ///
@@ -20,10 +21,16 @@ use crate::raise::raise;
 /// the event is handled, or handle it in a `with` block (or `async with`), which acknowledges it when it
 /// ends without an exception.
 #[pyclass(frozen, eq, module = "pipevideo")]
-#[derive(PartialEq)]
 pub(crate) struct WebhookEvent {
     event: pipevideo::WebhookEvent,
     body: Vec<u8>,
+}
+
+/// The same event may have bodies that are formatted differently, such as after a way through JSON.
+impl PartialEq for WebhookEvent {
+    fn eq(&self, other: &Self) -> bool {
+        self.event == other.event
+    }
 }
 
 /// The arguments of `_restore`.
@@ -32,6 +39,19 @@ type Arguments<'py> = (Bound<'py, PyBytes>, String, SystemTime, bool);
 impl WebhookEvent {
     pub(crate) fn new(event: pipevideo::WebhookEvent, body: Vec<u8>) -> Self {
         Self { event, body }
+    }
+
+    fn read(
+        py: Python<'_>,
+        body: Vec<u8>,
+        id: String,
+        timestamp: SystemTime,
+        duplicate: bool,
+    ) -> PyResult<Self> {
+        let event = pipevideo::WebhookEvent::read(&body, id, timestamp);
+        let mut event = event.map_err(|error| raise(py, &error))?;
+        event.duplicate = duplicate;
+        Ok(Self { event, body })
     }
 
     /// Ends a `with` block, which raised this exception or none.
@@ -52,11 +72,27 @@ impl WebhookEvent {
         timestamp: SystemTime,
         duplicate: bool,
     ) -> PyResult<Self> {
-        let body = body.as_bytes().to_vec();
-        let event = pipevideo::WebhookEvent::read(&body, id, timestamp);
-        let mut event = event.map_err(|error| raise(py, &error))?;
-        event.duplicate = duplicate;
-        Ok(Self { event, body })
+        Self::read(py, body.as_bytes().to_vec(), id, timestamp, duplicate)
+    }
+
+    /// Reads what `to_dict` returns. The event cannot be acknowledged: that is up to the process that
+    /// received it.
+    #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
+    fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let wire = to_json::from_python(value, "value")?;
+        let timestamp = wire["timestamp"].as_u64().map(Duration::from_millis);
+        let timestamp = timestamp.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        let (Some(id), Some(timestamp), Some(duplicate), true) = (
+            wire["id"].as_str(),
+            timestamp,
+            wire["duplicate"].as_bool(),
+            wire["body"]["eventType"].is_string(),
+        ) else {
+            return Err(PyValueError::new_err("this is not the JSON of a webhook event"));
+        };
+        let body = wire["body"].to_string().into_bytes();
+        Self::read(value.py(), body, id.to_owned(), timestamp, duplicate)
     }
 
     /// The id of the delivery, which is the same for each attempt.
@@ -162,17 +198,24 @@ impl WebhookEvent {
         Ok(Ready(exc_type.py().None()))
     }
 
-    /// The body's JSON.
+    /// As JSON, for another process: `id`, `timestamp` (Unix milliseconds), `duplicate`, and the delivery's
+    /// `body`, unknown fields included.
     #[pyo3(signature = () -> "dict[str, Any]")]
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let wire: Value = serde_json::from_slice(&self.body)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let body: Value = serde_json::from_slice(&self.body)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        json::to_python(py, &wire)
+        let since = self.event.timestamp.duration_since(SystemTime::UNIX_EPOCH);
+        let dict = PyDict::new(py);
+        dict.set_item("id", &self.event.id)?;
+        dict.set_item("timestamp", since.map_or(0, |since| since.as_millis()))?;
+        dict.set_item("duplicate", self.event.duplicate)?;
+        dict.set_item("body", json::to_python(py, &body)?)?;
+        Ok(dict)
     }
 
     /// The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it.
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        pydantic::items(&self.to_dict(py)?)
+        pydantic::items(self.to_dict(py)?.as_any())
     }
 
     /// How pydantic validates and serializes it.
@@ -200,7 +243,7 @@ impl WebhookEvent {
     }
 
     fn __hash__(&self) -> u64 {
-        hash((&self.event.id, &self.body))
+        hash(&self.event.id)
     }
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py, Arguments<'py>>> {

@@ -69,6 +69,7 @@ mod _native {
         _panic,
         batch::{JournalItems, NativeBatch},
         call::Call,
+        catalog::{_account_usage, _engine_catalog},
         client::NativeClient,
         emulator::Emulator,
         event::WebhookEvent,

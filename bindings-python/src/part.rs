@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::json;
 use crate::pickle::{Reduced, from_json, hash, read};
 use crate::pydantic;
+use crate::to_json;
 
 /// A part of an input, made by `text`, `image` or `video`.
 #[pyclass(frozen, eq, module = "pipevideo")]
@@ -25,6 +26,13 @@ impl Part {
 #[barrier]
 #[pymethods]
 impl Part {
+    /// Reads the wire's JSON, which `to_dict` returns.
+    #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
+    fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::_from_json(&to_json::from_python(value, "value")?.to_string())
+    }
+
     #[staticmethod]
     fn _from_json(text: &str) -> PyResult<Self> {
         read("part", text).map(Self)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bindings_macros::barrier;
 use pipevideo::Generation as CoreGeneration;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyType};
 
@@ -12,6 +13,7 @@ use crate::json::wire;
 use crate::literal::Via;
 use crate::pickle::{Reduced, hash};
 use crate::pydantic;
+use crate::to_json;
 use crate::values::Generation;
 
 pub(crate) fn update(py: Python<'_>, update: pipevideo::Update) -> PyResult<Bound<'_, Update>> {
@@ -108,6 +110,23 @@ impl Update {
         Via(&self.via)
     }
 
+    /// Reads what `to_dict` returns.
+    #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
+    fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let wire = to_json::from_python(value, "value")?;
+        let number = |name: &str| wire[name].as_f64().ok_or_else(not_an_update);
+        let generation: CoreGeneration =
+            serde_json::from_value(wire["generation"].clone()).map_err(|_| not_an_update())?;
+        Ok(Self {
+            generation: Arc::new(generation),
+            elapsed: number("elapsed")?,
+            expected: number("expected")?,
+            progress: number("progress")?,
+            via: wire["via"].as_str().ok_or_else(not_an_update)?.to_owned(),
+        })
+    }
+
     /// As plain JSON.
     #[pyo3(signature = () -> "dict[str, Any]")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -158,4 +177,8 @@ impl Update {
             (own.generation()?, own.elapsed, own.expected, own.progress, own.via.clone());
         Ok((this.get_type().into_any(), arguments))
     }
+}
+
+fn not_an_update() -> PyErr {
+    PyValueError::new_err("this is not the JSON of an update")
 }

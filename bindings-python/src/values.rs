@@ -234,6 +234,13 @@ pub(crate) struct TokenUsage(CoreUsage);
 #[barrier]
 #[pymethods]
 impl TokenUsage {
+    /// Reads the wire's JSON, which `to_dict` returns.
+    #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
+    fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::_from_json(&to_json::from_python(value, "value")?.to_string())
+    }
+
     #[staticmethod]
     fn _from_json(text: &str) -> PyResult<Self> {
         read("token usage", text).map(Self)
@@ -319,6 +326,13 @@ pub(crate) struct GenerationError(CoreError);
 #[barrier]
 #[pymethods]
 impl GenerationError {
+    /// Reads the wire's JSON, which `to_dict` returns.
+    #[staticmethod]
+    #[pyo3(signature = (value: "Mapping[str, Any]"))]
+    fn from_dict(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::_from_json(&to_json::from_python(value, "value")?.to_string())
+    }
+
     #[staticmethod]
     fn _from_json(text: &str) -> PyResult<Self> {
         read("generation's error", text).map(Self)

@@ -83,7 +83,7 @@ pub(crate) fn current_time(py: Python<'_>) -> PyResult<SystemTime> {
 }
 
 /// Reads a time: an aware datetime, or Unix seconds.
-fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
+pub(crate) fn instant(value: &Bound<'_, PyAny>, name: &str) -> PyResult<SystemTime> {
     const KIND: &str = "an aware datetime, or Unix seconds";
     if value.getattr_opt(intern!(value.py(), "tzinfo"))?.is_some_and(|zone| zone.is_none()) {
         return Err(type_error(name, KIND, value));

@@ -27,7 +27,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "responses.wait": {"id": "gen_1"},
     "responses.watch": {"id": "gen_1"},
     "responses.download": {"generation": "gen_1", "path": "cat.mp4"},
-    "responses.reconcile": {},
+    "responses.reconcile": {"model": "m", "sent_at": 1.0},
     "engines.list": {},
     "usage.retrieve": {},
     "webhooks.unwrap": SIGNED,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import typing
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -17,7 +16,6 @@ import tenacity
 from asgiref.sync import async_to_sync
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.testclient import TestClient
-from pydantic_core import to_json
 
 import pipevideo
 from conftest import MODEL, options, until
@@ -130,47 +128,6 @@ def test_fastapi_returns_values(emulator: Emulator) -> None:
     assert web.post("/echo", json={"generation": {"id": 3}}).status_code == 422
     assert web.get("/usage").json()["recent_requests"] == web.get("/recent").json()
     assert '"output_video_url"' in web.get("/openapi.json").text
-
-
-def values(client: Pipevideo) -> Iterator[Any]:
-    """A value of each public class that has `to_dict`."""
-    generation = client.generate(model=MODEL, input="A cat")
-    yield generation
-    uncertain = pipevideo.SubmissionUncertainError("x")
-    uncertain.model, uncertain.sent_at = MODEL, generation.created_at
-    uncertain.generation_id = generation.id
-    yield client.responses.reconcile(uncertain)[0]
-    yield generation.usage
-    yield Generation.from_dict(
-        {"id": "gen_1", "status": "failed", "error": {"code": "x", "message": "y"}}
-    ).error
-    yield pipevideo.Update(generation, 1.0, 2.0, 0.5, "poll")
-    yield pipevideo.text("A cat")
-    yield pipevideo.Progress(1, None)
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    body = json.dumps({"eventType": "x", "generationId": "gen_1", "status": "completed"})
-    webhook, now = pipevideo.Webhook(secret), __import__("time").time()
-    yield webhook.unwrap(body, webhook.sign(body, id="msg_1", timestamp=now))
-    catalog, usage = client.engines.list(), client.usage.retrieve()
-    yield from (catalog, catalog.engines[0], catalog.engines[0].models[0])
-    yield from (usage, usage.totals, usage.recent_requests[0], *usage.daily_usage[:1])
-    for day in usage.daily_usage_by_route[:1]:
-        yield from (day, day.routes[0])
-    yield from (client.estimate(model=MODEL), client.spend)
-    events: list[pipevideo.BatchEvent] = []
-    run = client.batch([{"model": MODEL, "input": "A cat"}], on_event=events.append)
-    yield from (*run, events[-1], run.summary(), run.summary().counts)
-
-
-def test_every_to_dict_is_json(emulator: Emulator) -> None:
-    seen = set()
-    for value in values(Pipevideo(**options(emulator))):
-        plain = json.loads(json.dumps(value.to_dict()))
-        assert plain == value.to_dict() == dict(value)
-        assert json.loads(to_json(pydantic.TypeAdapter(type(value)).dump_python(value))) == plain
-        seen.add(type(value).__name__)
-    with_to_dict = {name for name in pipevideo.__all__ if hasattr(getattr(pipevideo, name), "to_dict")}
-    assert seen == with_to_dict
 
 
 def test_fields_are_written_as_the_service_writes_them(emulator: Emulator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,11 @@ def test_a_cancelled_create_that_may_have_been_sent_can_be_reconciled(
     assert isinstance(raised.__cause__, SubmissionUncertainError)
     assert raised.__cause__.model == MODEL and raised.__cause__.sent_at is not None
     assert len(asyncio.run(client.responses.reconcile(raised.__cause__))) == 1
+    # The note is enough, too.
+    call = re.search(r"reconcile\((model=.+, sent_at=[\d.]+)\) finds", notes(raised))
+    assert call is not None
+    found = asyncio.run(eval(f"client.responses.reconcile({call[1]})", {"client": client}))
+    assert len(found) == 1
     assert len(warnings(caplog)) == 1
 
 

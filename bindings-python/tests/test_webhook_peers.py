@@ -63,7 +63,7 @@ def test_we_verify_signatures_of_peers(peer: tuple[str, Any]) -> None:
         f"{family}-signature": signature,
     }
     event = Webhook([OTHER, SECRET]).unwrap(BODY, headers)
-    assert event.to_dict() == EVENT and event.timestamp == at
+    assert event.to_dict()["body"] == EVENT and event.timestamp == at
 
 
 def test_peers_verify_the_emulators_deliveries(peer: tuple[str, Any]) -> None:

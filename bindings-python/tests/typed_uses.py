@@ -129,6 +129,9 @@ def errors(client: Pipevideo) -> None:
     except pipevideo.SubmissionUncertainError as error:
         for candidate in client.responses.reconcile(error):
             assert_type(candidate.id, str)
+        client.responses.reconcile(model="m", sent_at=datetime.now().astimezone())
+        client.responses.reconcile(model="m", sent_at=1.5)
+        assert_type(pipevideo.SubmissionUncertainError.from_dict({}), pipevideo.SubmissionUncertainError)
     except pipevideo.GenerationFailedError as error:
         assert_type(error.generation, "Generation | None")
     except pipevideo.PipevideoError as error:
@@ -167,6 +170,15 @@ def wrong(client: Pipevideo, named: Callable[[], str]) -> None:
     Pipevideo(redis="rediss://user:password@redis.example:6380/1")
     for limit in (Decimal(1), "1.5", 1, 1.5):
         Pipevideo(spend_limit=limit)
+
+
+def from_json(generation: Generation, items: list[pipevideo.BatchItem]) -> None:
+    assert_type(Generation.from_dict(generation.to_dict()), Generation)
+    assert_type(pipevideo.BatchItem.from_dict(items[0].to_dict()), pipevideo.BatchItem)
+    assert_type(pipevideo.AccountUsage.from_dict({}), pipevideo.AccountUsage)
+    pipevideo.to_frame([generation])
+    pipevideo.to_frame(items, library="polars")
+    pipevideo.to_frame([generation], library="numpy")  # type: ignore[arg-type]
 
 
 def testing() -> None:

@@ -304,14 +304,22 @@ class Responses:
         """
         return self._native.download(generation, path, max_bytes, on_progress).run()
 
-    def reconcile(self, error: SubmissionUncertainError) -> Candidates:
+    def reconcile(
+        self,
+        error: SubmissionUncertainError | None = None,
+        *,
+        model: str | None = None,
+        sent_at: types.Instant | None = None,
+    ) -> Candidates:
         """Finds the generations that an uncertain create may have made, the most likely one first.
 
-        `error` is the error that the create raised; it may have been pickled in between.
+        `error` is the error that the create raised; it may have been pickled, or written as JSON, in
+        between. In its place, `model` and `sent_at` (an aware datetime, or Unix seconds) say which
+        create was lost, such as one of a process that was killed.
         """
         from ._reconcile import lost_create
 
-        return self._native.reconcile(*lost_create(error)).run()
+        return self._native.reconcile(*lost_create(error, model, sent_at)).run()
 
 
 class Engines:

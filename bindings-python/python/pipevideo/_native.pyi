@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_panic", "image", "text", "video"]
+__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_panic", "image", "text", "video"]
 
 __version__: Final[str]
 
@@ -148,6 +148,9 @@ class GenerationError:
     @property
     def extra(self, /) -> dict[str, Any]:
         """The fields that this library does not define or could not read."""
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> GenerationError:
+        """Reads the wire's JSON, which `to_dict` returns."""
     @property
     def message(self, /) -> str | None:
         """The service's message. It may quote the prompt, so think before you log it."""
@@ -196,7 +199,7 @@ class NativeClient:
     @property
     def is_closed(self, /) -> bool: ...
     def peers(self, /) -> int: ...
-    def reconcile(self, /, model: str, sent_at: float, generation_id: str | None) -> Pending[Candidates]: ...
+    def reconcile(self, /, model: str, sent_at: Instant, generation_id: str | None) -> Pending[Candidates]: ...
     def retrieve(self, /, id: str) -> Pending[Generation]: ...
     def spend(self, /) -> Spend: ...
     def unwrap_webhook(self, /, body: Body, headers: Headers) -> WebhookEvent: ...
@@ -221,6 +224,9 @@ class Part:
         """Shows neither text nor content, which are the prompt."""
     @staticmethod
     def _from_json(text: str) -> Part: ...
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> Part:
+        """Reads the wire's JSON, which `to_dict` returns."""
     def to_dict(self, /) -> dict[str, Any]:
         """The wire's JSON."""
 
@@ -245,6 +251,9 @@ class TokenUsage:
     @property
     def extra(self, /) -> dict[str, Any]:
         """The fields that this library does not define or could not read."""
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> TokenUsage:
+        """Reads the wire's JSON, which `to_dict` returns."""
     @property
     def input_tokens(self, /) -> int | None:
         """The number of input tokens."""
@@ -277,6 +286,9 @@ class Update:
     @property
     def expected(self, /) -> float:
         """The median time of similar generations in seconds."""
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> Update:
+        """Reads what `to_dict` returns."""
     @property
     def generation(self, /) -> Generation:
         """The generation after the change."""
@@ -377,6 +389,12 @@ class WebhookEvent:
     @property
     def extra(self, /) -> dict[str, Any]:
         """The fields that this library does not define or could not read."""
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> WebhookEvent:
+        """
+        Reads what `to_dict` returns. The event cannot be acknowledged: that is up to the process that
+        received it.
+        """
     @property
     def generation_id(self, /) -> str | None:
         """The id of the generation."""
@@ -393,10 +411,16 @@ class WebhookEvent:
     def timestamp(self, /) -> datetime:
         """When the delivery was signed."""
     def to_dict(self, /) -> dict[str, Any]:
-        """The body's JSON."""
+        """
+        As JSON, for another process: `id`, `timestamp` (Unix milliseconds), `duplicate`, and the delivery's
+        `body`, unknown fields included.
+        """
     @property
     def type(self, /) -> str:
         """What happened: `video.generation.completed`, for both outcomes."""
+
+def _account_usage(value: Mapping[str, Any]) -> AccountUsage:
+    """The account's usage from the service's JSON."""
 
 def _after_fork_in_child() -> None:
     """After a fork, in the child: what belongs to the parent's runtime is forgotten."""
@@ -415,6 +439,9 @@ def _before_fork() -> None:
     Before a fork: pauses the runtime, so that the child finds no lock held by its thread, and that
     CPython does not warn of a process with several threads.
     """
+
+def _engine_catalog(value: Mapping[str, Any]) -> EngineCatalog:
+    """The catalogue of engines from the service's JSON."""
 
 def _panic(at_once: bool) -> Pending[None]:
     """Panics, for the tests of the barrier: at once, or in the call that it returns."""

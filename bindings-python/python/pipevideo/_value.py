@@ -35,10 +35,19 @@ class Value:
 
     def to_dict(self) -> types.Any:
         """Returns JSON, as plain dicts and lists: the service's own where it is kept (`raw`), else the
-        fields, written as the service writes them: amounts as numbers, times as Unix milliseconds."""
+        fields, written as the service writes them: amounts as numbers, times as Unix milliseconds. A number
+        keeps about 16 digits of an amount; pickle keeps all of them."""
         if "raw" in self.__slots__:
             return getattr(self, "raw")
-        return {name: _json(value) for name, value in self._typed().items()}
+        return {name: to_json(value) for name, value in self._typed().items()}
+
+    @classmethod
+    def from_dict(cls, value: types.Mapping[str, types.Any]) -> types.Self:
+        """Reads what `to_dict` returns, also after a way through JSON. Members that it does not know are
+        ignored, and JSON of another shape is a `ValueError`."""
+        from ._json import fields
+
+        return cls(**fields(cls, cls.__slots__, value))
 
     def __iter__(self) -> types.Iterator[tuple[str, types.Any]]:
         """The names and values of `to_dict`, so that `dict(...)` works, and FastAPI's encoder with it."""
@@ -94,13 +103,12 @@ class Value:
         return self
 
 
-def _json(value: types.Any) -> types.Any:
+def to_json(value: types.Any) -> types.Any:
+    """A field's value as JSON."""
     if hasattr(value, "to_dict"):
         return value.to_dict()
-    if isinstance(value, (tuple, list)):
-        return [_json(entry) for entry in value]
-    if isinstance(value, BaseException):
-        return {"kind": getattr(value, "kind", None), "message": str(value)}
+    if isinstance(value, tuple):
+        return [to_json(entry) for entry in value]
     if hasattr(value, "__fspath__"):
         return str(value)
     if hasattr(value, "timestamp"):

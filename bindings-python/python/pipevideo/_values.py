@@ -5,8 +5,9 @@ batch yields.
 from __future__ import annotations
 
 from . import _hints as types
+from . import _native
 from ._native import Generation
-from ._value import Value
+from ._value import Value, to_json
 from .errors import PipevideoError
 
 
@@ -281,6 +282,11 @@ class EngineCatalog(Value):
     raw: types.Any
     """The service's JSON as it was received."""
 
+    @classmethod
+    def from_dict(cls, value: types.Mapping[str, types.Any]) -> EngineCatalog:
+        """Reads the service's JSON, which `to_dict` returns."""
+        return _native._engine_catalog(value)
+
     def _repr_html_(self) -> str:
         from ._tables import engine_catalog
 
@@ -416,11 +422,41 @@ class Candidates(list["Candidate"]):
         """Whether the service's list certainly reaches back to the create. If not, an empty list says
         nothing."""
 
+    def to_dict(self) -> dict[str, types.Any]:
+        """Returns JSON: the candidates and what is known of the list. Times are Unix milliseconds."""
+        return {
+            "candidates": [candidate.to_dict() for candidate in self],
+            "reaches_back_to": to_json(self.reaches_back_to),
+            "covers_create": self.covers_create,
+        }
+
+    @classmethod
+    def from_dict(cls, value: types.Mapping[str, types.Any]) -> types.Self:
+        """Reads what `to_dict` returns."""
+        read = _CandidatesJson.from_dict(value)
+        return cls(read.candidates, read.reaches_back_to, read.covers_create)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: types.Any, handler: types.Any) -> types.Any:
+        """How pydantic validates and serializes it."""
+        from ._pydantic import core_schema
+
+        return core_schema(cls)
+
     def __repr__(self) -> str:
         return (
             f"Candidates({super().__repr__()}, reaches_back_to={self.reaches_back_to}, "
             f"covers_create={self.covers_create})"
         )
+
+
+class _CandidatesJson(Value):
+    """What the JSON of candidates has."""
+
+    __slots__ = ("candidates", "reaches_back_to", "covers_create")
+    candidates: tuple[Candidate, ...]
+    reaches_back_to: types.datetime | None
+    covers_create: bool
 
 
 class AccountUsage(Value):
@@ -450,6 +486,11 @@ class AccountUsage(Value):
     """The latest generations."""
     raw: types.Any
     """The service's JSON as it was received."""
+
+    @classmethod
+    def from_dict(cls, value: types.Mapping[str, types.Any]) -> AccountUsage:
+        """Reads the service's JSON, which `to_dict` returns."""
+        return _native._account_usage(value)
 
     def _repr_html_(self) -> str:
         from ._tables import account_usage

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import _hints as types
 from ._native import Generation
+from ._value import to_json
 
 
 class PipevideoError(Exception):
@@ -50,9 +51,46 @@ class PipevideoError(Exception):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
             setattr(self, name, value)
 
+    def to_dict(self) -> dict[str, types.Any]:
+        """Returns JSON: `kind`, `message`, the fields that are set, and the cause if it is an error of this
+        library. Times are Unix milliseconds.
+
+        As pickle does, it keeps `service_message` and the generation, which may quote the prompt: store it,
+        and do not log it.
+        """
+        from ._json import names
+
+        json: dict[str, types.Any] = {"kind": self.kind, "message": self.message}
+        for name in names(_BY_KIND.get(self.kind, PipevideoError)):
+            if (value := getattr(self, name)) is not None:
+                json[name] = to_json(value)
+        if isinstance(self.__cause__, PipevideoError):
+            json["cause"] = self.__cause__.to_dict()
+        return json
+
+    @classmethod
+    def from_dict(cls, value: types.Mapping[str, types.Any]) -> types.Self:
+        """Makes the error that `to_dict` has written, of the class of its kind.
+
+        Raises `ValueError` for other JSON, and for an error of another class than this one.
+        """
+        from ._json import fields, names
+
+        known = _BY_KIND.get(value.get("kind", ""), PipevideoError)
+        message = value.get("message")
+        if not isinstance(message, str):
+            raise ValueError("this is not the JSON of an error: it has no message")
+        if not issubclass(known, cls):
+            raise ValueError(f"this is the JSON of {known.__name__}, not of {cls.__name__}")
+        given = tuple(name for name in names(known) if value.get(name) is not None)
+        error = known(message, **fields(known, given, value))
+        if value.get("cause") is not None:
+            error.__cause__ = PipevideoError.from_dict(value["cause"])
+        return error
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: types.Any, handler: types.Any) -> types.Any:
-        """How pydantic validates it: by its class."""
+        """How pydantic validates and serializes it."""
         from ._pydantic import core_schema
 
         return core_schema(cls)
@@ -233,7 +271,12 @@ def _make(kind: str, message: str, fields: dict[str, types.Any]) -> PipevideoErr
 def _note(raised: BaseException, left: PipevideoError) -> None:
     """Notes in the exception that ended a call what is known of the create that the call leaves behind.
     The native module calls it."""
-    _add_note(raised, left.message)
+    text = left.message
+    if isinstance(left, SubmissionUncertainError) and left.generation_id is None and left.sent_at:
+        when = left.sent_at.isoformat(timespec="seconds")
+        create = f"model={left.model!r}, sent_at={left.sent_at.timestamp():.3f}"
+        text += f" It was sent at {when}: reconcile({create}) finds what it has made."
+    _add_note(raised, text)
     if raised.__cause__ is None and raised.__context__ is None:
         raised.__cause__ = left
 
