@@ -16,6 +16,7 @@ use crate::foreign_error::{ForeignError, sources};
 pub struct ErrorFields<'a> {
     pub kind: ErrorKind,
     pub message: &'a str,
+    pub advice: Option<&'a str>,
     pub service_message: Option<&'a str>,
     pub status: Option<u16>,
     pub code: Option<&'a str>,
@@ -41,6 +42,7 @@ impl<'a> ErrorFields<'a> {
         Self {
             kind,
             message,
+            advice: None,
             service_message: None,
             status: None,
             code: None,
@@ -64,6 +66,7 @@ impl<'a> From<&'a Error> for ErrorFields<'a> {
     fn from(error: &'a Error) -> Self {
         let generation_of = |kind| error.generation().filter(|_| error.kind() == kind);
         Self {
+            advice: error.advice(),
             service_message: error.service_message(),
             status: error.status(),
             code: error.code(),

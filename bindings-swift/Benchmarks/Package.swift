@@ -9,6 +9,7 @@ let package = Package(
     dependencies: [.package(path: "..")],
     targets: [
         .executableTarget(name: "Lifecycle", dependencies: [pipevideo]),
+        .executableTarget(name: "Waits", dependencies: [pipevideo]),
         .executableTarget(name: "With", dependencies: [pipevideo]),
         .executableTarget(name: "Without"),
     ],

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures what calls cost, and how much larger the package makes a program. Needs Swift and Rust.
+# Measures what calls and waits cost, and how much larger the package makes a program. Needs Swift and Rust.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,6 +25,7 @@ PIPEVIDEO_BASE_URL=$(field base_url)
 PIPEVIDEO_API_KEY=$(field api_key)
 export PIPEVIDEO_BASE_URL PIPEVIDEO_API_KEY
 $run_inside "$built/Lifecycle"
+$run_inside "$built/Waits"
 
 size() {
   cp "$built/$1" "$scratch/stripped"

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use bindings_common::{catch_async, lock};
 use bindings_macros::barrier;
+use pipevideo::Submission;
 use tokio::task::AbortHandle;
 
 use crate::errors::Failure;
@@ -48,7 +49,7 @@ impl CancelHandle {
         let task = {
             let mut stage = lock(&self.0);
             if matches!(*stage, Stage::Cancelled) {
-                return Err(Failure::Cancelled);
+                return Err(Failure::CANCELLED);
             }
             let task = runtime()?.spawn(catch_async(work));
             *stage = Stage::Running(task.abort_handle());
@@ -56,7 +57,23 @@ impl CancelHandle {
         };
         match task.await {
             Ok(result) => result.unwrap_or_else(|error| Err(error.into())),
-            Err(_) => Err(Failure::Cancelled),
+            Err(_) => Err(Failure::CANCELLED),
+        }
+    }
+
+    /// Runs a call that creates a generation. If the call is cancelled when its create may have been
+    /// sent, the failure says what is known about it.
+    pub(crate) async fn run_create<T: Send + 'static>(
+        &self,
+        submission: Submission,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match self.run(work).await {
+            // The future was dropped before that, so the submission no longer changes.
+            Err(Failure::Cancelled { .. }) => Err(Failure::Cancelled {
+                uncertain: submission.uncertain().map(|error| Box::new((&error).into())),
+            }),
+            result => result,
         }
     }
 }

@@ -7,30 +7,19 @@ use std::time::SystemTime;
 use bindings_macros::barrier;
 use pipevideo::{
     AccountUsage, Candidates, Client, CostEstimate, DownloadSource, EngineCatalog, Generation,
-    GenerationRequest, Spend, Update, WebhookEvent,
+    GenerationRequest, Spend, Submission, WebhookEvent,
 };
 
 use crate::call::CancelHandle;
 use crate::errors::Failure;
 use crate::log::LogReceiver;
 use crate::options::{self, Options};
+use crate::reports::{DownloadReports, Updates};
 use crate::request::Arguments;
-use crate::runtime::{run_callback, runtime};
+use crate::runtime::runtime;
 use crate::token::TokenSource;
 use crate::watch::Watch;
 use crate::webhook::Header;
-
-/// Receives each change of a generation.
-#[uniffi::export(foreign)]
-pub(crate) trait UpdateListener: Send + Sync {
-    fn updated(&self, update: Update);
-}
-
-/// Receives the progress of a download each time that bytes have arrived.
-#[uniffi::export(foreign)]
-pub(crate) trait DownloadListener: Send + Sync {
-    fn progressed(&self, downloaded: u64, total: Option<u64>);
-}
 
 /// A generation to download, as a snapshot or by its id.
 #[derive(uniffi::Enum)]
@@ -92,11 +81,13 @@ impl NativeClient {
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let client = self.client.clone();
+        let submission = Submission::new();
+        let kept = submission.clone();
         let work = async move {
             let request = arguments.request().await?;
-            Ok(client.responses().create(request).await?)
+            Ok(client.responses().create_with(request, &kept).await?)
         };
-        cancel.run(work).await
+        cancel.run_create(submission, work).await
     }
 
     pub(crate) async fn retrieve(
@@ -112,15 +103,15 @@ impl NativeClient {
         &self,
         id: String,
         deadline: Option<f64>,
-        listener: Option<Arc<dyn UpdateListener>>,
+        updates: Option<Arc<Updates>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let mut wait = self.client.responses().wait(id);
         if let Some(deadline) = options::deadline(deadline)? {
             wait = wait.deadline(deadline);
         }
-        if let Some(listener) = listener {
-            wait = wait.on_update(move |update| run_callback(|| listener.updated(update.clone())));
+        if let Some(updates) = updates {
+            wait = wait.on_update(move |update| updates.add(update));
         }
         let wait = wait.into_future();
         cancel.run(async move { Ok(wait.await?) }).await
@@ -130,24 +121,26 @@ impl NativeClient {
         &self,
         arguments: Arguments,
         deadline: Option<f64>,
-        listener: Option<Arc<dyn UpdateListener>>,
+        updates: Option<Arc<Updates>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
         let client = self.client.clone();
         let deadline = options::deadline(deadline)?;
+        let submission = Submission::new();
+        let kept = submission.clone();
         let work = async move {
-            let mut generate = client.generate(arguments.request().await?);
+            let request = arguments.request().await?;
+            let mut generate = client.generate(request).submission(&kept);
             drop(client);
             if let Some(deadline) = deadline {
                 generate = generate.deadline(deadline);
             }
-            if let Some(listener) = listener {
-                generate = generate
-                    .on_update(move |update| run_callback(|| listener.updated(update.clone())));
+            if let Some(updates) = updates {
+                generate = generate.on_update(move |update| updates.add(update));
             }
             Ok(generate.await?)
         };
-        cancel.run(work).await
+        cancel.run_create(submission, work).await
     }
 
     pub(crate) fn watch(&self, id: String, deadline: Option<f64>) -> Watch {
@@ -159,7 +152,7 @@ impl NativeClient {
         video: Video,
         path: String,
         max_bytes: Option<u64>,
-        listener: Option<Arc<dyn DownloadListener>>,
+        reports: Option<Arc<DownloadReports>>,
         cancel: Arc<CancelHandle>,
     ) -> Result<(), Failure> {
         let source: DownloadSource = match video {
@@ -170,10 +163,8 @@ impl NativeClient {
         if let Some(max_bytes) = max_bytes {
             download = download.max_bytes(max_bytes);
         }
-        if let Some(listener) = listener {
-            download = download.on_progress(move |progress| {
-                run_callback(|| listener.progressed(progress.downloaded, progress.total));
-            });
+        if let Some(reports) = reports {
+            download = download.on_progress(move |progress| reports.set(progress));
         }
         let download = download.into_future();
         cancel.run(async move { Ok(download.await.map(drop)?) }).await

@@ -15,8 +15,8 @@ use crate::token::Thrown;
 pub(crate) enum Failure {
     /// The core's error, and the error that the token function threw if that caused it.
     Failed { details: Box<ErrorDetails>, thrown: Option<Arc<dyn Thrown>> },
-    /// The call was cancelled.
-    Cancelled,
+    /// The call was cancelled. If it may have created a generation, the error that says so.
+    Cancelled { uncertain: Option<Box<ErrorDetails>> },
 }
 
 /// The fields of an error.
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
 pub(crate) struct ErrorDetails {
     pub(crate) kind: String,
     pub(crate) message: String,
+    /// The end of the message: what to do.
+    pub(crate) advice: Option<String>,
     pub(crate) service_message: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
@@ -50,6 +52,7 @@ impl From<ErrorFields<'_>> for ErrorDetails {
         Self {
             kind: fields.kind.as_str().to_owned(),
             message: fields.message.to_owned(),
+            advice: text(fields.advice),
             service_message: text(fields.service_message),
             status: fields.status,
             code: text(fields.code),
@@ -96,6 +99,9 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
+    /// The call was cancelled, and has created nothing.
+    pub(crate) const CANCELLED: Self = Self::Cancelled { uncertain: None };
+
     /// An error that the binding itself finds in an option.
     pub(crate) fn configuration(message: &str) -> Self {
         Self::new(ErrorKind::Configuration, message)
@@ -121,7 +127,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { details, .. } => f.write_str(&details.message),
-            Self::Cancelled => f.write_str("cancelled"),
+            Self::Cancelled { .. } => f.write_str("cancelled"),
         }
     }
 }

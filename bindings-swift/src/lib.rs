@@ -12,6 +12,7 @@ mod errors;
 mod json;
 mod log;
 mod options;
+mod reports;
 mod request;
 mod runtime;
 mod token;

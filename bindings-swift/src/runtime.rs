@@ -1,7 +1,4 @@
 //! The tokio runtime of this process.
-//!
-//! It is a multi-thread runtime, unlike that of the other bindings: callbacks of the program run on
-//! its thread, and [`run_callback`] moves the other calls to a second one meanwhile.
 
 use std::io;
 use std::sync::OnceLock;
@@ -31,9 +28,4 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
 /// thread that raised it.
 fn block_sigpipe() {
     SigSet::from(Signal::SIGPIPE).thread_block().expect("SIGPIPE is a signal that can be blocked");
-}
-
-/// Calls a function of the program, which may block: the other calls continue on another thread.
-pub(crate) fn run_callback(function: impl FnOnce()) {
-    tokio::task::block_in_place(function);
 }

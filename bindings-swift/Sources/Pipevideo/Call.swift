@@ -1,6 +1,7 @@
 internal import PipevideoFFI
 
-/// Makes one asynchronous call of the core. Cancelling the task drops the call's request at once.
+/// Makes one asynchronous call of the core. Cancelling the task drops the call's request at once, and
+/// throws `CancellationError`, or an uncertain create with that as its cause.
 ///
 /// - Parameter creates: Whether the call creates a generation and then goes on with it. The errors of
 ///   such a call keep the generation's id.
@@ -21,6 +22,36 @@ func callCore<Value: Sendable>(
         throw mistake
     }
 }
+
+/// Makes one asynchronous call of the core, and passes what it reports to a function of the app. The
+/// function runs on the actor of the caller; no thread waits for it.
+func callCore<Value: Sendable, Queue: ReportQueue>(
+    creates: Bool = false,
+    isolation: isolated (any Actor)? = #isolation,
+    reports: Queue,
+    to function: (Queue.Report) -> Void,
+    _ operation: @escaping @Sendable (CancelHandle, Queue) async throws -> Value
+) async throws -> Value {
+    async let result = callCore(creates: creates) { cancel in
+        defer { reports.close() }
+        return try await operation(cancel, reports)
+    }
+    // It fails only if the native half panics, which the call itself reports then.
+    while let report = try? await reports.next() { function(report) }
+    return try await result
+}
+
+/// What a call reports while it runs, one report after another.
+protocol ReportQueue: Sendable {
+    associatedtype Report: Sendable
+
+    func next() async throws -> Report?
+    /// Has `next` return `nil` after what has been reported.
+    func close()
+}
+
+extension Updates: ReportQueue {}
+extension DownloadReports: ReportQueue {}
 
 /// Makes one synchronous call of the core.
 func callCore<Value>(_ operation: () throws -> Value) throws -> Value {
@@ -49,8 +80,9 @@ extension Failure {
     /// wait that went on without a token.
     fileprivate func thrownError(creates: Bool = false) -> any Error {
         switch self {
-        case .Cancelled:
-            return CancellationError()
+        case .Cancelled(let uncertain):
+            let cancellation = CancellationError()
+            return uncertain.map { PipevideoError($0, cause: cancellation) } ?? cancellation
         case .Failed(let details, let thrown):
             let cause = (thrown as? ThrownError)?.error
             let isOwnError = details.kind == "authentication"

@@ -61,8 +61,8 @@ extension Responses {
 
 extension PipevideoClient {
     /// Creates a generation and waits until it has completed. It is
-    /// ``generate(_:deadline:onUpdate:)`` with the properties of a ``GenerationRequest`` as
-    /// arguments.
+    /// ``generate(_:deadline:isolation:onUpdate:)`` with the properties of a ``GenerationRequest``
+    /// as arguments.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func generate(
@@ -78,7 +78,8 @@ extension PipevideoClient {
         maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
-        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
         try await generate(
             GenerationRequest(
@@ -107,7 +108,8 @@ extension PipevideoClient {
         maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
-        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
         try await generate(
             GenerationRequest(

@@ -74,16 +74,3 @@ public struct GenerationUpdates: AsyncSequence, Sendable {
         }
     }
 }
-
-/// Passes the core's updates to a function.
-final class UpdateObserver: UpdateListener {
-    private let function: @Sendable (GenerationUpdate) -> Void
-
-    init(_ function: @escaping @Sendable (GenerationUpdate) -> Void) {
-        self.function = function
-    }
-
-    func updated(update: PipevideoFFI.Update) {
-        function(GenerationUpdate(update))
-    }
-}

@@ -116,30 +116,47 @@ public struct PipevideoClient: Sendable {
     /// Creates a generation and waits until it has completed.
     ///
     /// The deadline starts when the service has accepted the request. Cancelling the task stops the
-    /// wait, not the generation. To have the id in that case too, take it from the first update, or
-    /// call ``Responses/create(_:)`` and then ``Responses/wait(for:deadline:onUpdate:)``.
+    /// wait, not the generation, which continues and is paid for. So once the request may have been
+    /// sent, a cancelled task throws a ``PipevideoError`` of kind `submission_uncertain` that has the
+    /// ``PipevideoError/generationID`` if it is known, and `CancellationError` as its
+    /// ``PipevideoError/cause``. Before that it throws `CancellationError`, and nothing was created.
+    ///
+    /// ```swift
+    /// do {
+    ///     generation = try await client.generate(model: model, input: prompt)
+    /// } catch let error as PipevideoError where error.cause is CancellationError {
+    ///     store(error.generationID)  // wait for it later; if it is nil, see candidates(for:)
+    /// }
+    /// ```
     ///
     /// - Parameters:
     ///   - request: The model, the input and the options of the generation.
     ///   - deadline: The maximum duration of the wait; `nil` means ``Configuration/deadline``.
-    ///   - onUpdate: Called with each change. The first update is the response to the create, so the
-    ///     id is available from the start. The function runs on a thread of this library and delays
-    ///     this call only.
+    ///   - isolation: The actor on which `onUpdate` is called: that of the caller.
+    ///   - onUpdate: Called with each change, before this function returns. The first update is the
+    ///     response to the create, so the id is available from the start.
     /// - Returns: The completed generation.
-    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled before the request
+    ///   may have been sent.
     public func generate(
         _ request: GenerationRequest,
         deadline: Duration? = nil,
-        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
         let arguments = try request.arguments()
-        return try await callCore(creates: true) { cancel in
+        let deadline = deadline?.inSeconds
+        @Sendable func generate(_ cancel: CancelHandle, _ updates: Updates?) async throws
+            -> Generation
+        {
             Generation(
                 try await core.generate(
-                    arguments: arguments, deadline: deadline?.inSeconds,
-                    listener: onUpdate.map(UpdateObserver.init), cancel: cancel
-                )
-            )
+                    arguments: arguments, deadline: deadline, updates: updates, cancel: cancel))
         }
+        guard let onUpdate else {
+            return try await callCore(creates: true) { try await generate($0, nil) }
+        }
+        return try await callCore(
+            creates: true, reports: Updates(), to: { onUpdate(GenerationUpdate($0)) }, generate)
     }
 }

@@ -82,8 +82,8 @@ public struct PipevideoError: LocalizedError, Sendable {
     init(_ kind: Kind, _ message: String) {
         self.init(
             ErrorDetails(
-                kind: kind.rawValue, message: message, serviceMessage: nil, status: nil, code: nil,
-                requestId: nil,
+                kind: kind.rawValue, message: message, advice: nil, serviceMessage: nil,
+                status: nil, code: nil, requestId: nil,
                 generationId: nil, retryable: false, retryAfter: nil, attempts: 0,
                 model: nil, sentAt: nil, generation: nil, category: nil, last: nil, polls: nil,
                 reason: nil, causes: []

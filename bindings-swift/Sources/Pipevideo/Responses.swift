@@ -9,11 +9,15 @@ public struct Responses: Sendable {
     ///
     /// The request is sent again only if the service certainly did not process it. If the response is
     /// lost, the error is of kind `submission_uncertain`: call ``candidates(for:)`` before you create
-    /// another generation. A task that is cancelled while the request is under way may leave a
-    /// generation behind, without its id.
+    /// another generation.
+    ///
+    /// A task that is cancelled before the request may have been sent throws `CancellationError`, and
+    /// nothing was created. After that a generation may exist and be billed, so the error is of kind
+    /// `submission_uncertain` too, with `CancellationError` as its ``PipevideoError/cause``.
     ///
     /// - Parameter request: The model, the input and the options of the generation.
-    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
+    /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled before the request
+    ///   may have been sent.
     public func create(_ request: GenerationRequest) async throws -> Generation {
         let arguments = try request.arguments()
         return try await callCore { cancel in
@@ -40,24 +44,26 @@ public struct Responses: Sendable {
     ///   - id: The generation's id. Another process or machine may have created it.
     ///   - deadline: The maximum duration of the wait; `nil` means
     ///     ``PipevideoClient/Configuration/deadline``.
-    ///   - onUpdate: Called with each change. The function runs on a thread of this library and delays
-    ///     this call only.
+    ///   - isolation: The actor on which `onUpdate` is called: that of the caller.
+    ///   - onUpdate: Called with each change, before this function returns.
     /// - Returns: The completed generation.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled. A generation that
     ///   fails is an error of kind `generation_failed`.
     public func wait(
         for id: String,
         deadline: Duration? = nil,
-        onUpdate: (@Sendable (GenerationUpdate) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
-        try await callCore { cancel in
+        let deadline = deadline?.inSeconds
+        @Sendable func wait(_ cancel: CancelHandle, _ updates: Updates?) async throws -> Generation
+        {
             Generation(
-                try await core.wait(
-                    id: id, deadline: deadline?.inSeconds,
-                    listener: onUpdate.map(UpdateObserver.init), cancel: cancel
-                )
-            )
+                try await core.wait(id: id, deadline: deadline, updates: updates, cancel: cancel))
         }
+        guard let onUpdate else { return try await callCore { try await wait($0, nil) } }
+        return try await callCore(
+            reports: Updates(), to: { onUpdate(GenerationUpdate($0)) }, wait)
     }
 
     /// Returns the changes of a generation, one after another, until it has ended.
@@ -85,8 +91,8 @@ public struct Responses: Sendable {
     ///   - generation: The generation. If this snapshot has not completed, it is retrieved again.
     ///   - file: The file URL. An existing file is replaced.
     ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
-    ///   - onProgress: Called each time that bytes have arrived. The function runs on a thread of this
-    ///     library and delays this call only.
+    ///   - isolation: The actor on which `onProgress` is called: that of the caller.
+    ///   - onProgress: Called when bytes have arrived, with the latest progress.
     /// - Returns: The file URL.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @discardableResult
@@ -94,7 +100,8 @@ public struct Responses: Sendable {
         _ generation: Generation,
         to file: URL,
         maxBytes: Int? = nil,
-        onProgress: (@Sendable (DownloadProgress) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onProgress: ((DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
         try await download(.generation(generation: generation.core), file, maxBytes, onProgress)
     }
@@ -105,8 +112,8 @@ public struct Responses: Sendable {
     ///   - id: The id of a completed generation.
     ///   - file: The file URL. An existing file is replaced.
     ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
-    ///   - onProgress: Called each time that bytes have arrived. The function runs on a thread of this
-    ///     library and delays this call only.
+    ///   - isolation: The actor on which `onProgress` is called: that of the caller.
+    ///   - onProgress: Called when bytes have arrived, with the latest progress.
     /// - Returns: The file URL.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     @discardableResult
@@ -114,7 +121,8 @@ public struct Responses: Sendable {
         _ id: String,
         to file: URL,
         maxBytes: Int? = nil,
-        onProgress: (@Sendable (DownloadProgress) -> Void)? = nil
+        isolation: isolated (any Actor)? = #isolation,
+        onProgress: ((DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
         try await download(.id(id: id), file, maxBytes, onProgress)
     }
@@ -123,7 +131,8 @@ public struct Responses: Sendable {
         _ video: Video,
         _ file: URL,
         _ maxBytes: Int?,
-        _ onProgress: (@Sendable (DownloadProgress) -> Void)?
+        isolation: isolated (any Actor)? = #isolation,
+        _ onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL {
         guard file.isFileURL else {
             throw PipevideoError(
@@ -131,13 +140,18 @@ public struct Responses: Sendable {
                 "the destination of the download is not a file URL. Create one with URL(filePath:)."
             )
         }
-        return try await callCore { cancel in
+        let maxBytes = maxBytes.map(UInt64.init(clamping:))
+        @Sendable func download(_ cancel: CancelHandle, _ reports: DownloadReports?) async throws {
             try await core.download(
-                video: video, path: file.path, maxBytes: maxBytes.map(UInt64.init(clamping:)),
-                listener: onProgress.map(ProgressObserver.init), cancel: cancel
-            )
-            return file
+                video: video, path: file.path, maxBytes: maxBytes, reports: reports, cancel: cancel)
         }
+        if let onProgress {
+            try await callCore(
+                reports: DownloadReports(), to: { onProgress(DownloadProgress($0)) }, download)
+        } else {
+            try await callCore { try await download($0, nil) }
+        }
+        return file
     }
 
     /// Finds the generations that an uncertain create may have made, the most likely one first. Other
@@ -173,18 +187,9 @@ public struct DownloadProgress: Hashable, Sendable {
     public let downloaded: Int
     /// The size of the whole file in bytes, if the host has sent it.
     public let total: Int?
-}
 
-/// Passes the core's progress reports to a function.
-final class ProgressObserver: DownloadListener {
-    private let function: @Sendable (DownloadProgress) -> Void
-
-    init(_ function: @escaping @Sendable (DownloadProgress) -> Void) {
-        self.function = function
-    }
-
-    func progressed(downloaded: UInt64, total: UInt64?) {
-        let total = total.map { Int(clamping: $0) }
-        function(DownloadProgress(downloaded: Int(clamping: downloaded), total: total))
+    init(_ core: DownloadReport) {
+        downloaded = Int(clamping: core.downloaded)
+        total = core.total.map { Int(clamping: $0) }
     }
 }

@@ -243,20 +243,6 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_DOWNLOAD_LISTENER_METHOD0
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_DOWNLOAD_LISTENER_METHOD0
-typedef void (*UniffiCallbackInterfaceDownloadListenerMethod0)(uint64_t, uint64_t, RustBuffer, void* _Nonnull,
-        RustCallStatus *_Nonnull uniffiCallStatus
-    );
-
-#endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_UPDATE_LISTENER_METHOD0
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_UPDATE_LISTENER_METHOD0
-typedef void (*UniffiCallbackInterfaceUpdateListenerMethod0)(uint64_t, RustBuffer, void* _Nonnull,
-        RustCallStatus *_Nonnull uniffiCallStatus
-    );
-
-#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_RECEIVER_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_RECEIVER_METHOD0
 typedef void (*UniffiCallbackInterfaceLogReceiverMethod0)(uint64_t, RustBuffer, void* _Nonnull,
@@ -283,24 +269,6 @@ typedef void (*UniffiCallbackInterfaceTokenCallMethod0)(uint64_t, void* _Nonnull
 typedef void (*UniffiCallbackInterfaceTokenSourceMethod0)(uint64_t, uint64_t, uint64_t* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
-
-#endif
-#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_DOWNLOAD_LISTENER
-#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_DOWNLOAD_LISTENER
-typedef struct UniffiVTableCallbackInterfaceDownloadListener {
-    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
-    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
-    UniffiCallbackInterfaceDownloadListenerMethod0 _Nonnull progressed;
-} UniffiVTableCallbackInterfaceDownloadListener;
-
-#endif
-#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_UPDATE_LISTENER
-#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_UPDATE_LISTENER
-typedef struct UniffiVTableCallbackInterfaceUpdateListener {
-    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
-    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
-    UniffiCallbackInterfaceUpdateListenerMethod0 _Nonnull updated;
-} UniffiVTableCallbackInterfaceUpdateListener;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_RECEIVER
@@ -360,26 +328,6 @@ uint64_t uniffi_pipevideo_swift_fn_constructor_cancelhandle_new(RustCallStatus *
 void uniffi_pipevideo_swift_fn_method_cancelhandle_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_DOWNLOADLISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_DOWNLOADLISTENER
-uint64_t uniffi_pipevideo_swift_fn_clone_downloadlistener(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_DOWNLOADLISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_DOWNLOADLISTENER
-void uniffi_pipevideo_swift_fn_free_downloadlistener(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_DOWNLOADLISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_DOWNLOADLISTENER
-void uniffi_pipevideo_swift_fn_init_callback_vtable_downloadlistener(const UniffiVTableCallbackInterfaceDownloadListener* _Nonnull vtable
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADLISTENER_PROGRESSED
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADLISTENER_PROGRESSED
-void uniffi_pipevideo_swift_fn_method_downloadlistener_progressed(uint64_t ptr, uint64_t downloaded, RustBuffer total, RustCallStatus *_Nonnull out_status
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_NATIVECLIENT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_NATIVECLIENT
 uint64_t uniffi_pipevideo_swift_fn_clone_nativeclient(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -407,7 +355,7 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_create(uint64_t ptr, Rust
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer max_bytes, RustBuffer listener, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer max_bytes, RustBuffer reports, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ENGINES
@@ -422,7 +370,7 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_estimate(uint64_t ptr, Ru
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer listener, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer updates, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
@@ -457,7 +405,7 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_usage(uint64_t ptr, uint6
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAIT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAIT
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_wait(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer listener, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_wait(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer updates, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAKE
@@ -468,26 +416,6 @@ void uniffi_pipevideo_swift_fn_method_nativeclient_wake(uint64_t ptr, RustBuffer
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WATCH
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WATCH
 uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_watch(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_UPDATELISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_UPDATELISTENER
-uint64_t uniffi_pipevideo_swift_fn_clone_updatelistener(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_UPDATELISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_UPDATELISTENER
-void uniffi_pipevideo_swift_fn_free_updatelistener(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_UPDATELISTENER
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_INIT_CALLBACK_VTABLE_UPDATELISTENER
-void uniffi_pipevideo_swift_fn_init_callback_vtable_updatelistener(const UniffiVTableCallbackInterfaceUpdateListener* _Nonnull vtable
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATELISTENER_UPDATED
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATELISTENER_UPDATED
-void uniffi_pipevideo_swift_fn_method_updatelistener_updated(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER
@@ -508,6 +436,58 @@ void uniffi_pipevideo_swift_fn_init_callback_vtable_logreceiver(const UniffiVTab
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_LOGRECEIVER_RECEIVE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_LOGRECEIVER_RECEIVE
 void uniffi_pipevideo_swift_fn_method_logreceiver_receive(uint64_t ptr, RustBuffer record, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_DOWNLOADREPORTS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_DOWNLOADREPORTS
+uint64_t uniffi_pipevideo_swift_fn_clone_downloadreports(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_DOWNLOADREPORTS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_DOWNLOADREPORTS
+void uniffi_pipevideo_swift_fn_free_downloadreports(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_DOWNLOADREPORTS_NEW
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_DOWNLOADREPORTS_NEW
+uint64_t uniffi_pipevideo_swift_fn_constructor_downloadreports_new(RustCallStatus *_Nonnull out_status
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADREPORTS_CLOSE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADREPORTS_CLOSE
+void uniffi_pipevideo_swift_fn_method_downloadreports_close(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADREPORTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_DOWNLOADREPORTS_NEXT
+uint64_t uniffi_pipevideo_swift_fn_method_downloadreports_next(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_UPDATES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_UPDATES
+uint64_t uniffi_pipevideo_swift_fn_clone_updates(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_UPDATES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_UPDATES
+void uniffi_pipevideo_swift_fn_free_updates(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_UPDATES_NEW
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CONSTRUCTOR_UPDATES_NEW
+uint64_t uniffi_pipevideo_swift_fn_constructor_updates_new(RustCallStatus *_Nonnull out_status
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATES_CLOSE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATES_CLOSE
+void uniffi_pipevideo_swift_fn_method_updates_close(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATES_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_UPDATES_NEXT
+uint64_t uniffi_pipevideo_swift_fn_method_updates_next(uint64_t ptr
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_THROWN
@@ -1030,12 +1010,6 @@ uint16_t uniffi_pipevideo_swift_checksum_method_cancelhandle_cancel(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADLISTENER_PROGRESSED
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADLISTENER_PROGRESSED
-uint16_t uniffi_pipevideo_swift_checksum_method_downloadlistener_progressed(void
-
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_BUDGET_LEFT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_BUDGET_LEFT
 uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_budget_left(void
@@ -1126,15 +1100,33 @@ uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_watch(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
-#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATELISTENER_UPDATED
-uint16_t uniffi_pipevideo_swift_checksum_method_updatelistener_updated(void
-
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
 uint16_t uniffi_pipevideo_swift_checksum_method_logreceiver_receive(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADREPORTS_CLOSE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADREPORTS_CLOSE
+uint16_t uniffi_pipevideo_swift_checksum_method_downloadreports_close(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADREPORTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_DOWNLOADREPORTS_NEXT
+uint16_t uniffi_pipevideo_swift_checksum_method_downloadreports_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATES_CLOSE
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATES_CLOSE
+uint16_t uniffi_pipevideo_swift_checksum_method_updates_close(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATES_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_UPDATES_NEXT
+uint16_t uniffi_pipevideo_swift_checksum_method_updates_next(void
 
 );
 #endif
@@ -1195,6 +1187,18 @@ uint16_t uniffi_pipevideo_swift_checksum_constructor_cancelhandle_new(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_NATIVECLIENT_NEW
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_NATIVECLIENT_NEW
 uint16_t uniffi_pipevideo_swift_checksum_constructor_nativeclient_new(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_DOWNLOADREPORTS_NEW
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_DOWNLOADREPORTS_NEW
+uint16_t uniffi_pipevideo_swift_checksum_constructor_downloadreports_new(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_UPDATES_NEW
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_CONSTRUCTOR_UPDATES_NEW
+uint16_t uniffi_pipevideo_swift_checksum_constructor_updates_new(void
 
 );
 #endif

@@ -849,17 +849,27 @@ public func FfiConverterTypeCancelHandle_lower(_ value: CancelHandle) -> UInt64 
 
 
 /**
- * Receives the progress of a download each time that bytes have arrived.
+ * The progress of a download. A report that is not taken is replaced by the next one: a large video
+ * has more of them than a slow program could take.
  */
-public protocol DownloadListener: AnyObject, Sendable {
+public protocol DownloadReportsProtocol: AnyObject, Sendable {
 
-    func progressed(downloaded: UInt64, total: UInt64?)
+    /**
+     * The call has ended.
+     */
+    func close()
+
+    /**
+     * Returns the latest report once there is a new one, or `None` once the call has ended.
+     */
+    func next() async throws  -> DownloadReport?
 
 }
 /**
- * Receives the progress of a download each time that bytes have arrived.
+ * The progress of a download. A report that is not taken is replaced by the next one: a large video
+ * has more of them than a slow program could take.
  */
-open class DownloadListenerImpl: DownloadListener, @unchecked Sendable {
+open class DownloadReports: DownloadReportsProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
 
     /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
@@ -896,9 +906,17 @@ open class DownloadListenerImpl: DownloadListener, @unchecked Sendable {
     @_documentation(visibility: private)
 #endif
     public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_downloadlistener(self.handle, $0) }
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_downloadreports(self.handle, $0) }
     }
-    // No primary constructor declared for this class.
+public convenience init() {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_constructor_downloadreports_new(uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
 
     deinit {
         if handle == 0 {
@@ -906,131 +924,68 @@ open class DownloadListenerImpl: DownloadListener, @unchecked Sendable {
             return
         }
 
-        try! rustCall { uniffi_pipevideo_swift_fn_free_downloadlistener(handle, $0) }
+        try! rustCall { uniffi_pipevideo_swift_fn_free_downloadreports(handle, $0) }
     }
 
 
 
 
-open func progressed(downloaded: UInt64, total: UInt64?)  {try! rustCall() {
+    /**
+     * The call has ended.
+     */
+open func close()  {try! rustCall() {
         uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_downloadlistener_progressed(
-            self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(downloaded),
-        FfiConverterOptionUInt64.lower(total),uniffiCallStatus
+    uniffi_pipevideo_swift_fn_method_downloadreports_close(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
 }
 
-
-
-}
-
-
-
-// Put the implementation in a struct so we don't pollute the top-level namespace
-fileprivate struct UniffiCallbackInterfaceDownloadListener {
-
-    // Create the VTable using a series of closures.
-    // Swift automatically converts these into C callback functions.
-    //
-    // Store the vtable directly.
-    static let vtable: UniffiVTableCallbackInterfaceDownloadListener = UniffiVTableCallbackInterfaceDownloadListener(
-        uniffiFree: { (uniffiHandle: UInt64) -> () in
-            do {
-                try FfiConverterTypeDownloadListener.handleMap.remove(handle: uniffiHandle)
-            } catch {
-                print("Uniffi callback interface DownloadListener: handle missing in uniffiFree")
-            }
-        },
-        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
-            do {
-                return try FfiConverterTypeDownloadListener.handleMap.clone(handle: uniffiHandle)
-            } catch {
-                fatalError("Uniffi callback interface DownloadListener: handle missing in uniffiClone")
-            }
-        },
-        progressed: { (
-            uniffiHandle: UInt64,
-            downloaded: UInt64,
-            total: RustBuffer,
-            uniffiOutReturn: UnsafeMutableRawPointer,
-            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
-        ) in
-            let makeCall = {
-                () throws -> () in
-                guard let uniffiObj = try? FfiConverterTypeDownloadListener.handleMap.get(handle: uniffiHandle) else {
-                    throw UniffiInternalError.unexpectedStaleHandle
-                }
-                return uniffiObj.progressed(
-                     downloaded: try FfiConverterUInt64.lift(downloaded),
-                     total: try FfiConverterOptionUInt64.lift(total)
+    /**
+     * Returns the latest report once there is a new one, or `None` once the call has ended.
+     */
+open func next()async throws  -> DownloadReport?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_downloadreports_next(
+                        self.uniffiCloneHandle()
                 )
-            }
-
-
-            let writeReturn = { () }
-            uniffiTraitInterfaceCall(
-                callStatus: uniffiCallStatus,
-                makeCall: makeCall,
-                writeReturn: writeReturn
-            )
-        }
-    )
-
-    // Rust stores this pointer for future callback invocations, so it must live
-    // for the process lifetime (not just for the init function call).
-    //
-    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
-    // This is safe because the pointee is initialized once during static init
-    // and never mutated by either side of the FFI.  Its fields are C function pointers.
-    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceDownloadListener> = {
-        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceDownloadListener>.allocate(capacity: 1)
-        ptr.initialize(to: vtable)
-        return UnsafePointer(ptr)
-    }()
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeDownloadReport.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
 }
 
-private func uniffiCallbackInitDownloadListener() {
-    uniffi_pipevideo_swift_fn_init_callback_vtable_downloadlistener(UniffiCallbackInterfaceDownloadListener.vtablePtr)
+
+
 }
+
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeDownloadListener: FfiConverter {
-    fileprivate static let handleMap = UniffiHandleMap<DownloadListener>()
-
+public struct FfiConverterTypeDownloadReports: FfiConverter {
     typealias FfiType = UInt64
-    typealias SwiftType = DownloadListener
+    typealias SwiftType = DownloadReports
 
-    public static func lift(_ handle: UInt64) throws -> DownloadListener {
-        if ((handle & 1) == 0) {
-            // Rust-generated handle, construct a new class that uses the handle to implement the
-            // interface
-            return DownloadListenerImpl(unsafeFromHandle: handle)
-        } else {
-            // Swift-generated handle, get the object from the handle map
-            return try handleMap.remove(handle: handle)
-        }
+    public static func lift(_ handle: UInt64) throws -> DownloadReports {
+        return DownloadReports(unsafeFromHandle: handle)
     }
 
-    public static func lower(_ value: DownloadListener) -> UInt64 {
-         if let rustImpl = value as? DownloadListenerImpl {
-             // Rust-implemented object.  Clone the handle and return it
-            return rustImpl.uniffiCloneHandle()
-         } else {
-            // Swift object, generate a new vtable handle and return that.
-            return handleMap.insert(obj: value)
-         }
+    public static func lower(_ value: DownloadReports) -> UInt64 {
+        return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DownloadListener {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DownloadReports {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
 
-    public static func write(_ value: DownloadListener, into buf: inout [UInt8]) {
+    public static func write(_ value: DownloadReports, into buf: inout [UInt8]) {
         writeInt(&buf, lower(value))
     }
 }
@@ -1039,15 +994,15 @@ public struct FfiConverterTypeDownloadListener: FfiConverter {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeDownloadListener_lift(_ handle: UInt64) throws -> DownloadListener {
-    return try FfiConverterTypeDownloadListener.lift(handle)
+public func FfiConverterTypeDownloadReports_lift(_ handle: UInt64) throws -> DownloadReports {
+    return try FfiConverterTypeDownloadReports.lift(handle)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeDownloadListener_lower(_ value: DownloadListener) -> UInt64 {
-    return FfiConverterTypeDownloadListener.lower(value)
+public func FfiConverterTypeDownloadReports_lower(_ value: DownloadReports) -> UInt64 {
+    return FfiConverterTypeDownloadReports.lower(value)
 }
 
 
@@ -1268,13 +1223,13 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func create(arguments: Arguments, cancel: CancelHandle) async throws  -> Generation
 
-    func download(video: Video, path: String, maxBytes: UInt64?, listener: DownloadListener?, cancel: CancelHandle) async throws
+    func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, cancel: CancelHandle) async throws
 
     func engines(cancel: CancelHandle) async throws  -> EngineCatalog
 
     func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle) async throws  -> CostEstimate
 
-    func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
+    func generate(arguments: Arguments, deadline: Double?, updates: Updates?, cancel: CancelHandle) async throws  -> Generation
 
     /**
      * Whether the client logs.
@@ -1291,7 +1246,7 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func usage(cancel: CancelHandle) async throws  -> AccountUsage
 
-    func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle) async throws  -> Generation
+    func wait(id: String, deadline: Double?, updates: Updates?, cancel: CancelHandle) async throws  -> Generation
 
     func wake(generationId: String)
 
@@ -1390,12 +1345,12 @@ open func create(arguments: Arguments, cancel: CancelHandle)async throws  -> Gen
         )
 }
 
-open func download(video: Video, path: String, maxBytes: UInt64?, listener: DownloadListener?, cancel: CancelHandle)async throws   {
+open func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, cancel: CancelHandle)async throws   {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_download(
-                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterOptionTypeDownloadListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterOptionTypeDownloadReports.lower(reports),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_void,
@@ -1438,12 +1393,12 @@ open func estimate(model: String, engine: String?, count: UInt64, cancel: Cancel
         )
 }
 
-open func generate(arguments: Arguments, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle)async throws  -> Generation  {
+open func generate(arguments: Arguments, deadline: Double?, updates: Updates?, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_generate(
-                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1534,12 +1489,12 @@ open func usage(cancel: CancelHandle)async throws  -> AccountUsage  {
         )
 }
 
-open func wait(id: String, deadline: Double?, listener: UpdateListener?, cancel: CancelHandle)async throws  -> Generation  {
+open func wait(id: String, deadline: Double?, updates: Updates?, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_wait(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdateListener.lower(listener),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -2375,17 +2330,25 @@ public func FfiConverterTypeTokenSource_lower(_ value: TokenSource) -> UInt64 {
 
 
 /**
- * Receives each change of a generation.
+ * The changes of a generation that a call has seen, each of them once.
  */
-public protocol UpdateListener: AnyObject, Sendable {
+public protocol UpdatesProtocol: AnyObject, Sendable {
 
-    func updated(update: Update)
+    /**
+     * The call has ended.
+     */
+    func close()
+
+    /**
+     * Returns the next change, or `None` once the call has ended and all were taken.
+     */
+    func next() async throws  -> Update?
 
 }
 /**
- * Receives each change of a generation.
+ * The changes of a generation that a call has seen, each of them once.
  */
-open class UpdateListenerImpl: UpdateListener, @unchecked Sendable {
+open class Updates: UpdatesProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
 
     /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
@@ -2422,9 +2385,17 @@ open class UpdateListenerImpl: UpdateListener, @unchecked Sendable {
     @_documentation(visibility: private)
 #endif
     public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_pipevideo_swift_fn_clone_updatelistener(self.handle, $0) }
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_updates(self.handle, $0) }
     }
-    // No primary constructor declared for this class.
+public convenience init() {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_constructor_updates_new(uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
 
     deinit {
         if handle == 0 {
@@ -2432,128 +2403,68 @@ open class UpdateListenerImpl: UpdateListener, @unchecked Sendable {
             return
         }
 
-        try! rustCall { uniffi_pipevideo_swift_fn_free_updatelistener(handle, $0) }
+        try! rustCall { uniffi_pipevideo_swift_fn_free_updates(handle, $0) }
     }
 
 
 
 
-open func updated(update: Update)  {try! rustCall() {
+    /**
+     * The call has ended.
+     */
+open func close()  {try! rustCall() {
         uniffiCallStatus in
-    uniffi_pipevideo_swift_fn_method_updatelistener_updated(
-            self.uniffiCloneHandle(),
-        FfiConverterTypeUpdate_lower(update),uniffiCallStatus
+    uniffi_pipevideo_swift_fn_method_updates_close(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
 }
 
-
-
-}
-
-
-
-// Put the implementation in a struct so we don't pollute the top-level namespace
-fileprivate struct UniffiCallbackInterfaceUpdateListener {
-
-    // Create the VTable using a series of closures.
-    // Swift automatically converts these into C callback functions.
-    //
-    // Store the vtable directly.
-    static let vtable: UniffiVTableCallbackInterfaceUpdateListener = UniffiVTableCallbackInterfaceUpdateListener(
-        uniffiFree: { (uniffiHandle: UInt64) -> () in
-            do {
-                try FfiConverterTypeUpdateListener.handleMap.remove(handle: uniffiHandle)
-            } catch {
-                print("Uniffi callback interface UpdateListener: handle missing in uniffiFree")
-            }
-        },
-        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
-            do {
-                return try FfiConverterTypeUpdateListener.handleMap.clone(handle: uniffiHandle)
-            } catch {
-                fatalError("Uniffi callback interface UpdateListener: handle missing in uniffiClone")
-            }
-        },
-        updated: { (
-            uniffiHandle: UInt64,
-            update: RustBuffer,
-            uniffiOutReturn: UnsafeMutableRawPointer,
-            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
-        ) in
-            let makeCall = {
-                () throws -> () in
-                guard let uniffiObj = try? FfiConverterTypeUpdateListener.handleMap.get(handle: uniffiHandle) else {
-                    throw UniffiInternalError.unexpectedStaleHandle
-                }
-                return uniffiObj.updated(
-                     update: try FfiConverterTypeUpdate_lift(update)
+    /**
+     * Returns the next change, or `None` once the call has ended and all were taken.
+     */
+open func next()async throws  -> Update?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_updates_next(
+                        self.uniffiCloneHandle()
                 )
-            }
-
-
-            let writeReturn = { () }
-            uniffiTraitInterfaceCall(
-                callStatus: uniffiCallStatus,
-                makeCall: makeCall,
-                writeReturn: writeReturn
-            )
-        }
-    )
-
-    // Rust stores this pointer for future callback invocations, so it must live
-    // for the process lifetime (not just for the init function call).
-    //
-    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
-    // This is safe because the pointee is initialized once during static init
-    // and never mutated by either side of the FFI.  Its fields are C function pointers.
-    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceUpdateListener> = {
-        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceUpdateListener>.allocate(capacity: 1)
-        ptr.initialize(to: vtable)
-        return UnsafePointer(ptr)
-    }()
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeUpdate.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
 }
 
-private func uniffiCallbackInitUpdateListener() {
-    uniffi_pipevideo_swift_fn_init_callback_vtable_updatelistener(UniffiCallbackInterfaceUpdateListener.vtablePtr)
+
+
 }
+
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeUpdateListener: FfiConverter {
-    fileprivate static let handleMap = UniffiHandleMap<UpdateListener>()
-
+public struct FfiConverterTypeUpdates: FfiConverter {
     typealias FfiType = UInt64
-    typealias SwiftType = UpdateListener
+    typealias SwiftType = Updates
 
-    public static func lift(_ handle: UInt64) throws -> UpdateListener {
-        if ((handle & 1) == 0) {
-            // Rust-generated handle, construct a new class that uses the handle to implement the
-            // interface
-            return UpdateListenerImpl(unsafeFromHandle: handle)
-        } else {
-            // Swift-generated handle, get the object from the handle map
-            return try handleMap.remove(handle: handle)
-        }
+    public static func lift(_ handle: UInt64) throws -> Updates {
+        return Updates(unsafeFromHandle: handle)
     }
 
-    public static func lower(_ value: UpdateListener) -> UInt64 {
-         if let rustImpl = value as? UpdateListenerImpl {
-             // Rust-implemented object.  Clone the handle and return it
-            return rustImpl.uniffiCloneHandle()
-         } else {
-            // Swift object, generate a new vtable handle and return that.
-            return handleMap.insert(obj: value)
-         }
+    public static func lower(_ value: Updates) -> UInt64 {
+        return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UpdateListener {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Updates {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
 
-    public static func write(_ value: UpdateListener, into buf: inout [UInt8]) {
+    public static func write(_ value: Updates, into buf: inout [UInt8]) {
         writeInt(&buf, lower(value))
     }
 }
@@ -2562,15 +2473,15 @@ public struct FfiConverterTypeUpdateListener: FfiConverter {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeUpdateListener_lift(_ handle: UInt64) throws -> UpdateListener {
-    return try FfiConverterTypeUpdateListener.lift(handle)
+public func FfiConverterTypeUpdates_lift(_ handle: UInt64) throws -> Updates {
+    return try FfiConverterTypeUpdates.lift(handle)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeUpdateListener_lower(_ value: UpdateListener) -> UInt64 {
-    return FfiConverterTypeUpdateListener.lower(value)
+public func FfiConverterTypeUpdates_lower(_ value: Updates) -> UInt64 {
+    return FfiConverterTypeUpdates.lower(value)
 }
 
 
@@ -2964,11 +2875,72 @@ public func FfiConverterTypeArguments_lower(_ value: Arguments) -> RustBuffer {
 
 
 /**
+ * How far a download is.
+ */
+public struct DownloadReport: Equatable, Hashable {
+    public let downloaded: UInt64
+    public let total: UInt64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(downloaded: UInt64, total: UInt64?) {
+        self.downloaded = downloaded
+        self.total = total
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension DownloadReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDownloadReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DownloadReport {
+        return
+            try DownloadReport(
+                downloaded: FfiConverterUInt64.read(from: &buf),
+                total: FfiConverterOptionUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: DownloadReport, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.downloaded, into: &buf)
+        FfiConverterOptionUInt64.write(value.total, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDownloadReport_lift(_ buf: RustBuffer) throws -> DownloadReport {
+    return try FfiConverterTypeDownloadReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDownloadReport_lower(_ value: DownloadReport) -> RustBuffer {
+    return FfiConverterTypeDownloadReport.lower(value)
+}
+
+
+/**
  * The fields of an error.
  */
 public struct ErrorDetails: Equatable, Hashable {
     public let kind: String
     public let message: String
+    /**
+     * The end of the message: what to do.
+     */
+    public let advice: String?
     public let serviceMessage: String?
     public let status: UInt16?
     public let code: String?
@@ -2992,13 +2964,17 @@ public struct ErrorDetails: Equatable, Hashable {
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
-    public init(kind: String, message: String, serviceMessage: String?, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?,
+    public init(kind: String, message: String,
+        /**
+         * The end of the message: what to do.
+         */advice: String?, serviceMessage: String?, status: UInt16?, code: String?, requestId: String?, generationId: String?, retryable: Bool, retryAfter: TimeInterval?, attempts: UInt32, model: String?, sentAt: Date?, generation: Generation?, category: String?, last: Generation?, polls: UInt32?, reason: String?,
         /**
          * The error of this library that caused this one, if there is one. It is a list since not every
          * host's values can contain one of their own type directly.
          */causes: [ErrorDetails]) {
         self.kind = kind
         self.message = message
+        self.advice = advice
         self.serviceMessage = serviceMessage
         self.status = status
         self.code = code
@@ -3035,6 +3011,7 @@ public struct FfiConverterTypeErrorDetails: FfiConverterRustBuffer {
             try ErrorDetails(
                 kind: FfiConverterString.read(from: &buf),
                 message: FfiConverterString.read(from: &buf),
+                advice: FfiConverterOptionString.read(from: &buf),
                 serviceMessage: FfiConverterOptionString.read(from: &buf),
                 status: FfiConverterOptionUInt16.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
@@ -3057,6 +3034,7 @@ public struct FfiConverterTypeErrorDetails: FfiConverterRustBuffer {
     public static func write(_ value: ErrorDetails, into buf: inout [UInt8]) {
         FfiConverterString.write(value.kind, into: &buf)
         FfiConverterString.write(value.message, into: &buf)
+        FfiConverterOptionString.write(value.advice, into: &buf)
         FfiConverterOptionString.write(value.serviceMessage, into: &buf)
         FfiConverterOptionUInt16.write(value.status, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
@@ -3519,9 +3497,10 @@ enum Failure: Swift.Error {
     case Failed(details: ErrorDetails, thrown: Thrown?
     )
     /**
-     * The call was cancelled.
+     * The call was cancelled. If it may have created a generation, the error that says so.
      */
-    case Cancelled
+    case Cancelled(uncertain: ErrorDetails?
+    )
 
 
 
@@ -3551,7 +3530,9 @@ public struct FfiConverterTypeFailure: FfiConverterRustBuffer {
             details: try FfiConverterTypeErrorDetails.read(from: &buf),
             thrown: try FfiConverterOptionTypeThrown.read(from: &buf)
             )
-        case 2: return .Cancelled
+        case 2: return .Cancelled(
+            uncertain: try FfiConverterOptionTypeErrorDetails.read(from: &buf)
+            )
 
          default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -3570,8 +3551,9 @@ public struct FfiConverterTypeFailure: FfiConverterRustBuffer {
             FfiConverterOptionTypeThrown.write(thrown, into: &buf)
 
 
-        case .Cancelled:
+        case let .Cancelled(uncertain):
             writeInt(&buf, Int32(2))
+            FfiConverterOptionTypeErrorDetails.write(uncertain, into: &buf)
 
         }
     }
@@ -4288,8 +4270,8 @@ fileprivate struct FfiConverterOptionDuration: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterOptionTypeDownloadListener: FfiConverterRustBuffer {
-    typealias SwiftType = DownloadListener?
+fileprivate struct FfiConverterOptionTypeDownloadReports: FfiConverterRustBuffer {
+    typealias SwiftType = DownloadReports?
 
     public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
         guard let value = value else {
@@ -4297,13 +4279,13 @@ fileprivate struct FfiConverterOptionTypeDownloadListener: FfiConverterRustBuffe
             return
         }
         writeInt(&buf, Int8(1))
-        FfiConverterTypeDownloadListener.write(value, into: &buf)
+        FfiConverterTypeDownloadReports.write(value, into: &buf)
     }
 
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
-        case 1: return try FfiConverterTypeDownloadListener.read(from: &buf)
+        case 1: return try FfiConverterTypeDownloadReports.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4360,8 +4342,8 @@ fileprivate struct FfiConverterOptionTypeTokenSource: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterOptionTypeUpdateListener: FfiConverterRustBuffer {
-    typealias SwiftType = UpdateListener?
+fileprivate struct FfiConverterOptionTypeUpdates: FfiConverterRustBuffer {
+    typealias SwiftType = Updates?
 
     public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
         guard let value = value else {
@@ -4369,13 +4351,13 @@ fileprivate struct FfiConverterOptionTypeUpdateListener: FfiConverterRustBuffer 
             return
         }
         writeInt(&buf, Int8(1))
-        FfiConverterTypeUpdateListener.write(value, into: &buf)
+        FfiConverterTypeUpdates.write(value, into: &buf)
     }
 
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
-        case 1: return try FfiConverterTypeUpdateListener.read(from: &buf)
+        case 1: return try FfiConverterTypeUpdates.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4520,6 +4502,54 @@ fileprivate struct FfiConverterOptionTypeUpdate: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeUpdate.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeDownloadReport: FfiConverterRustBuffer {
+    typealias SwiftType = DownloadReport?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeDownloadReport.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeDownloadReport.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeErrorDetails: FfiConverterRustBuffer {
+    typealias SwiftType = ErrorDetails?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeErrorDetails.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeErrorDetails.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4956,16 +4986,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_cancelhandle_cancel() != 57445) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_downloadlistener_progressed() != 53703) {
-        return InitializationResult.apiChecksumMismatch
-    }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_budget_left() != 27792) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 43155) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 37394) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 13687) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 25683) {
@@ -4974,7 +5001,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_estimate() != 48635) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 25768) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 52813) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_logs() != 65387) {
@@ -4995,7 +5022,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_usage() != 24214) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wait() != 46896) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wait() != 3388) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_wake() != 7154) {
@@ -5004,10 +5031,19 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_watch() != 19608) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_updatelistener_updated() != 23238) {
+    if (uniffi_pipevideo_swift_checksum_method_logreceiver_receive() != 27342) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_logreceiver_receive() != 27342) {
+    if (uniffi_pipevideo_swift_checksum_method_downloadreports_close() != 27369) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_downloadreports_next() != 46959) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_updates_close() != 12894) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_updates_next() != 14838) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
@@ -5040,16 +5076,20 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_constructor_nativeclient_new() != 60597) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_constructor_downloadreports_new() != 9987) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_constructor_updates_new() != 51285) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_constructor_webhookverifier_new() != 30566) {
         return InitializationResult.apiChecksumMismatch
     }
 
-    uniffiCallbackInitDownloadListener()
     uniffiCallbackInitLogReceiver()
     uniffiCallbackInitThrown()
     uniffiCallbackInitTokenCall()
     uniffiCallbackInitTokenSource()
-    uniffiCallbackInitUpdateListener()
     uniffiEnsurePipevideoInitialized()
     return InitializationResult.ok
 }()

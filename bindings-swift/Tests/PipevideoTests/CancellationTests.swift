@@ -37,7 +37,14 @@ import Testing
         let task = Task { try await call.make(client) }
         #expect(await server.events.first(1) == [.request])
         task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
+        if call == .create || call == .generate {
+            let error = await failure { try await task.value }
+            #expect(error?.kind == .submissionUncertain && error?.cause is CancellationError)
+            #expect(error?.model == kimi && error?.generationID == nil)
+            #expect(abs(try #require(error?.sentAt).timeIntervalSinceNow) < 60)
+        } else {
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
         #expect(await server.events.first(2) == [.request, .closed])
     }
 
@@ -54,6 +61,41 @@ import Testing
         starter.finish()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await emulator.requestCount() == 0)
+    }
+
+    /// Waits until a request has arrived that satisfies the condition.
+    private func waitForRequest(
+        _ emulator: Emulator, where condition: (JSONValue) -> Bool
+    ) async throws {
+        while try await !emulator.requests().contains(where: condition) { await Task.yield() }
+    }
+
+    @Test(arguments: [EndlessCall.create, .generate])
+    func cancelledCreateHasCandidates(_ call: EndlessCall) async throws {
+        let emulator = try await Emulator.start()
+        let client = try emulator.client()
+        // The service carries out the create, and its response comes too late.
+        try await emulator.addFault(["match": ["method": "POST"], "delay_ms": 600_000])
+        let task = Task { try await call.make(client) }
+        try await waitForRequest(emulator) { $0["method"] == "POST" }
+        task.cancel()
+        let error = try #require(await failure { try await task.value })
+        #expect(error.kind == .submissionUncertain && error.cause is CancellationError)
+        let candidates = try await client.responses.candidates(for: error)
+        #expect(candidates.count == 1 && candidates.first?.isSameModel == true)
+    }
+
+    @Test func cancelledGenerateKeepsTheId() async throws {
+        let emulator = try await Emulator.start(["polls": ["in_progress"]])
+        let client = try emulator.client { $0.deadline = .seconds(30) }
+        let task = Task { try await client.generate(model: kimi, input: "A cat") }
+        try await waitForRequest(emulator) { $0["method"] == "GET" }
+        task.cancel()
+        let error = try #require(await failure { try await task.value })
+        #expect(error.kind == .submissionUncertain && error.cause is CancellationError)
+        let id = try #require(error.generationID)
+        #expect(error.message.contains(id) && !error.isRetryable)
+        try await expectNoMorePolls(of: id, emulator)
     }
 
     /// Checks that the generation is not polled any more.
@@ -112,34 +154,27 @@ import Testing
     @Test func cancelledDownloadResumesLater() async throws {
         let emulator = try await Emulator.start(["video_bytes": 40_000_000])
         let client = try emulator.client()
+        // The first half arrives, and the request for the second one is cancelled.
+        try await emulator.addFault(["match": ["origin": "video"], "drop": "mid_body"])
+        try await emulator.addFault(["match": ["origin": "video"], "delay_ms": 600_000])
         let id = try await emulator.addGeneration(["polls": ["completed"]])
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appending(path: "cat.mp4")
-        let seen = Collected<DownloadProgress>()
-        let cancelled = DispatchSemaphore(value: 0)
+        let isRange = { (request: JSONValue) in request["headers"]?["range"] != nil }
         let task = Task {
-            try await client.responses.download(id, to: file) { progress in
-                seen.add(progress)
-                // Without this the download could complete before it is cancelled.
-                cancelled.wait()
-                cancelled.signal()
-            }
+            var last: DownloadProgress?
+            _ = try? await client.responses.download(id, to: file) { last = $0 }
+            return (last, Task.isCancelled)
         }
-        #expect(await seen.first(1).first?.total == 40_000_000)
+        try await waitForRequest(emulator, where: isRange)
         task.cancel()
-        cancelled.signal()
-        await #expect(throws: CancellationError.self) { try await task.value }
+        let (last, wasCancelled) = await task.value
+        #expect(wasCancelled && last?.total == 40_000_000 && last?.downloaded == 20_000_000)
         #expect(!FileManager.default.fileExists(atPath: file.path))
         try await client.responses.download(id, to: file)
         #expect(try Data(contentsOf: file).count == 40_000_000)
-        let ranges = try await emulator.requests().compactMap {
-            $0["headers"]?["range"]?.stringValue
-        }
-        // What is kept is being written while the task ends, so its size is known by the request alone.
-        let range = try #require(ranges.first)
-        let kept = try #require(Int(range.dropFirst("bytes=".count).dropLast()))
-        #expect(ranges.count == 1 && kept > 0 && kept < 40_000_000)
+        #expect(try await emulator.requests().filter(isRange).count == 2)
     }
 }

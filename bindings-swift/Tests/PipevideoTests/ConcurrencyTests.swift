@@ -121,24 +121,85 @@ import Testing
         #expect(agent?.hasPrefix("pipevideo-swift/") == true)
     }
 
-    @Test func slowUpdateFunctionDelaysItsOwnCallOnly() async throws {
+    @MainActor
+    @Test func updatesArriveOnTheActorOfTheCaller() async throws {
         let emulator = try await Emulator.start()
         let client = try emulator.client()
-        let ids = [try await emulator.addGeneration(), try await emulator.addGeneration()]
-        let (events, proceed) = (Collected<Bool>(), DispatchSemaphore(value: 0))
-        let slow = Task {
-            try await client.responses.wait(for: ids[0]) { update in
-                guard update.generation.status == .queued else { return }
-                events.add(true)
-                // The timeout ends the test if the other wait is delayed too.
-                events.add(proceed.wait(timeout: .now() + 20) == .success)
+        var statuses: [Status] = []
+        // The closure changes a variable of the main actor, which compiles only if it runs there.
+        let generation = try await client.generate(model: kimi, input: "A cat") { update in
+            MainActor.assertIsolated()
+            statuses.append(update.generation.status)
+        }
+        #expect(statuses == [.queued, .inProgress, .completed])
+        statuses = []
+        _ = try await client.responses.wait(for: generation.id) { update in
+            MainActor.assertIsolated()
+            statuses.append(update.generation.status)
+        }
+        #expect(statuses == [.completed])
+        let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: file) }
+        var progress: DownloadProgress?
+        try await client.responses.download(generation, to: file) {
+            MainActor.assertIsolated()
+            progress = $0
+        }
+        #expect(progress != nil && progress?.downloaded == progress?.total)
+    }
+
+    @Test func failedCallHasReportedItsUpdates() async throws {
+        let emulator = try await Emulator.start(["polls": ["in_progress", "failed"]])
+        let client = try emulator.client()
+        var statuses: [Status] = []
+        do {
+            _ = try await client.generate(model: kimi, input: "A cat") {
+                statuses.append($0.generation.status)
+            }
+            Issue.record("it succeeded")
+        } catch let error as PipevideoError {
+            #expect(error.kind == .generationFailed)
+        }
+        #expect(statuses == [.queued, .inProgress, .failed])
+        // A call that fails before the native half has begun ends too.
+        let error = await failure {
+            try await client.responses.wait(for: "gen_1", deadline: .seconds(-1)) { _ in }
+        }
+        #expect(error?.kind == .invalidRequest)
+    }
+
+    #if os(Linux)
+        /// The threads of the native library, with those that read files for other tests.
+        private func nativeThreads() throws -> Int {
+            let tasks = URL(filePath: "/proc/self/task")
+            let threads = try FileManager.default.contentsOfDirectory(atPath: tasks.path)
+            return threads.count { thread in
+                let name = try? String(
+                    contentsOf: tasks.appending(path: "\(thread)/comm"), encoding: .utf8)
+                return name == "pipevideo\n"
             }
         }
-        #expect(await events.first(1) == [true])
-        #expect(try await client.responses.wait(for: ids[1]).status == .completed)
-        #expect(try await client.responses.wait(for: ids[0]).status == .completed)
-        proceed.signal()
-        #expect(try await slow.value.status == .completed)
-        #expect(await events.first(2) == [true, true])
-    }
+
+        /// `Benchmarks/run.sh` measures all threads of a process that does nothing else.
+        @Test func aThousandWaitsWithUpdatesNeedNoThreads() async throws {
+            let emulator = try await Emulator.start(["polls": ["in_progress"]])
+            let client = try emulator.client {
+                $0.polling = Polling(minInterval: .seconds(3600), maxInterval: .seconds(3600))
+            }
+            let id = try await emulator.addGeneration()
+            let seen = Collected<GenerationUpdate>()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<1000 {
+                    group.addTask {
+                        _ = try await client.responses.wait(for: id) { seen.add($0) }
+                    }
+                }
+                #expect(await seen.first(1000).count == 1000)
+                #expect(try nativeThreads() < 100)
+                try await emulator.settle(id, ["status": "completed"])
+                client.webhooks.wake(generationID: id)
+                try await group.waitForAll()
+            }
+        }
+    #endif
 }

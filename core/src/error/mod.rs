@@ -120,6 +120,15 @@ impl Error {
         &self.0.message
     }
 
+    /// What to do: the end of the [`message`](Self::message), if it has such an end.
+    pub fn advice(&self) -> Option<&str> {
+        self.0
+            .message
+            .get(self.0.statement_length..)
+            .map(str::trim_start)
+            .filter(|it| !it.is_empty())
+    }
+
     /// The service's own words about the failure: one line of at most a few hundred characters,
     /// without the key. **Not safe to log**: they may quote the prompt or a signed URL.
     ///

@@ -181,6 +181,7 @@ fn a_create_that_was_cancelled_names_its_generation_if_that_is_known() {
         assert_eq!((error.generation_id(), error.delivery()), (id, delivery));
         assert_eq!((error.model(), error.sent_at()), (Some("lab/m"), Some(sent_at)));
         assert!(error.message().ends_with(advice) && !error.is_retryable(), "{error}");
+        assert_eq!(error.advice(), Some(advice));
     }
 }
 

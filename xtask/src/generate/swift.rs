@@ -160,7 +160,11 @@ fn functions(
 ) -> Result<String, String> {
     let declared = surface.operation(operation)?;
     let name = operation.rsplit('.').next().unwrap_or(operation);
-    let names: String = own.iter().map(|argument| swift(&argument.name) + ":").collect();
+    let name_of = |argument: &Argument| match argument.kind {
+        Type::OnUpdate => format!("isolation:{}:", swift(&argument.name)),
+        _ => swift(&argument.name) + ":",
+    };
+    let names: String = own.iter().map(name_of).collect();
     let after: Vec<_> = own.iter().map(|a| format!("{0}: {0}", swift(&a.name))).collect();
     let after = if after.is_empty() {
         String::new()
@@ -212,7 +216,14 @@ fn parameters<'a>(arguments: impl Iterator<Item = &'a Argument>, input: &str) ->
     let parameters = arguments.map(|argument| {
         let kind = type_of(argument);
         let kind = if kind == "Input" { input } else { kind };
-        format!("        {}: {kind}", swift(&argument.name))
+        let parameter = format!("        {}: {kind}", swift(&argument.name));
+        match argument.kind {
+            // The function is called on the actor of the caller.
+            Type::OnUpdate => {
+                format!("        isolation: isolated (any Actor)? = #isolation,\n{parameter}")
+            }
+            _ => parameter,
+        }
     });
     parameters.collect::<Vec<_>>().join(",\n")
 }
@@ -227,7 +238,7 @@ fn type_of(argument: &Argument) -> &'static str {
         Type::Input => "Input",
         Type::Provider => "ProviderPreference? = nil",
         Type::Duration => "Duration? = nil",
-        Type::OnUpdate => "(@Sendable (GenerationUpdate) -> Void)? = nil",
+        Type::OnUpdate => "((GenerationUpdate) -> Void)? = nil",
         _ if argument.required => "String",
         _ => "String? = nil",
     }

@@ -1,0 +1,75 @@
+// Measures what many waits with an update function cost: the threads of this process at 1,000 of them,
+// how long another call takes meanwhile, and the memory over 40,000. Linux only: it reads /proc.
+
+import Foundation
+import Pipevideo
+
+let model = "moonshotai/kimi-k2.5"
+let concurrency = 1000
+let rounds = 40
+
+/// A line of /proc/self/status, such as `Threads`.
+func status(_ name: String) throws -> Int {
+    let lines = try String(contentsOfFile: "/proc/self/status", encoding: .utf8).split(
+        separator: "\n")
+    let line = lines.first { $0.hasPrefix("\(name):") } ?? ""
+    return Int(line.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "") ?? 0
+}
+
+/// Prints at once, also into a pipe.
+func report(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+}
+
+func client(interval: Duration) throws -> PipevideoClient {
+    try PipevideoClient(
+        configuration: .init(
+            rateLimit: .unlimited, polling: Polling(minInterval: interval, maxInterval: interval)
+        )
+    )
+}
+
+/// Counts the waits that have had their first update.
+actor Counter {
+    private var count = 0
+
+    func add() { count += 1 }
+
+    func wait(for wanted: Int) async {
+        while count < wanted { await Task.yield() }
+    }
+}
+
+let patient = try client(interval: .seconds(3600))
+let id = try await patient.responses.create(model: model, input: "A cat").id
+let waits = Task {
+    let counter = Counter()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<concurrency {
+            group.addTask {
+                _ = try await patient.responses.wait(for: id) { _ in Task { await counter.add() } }
+            }
+        }
+        await counter.wait(for: concurrency)
+        let clock = ContinuousClock()
+        let took = try await clock.measure { _ = try await patient.engines.list() }
+        report("\(concurrency) waits: \(try status("Threads")) threads; another call took \(took)")
+        group.cancelAll()
+    }
+}
+_ = await waits.result
+
+let quick = try client(interval: .zero)
+var memory: [Int] = []
+for _ in 0..<rounds {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<concurrency {
+            group.addTask { _ = try await quick.generate(model: model, input: "A cat") { _ in } }
+        }
+        try await group.waitForAll()
+    }
+    memory.append(try status("VmRSS") / 1024)
+}
+let steps = memory.enumerated().filter { ($0.offset + 1) % 8 == 0 }
+let figures = steps.map { "\($0.element) MB at \(($0.offset + 1) * concurrency)" }
+report("memory over \(rounds * concurrency) waits: \(figures.joined(separator: ", "))")
