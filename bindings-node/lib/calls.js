@@ -275,6 +275,7 @@ function run(options, read, begin, readNotification) {
 module.exports = {
   Failure,
   NO_OPTIONS,
+  abortError,
   bridge,
   callOptions,
   end,

@@ -22,9 +22,13 @@ const MAIN: Expected = Expected {
         "testing.mjs",
         "testing.d.ts",
         "testing.d.mts",
+        "ai-sdk.js",
+        "ai-sdk.mjs",
+        "ai-sdk.d.ts",
+        "ai-sdk.d.mts",
         "lib/native.js",
     ],
-    allowed: &["lib/*.js", "lib/*.d.ts"],
+    allowed: &["lib/*.js", "lib/*.d.ts", "lib/ai-sdk/*.js"],
     max_bytes: 100_000,
 };
 

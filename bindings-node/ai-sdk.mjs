@@ -1,0 +1,3 @@
+import sdk from './ai-sdk.js';
+
+export const { createPipevideo, pipevideo } = sdk;
