@@ -124,6 +124,12 @@ export class Emulator implements AsyncDisposable {
   addGeneration(generation?: Readonly<Record<string, unknown>>): string;
   /** Moves a generation to a status now. From then on its status changes only by `settle`. */
   settle(id: string, settlement?: Status | Settlement): void;
+  /**
+   * Moves the service's time forward, so that a test need not wait: generations are where they would be after so
+   * many more milliseconds at a `speed` of 1, signed URLs are that much closer to their end, and webhooks that
+   * failed are sent again when they are due. The rate limit is in real time.
+   */
+  advance(ms: number): void;
   /** Adds a fault of requests. */
   fault(fault: Fault): void;
   /** Removes all faults. */

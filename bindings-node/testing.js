@@ -1,7 +1,7 @@
 'use strict';
 
 const { NativeEmulator } = require('./lib/native.js');
-const { integer, object } = require('./lib/check.js');
+const { integer, milliseconds, object } = require('./lib/check.js');
 
 /** Returns the members with the emulator's own names: `medianSeconds` becomes `median_seconds`. */
 function snakeCased(name, given) {
@@ -82,6 +82,10 @@ class Emulator {
   settle(id, settlement = 'completed') {
     const given = typeof settlement === 'string' ? { status: settlement } : object('settlement', settlement);
     callEmulator(() => this.#native.settle(id, serialize('settlement', { status: 'completed', ...given })));
+  }
+
+  advance(ms) {
+    this.#native.advance(milliseconds('ms', ms, TypeError));
   }
 
   fault(fault) {

@@ -1,10 +1,12 @@
 //! The emulator, which runs in this process on its own thread.
 
+use std::time::Duration;
+
 use bindings_macros::barrier;
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
 use napi_derive::napi;
-use pipevideo_emulator::EmulatorThread;
+use pipevideo_emulator::{EmulatorThread, Options};
 use serde::de::DeserializeOwned;
 
 use crate::values::json;
@@ -68,6 +70,12 @@ impl NativeEmulator {
     #[napi]
     pub fn settle(&self, id: String, settlement: String) -> Result<()> {
         self.0.settle(&id, read(&settlement)?).map_err(rejected)
+    }
+
+    /// The milliseconds are not negative.
+    #[napi]
+    pub fn advance(&self, ms: f64) {
+        self.0.advance(Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX));
     }
 
     #[napi]

@@ -1,5 +1,7 @@
 //! The emulator in this process, on a thread of its own.
 
+use std::time::Duration;
+
 use bindings_macros::barrier;
 use pipevideo_emulator::{self as emulator, EmulatorThread};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -10,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::arguments::{argument, integer};
 use crate::finalization;
 use crate::json;
+use crate::options::seconds as seconds_of;
 use crate::process::process;
 use crate::to_json;
 
@@ -91,6 +94,15 @@ impl Emulator {
     fn settle(&self, id: &Bound<'_, PyAny>, settlement: &Bound<'_, PyAny>) -> PyResult<()> {
         let id: String = argument(id, "id", "str")?;
         self.own()?.settle(&id, read(settlement, "settlement")?).map_err(rejected)
+    }
+
+    #[pyo3(signature = (seconds: "Seconds"))]
+    fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let by = Duration::try_from_secs_f64(seconds_of(seconds, "seconds")?).map_err(|_| {
+            PyValueError::new_err("argument 'seconds' must be a number of seconds, 0 or more")
+        })?;
+        self.own()?.advance(by);
+        Ok(())
     }
 
     #[pyo3(signature = (fault: "dict[str, Any]"))]

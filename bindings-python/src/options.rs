@@ -71,7 +71,7 @@ pub(crate) fn builder(
 }
 
 /// Reads seconds: a number or a timedelta.
-fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+pub(crate) fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
     const KIND: &str = "seconds (a number or a timedelta)";
     match value.call_method0("total_seconds") {
         Ok(seconds) => argument(&seconds, name, KIND),

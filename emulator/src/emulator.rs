@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -89,6 +90,29 @@ impl Emulator {
     /// The generation does not exist.
     pub fn settle(&self, id: &str, settlement: Settlement) -> Result<(), ControlError> {
         self.state.settle(id, settlement).map(drop)
+    }
+
+    /// Moves the service's time forward, so that a test with life-like durations does not wait for them.
+    ///
+    /// Generations are where they would be after so much more time at a `speed` of 1, and signed URLs are
+    /// that much closer to their end. What has ended sends its webhook, and webhooks that failed are sent
+    /// again when they are due. Real time is as before: the rate limit and `created_at` have it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use pipevideo_emulator::{Emulator, Options};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::start(Options { speed: 0.0, ..Options::default() }).await?;
+    /// let id = emulator.add_generation(Default::default())?;
+    /// emulator.advance(Duration::from_secs(900)); // now it has ended
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn advance(&self, by: Duration) {
+        self.state.advance(by);
     }
 
     /// Adds a fault, which is tried after those added before.

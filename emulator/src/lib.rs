@@ -29,6 +29,7 @@
 //! | `GET`, `DELETE /_emulator/requests` | | lists or clears the [`ReceivedRequest`]s |
 //! | `POST /_emulator/generations` | [`NewGeneration`] | adds a generation and returns `{"id": …}` |
 //! | `POST /_emulator/generations/{id}/settle` | [`Settlement`] | sets a generation's status |
+//! | `POST /_emulator/advance` | `{"seconds": 90}` | moves the service's time forward |
 //! | `POST`, `DELETE /_emulator/faults` | [`Fault`] | adds a fault, or removes all faults |
 //! | `PUT /_emulator/balance` | `{"cents": 500}` | sets the prepaid credit |
 //! | `PUT /_emulator/webhook` | [`WebhookEndpoint`] | sets where webhooks are sent |

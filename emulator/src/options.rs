@@ -30,7 +30,8 @@ pub struct Options {
     /// run with the same seed.
     pub seed: u64,
     /// How much faster than real time generations progress. With 60, a minute takes a second. With 0
-    /// they do not progress by themselves, only by [`settle`](crate::Emulator::settle) and `polls`.
+    /// they do not progress by themselves, only by [`advance`](crate::Emulator::advance),
+    /// [`settle`](crate::Emulator::settle) and `polls`.
     pub speed: f64,
     /// The median time from create to end in seconds, before it is divided by `speed`.
     pub median_seconds: f64,

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::api;
 use crate::bounded_log::BoundedLog;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::control::{ControlError, NewGeneration, Settlement};
 use crate::deliveries::{Deliveries, Endpoint, WebhookEndpoint, WebhookEvent};
 use crate::faults::{Fault, Faults};
@@ -23,7 +25,8 @@ pub(crate) struct EmulatorState {
     origins: Origins,
     clock: Clock,
     assets: Assets,
-    speed: f64,
+    /// Notified when time is advanced.
+    advanced: Notify,
     pub(crate) deliveries: Deliveries,
     changing: Mutex<ChangingState>,
 }
@@ -32,6 +35,8 @@ pub(crate) struct EmulatorState {
 #[derive(Debug)]
 struct ChangingState {
     service: Service,
+    /// How far time was advanced.
+    advanced: Duration,
     faults: Faults,
     log: BoundedLog<ReceivedRequest>,
     /// How many responses the API has made, for their request ids.
@@ -41,12 +46,13 @@ struct ChangingState {
 impl EmulatorState {
     pub(crate) fn new(options: Options, endpoint: Endpoint, origins: Origins) -> Self {
         Self {
-            clock: Clock::start(),
+            clock: Clock::start(options.speed),
             assets: Assets::new(options.video_bytes),
-            speed: options.speed,
+            advanced: Notify::new(),
             deliveries: Deliveries::new(endpoint, options.seed),
             changing: Mutex::new(ChangingState {
                 service: Service::new(options, origins.clone()),
+                advanced: Duration::ZERO,
                 faults: Faults::default(),
                 log: BoundedLog::default(),
                 responses: 0,
@@ -61,9 +67,9 @@ impl EmulatorState {
     }
 
     /// The state after everything that is due by now, and the time.
-    fn lock_advanced(&self) -> (MutexGuard<'_, ChangingState>, Duration) {
+    fn lock_advanced(&self) -> (MutexGuard<'_, ChangingState>, Now) {
         let mut state = self.lock();
-        let now = self.clock.now();
+        let now = self.clock.now(state.advanced);
         state.service.advance(now);
         (state, now)
     }
@@ -93,7 +99,9 @@ impl EmulatorState {
     pub(crate) fn respond(&self, origin: Origin, request: &Request) -> Response {
         let (mut state, now) = self.lock_advanced();
         match origin {
-            Origin::Video => videos::respond(&self.assets, &state.service.url_signer, request, now),
+            Origin::Video => {
+                videos::respond(&self.assets, &state.service.url_signer, request, now.expiry)
+            }
             Origin::Api => {
                 let mut response = api::respond(&mut state.service, request, now);
                 state.responses = state.responses.wrapping_add(1);
@@ -168,21 +176,48 @@ impl EmulatorState {
     /// Takes the events to deliver, and the time until time itself may cause the next one.
     pub(crate) fn take_events(&self) -> (Vec<WebhookEvent>, Option<Duration>) {
         let (mut state, now) = self.lock_advanced();
-        let next = state.service.next_move().filter(|_| state.service.sends_webhooks());
-        (state.service.take_events(), next.map(|at| at.saturating_sub(now)))
+        let moves = state.service.sends_webhooks() && !self.clock.stands_still();
+        let next = state.service.next_move().filter(|_| moves);
+        (state.service.take_events(), next.map(|at| at.saturating_sub(now.progress)))
     }
 
-    /// The real time that `seconds` of the service's time take. None if time stands still.
-    pub(crate) fn divided_by_speed(&self, seconds: u64) -> Option<Duration> {
-        if seconds == 0 {
-            return Some(Duration::ZERO);
+    /// Moves the generations' time forward.
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut state = self.lock();
+        state.advanced = state.advanced.saturating_add(by);
+        let now = self.clock.now(state.advanced);
+        state.service.advance(now);
+        self.wake_delivery_worker(&state);
+        drop(state);
+        self.advanced.notify_waiters();
+    }
+
+    /// When so many seconds of the service's time will have passed, in the time by which generations progress.
+    pub(crate) fn after(&self, seconds: u64) -> Duration {
+        self.now().progress.saturating_add(self.clock.progress_in(seconds))
+    }
+
+    /// Waits for a moment in the time by which generations progress.
+    pub(crate) async fn sleep_until(&self, end: Duration) {
+        loop {
+            // Created before the time is read, so that an advance in between is not missed.
+            let advanced = self.advanced.notified();
+            let left = end.saturating_sub(self.now().progress);
+            if left.is_zero() {
+                return;
+            }
+            if self.clock.stands_still() {
+                advanced.await;
+            } else {
+                // The timeout is expected: it is when the time has passed by itself.
+                let _ = timeout(left, advanced).await;
+            }
         }
-        Duration::try_from_secs_f64(seconds as f64 / self.speed).ok()
     }
 
-    /// The time since the Unix epoch.
-    pub(crate) fn now(&self) -> Duration {
-        self.clock.now()
+    /// The time.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now(self.lock().advanced)
     }
 
     /// The time since the start of the emulator.

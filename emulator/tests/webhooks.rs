@@ -7,6 +7,7 @@ mod common;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -98,6 +99,21 @@ fn fault(emulator: &Emulator, fault: Value) {
 
 fn generation_ids(sent: &[SentDelivery]) -> Vec<&str> {
     sent.iter().map(|sent| sent.body["generationId"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn advancing_time_ends_generations_and_retries_deliveries() {
+    let (url, mut arrivals) = receiver(&[500, 500]).await;
+    let bench = with_receiver(&url, json!({ "speed": 0, "sigma": 0 })).await;
+    add(&bench.emulator, "gen_1");
+    for (attempts, seconds) in [(1, 90), (2, 5), (3, 300)] {
+        bench.emulator.advance(Duration::from_secs(seconds));
+        arrivals.recv().await.unwrap();
+        bench.emulator.wait_for_deliveries(attempts).await;
+    }
+    let sent = bench.emulator.deliveries();
+    let answered: Vec<_> = sent.iter().map(|sent| (sent.attempt, sent.answered)).collect();
+    assert_eq!(answered, [(1, Some(500)), (2, Some(500)), (3, Some(204))]);
 }
 
 #[tokio::test]

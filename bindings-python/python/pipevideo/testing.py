@@ -23,8 +23,9 @@ class Emulator:
     Args:
         polls: What the first, second, third... poll of a generation returns, such as `["queued",
             "completed"]`. The last entry is repeated. Time has no effect then.
-        speed: How much faster than real time generations progress. 60 makes a second of a minute;
-            with 0 only `settle` changes a generation.
+        speed: How much faster than the service generations progress. By default they take about a
+            second, or as long as `median_seconds` says; with 1 they take as long as on the service,
+            and with 0 only `advance` and `settle` change a generation.
         median_seconds, sigma: The median duration of a generation before `speed` (90), and the
             standard deviation of its logarithm (0.5).
         seed: Ids, durations, token counts and failures derive from it, so that runs repeat.
@@ -88,6 +89,13 @@ class Emulator:
     ) -> None:
         """Sets the status of a generation, now. Only further calls change it from then on."""
         self._emulator.settle(id, {"status": status, "error": error, "usage": usage})
+
+    def advance(self, seconds: types.Seconds) -> None:
+        """Moves the service's time forward, so that a test need not wait: generations are where they
+        would be after so many more seconds at a `speed` of 1, signed URLs are that much closer to their
+        end, and webhooks that failed are sent again when they are due. The rate limit is in real
+        time."""
+        self._emulator.advance(seconds)
 
     def fault(self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any) -> None:
         """Adds a fault, given as a mapping or as keyword arguments.

@@ -2,21 +2,20 @@
 
 mod validate;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use crate::clock::Now;
 use crate::http::{Request, Response};
 use crate::service::{Service, catalogue};
 
 pub(crate) use validate::{Create, create as validate_create};
 
 /// The regular response of the service. The service must have been advanced to `now`.
-pub(crate) fn respond(service: &mut Service, request: &Request, now: Duration) -> Response {
+pub(crate) fn respond(service: &mut Service, request: &Request, now: Now) -> Response {
     match route(request) {
         Route::Engines => ok(catalogue::listing()),
         Route::Unknown => not_found("Unknown route"),
@@ -51,7 +50,7 @@ fn route(request: &Request) -> Route {
 }
 
 /// The response to a request without the right key or above the rate limit.
-fn deny(service: &mut Service, request: &Request, now: Duration) -> Option<Response> {
+fn deny(service: &mut Service, request: &Request, now: Now) -> Option<Response> {
     let Some(given) = request.headers.get(AUTHORIZATION) else {
         return Some(Response::message(StatusCode::UNAUTHORIZED, "Missing API key"));
     };
@@ -59,7 +58,7 @@ fn deny(service: &mut Service, request: &Request, now: Duration) -> Option<Respo
     if key != Some(service.api_key()) {
         return Some(Response::message(StatusCode::UNAUTHORIZED, "Invalid API key"));
     }
-    let seconds = service.rate_limiter.admit(now).err()?;
+    let seconds = service.rate_limiter.admit(now.real).err()?;
     let body = json!({ "message": "Rate limit exceeded", "data": { "retry_after": seconds } });
     Some(Response::json(StatusCode::TOO_MANY_REQUESTS, &body))
 }
@@ -68,7 +67,7 @@ fn respond_to_admitted(
     service: &mut Service,
     request: &Request,
     route: &Route,
-    now: Duration,
+    now: Now,
 ) -> Response {
     match route {
         Route::Create => create(service, &request.body, now),
@@ -81,7 +80,7 @@ fn respond_to_admitted(
     }
 }
 
-fn create(service: &mut Service, body: &Bytes, now: Duration) -> Response {
+fn create(service: &mut Service, body: &Bytes, now: Now) -> Response {
     let create = match validate_create(body) {
         Ok(create) => create,
         Err(message) => return Response::message(StatusCode::BAD_REQUEST, &message),

@@ -4,6 +4,8 @@ mod same_site;
 mod types;
 
 use hyper::StatusCode;
+use std::time::Duration;
+
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -31,6 +33,19 @@ struct Balance {
     cents: i64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+impl Advance {
+    fn duration(&self) -> Result<Duration, ControlError> {
+        let duration = Duration::try_from_secs_f64(self.seconds);
+        duration.map_err(|_| ControlError("seconds must be a number, 0 or more".to_owned()))
+    }
+}
+
 fn route(state: &EmulatorState, request: &Request) -> Result<Response, ControlError> {
     let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').collect();
@@ -44,6 +59,7 @@ fn route(state: &EmulatorState, request: &Request) -> Result<Response, ControlEr
         ("POST", ["generations", id, "settle"]) => {
             return Ok(ok(state.settle(id, read(request)?)?));
         }
+        ("POST", ["advance"]) => state.advance(read::<Advance>(request)?.duration()?),
         ("POST", ["faults"]) => state.add_fault(read(request)?),
         ("DELETE", ["faults"]) => state.clear_faults(),
         ("PUT", ["webhook"]) => state.set_webhook(&read(request)?)?,

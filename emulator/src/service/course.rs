@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use crate::clock::divided_by_speed;
 use crate::control::{GenerationError, Tokens};
 use crate::options::Options;
 
 /// How long a generation takes, what it uses, and whether it fails.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Course {
-    /// The time from create to end, divided by `speed`. None: the status does not change by itself.
-    pub(crate) duration: Option<Duration>,
+    /// The time from create to end, divided by `speed`.
+    pub(crate) duration: Duration,
     pub(crate) tokens: Tokens,
     pub(crate) failure: Option<Failure>,
 }
@@ -42,8 +43,7 @@ impl Course {
     pub(crate) fn draw(options: &Options, n: u64, prompt_tokens: u64) -> Self {
         let mut rng = Rng::with_seed(options.seed ^ n.wrapping_mul(SEED_STEP));
         let seconds = options.median_seconds * (options.sigma * normal(&mut rng)).exp();
-        // None at a speed of 0: the quotient is infinite.
-        let duration = Duration::try_from_secs_f64(seconds / options.speed).ok();
+        let duration = divided_by_speed(seconds, options.speed);
         let tokens = Tokens {
             input_tokens: BASE_INPUT_TOKENS.saturating_add(prompt_tokens),
             output_tokens: rng.u64(OUTPUT_TOKENS),
@@ -54,14 +54,19 @@ impl Course {
     }
 
     /// When the generation leaves the queue, counted from its creation.
-    pub(crate) fn orchestration_starts(&self) -> Option<Duration> {
-        Some(self.duration?.mul_f64(QUEUED_UNTIL))
+    pub(crate) fn orchestration_starts(&self) -> Duration {
+        part(self.duration, QUEUED_UNTIL)
     }
 
     /// When the orchestration ends, counted from the creation.
-    pub(crate) fn orchestration_ends(&self) -> Option<Duration> {
-        Some(self.duration?.mul_f64(ORCHESTRATED_UNTIL))
+    pub(crate) fn orchestration_ends(&self) -> Duration {
+        part(self.duration, ORCHESTRATED_UNTIL)
     }
+}
+
+/// A share of a duration, which may be the longest that there is.
+fn part(duration: Duration, share: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * share).unwrap_or(duration)
 }
 
 impl Failure {
@@ -89,7 +94,7 @@ mod tests {
     use super::*;
 
     fn seconds(options: &Options, n: u64) -> f64 {
-        Course::draw(options, n, 0).duration.unwrap().as_secs_f64()
+        Course::draw(options, n, 0).duration.as_secs_f64()
     }
 
     #[test]
@@ -114,10 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn speed_divides_durations_and_zero_stops_time() {
+    fn speed_divides_durations() {
         let at = |speed| Options { speed, ..Options::default() };
         assert!((seconds(&at(1.0), 3) / seconds(&at(60.0), 3) - 60.0).abs() < 1e-3);
-        assert_eq!(Course::draw(&at(0.0), 3, 0).duration, None);
+        let endless = Course::draw(&at(1e-300), 3, 0);
+        assert_eq!(endless.orchestration_starts(), Duration::MAX.mul_f64(QUEUED_UNTIL));
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! One generation: its status, what changes it, and its response. Pure: time is an argument, counted
-//! from the Unix epoch.
+//! One generation: its status, what changes it, and its response. Pure: time is an argument.
 
 use std::time::Duration;
 
@@ -48,7 +47,11 @@ pub(crate) struct Generation {
     pub(crate) model: &'static Model,
     pub(crate) engine: &'static Engine,
     pub(crate) provider: &'static Provider,
+    /// When it was created, in real time since the Unix epoch.
     pub(crate) created: Duration,
+    /// When it was created, in the time by which generations progress.
+    pub(crate) started: Duration,
+    /// When it ended, in real time. If time was advanced, the end may still be to come.
     pub(crate) ended: Option<Duration>,
     pub(crate) stage: Stage,
     pub(crate) charged: Option<Money>,
@@ -60,7 +63,7 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// When time moves the generation to the next stage.
+    /// When time moves the generation to the next stage, in the time by which generations progress.
     pub(crate) fn next_move(&self) -> Option<Duration> {
         let Progress::Timed = self.progress else {
             return None;
@@ -69,13 +72,14 @@ impl Generation {
             Stage::Queued => self.course.orchestration_starts(),
             Stage::Orchestrating => self.course.orchestration_ends(),
             Stage::Rendering => self.course.duration,
-            Stage::Completed | Stage::Failed => None,
+            Stage::Completed | Stage::Failed => return None,
         };
-        Some(self.created.saturating_add(after?))
+        Some(self.started.saturating_add(after))
     }
 
-    /// Moves the generation on by one stage, because its time has come.
-    pub(crate) fn tick(&mut self, at: Duration, ledger: &mut Ledger) {
+    /// Moves the generation on by one stage, because its time `due` has come.
+    pub(crate) fn tick(&mut self, due: Duration, ledger: &mut Ledger) {
+        let at = self.created.saturating_add(due.saturating_sub(self.started));
         let failure = self.course.failure.clone();
         match (self.stage, failure) {
             (Stage::Queued, _) => self.stage = Stage::Orchestrating,

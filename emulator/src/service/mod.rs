@@ -1,5 +1,5 @@
-//! The state of the service: generations, balance, rate limit. Pure: time is an argument, counted from
-//! the Unix epoch. Call `advance` before any other method, so that everything due has happened.
+//! The state of the service: generations, balance, rate limit. Pure: time is an argument. Call `advance`
+//! before any other method, so that everything due has happened.
 
 #![warn(clippy::arithmetic_side_effects, reason = "amounts and times come from outside")]
 
@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::api::Create;
+use crate::clock::Now;
 use crate::control::{ControlError, NewGeneration, PollStep, Settlement};
 use crate::deliveries::WebhookEvent;
 use crate::http::{Origin, Origins};
@@ -75,14 +76,16 @@ impl Service {
     }
 
     /// Carries out everything that is due by now, in the order of time.
-    pub(crate) fn advance(&mut self, now: Duration) {
-        while let Some(&Reverse((at, index))) = self.due.peek().filter(|due| due.0.0 <= now) {
+    pub(crate) fn advance(&mut self, now: Now) {
+        while let Some(&Reverse((at, index))) =
+            self.due.peek().filter(|due| due.0.0 <= now.progress)
+        {
             self.due.pop();
             let generation = &mut self.generations[index];
             if generation.next_move() == Some(at) {
                 let had_ended = generation.ended.is_some();
                 generation.tick(at, &mut self.ledger);
-                self.record_end(index, had_ended, at);
+                self.record_end(index, had_ended, now);
                 self.schedule(index);
             }
         }
@@ -95,7 +98,7 @@ impl Service {
     }
 
     /// Creates a generation and returns its response, in which it is queued.
-    pub(crate) fn create(&mut self, create: &Create, now: Duration) -> Map<String, Value> {
+    pub(crate) fn create(&mut self, create: &Create, now: Now) -> Map<String, Value> {
         let id = self.new_id();
         let polls = self.options.polls.clone();
         let index = self.insert(id, create, polls, now);
@@ -103,11 +106,7 @@ impl Service {
     }
 
     /// Adds a generation without a create request.
-    pub(crate) fn add(
-        &mut self,
-        new: NewGeneration,
-        now: Duration,
-    ) -> Result<String, ControlError> {
+    pub(crate) fn add(&mut self, new: NewGeneration, now: Now) -> Result<String, ControlError> {
         let unknown = |what: &str, name: &str| ControlError(format!("There is no {what} {name}"));
         let model = match &new.model {
             Some(id) => catalogue::find_model(id).ok_or_else(|| unknown("model", id))?,
@@ -131,7 +130,7 @@ impl Service {
         id: String,
         create: &Create,
         polls: Option<Vec<PollStep>>,
-        now: Duration,
+        now: Now,
     ) -> usize {
         let index = self.generations.len();
         let progress = match polls {
@@ -144,7 +143,8 @@ impl Service {
             model: create.model,
             engine: create.engine,
             provider: create.provider,
-            created: now,
+            created: now.real,
+            started: now.progress,
             ended: None,
             stage: Stage::Queued,
             charged: None,
@@ -164,10 +164,10 @@ impl Service {
     }
 
     /// Returns the response of a poll, which takes the generation's next poll step if it has any.
-    pub(crate) fn poll(&mut self, id: &str, now: Duration) -> Option<Map<String, Value>> {
+    pub(crate) fn poll(&mut self, id: &str, now: Now) -> Option<Map<String, Value>> {
         let index = *self.by_id.get(id)?;
         let had_ended = self.generations[index].ended.is_some();
-        self.generations[index].poll(now, &mut self.ledger);
+        self.generations[index].poll(now.real, &mut self.ledger);
         self.record_end(index, had_ended, now);
         Some(self.response(index, now))
     }
@@ -177,14 +177,14 @@ impl Service {
         &mut self,
         id: &str,
         settlement: Settlement,
-        now: Duration,
+        now: Now,
     ) -> Result<Map<String, Value>, ControlError> {
         let index = *self
             .by_id
             .get(id)
             .ok_or_else(|| ControlError(format!("There is no generation {id}")))?;
         let had_ended = self.generations[index].ended.is_some();
-        self.generations[index].settle(settlement, now, &mut self.ledger);
+        self.generations[index].settle(settlement, now.real, &mut self.ledger);
         self.record_end(index, had_ended, now);
         Ok(self.response(index, now))
     }
@@ -198,7 +198,7 @@ impl Service {
         self.sends_webhooks
     }
 
-    fn record_end(&mut self, index: usize, had_ended: bool, now: Duration) {
+    fn record_end(&mut self, index: usize, had_ended: bool, now: Now) {
         if self.sends_webhooks && !had_ended && self.generations[index].ended.is_some() {
             let event = WebhookEvent::of_response(&self.response(index, now));
             self.events.push(event);
@@ -213,16 +213,16 @@ impl Service {
         std::mem::take(&mut self.events)
     }
 
-    /// The earliest time at which time may move a generation.
+    /// When time may move a generation next, in the time by which generations progress.
     pub(crate) fn next_move(&self) -> Option<Duration> {
         self.due.peek().map(|due| due.0.0)
     }
 
-    fn response(&mut self, index: usize, now: Duration) -> Map<String, Value> {
+    fn response(&mut self, index: usize, now: Now) -> Map<String, Value> {
         let generation = &self.generations[index];
         let sign = || {
             let path = format!("/videos/{}.{}", generation.id, generation.engine.output);
-            self.url_signer.sign(&path, now)
+            self.url_signer.sign(&path, now.expiry)
         };
         let mut response = generation.response(sign);
         self.origins.expand_members(&mut response, Origin::Api);
