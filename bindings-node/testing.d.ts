@@ -12,7 +12,11 @@ export interface EmulatorOptions {
   apiKey?: string;
   /** The seed of the random durations and failures. */
   seed?: number;
-  /** How many times faster than the real service generations run; 1. */
+  /**
+   * How many times faster than the service generations run. By default they take about a second, or as long as
+   * `medianSeconds` says; with 1 they take as long as on the service, and with 0 only `advance` and `settle` change
+   * a generation.
+   */
   speed?: number;
   /** The median duration of a generation; 90. */
   medianSeconds?: number;

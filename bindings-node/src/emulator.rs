@@ -29,7 +29,8 @@ impl NativeEmulator {
     /// Starts the emulator, which blocks the event loop for about a millisecond.
     #[napi(constructor)]
     pub fn new(options: String) -> Result<Self> {
-        EmulatorThread::start(read(&options)?).map(Self).map_err(rejected)
+        let options = Options::for_tests(read(&options)?).map_err(rejected)?;
+        EmulatorThread::start(options).map(Self).map_err(rejected)
     }
 
     #[napi(getter, js_name = "baseURL")]

@@ -50,7 +50,9 @@ impl Emulator {
     #[new]
     #[pyo3(signature = (options: "dict[str, Any]"))]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: emulator::Options = read(options, "options")?;
+        let given = to_json::from_python(options, "options")?;
+        let options = emulator::Options::for_tests(given)
+            .map_err(|error| PyValueError::new_err(format!("argument 'options': {error}")))?;
         let emulator = finalization::detached(py, move || EmulatorThread::start(options))?;
         Ok(Self { emulator, process: process() })
     }

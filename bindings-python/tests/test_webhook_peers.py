@@ -75,7 +75,8 @@ def test_peers_verify_the_emulators_deliveries(peer: tuple[str, Any]) -> None:
 
     theirs: Any = SimpleNamespace(webhooks=SimpleNamespace(unwrap=verify))
     options = {"webhook_secrets": [OTHER, SECRET], "webhook_family": family}
-    with Emulator(rate_limit=None, **options) as emulator, receivers.threaded(theirs) as receiver:
+    running = Emulator(rate_limit=None, speed=0, **options)
+    with running as emulator, receivers.threaded(theirs) as receiver:
         emulator.set_webhook(receiver.url)
         client = Pipevideo(base_url=emulator.base_url, api_key=emulator.api_key)
         id = client.responses.create(model="moonshotai/kimi-k2.5", input="A cat").id

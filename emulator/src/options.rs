@@ -1,6 +1,7 @@
 //! The options of an emulator.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::control::PollStep;
 use crate::deliveries::{WebhookEndpoint, WebhookFamily};
@@ -63,7 +64,32 @@ pub struct Options {
 /// The API key of an emulator on a chosen port.
 pub const DEFAULT_API_KEY: &str = "pv_emulator_0123456789abcdef";
 
+/// The `speed` of [`Options::for_tests`], at which the median of 90 seconds takes one.
+const SPEED_IN_TESTS: f64 = 90.0;
+
 impl Options {
+    /// Reads options that a test gives as JSON, as the packages for Python and Node do.
+    ///
+    /// If no option says how long generations take (`speed`, `median_seconds` or `polls`), they take
+    /// about a second instead of minutes.
+    ///
+    /// ```
+    /// use pipevideo_emulator::Options;
+    /// use serde_json::json;
+    ///
+    /// let options = Options::for_tests(json!({ "rate_limit": null })).unwrap();
+    /// assert!(options.speed > 1.0);
+    /// ```
+    ///
+    /// # Errors
+    /// A member is unknown, or its value has another type.
+    pub fn for_tests(given: Value) -> serde_json::Result<Self> {
+        let given_for = |name: &&str| given.get(name).is_some_and(|value| !value.is_null());
+        let timed = ["speed", "median_seconds", "polls"].iter().any(given_for);
+        let options: Self = serde_json::from_value(given)?;
+        Ok(if timed { options } else { Self { speed: SPEED_IN_TESTS, ..options } })
+    }
+
     pub(crate) fn api_key(&self) -> String {
         self.api_key.clone().unwrap_or_else(|| match self.port {
             0 => format!("pv_emulator_{:016x}", fastrand::u64(..)),
@@ -122,7 +148,20 @@ impl Default for RateLimit {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_test_has_quick_generations_unless_it_says_how_long_they_take() {
+        let speed = |given| Options::for_tests(given).unwrap().speed;
+        assert_eq!(speed(json!({})), SPEED_IN_TESTS);
+        assert_eq!(speed(json!({ "seed": 5, "polls": null })), SPEED_IN_TESTS);
+        assert_eq!(speed(json!({ "speed": 1 })), 1.0);
+        assert_eq!(speed(json!({ "median_seconds": 7 })), 1.0);
+        assert_eq!(speed(json!({ "polls": ["completed"] })), 1.0);
+        assert!(Options::for_tests(json!({ "sped": 1 })).is_err());
+    }
 
     #[test]
     fn an_emulator_on_a_chosen_port_has_the_default_key() {

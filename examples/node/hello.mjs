@@ -4,7 +4,7 @@
 import { Pipevideo } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
 
-const emulator = process.env.PIPEVIDEO_API_KEY ? undefined : await Emulator.start({ speed: 30 });
+const emulator = process.env.PIPEVIDEO_API_KEY ? undefined : await Emulator.start();
 const client = new Pipevideo({ baseURL: emulator?.baseURL, apiKey: emulator?.apiKey });
 
 const generation = await client.generate({ model: 'moonshotai/kimi-k2.5', input: 'A cat walking on a beach' });
