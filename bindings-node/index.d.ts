@@ -121,7 +121,21 @@ export interface CallOptions {
    * `SubmissionUncertainError`, with the `generationId` if it is known. The generation is not stopped.
    */
   signal?: AbortSignal | null | undefined;
-  /** The timeout of each HTTP request, in place of the client's `requestTimeoutMs`. */
+  // generated: call options (by `cargo xtask generate`, from conformance/surface.json)
+  /** The longest silence of the service in one HTTP request of this call. By default the client's. */
+  requestTimeoutMs?: Milliseconds | null | undefined;
+  /**
+   * How often this call is sent again where that is safe. A create that may have been processed is never sent
+   * again, and a wait polls until its deadline, whatever it is. By default the client's.
+   */
+  maxRetries?: number | null | undefined;
+  /**
+   * Headers that go with this call's requests to the API, beside the client's. One of the same name replaces the
+   * client's.
+   */
+  headers?: HeadersLike | null | undefined;
+  // end of generated
+  /** Another name of `requestTimeoutMs`. */
   timeoutMs?: Milliseconds | undefined;
 }
 

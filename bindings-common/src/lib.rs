@@ -23,6 +23,7 @@ pub use foreign_error::ForeignError;
 pub use lock::lock;
 pub use log::{LogLevel, LogQueue, LogRecord, LogSink, subscriber};
 pub use options::{
-    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
+    AppOptions, CallOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions,
+    TimeUnit,
 };
 pub use runtime::BackgroundRuntime;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use pipevideo::{App, Client, ClientBuilder, Decimal, Polling, RateLimit, exact_decimal};
+use pipevideo::{
+    App, CallOptions as CoreCallOptions, Client, ClientBuilder, Decimal, Polling, RateLimit,
+    exact_decimal,
+};
 use serde::{Deserialize, Deserializer};
 
 /// How a host language spells options, for error messages, and what it sends as its `User-Agent`.
@@ -175,6 +178,34 @@ pub struct AppOptions {
     pub name: Option<String>,
 }
 
+/// The options of one call, as plain values of the host; times are in its unit. A `None` leaves the
+/// option at the client's.
+#[derive(Clone, Default)]
+#[expect(missing_docs, reason = "the options are those of the core's, documented there")]
+pub struct CallOptions {
+    pub request_timeout: Option<f64>,
+    pub max_retries: Option<i64>,
+    /// A name may occur several times.
+    pub headers: Vec<(String, String)>,
+}
+
+impl CallOptions {
+    /// Returns the core's options.
+    ///
+    /// # Errors
+    /// The message of a configuration error that names the option as the host writes it.
+    pub fn core(self, host: &Host) -> Result<CoreCallOptions, String> {
+        let mut options = CoreCallOptions::new().headers(header_map(self.headers)?);
+        if let Some(timeout) = self.request_timeout {
+            options = options.request_timeout(host.duration("request_timeout", timeout)?);
+        }
+        if let Some(retries) = self.max_retries {
+            options = options.max_retries(max_retries(host, retries)?);
+        }
+        Ok(options)
+    }
+}
+
 /// Reads an option for which a null that is present differs from an option that is absent.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
@@ -262,6 +293,13 @@ impl PollingOptions {
 const TOO_MANY: &str = "headers: there are too many.";
 
 fn headers(host: &Host, pairs: Vec<(String, String)>) -> Result<HeaderMap, String> {
+    let mut headers = header_map(pairs)?;
+    let agent = headers.try_entry(USER_AGENT).map_err(|_| TOO_MANY)?;
+    agent.or_try_insert(HeaderValue::from_static(host.user_agent)).map_err(|_| TOO_MANY)?;
+    Ok(headers)
+}
+
+fn header_map(pairs: Vec<(String, String)>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let header = HeaderName::try_from(&name)
@@ -271,8 +309,6 @@ fn headers(host: &Host, pairs: Vec<(String, String)>) -> Result<HeaderMap, Strin
         // `append` panics when there are tens of thousands.
         headers.try_append(header, value).map_err(|_| TOO_MANY)?;
     }
-    let agent = headers.try_entry(USER_AGENT).map_err(|_| TOO_MANY)?;
-    agent.or_try_insert(HeaderValue::from_static(host.user_agent)).map_err(|_| TOO_MANY)?;
     Ok(headers)
 }
 

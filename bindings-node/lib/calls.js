@@ -12,6 +12,8 @@ const {
   InvalidRequestError,
   abortSignal,
   callable,
+  count,
+  headerPairs,
   milliseconds,
   object,
   size,
@@ -202,8 +204,14 @@ function callOptions(given, allowed) {
     if (value === undefined || value === null) continue;
     if (name === 'signal') {
       options.signal = abortSignal(name, value);
-    } else if (name === 'deadlineMs' || name === 'timeoutMs') {
+    } else if (name === 'deadlineMs') {
       options.native[name] = milliseconds(name, value, InvalidRequestError);
+    } else if (name === 'requestTimeoutMs' || name === 'timeoutMs') {
+      options.native.requestTimeoutMs = milliseconds(name, value, InvalidRequestError);
+    } else if (name === 'maxRetries') {
+      options.native[name] = count(name, value);
+    } else if (name === 'headers') {
+      options.native[name] = headerPairs(name, value);
     } else if (name === 'maxBytes') {
       options.native[name] = size(name, value);
     } else {

@@ -14,7 +14,7 @@ const { Updates } = require('./watch.js');
 const { unwrap } = require('./webhook.js');
 
 // The options of each sort of call.
-const CALL = ['signal', 'timeoutMs'];
+const CALL = ['signal', 'requestTimeoutMs', 'maxRetries', 'headers', 'timeoutMs'];
 const WATCH = [...CALL, 'deadlineMs'];
 const WAIT = [...WATCH, 'onUpdate'];
 const DOWNLOAD = [...CALL, 'maxBytes', 'onProgress'];

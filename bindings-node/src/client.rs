@@ -52,7 +52,10 @@ pub(crate) fn open(
 /// The options of a call, with times in milliseconds.
 #[napi(object)]
 pub struct CallOptions {
-    pub timeout_ms: Option<f64>,
+    pub request_timeout_ms: Option<f64>,
+    pub max_retries: Option<f64>,
+    /// Alternating names and values.
+    pub headers: Option<Vec<String>>,
     pub deadline_ms: Option<f64>,
     pub max_bytes: Option<f64>,
     /// Whether a callback receives updates or progress.
@@ -63,10 +66,17 @@ impl CallOptions {
     fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(duration)
     }
+
+    /// The client with these options, or the error as JSON.
+    fn client(&self, client: &Client) -> std::result::Result<Client, String> {
+        let headers = self.headers.as_deref().unwrap_or_default();
+        let options = options::call(self.request_timeout_ms, self.max_retries, headers)?;
+        client.with_options(&options).map_err(|error| errors::to_json(&error))
+    }
 }
 
 impl NativeClient {
-    /// Starts a call of the core with the client, with the call's own timeout if it has one.
+    /// Starts a call of the core with the client that has the call's own options.
     fn call<F>(
         &self,
         call: u32,
@@ -77,14 +87,10 @@ impl NativeClient {
     where
         F: Future<Output = std::result::Result<Value, Failure>> + Send + 'static,
     {
-        let client = match (self.client()?, options.timeout_ms) {
-            (client, None) => client,
-            (client, Some(ms)) => match client.with_request_timeout(duration(ms)) {
-                Ok(client) => client,
-                Err(error) => return self.channel.begin(call, None, async { Err(error.into()) }),
-            },
-        };
-        self.channel.begin(call, submission, work(client))
+        match options.client(&self.client()?) {
+            Ok(client) => self.channel.begin(call, submission, work(client)),
+            Err(error) => self.channel.begin(call, None, async { Err(Failure(error)) }),
+        }
     }
 
     fn client(&self) -> Result<Client> {
@@ -220,13 +226,10 @@ impl NativeClient {
 
     #[napi]
     pub fn watch(&self, options: CallOptions, id: String) -> Result<Either<Watch, String>> {
-        let mut client = self.client()?;
-        if let Some(ms) = options.timeout_ms {
-            client = match client.with_request_timeout(duration(ms)) {
-                Ok(client) => client,
-                Err(error) => return Ok(Either::B(errors::to_json(&error))),
-            };
-        }
+        let client = match options.client(&self.client()?) {
+            Ok(client) => client,
+            Err(error) => return Ok(Either::B(error)),
+        };
         let mut watch = client.responses().watch(id);
         if let Some(deadline) = options.deadline() {
             watch = watch.deadline(deadline);

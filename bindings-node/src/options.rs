@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bindings_common::{
-    ClientOptions, Host, LogLevel, LogRecord, LogSink, Naming, TimeUnit, subscriber,
+    CallOptions, ClientOptions, Host, LogLevel, LogRecord, LogSink, Naming, TimeUnit, subscriber,
 };
-use pipevideo::{Client, Decimal};
+use pipevideo::{CallOptions as CoreCallOptions, Client, Decimal};
 use serde_json::{Error, Map, Value as Json, json};
 
 use crate::bridge::Channel;
@@ -97,6 +97,19 @@ fn build(
         builder = builder.ca_file(path);
     }
     builder.build().map_err(|error| errors::to_json(&error))
+}
+
+/// The options of a call, or the error as JSON. The headers are alternating names and values.
+pub(crate) fn call(
+    request_timeout: Option<f64>,
+    max_retries: Option<f64>,
+    headers: &[String],
+) -> Result<CoreCallOptions, String> {
+    let headers = headers.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    // `lib/check.js` has checked that it is a u32.
+    let max_retries = max_retries.map(|retries| retries as i64);
+    let options = CallOptions { request_timeout, max_retries, headers };
+    options.core(&HOST).map_err(|message| errors::configuration(&message))
 }
 
 /// An amount of US dollars that a call takes, from its text.

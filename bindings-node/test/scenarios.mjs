@@ -64,6 +64,17 @@ export async function refusingURL() {
   return `http://127.0.0.1:${port}`;
 }
 
+/** Returns the arguments of a call with those that are options as `options`. */
+function withOptions(operation, args) {
+  // The headers of a webhook are the delivery's, and a batch has options of its own.
+  if (operation === 'batch' || operation.includes('webhook')) return args;
+  const { deadline, request_timeout, max_retries, headers, ...rest } = args;
+  const ms = (seconds) => seconds && seconds * 1000;
+  const options = { deadlineMs: ms(deadline), requestTimeoutMs: ms(request_timeout), maxRetries: max_retries, headers };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...rest, options: Object.fromEntries(given) };
+}
+
 /** A running scenario: its emulator, its folder, and the results of its first calls. */
 export class Run {
   results = new Map();
@@ -170,42 +181,42 @@ export class Run {
 
   /** Makes a call. Reads a watch to its end. */
   async call(client, { operation, args }) {
-    const { id, generation, error, path, deadline, ...rest } = args;
+    const { options, id, generation, error, path, deadline, ...rest } = withOptions(operation, args);
     const named = (reference) => this.results.get(reference.slice(1));
-    const options = deadline === undefined ? undefined : { deadlineMs: deadline * 1000 };
     const request = () => {
       const members = Object.entries({ ...rest, input: this.input(rest.input) });
       return Object.fromEntries(members.map(([name, value]) => [camel(name), value]));
     };
     switch (operation) {
       case 'responses.create':
-        return client.responses.create(request());
+        return client.responses.create(request(), options);
       case 'generate':
         return client.generate(request(), options);
       case 'responses.retrieve':
-        return client.responses.retrieve(id);
+        return client.responses.retrieve(id, options);
       case 'responses.wait':
         return client.responses.wait(id, options);
       case 'responses.watch':
-        return Array.fromAsync?.(client.responses.watch(id)) ?? all(client.responses.watch(id));
+        return all(client.responses.watch(id, options));
       case 'responses.download': {
         const target = join(this.folder, path);
         return client.responses.download(generation ? named(generation) : id, target, {
           maxBytes: rest.max_bytes,
+          ...options,
         });
       }
       case 'responses.reconcile':
-        return client.responses.reconcile(named(error));
+        return client.responses.reconcile(named(error), options);
       case 'batch':
         return this.batch(client, { ...rest, deadline });
       case 'engines.list':
-        return client.engines.list();
+        return client.engines.list(options);
       case 'estimate':
-        return client.estimate(rest);
+        return client.estimate(rest, options);
       case 'spend':
         return client.spend();
       case 'usage.retrieve':
-        return client.usage.retrieve();
+        return client.usage.retrieve(options);
       case 'event.acknowledge':
         return named(rest.event).acknowledge();
       case 'webhook.sign':

@@ -65,6 +65,12 @@ impl NativeClient {
         }
     }
 
+    /// Returns the client with the options of a call.
+    fn client_with(&self, options: &Bound<'_, PyAny>) -> PyResult<Client> {
+        let (py, options) = (options.py(), options::call(options)?);
+        self.client(py)?.with_options(&options).map_err(|error| raise(py, &error))
+    }
+
     fn tokens(&self, py: Python<'_>) -> Option<Py<TokenSource>> {
         self.tokens.as_ref().map(|tokens| tokens.clone_ref(py))
     }
@@ -127,6 +133,7 @@ impl NativeClient {
         model: "str",
         engine: "str | None",
         count: "int",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ) -> "Pending[CostEstimate]")]
     fn estimate(
         &self,
@@ -134,18 +141,28 @@ impl NativeClient {
         model: &Bound<'_, PyAny>,
         engine: &Bound<'_, PyAny>,
         count: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let model: String = argument(model, "model", "str")?;
         let mut request = GenerationRequest::new(model, "");
         request.engine = argument(engine, "engine", "str")?;
-        let estimate = self.client(py)?.estimate(&request).count(integer(count, "count")?);
+        let estimate =
+            self.client_with(options)?.estimate(&request).count(integer(count, "count")?);
         Ok(self.call(py, None, |_| estimate.into_future().map_ok(Value::Estimate).boxed()))
     }
 
-    #[pyo3(signature = (arguments: "dict[str, Any]") -> "Pending[Generation]")]
-    fn create(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Call> {
+    #[pyo3(signature = (
+        arguments: "dict[str, Any]",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[Generation]")]
+    fn create(
+        &self,
+        py: Python<'_>,
+        arguments: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
         let request = input::request(arguments)?;
-        let client = self.client(py)?;
+        let client = self.client_with(options)?;
         let submission = Submission::new();
         let kept = submission.clone();
         let call = self.call(py, None, move |_| {
@@ -156,10 +173,18 @@ impl NativeClient {
         Ok(call.creating(kept))
     }
 
-    #[pyo3(signature = (id: "str") -> "Pending[Generation]")]
-    fn retrieve(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+    #[pyo3(signature = (
+        id: "str",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[Generation]")]
+    fn retrieve(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
-        let client = self.client(py)?;
+        let client = self.client_with(options)?;
         Ok(self.call(py, None, |_| {
             async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
         }))
@@ -169,6 +194,7 @@ impl NativeClient {
         id: "str",
         deadline: "Seconds | None",
         on_update: "Callable[[Update], object] | None",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ) -> "Pending[Generation]")]
     fn wait(
         &self,
@@ -176,11 +202,12 @@ impl NativeClient {
         id: &Bound<'_, PyAny>,
         deadline: Option<&Bound<'_, PyAny>>,
         on_update: Option<Py<PyAny>>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let deadline = options::deadline(deadline)?;
         let on_update = callback(py, on_update, "on_update")?;
-        let mut wait = self.client(py)?.responses().wait(id);
+        let mut wait = self.client_with(options)?.responses().wait(id);
         if let Some(deadline) = deadline {
             wait = wait.deadline(deadline);
         }
@@ -197,6 +224,7 @@ impl NativeClient {
         arguments: "dict[str, Any]",
         deadline: "Seconds | None",
         on_update: "Callable[[Update], object] | None",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ) -> "Pending[Generation]")]
     fn generate(
         &self,
@@ -204,12 +232,13 @@ impl NativeClient {
         arguments: &Bound<'_, PyAny>,
         deadline: Option<&Bound<'_, PyAny>>,
         on_update: Option<Py<PyAny>>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let deadline = options::deadline(deadline)?;
         let on_update = callback(py, on_update, "on_update")?;
         let submission = Submission::new();
-        let mut generate = self.client(py)?.generate(request).submission(&submission);
+        let mut generate = self.client_with(options)?.generate(request).submission(&submission);
         if let Some(deadline) = deadline {
             generate = generate.deadline(deadline);
         }
@@ -223,15 +252,20 @@ impl NativeClient {
         Ok(call.creating(submission))
     }
 
-    #[pyo3(signature = (id: "str", deadline: "Seconds | None"))]
+    #[pyo3(signature = (
+        id: "str",
+        deadline: "Seconds | None",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ))]
     fn watch(
         &self,
         py: Python<'_>,
         id: &Bound<'_, PyAny>,
         deadline: Option<&Bound<'_, PyAny>>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Watch> {
         let id: String = argument(id, "id", "str")?;
-        let mut watch = self.client(py)?.responses().watch(id);
+        let mut watch = self.client_with(options)?.responses().watch(id);
         if let Some(deadline) = options::deadline(deadline)? {
             watch = watch.deadline(deadline);
         }
@@ -254,6 +288,7 @@ impl NativeClient {
         path: "Path",
         max_bytes: "int | None",
         on_progress: "Callable[[Progress], object] | None",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ) -> "Pending[PathResult]")]
     fn download(
         &self,
@@ -262,6 +297,7 @@ impl NativeClient {
         path: &Bound<'_, PyAny>,
         max_bytes: &Bound<'_, PyAny>,
         on_progress: Option<Py<PyAny>>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let source: DownloadSource = match generation.cast::<Generation>() {
             Ok(generation) => generation.get().core().into(),
@@ -271,7 +307,7 @@ impl NativeClient {
         };
         let path: PathBuf = argument(path, "path", "a path")?;
         let on_progress = callback(py, on_progress, "on_progress")?;
-        let mut download = self.client(py)?.responses().download(source, path);
+        let mut download = self.client_with(options)?.responses().download(source, path);
         if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
             download = download.max_bytes(max_bytes);
         }
@@ -289,6 +325,7 @@ impl NativeClient {
         model: "str",
         sent_at: "Instant",
         generation_id,
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ) -> "Pending[Candidates]")]
     fn reconcile(
         &self,
@@ -296,10 +333,11 @@ impl NativeClient {
         model: &Bound<'_, PyAny>,
         sent_at: &Bound<'_, PyAny>,
         generation_id: Option<String>,
+        options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let model: String = argument(model, "model", "str")?;
         let sent_at = webhook::instant(sent_at, "sent_at")?;
-        let client = self.client(py)?;
+        let client = self.client_with(options)?;
         Ok(self.call(py, None, move |_| {
             async move {
                 let id = generation_id.as_deref();
@@ -310,9 +348,11 @@ impl NativeClient {
         }))
     }
 
-    #[pyo3(signature = () -> "Pending[EngineCatalog]")]
-    fn engines(&self, py: Python<'_>) -> PyResult<Call> {
-        let client = self.client(py)?;
+    #[pyo3(signature = (
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[EngineCatalog]")]
+    fn engines(&self, py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let client = self.client_with(options)?;
         Ok(self.call(py, None, |_| {
             async move { client.engines().list().await }
                 .map_ok(|catalog| Value::Engines(Box::new(catalog)))
@@ -344,9 +384,11 @@ impl NativeClient {
         Ok(())
     }
 
-    #[pyo3(signature = () -> "Pending[AccountUsage]")]
-    fn usage(&self, py: Python<'_>) -> PyResult<Call> {
-        let client = self.client(py)?;
+    #[pyo3(signature = (
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[AccountUsage]")]
+    fn usage(&self, py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let client = self.client_with(options)?;
         Ok(self.call(py, None, |_| {
             async move { client.usage().retrieve().await }
                 .map_ok(|usage| Value::Usage(Box::new(usage)))

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bindings_common::{
-    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit,
+    AppOptions, CallOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions,
+    TimeUnit,
 };
-use pipevideo::{ClientBuilder, Decimal};
+use pipevideo::{CallOptions as CoreCallOptions, ClientBuilder, Decimal};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
@@ -78,6 +79,20 @@ pub(crate) fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
         Err(_) if value.is_instance_of::<PyBool>() => Err(type_error(name, KIND, value)),
         Err(_) => argument(value, name, KIND),
     }
+}
+
+/// Reads the options of a call: a tuple of `request_timeout`, `max_retries` and `headers`, each perhaps
+/// None.
+pub(crate) fn call(options: &Bound<'_, PyAny>) -> PyResult<CoreCallOptions> {
+    let py = options.py();
+    let given: [Bound<'_, PyAny>; 3] = options.extract()?;
+    let [timeout, retries, headers_given] = given.map(|value| (!value.is_none()).then_some(value));
+    let options = CallOptions {
+        request_timeout: timeout.map(|value| seconds(&value, "request_timeout")).transpose()?,
+        max_retries: retries.map(|value| max_retries(&value)).transpose()?,
+        headers: headers_given.map(|value| headers(&value)).transpose()?.unwrap_or_default(),
+    };
+    options.core(&HOST).map_err(|message| errors::configuration(py, &message))
 }
 
 /// Reads the deadline of a call.

@@ -13,7 +13,7 @@ use pipevideo::{
 use crate::call::CancelHandle;
 use crate::errors::Failure;
 use crate::log::LogReceiver;
-use crate::options::{self, Options};
+use crate::options::{self, CallOptions, Options};
 use crate::reports::{DownloadReports, Updates};
 use crate::request::Arguments;
 use crate::runtime::runtime;
@@ -67,20 +67,22 @@ impl NativeClient {
         model: String,
         engine: Option<String>,
         count: u64,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<CostEstimate, Failure> {
         let mut request = GenerationRequest::new(model, "");
         request.engine = engine;
-        let estimate = self.client.estimate(request).count(count).into_future();
+        let estimate = options.client(&self.client)?.estimate(request).count(count).into_future();
         cancel.run(async move { Ok(estimate.await?) }).await
     }
 
     pub(crate) async fn create(
         &self,
         arguments: Arguments,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.client.clone();
+        let client = options.client(&self.client)?;
         let submission = Submission::new();
         let kept = submission.clone();
         let work = async move {
@@ -93,9 +95,10 @@ impl NativeClient {
     pub(crate) async fn retrieve(
         &self,
         id: String,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.client.clone();
+        let client = options.client(&self.client)?;
         cancel.run(async move { Ok(client.responses().retrieve(id).await?) }).await
     }
 
@@ -104,9 +107,10 @@ impl NativeClient {
         id: String,
         deadline: Option<f64>,
         updates: Option<Arc<Updates>>,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let mut wait = self.client.responses().wait(id);
+        let mut wait = options.client(&self.client)?.responses().wait(id);
         if let Some(deadline) = options::deadline(deadline)? {
             wait = wait.deadline(deadline);
         }
@@ -122,9 +126,10 @@ impl NativeClient {
         arguments: Arguments,
         deadline: Option<f64>,
         updates: Option<Arc<Updates>>,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<Generation, Failure> {
-        let client = self.client.clone();
+        let client = options.client(&self.client)?;
         let deadline = options::deadline(deadline)?;
         let submission = Submission::new();
         let kept = submission.clone();
@@ -143,8 +148,15 @@ impl NativeClient {
         cancel.run_create(submission, work).await
     }
 
-    pub(crate) fn watch(&self, id: String, deadline: Option<f64>) -> Watch {
-        Watch::new(self.client.responses().watch(id), deadline)
+    pub(crate) fn watch(&self, id: String, deadline: Option<f64>, options: CallOptions) -> Watch {
+        let watch = || {
+            let watch = options.client(&self.client)?.responses().watch(id);
+            Ok(match options::deadline(deadline)? {
+                Some(deadline) => watch.deadline(deadline),
+                None => watch,
+            })
+        };
+        Watch::new(watch())
     }
 
     pub(crate) async fn download(
@@ -153,13 +165,14 @@ impl NativeClient {
         path: String,
         max_bytes: Option<u64>,
         reports: Option<Arc<DownloadReports>>,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<(), Failure> {
         let source: DownloadSource = match video {
             Video::Id { id } => id.into(),
             Video::Generation { generation } => (*generation).into(),
         };
-        let mut download = self.client.responses().download(source, path);
+        let mut download = options.client(&self.client)?.responses().download(source, path);
         if let Some(max_bytes) = max_bytes {
             download = download.max_bytes(max_bytes);
         }
@@ -175,9 +188,10 @@ impl NativeClient {
         model: String,
         sent_at: SystemTime,
         generation_id: Option<String>,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<Candidates, Failure> {
-        let client = self.client.clone();
+        let client = options.client(&self.client)?;
         let work = async move {
             let id = generation_id.as_deref();
             Ok(pipevideo::reconcile_stored(&client, &model, sent_at, id).await?)
@@ -187,14 +201,19 @@ impl NativeClient {
 
     pub(crate) async fn engines(
         &self,
+        options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<EngineCatalog, Failure> {
-        let client = self.client.clone();
+        let client = options.client(&self.client)?;
         cancel.run(async move { Ok(client.engines().list().await?) }).await
     }
 
-    pub(crate) async fn usage(&self, cancel: Arc<CancelHandle>) -> Result<AccountUsage, Failure> {
-        let client = self.client.clone();
+    pub(crate) async fn usage(
+        &self,
+        options: CallOptions,
+        cancel: Arc<CancelHandle>,
+    ) -> Result<AccountUsage, Failure> {
+        let client = options.client(&self.client)?;
         cancel.run(async move { Ok(client.usage().retrieve().await?) }).await
     }
 

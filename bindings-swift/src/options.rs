@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindings_common::{
-    AppOptions, ClientOptions, Host, Naming, PollingOptions, RateLimitOptions, TimeUnit, subscriber,
+    AppOptions, CallOptions as CommonCallOptions, ClientOptions, Host, Naming, PollingOptions,
+    RateLimitOptions, TimeUnit, subscriber,
 };
 use pipevideo::{Client, Decimal};
 
@@ -52,6 +53,27 @@ pub(crate) struct Options {
     log_level: Option<String>,
     /// Whether the host's program has a logger of its own.
     has_logger: bool,
+}
+
+/// The options of a call; times are in seconds.
+#[derive(uniffi::Record)]
+pub(crate) struct CallOptions {
+    request_timeout: Option<f64>,
+    max_retries: Option<i64>,
+    headers: HashMap<String, String>,
+}
+
+impl CallOptions {
+    /// The client with these options.
+    pub(crate) fn client(self, client: &Client) -> Result<Client, Failure> {
+        let options = CommonCallOptions {
+            request_timeout: self.request_timeout,
+            max_retries: self.max_retries,
+            headers: self.headers.into_iter().collect(),
+        };
+        let options = options.core(&HOST).map_err(|message| Failure::configuration(&message))?;
+        Ok(client.with_options(&options)?)
+    }
 }
 
 #[derive(uniffi::Enum)]

@@ -8,19 +8,18 @@ use pipevideo::Update;
 
 use crate::call::CancelHandle;
 use crate::errors::Failure;
-use crate::options;
 
 /// A stream of updates. Dropping it stops the stream, but not the generation.
 #[derive(Default, uniffi::Object)]
 pub(crate) struct Watch {
-    /// `None` while a call waits for an update, and after the end.
-    watch: Arc<Mutex<Option<pipevideo::Watch>>>,
-    deadline: Mutex<Option<f64>>,
+    /// `None` while a call waits for an update, and after the end. What is wrong with the options is
+    /// thrown in place of the first update.
+    watch: Arc<Mutex<Option<Result<pipevideo::Watch, Failure>>>>,
 }
 
 impl Watch {
-    pub(crate) fn new(watch: pipevideo::Watch, deadline: Option<f64>) -> Self {
-        Self { watch: Arc::new(Mutex::new(Some(watch))), deadline: Mutex::new(deadline) }
+    pub(crate) fn new(watch: Result<pipevideo::Watch, Failure>) -> Self {
+        Self { watch: Arc::new(Mutex::new(Some(watch))) }
     }
 }
 
@@ -29,16 +28,13 @@ impl Watch {
 impl Watch {
     /// Returns the next update, or `None` at the end. Cancelling the call ends the stream.
     pub(crate) async fn next(&self, cancel: Arc<CancelHandle>) -> Result<Option<Update>, Failure> {
-        let deadline = options::deadline(lock(&self.deadline).take())?;
-        let Some(mut watch) = lock(&self.watch).take() else { return Ok(None) };
-        if let Some(deadline) = deadline {
-            watch = watch.deadline(deadline);
-        }
+        let Some(watch) = lock(&self.watch).take() else { return Ok(None) };
+        let mut watch = watch?;
         let slot = self.watch.clone();
         let work = async move {
             let next = watch.next().await.transpose()?;
             if next.is_some() {
-                *lock(&slot) = Some(watch);
+                *lock(&slot) = Some(Ok(watch));
             }
             Ok(next)
         };

@@ -127,8 +127,9 @@ pub use batch::{
 };
 #[cfg(feature = "client")]
 pub use client::{
-    App, Client, ClientBuilder, Download, DownloadSource, Engines, Estimate, Generate, Progress,
-    Responses, Submission, TokenError, Usage, Wait, Watch, Webhooks, reset_shared_state,
+    App, Call, CallOptions, Client, ClientBuilder, Download, DownloadSource, Engines, Estimate,
+    Generate, Progress, Responses, Submission, TokenError, Usage, Wait, Watch, Webhooks,
+    reset_shared_state,
 };
 #[cfg(feature = "client")]
 #[doc(hidden)]

@@ -17,6 +17,8 @@ struct Surface {
     operations: BTreeMap<String, Operation>,
     create_arguments: Vec<Argument>,
     #[serde(deserialize_with = "names")]
+    call_options: BTreeSet<String>,
+    #[serde(deserialize_with = "names")]
     batch_options: BTreeSet<String>,
     #[serde(deserialize_with = "names")]
     options: BTreeSet<String>,
@@ -35,6 +37,9 @@ struct Operation {
     /// Whether it also takes the arguments of `create`.
     #[serde(default)]
     request: bool,
+    /// Whether it also takes the options of a call.
+    #[serde(default)]
+    call_options: bool,
     /// Whether it also takes the options of a batch.
     #[serde(default)]
     batch_options: bool,
@@ -192,6 +197,9 @@ fn surface() -> Surface {
                 operation.required.insert(argument.name.clone());
             }
         }
+    }
+    for operation in surface.operations.values_mut().filter(|operation| operation.call_options) {
+        operation.args.extend(surface.call_options.iter().cloned());
     }
     for operation in surface.operations.values_mut().filter(|operation| operation.batch_options) {
         operation.args.extend(surface.batch_options.iter().cloned());

@@ -59,6 +59,9 @@ class AsyncPipevideo(BaseClient):
         extra_body: types.Mapping[str, types.Any] | None = None,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Creates a generation and waits until it has completed.
 
@@ -83,6 +86,13 @@ class AsyncPipevideo(BaseClient):
             deadline: Bounds the wait; by default the client's deadline.
             on_update: Called with each change, first with the created generation, so that its
                 id is available from the start. An exception in it ends the call.
+            request_timeout: The longest silence of the service in one HTTP request of this
+                call. By default the client's.
+            max_retries: How often this call is sent again where that is safe. A create that may
+                have been processed is never sent again, and a wait polls until its deadline,
+                whatever it is. By default the client's.
+            headers: Headers that go with this call's requests to the API, beside the client's.
+                One of the same name replaces the client's.
         """
         request = {
             "model": model,
@@ -97,14 +107,22 @@ class AsyncPipevideo(BaseClient):
             "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
-        call = self._native.generate(request, deadline, on_update)
+        options = (request_timeout, max_retries, headers)
+        call = self._native.generate(request, deadline, on_update, options)
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
     # end of generated
 
     async def estimate(
-        self, *, model: str, engine: types.EngineName | None = None, count: int = 1
+        self,
+        *,
+        model: str,
+        engine: types.EngineName | None = None,
+        count: int = 1,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> CostEstimate:
         """Estimates what `count` such generations cost, before anything is paid.
 
@@ -112,7 +130,8 @@ class AsyncPipevideo(BaseClient):
         account's usage and the rates are requested, at most every five minutes. What is not known is
         None, never zero.
         """
-        return await self._native.estimate(model, engine, count)
+        options = (request_timeout, max_retries, headers)
+        return await self._native.estimate(model, engine, count, options)
 
     # generated: batch (by `cargo xtask generate`, from conformance/surface.json)
     def batch(
@@ -222,6 +241,9 @@ class AsyncResponses:
         expand_prompt: bool | None = None,
         max_cost_usd: types.Money | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
 
@@ -245,6 +267,13 @@ class AsyncResponses:
                 estimate exceeds it, the call fails as `spend_limit`, and nothing is sent. The
                 service does not receive it.
             extra_body: Fields that this library does not have yet, sent unchanged.
+            request_timeout: The longest silence of the service in one HTTP request of this
+                call. By default the client's.
+            max_retries: How often this call is sent again where that is safe. A create that may
+                have been processed is never sent again, and a wait polls until its deadline,
+                whatever it is. By default the client's.
+            headers: Headers that go with this call's requests to the API, beside the client's.
+                One of the same name replaces the client's.
         """
         request = {
             "model": model,
@@ -259,15 +288,24 @@ class AsyncResponses:
             "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
-        call = self._native.create(request)
+        options = (request_timeout, max_retries, headers)
+        call = self._native.create(request, options)
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
     # end of generated
 
-    async def retrieve(self, id: str) -> Generation:
+    async def retrieve(
+        self,
+        id: str,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> Generation:
         """Retrieves a generation as it is now."""
-        return await self._native.retrieve(id)
+        options = (request_timeout, max_retries, headers)
+        return await self._native.retrieve(id, options)
 
     async def wait(
         self,
@@ -275,6 +313,9 @@ class AsyncResponses:
         *,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Waits until a generation has completed.
 
@@ -285,14 +326,24 @@ class AsyncResponses:
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
         """
-        return await self._native.wait(id, deadline, on_update)
+        options = (request_timeout, max_retries, headers)
+        return await self._native.wait(id, deadline, on_update, options)
 
-    def watch(self, id: str, *, deadline: types.Seconds | None = None) -> AsyncUpdates:
+    def watch(
+        self,
+        id: str,
+        *,
+        deadline: types.Seconds | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> AsyncUpdates:
         """Watches a generation: an async iterator over every change, the final one last.
 
         A generation that fails is not an error: the status of the last update is `failed`.
         """
-        return AsyncUpdates(self._native.watch(id, deadline))
+        options = (request_timeout, max_retries, headers)
+        return AsyncUpdates(self._native.watch(id, deadline, options))
 
     async def download(
         self,
@@ -301,13 +352,17 @@ class AsyncResponses:
         *,
         max_bytes: int | None = None,
         on_progress: types.Callable[[Progress], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> types.PathResult:
         """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them. A video of more than `max_bytes` (10 GiB) is not stored.
         """
-        return await self._native.download(generation, path, max_bytes, on_progress)
+        options = (request_timeout, max_retries, headers)
+        return await self._native.download(generation, path, max_bytes, on_progress, options)
 
     async def reconcile(
         self,
@@ -315,6 +370,9 @@ class AsyncResponses:
         *,
         model: str | None = None,
         sent_at: types.Instant | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Candidates:
         """Finds the generations that an uncertain create may have made, the most likely one first.
 
@@ -324,7 +382,8 @@ class AsyncResponses:
         """
         from ._reconcile import lost_create
 
-        return await self._native.reconcile(*lost_create(error, model, sent_at))
+        options = (request_timeout, max_retries, headers)
+        return await self._native.reconcile(*lost_create(error, model, sent_at), options)
 
 
 class AsyncEngines:
@@ -335,9 +394,16 @@ class AsyncEngines:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    async def list(self) -> EngineCatalog:
+    async def list(
+        self,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> EngineCatalog:
         """Lists the engines, their models and rates."""
-        return await self._native.engines()
+        options = (request_timeout, max_retries, headers)
+        return await self._native.engines(options)
 
 
 class AsyncUsage:
@@ -348,6 +414,13 @@ class AsyncUsage:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    async def retrieve(self) -> AccountUsage:
+    async def retrieve(
+        self,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> AccountUsage:
         """Retrieves balance, totals, days and recent requests."""
-        return await self._native.usage()
+        options = (request_timeout, max_retries, headers)
+        return await self._native.usage(options)

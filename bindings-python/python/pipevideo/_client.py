@@ -59,6 +59,9 @@ class Pipevideo(BaseClient):
         extra_body: types.Mapping[str, types.Any] | None = None,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Creates a generation and waits until it has completed.
 
@@ -83,6 +86,13 @@ class Pipevideo(BaseClient):
             deadline: Bounds the wait; by default the client's deadline.
             on_update: Called with each change, first with the created generation, so that its
                 id is available from the start. An exception in it ends the call.
+            request_timeout: The longest silence of the service in one HTTP request of this
+                call. By default the client's.
+            max_retries: How often this call is sent again where that is safe. A create that may
+                have been processed is never sent again, and a wait polls until its deadline,
+                whatever it is. By default the client's.
+            headers: Headers that go with this call's requests to the API, beside the client's.
+                One of the same name replaces the client's.
         """
         request = {
             "model": model,
@@ -97,13 +107,21 @@ class Pipevideo(BaseClient):
             "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
-        call = self._native.generate(request, deadline, on_update)
+        options = (request_timeout, max_retries, headers)
+        call = self._native.generate(request, deadline, on_update, options)
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return call.run()
 
     def estimate(
-        self, *, model: str, engine: types.EngineName | None = None, count: int = 1
+        self,
+        *,
+        model: str,
+        engine: types.EngineName | None = None,
+        count: int = 1,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> CostEstimate:
         """Estimates what `count` such generations cost, before anything is paid.
 
@@ -111,7 +129,8 @@ class Pipevideo(BaseClient):
         account's usage and the rates are requested, at most every five minutes. What is not known is
         None, never zero.
         """
-        return self._native.estimate(model, engine, count).run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.estimate(model, engine, count, options).run()
 
     def batch(
         self,
@@ -218,6 +237,9 @@ class Responses:
         expand_prompt: bool | None = None,
         max_cost_usd: types.Money | None = None,
         extra_body: types.Mapping[str, types.Any] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Creates a generation and returns at once, while it is queued.
 
@@ -241,6 +263,13 @@ class Responses:
                 estimate exceeds it, the call fails as `spend_limit`, and nothing is sent. The
                 service does not receive it.
             extra_body: Fields that this library does not have yet, sent unchanged.
+            request_timeout: The longest silence of the service in one HTTP request of this
+                call. By default the client's.
+            max_retries: How often this call is sent again where that is safe. A create that may
+                have been processed is never sent again, and a wait polls until its deadline,
+                whatever it is. By default the client's.
+            headers: Headers that go with this call's requests to the API, beside the client's.
+                One of the same name replaces the client's.
         """
         request = {
             "model": model,
@@ -255,14 +284,23 @@ class Responses:
             "max_cost_usd": max_cost_usd,
             "extra_body": extra_body,
         }
-        call = self._native.create(request)
+        options = (request_timeout, max_retries, headers)
+        call = self._native.create(request, options)
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return call.run()
 
-    def retrieve(self, id: str) -> Generation:
+    def retrieve(
+        self,
+        id: str,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> Generation:
         """Retrieves a generation as it is now."""
-        return self._native.retrieve(id).run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.retrieve(id, options).run()
 
     def wait(
         self,
@@ -270,6 +308,9 @@ class Responses:
         *,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Generation:
         """Waits until a generation has completed.
 
@@ -280,14 +321,24 @@ class Responses:
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
         """
-        return self._native.wait(id, deadline, on_update).run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.wait(id, deadline, on_update, options).run()
 
-    def watch(self, id: str, *, deadline: types.Seconds | None = None) -> Updates:
+    def watch(
+        self,
+        id: str,
+        *,
+        deadline: types.Seconds | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> Updates:
         """Watches a generation: an iterator over every change, the final one last.
 
         A generation that fails is not an error: the status of the last update is `failed`.
         """
-        return Updates(self._native.watch(id, deadline))
+        options = (request_timeout, max_retries, headers)
+        return Updates(self._native.watch(id, deadline, options))
 
     def download(
         self,
@@ -296,13 +347,17 @@ class Responses:
         *,
         max_bytes: int | None = None,
         on_progress: types.Callable[[Progress], object] | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> types.PathResult:
         """Downloads the video of a generation, or of its id, to a file, and returns the file's path.
 
         The file appears when the download is complete. Until then the bytes are in `PATH.part`, and
         the next attempt resumes from them. A video of more than `max_bytes` (10 GiB) is not stored.
         """
-        return self._native.download(generation, path, max_bytes, on_progress).run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.download(generation, path, max_bytes, on_progress, options).run()
 
     def reconcile(
         self,
@@ -310,6 +365,9 @@ class Responses:
         *,
         model: str | None = None,
         sent_at: types.Instant | None = None,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
     ) -> Candidates:
         """Finds the generations that an uncertain create may have made, the most likely one first.
 
@@ -319,7 +377,8 @@ class Responses:
         """
         from ._reconcile import lost_create
 
-        return self._native.reconcile(*lost_create(error, model, sent_at)).run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.reconcile(*lost_create(error, model, sent_at), options).run()
 
 
 class Engines:
@@ -330,9 +389,16 @@ class Engines:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    def list(self) -> EngineCatalog:
+    def list(
+        self,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> EngineCatalog:
         """Lists the engines, their models and rates."""
-        return self._native.engines().run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.engines(options).run()
 
 
 class Usage:
@@ -343,6 +409,13 @@ class Usage:
     def __init__(self, native: _native.NativeClient) -> None:
         self._native = native
 
-    def retrieve(self) -> AccountUsage:
+    def retrieve(
+        self,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> AccountUsage:
         """Retrieves balance, totals, days and recent requests."""
-        return self._native.usage().run()
+        options = (request_timeout, max_retries, headers)
+        return self._native.usage(options).run()

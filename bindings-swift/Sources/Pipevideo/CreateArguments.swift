@@ -6,8 +6,8 @@ import Foundation
 // overload for a string in a variable. It is disfavoured so that a literal is an `Input`.
 
 extension Responses {
-    /// Creates a generation and returns at once, while it is queued. It is ``create(_:)`` with the
-    /// properties of a ``GenerationRequest`` as arguments.
+    /// Creates a generation and returns at once, while it is queued. It is ``create(_:options:)``
+    /// with the properties of a ``GenerationRequest`` as arguments.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func create(
@@ -21,14 +21,16 @@ extension Responses {
         engine: String? = nil,
         expandPrompt: Bool? = nil,
         maxCostUSD: Decimal? = nil,
-        extraBody: [String: JSONValue] = [:]
+        extraBody: [String: JSONValue] = [:],
+        options: CallOptions = CallOptions()
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: input, instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
                 expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
-            )
+            ),
+            options: options
         )
     }
 
@@ -47,22 +49,24 @@ extension Responses {
         engine: String? = nil,
         expandPrompt: Bool? = nil,
         maxCostUSD: Decimal? = nil,
-        extraBody: [String: JSONValue] = [:]
+        extraBody: [String: JSONValue] = [:],
+        options: CallOptions = CallOptions()
     ) async throws -> Generation {
         try await create(
             GenerationRequest(
                 model: model, input: .text(input), instructions: instructions, width: width,
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
                 expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
-            )
+            ),
+            options: options
         )
     }
 }
 
 extension PipevideoClient {
     /// Creates a generation and waits until it has completed. It is
-    /// ``generate(_:deadline:isolation:onUpdate:)`` with the properties of a ``GenerationRequest``
-    /// as arguments.
+    /// ``generate(_:deadline:options:isolation:onUpdate:)`` with the properties of a
+    /// ``GenerationRequest`` as arguments.
     ///
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func generate(
@@ -78,6 +82,7 @@ extension PipevideoClient {
         maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
@@ -87,7 +92,7 @@ extension PipevideoClient {
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
                 expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             ),
-            deadline: deadline, onUpdate: onUpdate
+            deadline: deadline, options: options, onUpdate: onUpdate
         )
     }
 
@@ -108,6 +113,7 @@ extension PipevideoClient {
         maxCostUSD: Decimal? = nil,
         extraBody: [String: JSONValue] = [:],
         deadline: Duration? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
@@ -117,7 +123,7 @@ extension PipevideoClient {
                 height: height, aspectRatio: aspectRatio, provider: provider, engine: engine,
                 expandPrompt: expandPrompt, maxCostUSD: maxCostUSD, extraBody: extraBody
             ),
-            deadline: deadline, onUpdate: onUpdate
+            deadline: deadline, options: options, onUpdate: onUpdate
         )
     }
 }

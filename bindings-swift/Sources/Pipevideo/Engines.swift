@@ -8,9 +8,12 @@ public struct Engines: Sendable {
     /// Lists the engines, the models of each, and the models' rates. The service needs no key for it
     /// and does not count it against the rate limit.
     ///
+    /// - Parameter options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
-    public func list() async throws -> EngineCatalog {
-        try await callCore { cancel in EngineCatalog(try await core.engines(cancel: cancel)) }
+    public func list(options: CallOptions = CallOptions()) async throws -> EngineCatalog {
+        try await callCore { cancel in
+            EngineCatalog(try await core.engines(options: options.core, cancel: cancel))
+        }
     }
 }
 

@@ -53,10 +53,12 @@ public struct GenerationUpdates: AsyncSequence, Sendable {
     let core: NativeClient
     let id: String
     let deadline: Duration?
+    let options: CallOptions
 
     /// Starts to poll with the iterator's first `next()`.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(watch: core.watch(id: id, deadline: deadline?.inSeconds))
+        Iterator(
+            watch: core.watch(id: id, deadline: deadline?.inSeconds, options: options.core))
     }
 
     /// Polls a generation until the iterator is deallocated.

@@ -100,15 +100,19 @@ public struct PipevideoClient: Sendable {
     ///   - model: The orchestration model.
     ///   - engine: The engine; `nil` means any.
     ///   - count: The number of generations.
+    ///   - options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
     public func estimate(
-        model: String, engine: String? = nil, count: Int = 1
+        model: String, engine: String? = nil, count: Int = 1,
+        options: CallOptions = CallOptions()
     ) async throws -> CostEstimate {
         // The core rejects 0, and so a negative count.
         let count = UInt64(clamping: count)
         return try await callCore { cancel in
             CostEstimate(
-                try await core.estimate(model: model, engine: engine, count: count, cancel: cancel)
+                try await core.estimate(
+                    model: model, engine: engine, count: count, options: options.core,
+                    cancel: cancel)
             )
         }
     }
@@ -132,6 +136,7 @@ public struct PipevideoClient: Sendable {
     /// - Parameters:
     ///   - request: The model, the input and the options of the generation.
     ///   - deadline: The maximum duration of the wait; `nil` means ``Configuration/deadline``.
+    ///   - options: The options of this call, in place of the client's.
     ///   - isolation: The actor on which `onUpdate` is called: that of the caller.
     ///   - onUpdate: Called with each change, before this function returns. The first update is the
     ///     response to the create, so the id is available from the start.
@@ -141,6 +146,7 @@ public struct PipevideoClient: Sendable {
     public func generate(
         _ request: GenerationRequest,
         deadline: Duration? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
@@ -151,7 +157,8 @@ public struct PipevideoClient: Sendable {
         {
             Generation(
                 try await core.generate(
-                    arguments: arguments, deadline: deadline, updates: updates, cancel: cancel))
+                    arguments: arguments, deadline: deadline, updates: updates,
+                    options: options.core, cancel: cancel))
         }
         guard let onUpdate else {
             return try await callCore(creates: true) { try await generate($0, nil) }

@@ -8,29 +8,40 @@ public struct Responses: Sendable {
     /// Creates a generation and returns at once, while it is queued.
     ///
     /// The request is sent again only if the service certainly did not process it. If the response is
-    /// lost, the error is of kind `submission_uncertain`: call ``candidates(for:)`` before you create
-    /// another generation.
+    /// lost, the error is of kind `submission_uncertain`: call ``candidates(for:options:)`` before
+    /// you create another generation.
     ///
     /// A task that is cancelled before the request may have been sent throws `CancellationError`, and
     /// nothing was created. After that a generation may exist and be billed, so the error is of kind
     /// `submission_uncertain` too, with `CancellationError` as its ``PipevideoError/cause``.
     ///
-    /// - Parameter request: The model, the input and the options of the generation.
+    /// - Parameters:
+    ///   - request: The model, the input and the options of the generation.
+    ///   - options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled before the request
     ///   may have been sent.
-    public func create(_ request: GenerationRequest) async throws -> Generation {
+    public func create(
+        _ request: GenerationRequest, options: CallOptions = CallOptions()
+    ) async throws -> Generation {
         let arguments = try request.arguments()
         return try await callCore { cancel in
-            Generation(try await core.create(arguments: arguments, cancel: cancel))
+            Generation(
+                try await core.create(
+                    arguments: arguments, options: options.core, cancel: cancel))
         }
     }
 
     /// Retrieves the current state of a generation.
     ///
+    /// - Parameters:
+    ///   - id: The generation's id.
+    ///   - options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
-    public func retrieve(_ id: String) async throws -> Generation {
+    public func retrieve(
+        _ id: String, options: CallOptions = CallOptions()
+    ) async throws -> Generation {
         try await callCore { cancel in
-            Generation(try await core.retrieve(id: id, cancel: cancel))
+            Generation(try await core.retrieve(id: id, options: options.core, cancel: cancel))
         }
     }
 
@@ -44,6 +55,7 @@ public struct Responses: Sendable {
     ///   - id: The generation's id. Another process or machine may have created it.
     ///   - deadline: The maximum duration of the wait; `nil` means
     ///     ``PipevideoClient/Configuration/deadline``.
+    ///   - options: The options of this call, in place of the client's.
     ///   - isolation: The actor on which `onUpdate` is called: that of the caller.
     ///   - onUpdate: Called with each change, before this function returns.
     /// - Returns: The completed generation.
@@ -52,6 +64,7 @@ public struct Responses: Sendable {
     public func wait(
         for id: String,
         deadline: Duration? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onUpdate: ((GenerationUpdate) -> Void)? = nil
     ) async throws -> Generation {
@@ -59,7 +72,9 @@ public struct Responses: Sendable {
         @Sendable func wait(_ cancel: CancelHandle, _ updates: Updates?) async throws -> Generation
         {
             Generation(
-                try await core.wait(id: id, deadline: deadline, updates: updates, cancel: cancel))
+                try await core.wait(
+                    id: id, deadline: deadline, updates: updates, options: options.core,
+                    cancel: cancel))
         }
         guard let onUpdate else { return try await callCore { try await wait($0, nil) } }
         return try await callCore(
@@ -78,8 +93,11 @@ public struct Responses: Sendable {
     ///   - id: The generation's id.
     ///   - deadline: The maximum duration, from the start of the loop; `nil` means
     ///     ``PipevideoClient/Configuration/deadline``.
-    public func updates(for id: String, deadline: Duration? = nil) -> GenerationUpdates {
-        GenerationUpdates(core: core, id: id, deadline: deadline)
+    ///   - options: The options of this call, in place of the client's.
+    public func updates(
+        for id: String, deadline: Duration? = nil, options: CallOptions = CallOptions()
+    ) -> GenerationUpdates {
+        GenerationUpdates(core: core, id: id, deadline: deadline, options: options)
     }
 
     /// Downloads the video of a generation to a file.
@@ -91,6 +109,7 @@ public struct Responses: Sendable {
     ///   - generation: The generation. If this snapshot has not completed, it is retrieved again.
     ///   - file: The file URL. An existing file is replaced.
     ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
+    ///   - options: The options of this call, in place of the client's.
     ///   - isolation: The actor on which `onProgress` is called: that of the caller.
     ///   - onProgress: Called when bytes have arrived, with the latest progress.
     /// - Returns: The file URL.
@@ -100,10 +119,12 @@ public struct Responses: Sendable {
         _ generation: Generation,
         to file: URL,
         maxBytes: Int? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onProgress: ((DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
-        try await download(.generation(generation: generation.core), file, maxBytes, onProgress)
+        try await download(
+            .generation(generation: generation.core), file, maxBytes, options, onProgress)
     }
 
     /// Downloads the video of the generation with this id to a file.
@@ -112,6 +133,7 @@ public struct Responses: Sendable {
     ///   - id: The id of a completed generation.
     ///   - file: The file URL. An existing file is replaced.
     ///   - maxBytes: The maximum size of the file; 10 GiB by default. A larger video is not stored.
+    ///   - options: The options of this call, in place of the client's.
     ///   - isolation: The actor on which `onProgress` is called: that of the caller.
     ///   - onProgress: Called when bytes have arrived, with the latest progress.
     /// - Returns: The file URL.
@@ -121,16 +143,18 @@ public struct Responses: Sendable {
         _ id: String,
         to file: URL,
         maxBytes: Int? = nil,
+        options: CallOptions = CallOptions(),
         isolation: isolated (any Actor)? = #isolation,
         onProgress: ((DownloadProgress) -> Void)? = nil
     ) async throws -> URL {
-        try await download(.id(id: id), file, maxBytes, onProgress)
+        try await download(.id(id: id), file, maxBytes, options, onProgress)
     }
 
     private func download(
         _ video: Video,
         _ file: URL,
         _ maxBytes: Int?,
+        _ options: CallOptions,
         isolation: isolated (any Actor)? = #isolation,
         _ onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL {
@@ -143,7 +167,8 @@ public struct Responses: Sendable {
         let maxBytes = maxBytes.map(UInt64.init(clamping:))
         @Sendable func download(_ cancel: CancelHandle, _ reports: DownloadReports?) async throws {
             try await core.download(
-                video: video, path: file.path, maxBytes: maxBytes, reports: reports, cancel: cancel)
+                video: video, path: file.path, maxBytes: maxBytes, reports: reports,
+                options: options.core, cancel: cancel)
         }
         if let onProgress {
             try await callCore(
@@ -161,9 +186,13 @@ public struct Responses: Sendable {
     /// there are none, and the list covers the create, wait a little and search again before you
     /// create another generation.
     ///
-    /// - Parameter error: The error of the create, of kind `submission_uncertain`.
+    /// - Parameters:
+    ///   - error: The error of the create, of kind `submission_uncertain`.
+    ///   - options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
-    public func candidates(for error: PipevideoError) async throws -> Candidates {
+    public func candidates(
+        for error: PipevideoError, options: CallOptions = CallOptions()
+    ) async throws -> Candidates {
         guard let model = error.model, let sentAt = error.sentAt else {
             throw PipevideoError(
                 .invalidRequest,
@@ -174,7 +203,7 @@ public struct Responses: Sendable {
             Candidates(
                 try await core.reconcile(
                     model: model, sentAt: sentAt.inRange, generationId: error.generationID,
-                    cancel: cancel
+                    options: options.core, cancel: cancel
                 )
             )
         }

@@ -7,9 +7,12 @@ public struct Usage: Sendable {
 
     /// Retrieves the balance, the totals, the use per day and the recent requests.
     ///
+    /// - Parameter options: The options of this call, in place of the client's.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
-    public func retrieve() async throws -> AccountUsage {
-        try await callCore { cancel in AccountUsage(try await core.usage(cancel: cancel)) }
+    public func retrieve(options: CallOptions = CallOptions()) async throws -> AccountUsage {
+        try await callCore { cancel in
+            AccountUsage(try await core.usage(options: options.core, cancel: cancel))
+        }
     }
 }
 

@@ -350,27 +350,27 @@ RustBuffer uniffi_pipevideo_swift_fn_method_nativeclient_budget_left(uint64_t pt
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_CREATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_CREATE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_create(uint64_t ptr, RustBuffer arguments, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_create(uint64_t ptr, RustBuffer arguments, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_DOWNLOAD
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer max_bytes, RustBuffer reports, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_download(uint64_t ptr, RustBuffer video, RustBuffer path, RustBuffer max_bytes, RustBuffer reports, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ENGINES
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ENGINES
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_engines(uint64_t ptr, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_engines(uint64_t ptr, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ESTIMATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_ESTIMATE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_estimate(uint64_t ptr, RustBuffer model, RustBuffer engine, uint64_t count, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_estimate(uint64_t ptr, RustBuffer model, RustBuffer engine, uint64_t count, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GENERATE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer updates, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer updates, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
@@ -380,12 +380,12 @@ int8_t uniffi_pipevideo_swift_fn_method_nativeclient_logs(uint64_t ptr, RustCall
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(uint64_t ptr, RustBuffer model, RustBuffer sent_at, RustBuffer generation_id, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(uint64_t ptr, RustBuffer model, RustBuffer sent_at, RustBuffer generation_id, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RETRIEVE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RETRIEVE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_retrieve(uint64_t ptr, RustBuffer id, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_retrieve(uint64_t ptr, RustBuffer id, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_SPEND
@@ -400,12 +400,12 @@ RustBuffer uniffi_pipevideo_swift_fn_method_nativeclient_unwrap_webhook(uint64_t
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_USAGE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_USAGE
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_usage(uint64_t ptr, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_usage(uint64_t ptr, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAIT
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAIT
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_wait(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer updates, uint64_t cancel
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_wait(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer updates, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WAKE
@@ -415,7 +415,7 @@ void uniffi_pipevideo_swift_fn_method_nativeclient_wake(uint64_t ptr, RustBuffer
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WATCH
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_WATCH
-uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_watch(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_watch(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer options, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER

@@ -1221,36 +1221,36 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func budgetLeft()  -> UInt64?
 
-    func create(arguments: Arguments, cancel: CancelHandle) async throws  -> Generation
+    func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
 
-    func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, cancel: CancelHandle) async throws
+    func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, options: CallOptions, cancel: CancelHandle) async throws
 
-    func engines(cancel: CancelHandle) async throws  -> EngineCatalog
+    func engines(options: CallOptions, cancel: CancelHandle) async throws  -> EngineCatalog
 
-    func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle) async throws  -> CostEstimate
+    func estimate(model: String, engine: String?, count: UInt64, options: CallOptions, cancel: CancelHandle) async throws  -> CostEstimate
 
-    func generate(arguments: Arguments, deadline: Double?, updates: Updates?, cancel: CancelHandle) async throws  -> Generation
+    func generate(arguments: Arguments, deadline: Double?, updates: Updates?, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
 
     /**
      * Whether the client logs.
      */
     func logs()  -> Bool
 
-    func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle) async throws  -> Candidates
+    func reconcile(model: String, sentAt: Date, generationId: String?, options: CallOptions, cancel: CancelHandle) async throws  -> Candidates
 
-    func retrieve(id: String, cancel: CancelHandle) async throws  -> Generation
+    func retrieve(id: String, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
 
     func spend()  -> Spend
 
     func unwrapWebhook(body: Data, headers: [Header]) throws  -> WebhookEvent
 
-    func usage(cancel: CancelHandle) async throws  -> AccountUsage
+    func usage(options: CallOptions, cancel: CancelHandle) async throws  -> AccountUsage
 
-    func wait(id: String, deadline: Double?, updates: Updates?, cancel: CancelHandle) async throws  -> Generation
+    func wait(id: String, deadline: Double?, updates: Updates?, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
 
     func wake(generationId: String)
 
-    func watch(id: String, deadline: Double?)  -> Watch
+    func watch(id: String, deadline: Double?, options: CallOptions)  -> Watch
 
 }
 /**
@@ -1329,12 +1329,12 @@ open func budgetLeft() -> UInt64?  {
 })
 }
 
-open func create(arguments: Arguments, cancel: CancelHandle)async throws  -> Generation  {
+open func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_create(
-                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1345,12 +1345,12 @@ open func create(arguments: Arguments, cancel: CancelHandle)async throws  -> Gen
         )
 }
 
-open func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, cancel: CancelHandle)async throws   {
+open func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, options: CallOptions, cancel: CancelHandle)async throws   {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_download(
-                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterOptionTypeDownloadReports.lower(reports),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterString.lower(path),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterOptionTypeDownloadReports.lower(reports),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_void,
@@ -1361,12 +1361,12 @@ open func download(video: Video, path: String, maxBytes: UInt64?, reports: Downl
         )
 }
 
-open func engines(cancel: CancelHandle)async throws  -> EngineCatalog  {
+open func engines(options: CallOptions, cancel: CancelHandle)async throws  -> EngineCatalog  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_engines(
-                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1377,12 +1377,12 @@ open func engines(cancel: CancelHandle)async throws  -> EngineCatalog  {
         )
 }
 
-open func estimate(model: String, engine: String?, count: UInt64, cancel: CancelHandle)async throws  -> CostEstimate  {
+open func estimate(model: String, engine: String?, count: UInt64, options: CallOptions, cancel: CancelHandle)async throws  -> CostEstimate  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_estimate(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterOptionString.lower(engine),FfiConverterUInt64.lower(count),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterOptionString.lower(engine),FfiConverterUInt64.lower(count),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1393,12 +1393,12 @@ open func estimate(model: String, engine: String?, count: UInt64, cancel: Cancel
         )
 }
 
-open func generate(arguments: Arguments, deadline: Double?, updates: Updates?, cancel: CancelHandle)async throws  -> Generation  {
+open func generate(arguments: Arguments, deadline: Double?, updates: Updates?, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_generate(
-                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeArguments_lower(arguments),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1421,12 +1421,12 @@ open func logs() -> Bool  {
 })
 }
 
-open func reconcile(model: String, sentAt: Date, generationId: String?, cancel: CancelHandle)async throws  -> Candidates  {
+open func reconcile(model: String, sentAt: Date, generationId: String?, options: CallOptions, cancel: CancelHandle)async throws  -> Candidates  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_reconcile(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterOptionString.lower(generationId),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(model),FfiConverterTimestamp.lower(sentAt),FfiConverterOptionString.lower(generationId),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1437,12 +1437,12 @@ open func reconcile(model: String, sentAt: Date, generationId: String?, cancel: 
         )
 }
 
-open func retrieve(id: String, cancel: CancelHandle)async throws  -> Generation  {
+open func retrieve(id: String, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_retrieve(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1473,12 +1473,12 @@ open func unwrapWebhook(body: Data, headers: [Header])throws  -> WebhookEvent  {
 })
 }
 
-open func usage(cancel: CancelHandle)async throws  -> AccountUsage  {
+open func usage(options: CallOptions, cancel: CancelHandle)async throws  -> AccountUsage  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_usage(
-                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1489,12 +1489,12 @@ open func usage(cancel: CancelHandle)async throws  -> AccountUsage  {
         )
 }
 
-open func wait(id: String, deadline: Double?, updates: Updates?, cancel: CancelHandle)async throws  -> Generation  {
+open func wait(id: String, deadline: Double?, updates: Updates?, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_pipevideo_swift_fn_method_nativeclient_wait(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCancelHandle_lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionDouble.lower(deadline),FfiConverterOptionTypeUpdates.lower(updates),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
@@ -1514,13 +1514,14 @@ open func wake(generationId: String)  {try! rustCall() {
 }
 }
 
-open func watch(id: String, deadline: Double?) -> Watch  {
+open func watch(id: String, deadline: Double?, options: CallOptions) -> Watch  {
     return try!  FfiConverterTypeWatch_lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_pipevideo_swift_fn_method_nativeclient_watch(
             self.uniffiCloneHandle(),
         FfiConverterString.lower(id),
-        FfiConverterOptionDouble.lower(deadline),uniffiCallStatus
+        FfiConverterOptionDouble.lower(deadline),
+        FfiConverterTypeCallOptions_lower(options),uniffiCallStatus
     )
 })
 }
@@ -2871,6 +2872,67 @@ public func FfiConverterTypeArguments_lift(_ buf: RustBuffer) throws -> Argument
 #endif
 public func FfiConverterTypeArguments_lower(_ value: Arguments) -> RustBuffer {
     return FfiConverterTypeArguments.lower(value)
+}
+
+
+/**
+ * The options of a call; times are in seconds.
+ */
+public struct CallOptions: Equatable, Hashable {
+    public let requestTimeout: Double?
+    public let maxRetries: Int64?
+    public let headers: [String: String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(requestTimeout: Double?, maxRetries: Int64?, headers: [String: String]) {
+        self.requestTimeout = requestTimeout
+        self.maxRetries = maxRetries
+        self.headers = headers
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CallOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CallOptions {
+        return
+            try CallOptions(
+                requestTimeout: FfiConverterOptionDouble.read(from: &buf),
+                maxRetries: FfiConverterOptionInt64.read(from: &buf),
+                headers: FfiConverterDictionaryStringString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: CallOptions, into buf: inout [UInt8]) {
+        FfiConverterOptionDouble.write(value.requestTimeout, into: &buf)
+        FfiConverterOptionInt64.write(value.maxRetries, into: &buf)
+        FfiConverterDictionaryStringString.write(value.headers, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallOptions_lift(_ buf: RustBuffer) throws -> CallOptions {
+    return try FfiConverterTypeCallOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallOptions_lower(_ value: CallOptions) -> RustBuffer {
+    return FfiConverterTypeCallOptions.lower(value)
 }
 
 
@@ -4989,28 +5051,28 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_budget_left() != 27792) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 43155) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 61433) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 13687) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 788) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 25683) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 24183) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_estimate() != 48635) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_estimate() != 54956) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 52813) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 17202) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_logs() != 65387) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 46017) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 7011) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 44383) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 49263) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_spend() != 20008) {
@@ -5019,16 +5081,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_unwrap_webhook() != 34727) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_usage() != 24214) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_usage() != 11530) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wait() != 3388) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_wait() != 49859) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_wake() != 7154) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_watch() != 19608) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_watch() != 50305) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_logreceiver_receive() != 27342) {

@@ -225,21 +225,30 @@ final class ScenarioRun {
         let args = call["args"] ?? [:]
         let id = args["id"]?.stringValue ?? ""
         let deadline = args["deadline"]?.duration
+        let options = CallOptions(
+            requestTimeout: args["request_timeout"]?.duration,
+            maxRetries: args["max_retries"]?.intValue,
+            headers: (args["headers"]?.members ?? [:]).compactMapValues(\.stringValue)
+        )
         func reference(_ name: String) -> String? {
             args[name]?.stringValue.map { String($0.dropFirst()) }
         }
         switch call["operation"]?.stringValue {
         case "responses.create":
-            return try await client.responses.create(GenerationRequest(args, folder))
+            return try await client.responses.create(
+                GenerationRequest(args, folder), options: options)
         case "generate":
-            return try await client.generate(GenerationRequest(args, folder), deadline: deadline)
+            return try await client.generate(
+                GenerationRequest(args, folder), deadline: deadline, options: options)
         case "responses.retrieve":
-            return try await client.responses.retrieve(id)
+            return try await client.responses.retrieve(id, options: options)
         case "responses.wait":
-            return try await client.responses.wait(for: id, deadline: deadline)
+            return try await client.responses.wait(
+                for: id, deadline: deadline, options: options)
         case "responses.watch":
             var updates: [JSONValue] = []
-            for try await update in client.responses.updates(for: id, deadline: deadline) {
+            let found = client.responses.updates(for: id, deadline: deadline, options: options)
+            for try await update in found {
                 updates.append(json(of: update))
             }
             return JSONValue.array(updates)
@@ -247,28 +256,30 @@ final class ScenarioRun {
             let file = folder.appending(path: args["path"]?.stringValue ?? "")
             let maxBytes = args["max_bytes"]?.intValue
             if let name = reference("generation"), let generation = generations[name] {
-                try await client.responses.download(generation, to: file, maxBytes: maxBytes)
+                try await client.responses.download(
+                    generation, to: file, maxBytes: maxBytes, options: options)
             } else {
-                try await client.responses.download(id, to: file, maxBytes: maxBytes)
+                try await client.responses.download(
+                    id, to: file, maxBytes: maxBytes, options: options)
             }
             return JSONValue.string(file.path)
         case "responses.reconcile":
             guard let error = reference("error").flatMap({ errors[$0] }) else {
                 throw TestFailure("no call of the scenario has this error")
             }
-            let candidates = try await client.responses.candidates(for: error)
+            let candidates = try await client.responses.candidates(for: error, options: options)
             return JSONValue.array(candidates.map { json(of: $0) })
         case "estimate":
             let estimate = try await client.estimate(
                 model: args["model"]?.stringValue ?? "", engine: args["engine"]?.stringValue,
-                count: args["count"]?.intValue ?? 1)
+                count: args["count"]?.intValue ?? 1, options: options)
             return json(of: estimate)
         case "spend":
             return json(of: client.spend)
         case "engines.list":
-            return json(of: try await client.engines.list())
+            return json(of: try await client.engines.list(options: options))
         case "usage.retrieve":
-            return json(of: try await client.usage.retrieve())
+            return json(of: try await client.usage.retrieve(options: options))
         case "webhooks.unwrap":
             let secrets = scenario["client"]?["webhook_secrets"] ?? []
             let headers = try Delivery(args).headersMovedToPresent(secrets: secrets)
@@ -303,7 +314,9 @@ extension GenerationRequest {
     /// A request from a call's arguments.
     fileprivate init(_ args: JSONValue, _ folder: URL) throws {
         var members = args.members
-        members["deadline"] = nil
+        for option in ["deadline", "request_timeout", "max_retries", "headers"] {
+            members[option] = nil
+        }
         func take(_ name: String) -> JSONValue? { members.removeValue(forKey: name) }
         self.init(
             model: take("model")?.stringValue ?? "", input: Input(take("input") ?? "", folder),

@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use tokio::runtime::{Builder, Runtime};
 
 pub use self::batch::{Batch, BatchRun};
@@ -37,7 +38,7 @@ use crate::model::{
     AccountUsage, Candidates, CostEstimate, EngineCatalog, Generation, GenerationRequest, Spend,
     Update,
 };
-use crate::{ClientBuilder, DownloadSource, Progress};
+use crate::{CallOptions, ClientBuilder, DownloadSource, Progress};
 
 /// A client of Pipevideo's API with calls that block.
 ///
@@ -105,6 +106,24 @@ impl Client {
     /// What the key has spent in this process; see [`crate::Client::spend`].
     pub fn spend(&self) -> Spend {
         self.client.spend()
+    }
+
+    /// The same client with other options, for single calls; see [`crate::Client::with_options`]. Calls
+    /// that end in `.run()` have the options as methods.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for an option that the client itself would not take.
+    ///
+    /// ```no_run
+    /// # fn example(client: pipevideo::blocking::Client) -> pipevideo::Result<()> {
+    /// let once = pipevideo::CallOptions::new().max_retries(0);
+    /// let generation = client.with_options(&once)?.responses().retrieve("gen_abc123xyz")?;
+    /// println!("{}", generation.status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_options(&self, options: &CallOptions) -> Result<Self, Error> {
+        Ok(Self { client: self.client.with_options(options)?, runtime: self.runtime })
     }
 
     /// The same client with another request timeout; see [`crate::Client::with_request_timeout`].
@@ -244,6 +263,29 @@ impl Usage<'_> {
     }
 }
 
+/// The options of a call; see [`CallOptions`].
+macro_rules! call_options {
+    ($call:ident) => {
+        /// Sets the timeout of each HTTP request of this call; see [`CallOptions::request_timeout`].
+        pub fn request_timeout(mut self, timeout: Duration) -> Self {
+            self.$call = self.$call.request_timeout(timeout);
+            self
+        }
+
+        /// Sets how often this call is retried where that is safe; see [`CallOptions::max_retries`].
+        pub fn max_retries(mut self, retries: u32) -> Self {
+            self.$call = self.$call.max_retries(retries);
+            self
+        }
+
+        /// Sets headers that are sent with this call; see [`CallOptions::headers`].
+        pub fn headers(mut self, headers: HeaderMap) -> Self {
+            self.$call = self.$call.headers(headers);
+            self
+        }
+    };
+}
+
 /// A wait for a generation's end: set its options, then [`run`](Self::run) it; see [`crate::Wait`].
 #[must_use = "a wait does nothing unless it is run"]
 #[derive(Debug)]
@@ -264,6 +306,8 @@ impl Wait {
         self.wait = self.wait.on_update(function);
         self
     }
+
+    call_options!(wait);
 
     /// Blocks until the generation has completed.
     ///
@@ -298,6 +342,8 @@ impl Generate {
         self
     }
 
+    call_options!(generate);
+
     /// Creates the generation and blocks until it has completed.
     ///
     /// # Errors
@@ -322,6 +368,8 @@ impl Estimate {
         self.estimate = self.estimate.count(count);
         self
     }
+
+    call_options!(estimate);
 
     /// Blocks until the estimate is known.
     ///
@@ -354,6 +402,8 @@ impl Download {
         self
     }
 
+    call_options!(download);
+
     /// Blocks until the video is stored, and returns its path.
     ///
     /// # Errors
@@ -377,6 +427,8 @@ impl Watch {
         self.watch = self.watch.deadline(deadline);
         self
     }
+
+    call_options!(watch);
 }
 
 impl Iterator for Watch {

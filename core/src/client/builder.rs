@@ -8,7 +8,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{self, HeaderMap};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
@@ -74,15 +74,29 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Checks the timeouts.
+    /// Checks the timeouts and the headers.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for one that is zero.
+    /// [`ErrorKind::Configuration`] for a timeout of zero, or a header that this library sets.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.request_timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(configuration(
                 "the request timeout and the connect timeout must be greater than zero.",
             ));
+        }
+        // Set by the caller, these would replace the key or break the framing of requests.
+        let reserved = [
+            header::AUTHORIZATION,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::HOST,
+            header::TRANSFER_ENCODING,
+        ];
+        if let Some(name) = reserved.iter().find(|name| self.headers.contains_key(*name)) {
+            return Err(configuration(&format!(
+                "headers may not set {name}, which this library sets. Remove it."
+            )));
         }
         Ok(())
     }

@@ -18,7 +18,8 @@ use url::Url;
 
 use self::target::Target;
 use self::transfer::Transfer;
-use super::{Client, closing};
+use super::call_options::call_options;
+use super::{CallOptions, Client, closing};
 use crate::error::{Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
 use crate::wire::{Format, VideoHosts};
@@ -101,6 +102,7 @@ pub struct Download {
     path: PathBuf,
     max_bytes: u64,
     on_progress: Option<OnProgress>,
+    options: CallOptions,
 }
 
 impl Download {
@@ -109,7 +111,8 @@ impl Download {
     pub const MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
     pub(super) fn new(client: Client, source: DownloadSource, path: PathBuf) -> Self {
-        Self { client, source, path, max_bytes: Self::MAX_BYTES, on_progress: None }
+        let options = CallOptions::new();
+        Self { client, source, path, max_bytes: Self::MAX_BYTES, on_progress: None, options }
     }
 
     /// Sets the maximum size of the file, in bytes; 10 GiB by default. A download of a larger one
@@ -124,6 +127,8 @@ impl Download {
         self.on_progress = Some(Box::new(function));
         self
     }
+
+    call_options!();
 }
 
 impl IntoFuture for Download {
@@ -131,9 +136,10 @@ impl IntoFuture for Download {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, source, path, max_bytes, on_progress } = self;
+        let Self { client, source, path, max_bytes, on_progress, options } = self;
         let inner = client.inner.clone();
         let download = async move {
+            let client = client.with_options(&options)?;
             let target = Target::new(path)?.with_log(&client.inner.log);
             let generation = client.completed(source).await?;
             let span = trace_span!("download");

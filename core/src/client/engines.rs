@@ -1,7 +1,6 @@
 //! The catalogue of engines.
 
-use super::Client;
-use crate::error::Error;
+use super::{Call, Client};
 use crate::model::EngineCatalog;
 use crate::wire;
 
@@ -29,7 +28,7 @@ impl Engines<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list(self) -> Result<EngineCatalog, Error> {
-        self.client.inner.read(&wire::engines()).await
+    pub fn list(self) -> Call<EngineCatalog> {
+        Call::new(self.client, async |client| client.inner.read(&wire::engines()).await)
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::Client;
+use super::call_options::call_options;
 use super::submission::Submission;
 use super::wait::{OnUpdate, until_the_end};
+use super::{CallOptions, Client};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, GenerationRequest, Update};
 
@@ -23,11 +24,13 @@ pub struct Generate {
     deadline: Option<Duration>,
     on_update: Option<OnUpdate>,
     submission: Submission,
+    options: CallOptions,
 }
 
 impl Generate {
     pub(super) fn new(client: Client, request: GenerationRequest) -> Self {
-        Self { client, request, deadline: None, on_update: None, submission: Submission::new() }
+        let (submission, options) = (Submission::new(), CallOptions::new());
+        Self { client, request, deadline: None, on_update: None, submission, options }
     }
 
     /// Sets the deadline of the wait, from when the service has accepted the request. The default is
@@ -49,6 +52,8 @@ impl Generate {
         self.submission = submission.clone();
         self
     }
+
+    call_options!();
 }
 
 impl IntoFuture for Generate {
@@ -56,8 +61,10 @@ impl IntoFuture for Generate {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, request, deadline, on_update, submission } = self;
+        let Self { client, request, deadline, on_update, submission, options } = self;
         async move {
+            let client = client.with_options(&options)?;
+            drop(options);
             let guard = submission.guard(&client.inner.log);
             // The request is dropped before the wait begins: it may hold a video of 20 MB.
             let created = {

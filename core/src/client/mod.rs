@@ -3,6 +3,7 @@
 mod app;
 mod builder;
 mod call;
+mod call_options;
 mod client_state;
 pub(crate) mod clock;
 mod closing;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub use app::App;
 pub use builder::ClientBuilder;
 pub(crate) use builder::Config;
+pub use call_options::{Call, CallOptions};
 use client_state::ClientState;
 pub use client_state::reset_shared_state;
 pub use closing::end_waits;
@@ -172,28 +174,6 @@ impl Client {
     /// ```
     pub fn generate(&self, request: GenerationRequest) -> Generate {
         Generate::new(self.clone(), request)
-    }
-
-    /// Returns this client with another request timeout, for single calls. Everything else is shared
-    /// with it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is zero.
-    ///
-    /// ```
-    /// # fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
-    /// let slow = client.with_request_timeout(std::time::Duration::from_secs(120))?;
-    /// # let _ = slow;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn with_request_timeout(&self, timeout: Duration) -> Result<Self, Error> {
-        // The copy keeps the connections and the state, which are behind pointers.
-        let mut inner = ClientInner::clone(&self.inner);
-        inner.config.request_timeout = timeout;
-        inner.route.request_timeout = timeout;
-        inner.config.check()?;
-        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Returns the number of requests that the key has left in this window; `None` without a rate

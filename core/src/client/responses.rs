@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Client;
 use super::download::{Download, DownloadSource};
 use super::reconcile::reconcile_stored;
 use super::submission::Submission;
 use super::wait::{Wait, Watch};
+use super::{Call, Client};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Candidates, Generation, GenerationId, GenerationRequest};
 
@@ -44,8 +44,8 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
-        self.create_with(request, &Submission::new()).await
+    pub fn create(self, request: GenerationRequest) -> Call<Generation> {
+        self.create_with(request, &Submission::new())
     }
 
     /// Creates a generation as [`create`](Self::create) does, and shows in the submission what is
@@ -70,15 +70,18 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn create_with(
+    pub fn create_with(
         self,
         request: GenerationRequest,
         submission: &Submission,
-    ) -> Result<Generation, Error> {
-        let guard = submission.guard(&self.client.inner.log);
-        let created = self.client.inner.create(&request, submission).await?;
-        guard.end();
-        Ok(Arc::unwrap_or_clone(created.generation))
+    ) -> Call<Generation> {
+        let submission = submission.clone();
+        Call::new(self.client, async move |client| {
+            let guard = submission.guard(&client.inner.log);
+            let created = client.inner.create(&request, &submission).await?;
+            guard.end();
+            Ok(Arc::unwrap_or_clone(created.generation))
+        })
     }
 
     /// Retrieves the current state of a generation.
@@ -94,9 +97,9 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn retrieve(self, id: impl AsRef<str>) -> Result<Generation, Error> {
-        let id = GenerationId::parse(id.as_ref())?;
-        self.client.inner.retrieve(&id).await
+    pub fn retrieve(self, id: impl AsRef<str>) -> Call<Generation> {
+        let id = GenerationId::parse(id.as_ref());
+        Call::new(self.client, async |client| client.inner.retrieve(&id?).await)
     }
 
     /// Waits until a generation has completed.
@@ -189,15 +192,18 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reconcile(self, uncertain: &Error) -> Result<Candidates, Error> {
-        let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                "reconcile takes the error of an uncertain create (submission_uncertain). Pass the \
-                 error that create returned.",
-            ));
-        };
-        reconcile_stored(self.client, model, sent_at, uncertain.generation_id()).await
+    pub fn reconcile(self, uncertain: &Error) -> Call<Candidates> {
+        let uncertain = uncertain.clone();
+        Call::new(self.client, async move |client| {
+            let (Some(model), Some(sent_at)) = (uncertain.model(), uncertain.sent_at()) else {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "reconcile takes the error of an uncertain create (submission_uncertain). Pass the \
+                     error that create returned.",
+                ));
+            };
+            reconcile_stored(&client, model, sent_at, uncertain.generation_id()).await
+        })
     }
 
     /// Lists what an uncertain create may have made, from the [`model`](Error::model) and the
@@ -215,11 +221,10 @@ impl Responses<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reconcile_since(
-        self,
-        model: &str,
-        sent_at: SystemTime,
-    ) -> Result<Candidates, Error> {
-        reconcile_stored(self.client, model, sent_at, None).await
+    pub fn reconcile_since(self, model: &str, sent_at: SystemTime) -> Call<Candidates> {
+        let model = model.to_owned();
+        Call::new(self.client, async move |client| {
+            reconcile_stored(&client, &model, sent_at, None).await
+        })
     }
 }

@@ -14,8 +14,9 @@ use futures_util::future::{BoxFuture, Shared, WeakShared, join};
 pub(crate) use self::ledger::SharedLedger;
 
 use self::ledger::Reservation;
+use super::call_options::call_options;
 use super::submission::Submission;
-use super::{Client, ClientInner, clock};
+use super::{CallOptions, Client, ClientInner, clock};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 use crate::model::{CostEstimate, GenerationRequest, Spend};
@@ -53,7 +54,8 @@ impl Client {
     /// ```
     pub fn estimate(&self, request: impl Borrow<GenerationRequest>) -> Estimate {
         let request = request.borrow();
-        Estimate { client: self.clone(), route: PricedRoute::of(request), count: 1 }
+        let (client, route) = (self.clone(), PricedRoute::of(request));
+        Estimate { client, route, count: 1, options: CallOptions::new() }
     }
 
     /// Returns what the key has spent in this process, or with Redis in all processes. All clients with
@@ -78,6 +80,7 @@ pub struct Estimate {
     client: Client,
     route: PricedRoute,
     count: u64,
+    options: CallOptions,
 }
 
 impl Estimate {
@@ -86,6 +89,8 @@ impl Estimate {
         self.count = count;
         self
     }
+
+    call_options!();
 }
 
 impl IntoFuture for Estimate {
@@ -93,8 +98,9 @@ impl IntoFuture for Estimate {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, route, count } = self;
+        let Self { client, route, count, options } = self;
         async move {
+            let client = client.with_options(&options)?;
             if count == 0 {
                 let message = "an estimate for 0 generations has no meaning. Ask for 1 or more.";
                 return Err(Error::new(ErrorKind::InvalidRequest, message));

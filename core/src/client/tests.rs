@@ -8,6 +8,7 @@ mod events;
 mod fake;
 mod money;
 mod network;
+mod options;
 mod pace;
 mod panics;
 mod secrets;

@@ -1,7 +1,6 @@
 //! The account's usage.
 
-use super::Client;
-use crate::error::Error;
+use super::{Call, Client};
 use crate::model::AccountUsage;
 use crate::wire;
 
@@ -29,7 +28,7 @@ impl Usage<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn retrieve(self) -> Result<AccountUsage, Error> {
-        self.client.inner.read(&wire::usage()).await
+    pub fn retrieve(self) -> Call<AccountUsage> {
+        Call::new(self.client, async |client| client.inner.read(&wire::usage()).await)
     }
 }

@@ -11,8 +11,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::{Instrument, trace_span};
 
-use super::Client;
+use super::call_options::call_options;
 use super::subscription::{Event, Subscription, WaitOptions};
+use super::{CallOptions, Client};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Status, Update};
 use crate::polling::wait_state::Snapshot;
@@ -29,11 +30,13 @@ pub struct Wait {
     id: String,
     deadline: Option<Duration>,
     on_update: Option<OnUpdate>,
+    options: CallOptions,
 }
 
 impl Wait {
     pub(super) fn new(client: Client, id: String) -> Self {
-        Self { client, id, deadline: None, on_update: None }
+        let options = CallOptions::new();
+        Self { client, id, deadline: None, on_update: None, options }
     }
 
     /// Sets the deadline of this wait, from when it begins. The default is the client's deadline. At
@@ -48,6 +51,8 @@ impl Wait {
         self.on_update = Some(Box::new(function));
         self
     }
+
+    call_options!();
 }
 
 impl IntoFuture for Wait {
@@ -55,9 +60,11 @@ impl IntoFuture for Wait {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, id, deadline, on_update } = self;
+        let Self { client, id, deadline, on_update, options } = self;
         async move {
             let id = GenerationId::parse(id)?;
+            let client = client.with_options(&options)?;
+            drop(options);
             until_the_end(client, id, None, deadline, on_update).await
         }
         .boxed()
@@ -133,6 +140,7 @@ fn completed(generation: Arc<Generation>) -> Result<Generation, Error> {
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Watch {
     deadline: Option<Duration>,
+    options: CallOptions,
     state: State,
 }
 
@@ -144,7 +152,7 @@ enum State {
 
 impl Watch {
     pub(super) fn new(client: Client, id: String) -> Self {
-        Self { deadline: None, state: State::New(client, id.into()) }
+        Self { deadline: None, options: CallOptions::new(), state: State::New(client, id.into()) }
     }
 
     /// Sets the deadline of this watch, from when the stream is first polled. The default is the
@@ -153,9 +161,9 @@ impl Watch {
         self.deadline = Some(deadline);
         self
     }
-}
 
-impl Watch {
+    call_options!();
+
     /// Returns the next update, or `None` after the end.
     ///
     /// Cancel safe: no update is lost if the future is dropped.
@@ -170,8 +178,10 @@ impl Stream for Watch {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // A stream does nothing before it is polled, so its deadline counts from here.
         if let State::New(client, id) = &self.state {
-            let opened = GenerationId::parse(id.clone())
-                .and_then(|id| subscribe(client, id, None, self.deadline, true));
+            let opened = GenerationId::parse(id.clone()).and_then(|id| {
+                let client = client.with_options(&self.options)?;
+                subscribe(&client, id, None, self.deadline, true)
+            });
             match opened {
                 Ok(subscription) => self.state = State::Open(subscription),
                 Err(error) => {

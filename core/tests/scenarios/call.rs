@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
-    AccountUsage, App, Candidate, Client, CostEstimate, Detail, Download, EngineCatalog, Error,
-    ErrorKind, Generation, GenerationRequest, Input, InputItem, InputPart, Media, Polling,
-    RateLimit, Role, Spend, TokenError, Update, WebhookEvent,
+    AccountUsage, App, CallOptions, Candidate, Client, CostEstimate, Detail, Download,
+    EngineCatalog, Error, ErrorKind, Generation, GenerationRequest, HeaderMap, Input, InputItem,
+    InputPart, Media, Polling, RateLimit, Role, Spend, TokenError, Update, WebhookEvent,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -115,22 +115,36 @@ pub(crate) fn client(
                 builder.app(app)
             }
             ("spend_limit", value) => builder.spend_limit(decimal(&value.to_string()).unwrap()),
-            ("headers", value) => {
-                let headers = value.as_object().unwrap().iter();
-                builder.headers(
-                    headers
-                        .map(|(name, value)| {
-                            (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap())
-                        })
-                        .collect(),
-                )
-            }
+            ("headers", value) => builder.headers(headers(value)),
             ("proxy", value) => builder.proxy(value.as_str().unwrap()),
             ("ca_file", value) => builder.ca_file(value.as_str().unwrap()),
             (other, _) => panic!("this runner does not know the option {other}"),
         };
     }
     builder.build()
+}
+
+fn headers(value: &Value) -> HeaderMap {
+    let headers = value.as_object().unwrap().iter();
+    let header = |(name, value): (&String, &Value)| {
+        (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap())
+    };
+    headers.map(header).collect()
+}
+
+/// The options of a call in its arguments.
+fn call_options(args: &Map<String, Value>) -> CallOptions {
+    let mut options = CallOptions::new();
+    if let Some(timeout) = args.get("request_timeout") {
+        options = options.request_timeout(seconds(timeout));
+    }
+    if let Some(retries) = args.get("max_retries") {
+        options = options.max_retries(retries.as_u64().unwrap() as u32);
+    }
+    match args.get("headers") {
+        Some(value) => options.headers(headers(value)),
+        None => options,
+    }
 }
 
 fn polling(value: &Value) -> Polling {
@@ -168,6 +182,10 @@ impl Call {
         let id = || arg("id").as_str().unwrap_or_default().to_owned();
         let named = |name: &str| arg(name).as_str().and_then(|text| text.strip_prefix('@'));
         let deadline = self.args.get("deadline").map(seconds);
+        // `headers` of a webhook are those of the delivery.
+        let is_local = self.operation.contains("webhook");
+        let options = if is_local { CallOptions::new() } else { call_options(&self.args) };
+        let client = &client.with_options(&options)?;
         let responses = client.responses();
         let generation = |generation| Returned::Generation(Box::new(generation));
         let event = |event| Returned::Event(Box::new(event));
@@ -236,7 +254,9 @@ pub(crate) fn request(
 ) -> Result<GenerationRequest, Error> {
     let input = input(&args["input"], folder)?;
     args.insert("input".to_owned(), json!(""));
-    args.remove("deadline");
+    for option in ["deadline", "request_timeout", "max_retries", "headers"] {
+        args.remove(option);
+    }
     if let Some(Value::Object(extra)) = args.remove("extra_body") {
         args.extend(extra);
     }

@@ -52,6 +52,7 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
             ("errors", errors as fn(&Surface, Option<Language>) -> String),
             ("error fields", error_fields),
             ("options", options),
+            ("call options", call_options),
             ("batch options", batch_options),
             ("operations", operations),
             ("create arguments", create_arguments),
@@ -110,6 +111,10 @@ fn options(surface: &Surface, language: Option<Language>) -> String {
         Some(language) => options_table(surface.options_of(language.name()), language),
         None => options_table(&surface.options, Language::Python),
     }
+}
+
+fn call_options(surface: &Surface, language: Option<Language>) -> String {
+    options_table(&surface.call_options, language.unwrap_or(Language::Python))
 }
 
 fn batch_options(surface: &Surface, language: Option<Language>) -> String {

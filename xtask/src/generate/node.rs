@@ -32,6 +32,10 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
         plain.map(|a| format!("      {}: known.{},\n", a.wire(), a.camel())).collect();
     tree.fill("bindings-node/lib/input.js", "create request", &members)?;
 
+    let options = &surface.call_options;
+    let types: String = options.iter().map(|option| option_type(option, options)).collect();
+    tree.fill("bindings-node/index.d.ts", "call options", &types)?;
+
     let options = &surface.batch_options;
     let types: String = options.iter().map(|option| option_type(option, options)).collect();
     tree.fill("bindings-node/index.d.ts", "batch options", &types)?;
@@ -133,6 +137,7 @@ fn option_type(option: &ClientOption, all: &[ClientOption]) -> String {
         Type::Duration => "Milliseconds",
         Type::FailureCategories => "readonly FailureCategory[]",
         Type::OnEvent => "((event: BatchEvent) => unknown)",
+        Type::Headers => "HeadersLike",
         _ => "string",
     };
     let mut doc = node_doc(&option.doc, all);

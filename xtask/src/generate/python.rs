@@ -79,9 +79,12 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
     let name = operation.rsplit('.').next().unwrap_or(operation);
     let own = if name == "generate" { &*surface.generate_arguments } else { &[] };
     let all = || surface.create_arguments.iter().chain(own);
+    let options = &surface.call_options;
     let parameters: String =
         all().map(|argument| format!("        {}\n", parameter(argument))).collect();
+    let parameters = parameters + &option_parameters(options);
     let documented: String = all().map(|a| documented(&a.name, &a.doc)).collect();
+    let documented = documented + &documented_options(options);
     let passed: String = own.iter().map(|argument| format!(", {}", argument.name)).collect();
     Ok(format!(
         "    async def {name}(
@@ -94,7 +97,8 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
 {documented}        \"\"\"
         request = {{
 {entries}        }}
-        call = self._native.{name}(request{passed})
+        options = ({options})
+        call = self._native.{name}(request{passed}, options)
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
@@ -102,26 +106,33 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
         doc = declared.doc,
         details = paragraphs(&declared.details),
         entries = entries(surface.create_arguments.iter().map(|argument| &*argument.name)),
+        options = options.iter().map(|o| &*o.name).collect::<Vec<_>>().join(", "),
     ))
 }
 
-/// `batch` of the async client.
-fn batch(surface: &Surface) -> Result<String, String> {
-    let declared = surface.operation("batch")?;
-    let options = &surface.batch_options;
-    let parameters: String = options
-        .iter()
-        .map(|o| format!("        {}: {} | None = None,\n", o.name, option_type(o)))
-        .collect();
-    let documented: String = options
-        .iter()
+fn option_parameters(options: &[ClientOption]) -> String {
+    let options = options.iter();
+    options.map(|o| format!("        {}: {} | None = None,\n", o.name, option_type(o))).collect()
+}
+
+fn documented_options(options: &[ClientOption]) -> String {
+    let options = options.iter();
+    options
         .map(|option| match &option.default {
             Some(default) => {
                 documented(&option.name, &format!("{} By default {default}.", option.doc))
             }
             None => documented(&option.name, &option.doc),
         })
-        .collect();
+        .collect()
+}
+
+/// `batch` of the async client.
+fn batch(surface: &Surface) -> Result<String, String> {
+    let declared = surface.operation("batch")?;
+    let options = &surface.batch_options;
+    let parameters = option_parameters(options);
+    let documented = documented_options(options);
     Ok(format!(
         "    def batch(
         self,
@@ -173,6 +184,7 @@ fn option_type(option: &ClientOption) -> &'static str {
         Type::Duration => "types.Seconds",
         Type::FailureCategories => "types.Iterable[types.FailureCategory]",
         Type::OnEvent => "types.Callable[[BatchEvent], object]",
+        Type::Headers => "types.Mapping[str, str]",
         _ => "str",
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Surface {
     pub(super) create_arguments: Vec<Argument>,
     /// What `generate` takes beside `create`'s arguments.
     pub(super) generate_arguments: Vec<Argument>,
+    /// What each call takes beside its arguments.
+    pub(super) call_options: Vec<ClientOption>,
     /// What `batch` takes beside the requests.
     pub(super) batch_options: Vec<ClientOption>,
     pub(super) options: Vec<ClientOption>,
@@ -81,6 +83,7 @@ pub(super) enum Type {
     WebhookReason,
     Logger,
     LogLevel,
+    CallOptions,
 }
 
 /// An argument of `create` and `generate`.

@@ -164,13 +164,22 @@ fn functions(
         Type::OnUpdate => format!("isolation:{}:", swift(&argument.name)),
         _ => swift(&argument.name) + ":",
     };
-    let names: String = own.iter().map(name_of).collect();
-    let after: Vec<_> = own.iter().map(|a| format!("{0}: {0}", swift(&a.name))).collect();
-    let after = if after.is_empty() {
-        String::new()
-    } else {
-        format!(",\n            {}", after.join(", "))
+    let options = Argument {
+        name: "options".to_owned(),
+        kind: Type::CallOptions,
+        required: false,
+        hidden: false,
+        local: false,
+        wire: None,
+        doc: String::new(),
     };
+    let mut own: Vec<_> = own.iter().collect();
+    // A function comes last, so that it may be a trailing closure.
+    let at = own.iter().position(|argument| argument.kind == Type::OnUpdate).unwrap_or(own.len());
+    own.insert(at, &options);
+    let names: String = own.iter().copied().map(name_of).collect();
+    let after: Vec<_> = own.iter().map(|a| format!("{0}: {0}", swift(&a.name))).collect();
+    let after = after.join(", ");
     let mut functions = Vec::new();
     for kind in ["Input", "String"] {
         let passed = surface.create_arguments.iter().map(|argument| {
@@ -199,12 +208,14 @@ fn functions(
         try await {name}(
             GenerationRequest(
 {passed}
-            ){after}
+            ),
+            {after}
         )
     }}
 "#,
             about = doc(1, &about),
-            parameters = parameters(surface.create_arguments.iter().chain(own), kind),
+            parameters =
+                parameters(surface.create_arguments.iter().chain(own.iter().copied()), kind),
             passed = filled(passed.collect(), 16),
         ));
     }
@@ -238,6 +249,7 @@ fn type_of(argument: &Argument) -> &'static str {
         Type::Input => "Input",
         Type::Provider => "ProviderPreference? = nil",
         Type::Duration => "Duration? = nil",
+        Type::CallOptions => "CallOptions = CallOptions()",
         Type::OnUpdate => "((GenerationUpdate) -> Void)? = nil",
         _ if argument.required => "String",
         _ => "String? = nil",

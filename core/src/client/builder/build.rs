@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header;
 use rust_decimal::Decimal;
 use secrecy::ExposeSecret;
 #[cfg(feature = "redis")]
@@ -147,20 +146,6 @@ impl ClientBuilder {
 
     fn check(&self) -> Result<(), Error> {
         self.config.check()?;
-        // Set by the caller, these would replace the key or break the framing of requests.
-        let reserved = [
-            header::AUTHORIZATION,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::HOST,
-            header::TRANSFER_ENCODING,
-        ];
-        if let Some(name) = reserved.iter().find(|name| self.config.headers.contains_key(*name)) {
-            return Err(configuration(&format!(
-                "headers may not set {name}, which this library sets. Remove it."
-            )));
-        }
         if self.config.spend_limit.is_some_and(|limit| limit < Decimal::ZERO) {
             return Err(configuration(
                 "the spend limit is negative. Set an amount of US dollars, or leave it out.",
