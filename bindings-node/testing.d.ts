@@ -117,7 +117,8 @@ export class Emulator implements AsyncDisposable {
   readonly videoBase: string;
   /** The key that is accepted. */
   readonly apiKey: string;
-  /** The video of every generation, unless `videoBytes` is set. */
+  /** The video of a generation that was requested without a canvas, unless `videoBytes` is set. Other canvases have a
+   * video of the nearest shape. */
   readonly video: Uint8Array;
 
   /** Returns the requests received so far, the oldest first. */

@@ -1,6 +1,7 @@
 // Video models for the AI SDK of Vercel, with the real SDK.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   createProviderRegistry,
@@ -47,7 +48,8 @@ test('generateVideo returns the video, its id and its cost', async (context) => 
     resolution: '1280x720',
     providerOptions: { pipevideo: { engine: 'hyperframes', instructions: 'Be brief' } },
   });
-  assert.deepEqual(Buffer.from(result.video.uint8Array), Buffer.from(emulator.video));
+  const landscape = await readFile(new URL('../../emulator/assets/video-16x9.mp4', import.meta.url));
+  assert.deepEqual(Buffer.from(result.video.uint8Array), landscape);
   assert.equal(result.video.mediaType, 'video/mp4');
   assert.deepEqual(result.warnings, []);
   const { generationIds, videos } = result.providerMetadata.pipevideo;

@@ -156,7 +156,8 @@ impl Emulator {
         self.state.set_balance(cents);
     }
 
-    /// The video of every generation, unless [`Options::video_bytes`] is set.
+    /// The video of every generation that was requested without a canvas, unless [`Options::video_bytes`] is
+    /// set. Other canvases have a video of the nearest shape.
     pub fn video(&self) -> &'static [u8] {
         VIDEO
     }

@@ -50,7 +50,7 @@ pub struct Options {
     /// How long a signed video URL is valid. With 0 it has expired when it is returned.
     pub url_ttl_seconds: u64,
     /// The size of the video. It is then the real one repeated, which does not play, but may be of any
-    /// size and is never held in memory. None: the real video of 4 seconds.
+    /// size and is never held in memory. None: a real video of 4 seconds, in the shape of the canvas.
     pub video_bytes: Option<u64>,
     /// Where webhooks are sent, an `http://` URL on loopback. None: nowhere until
     /// [`set_webhook`](crate::Emulator::set_webhook) is called.

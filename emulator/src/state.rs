@@ -17,14 +17,14 @@ use crate::faults::{Fault, Faults};
 use crate::http::{Origin, Origins, ReceivedRequest, Request, Response};
 use crate::options::Options;
 use crate::service::{Money, Service};
-use crate::videos::{self, Assets};
+use crate::videos;
 
 /// The state of an emulator.
 #[derive(Debug)]
 pub(crate) struct EmulatorState {
     origins: Origins,
     clock: Clock,
-    assets: Assets,
+    video_bytes: Option<u64>,
     /// Notified when time is advanced.
     advanced: Notify,
     pub(crate) deliveries: Deliveries,
@@ -47,7 +47,7 @@ impl EmulatorState {
     pub(crate) fn new(options: Options, endpoint: Endpoint, origins: Origins) -> Self {
         Self {
             clock: Clock::start(options.speed),
-            assets: Assets::new(options.video_bytes),
+            video_bytes: options.video_bytes,
             advanced: Notify::new(),
             deliveries: Deliveries::new(endpoint, options.seed),
             changing: Mutex::new(ChangingState {
@@ -100,7 +100,10 @@ impl EmulatorState {
         let (mut state, now) = self.lock_advanced();
         match origin {
             Origin::Video => {
-                videos::respond(&self.assets, &state.service.url_signer, request, now.expiry)
+                let id = videos::file(&request.path).map(|file| file.0);
+                let canvas = id.and_then(|id| state.service.canvas(id));
+                let signer = &state.service.url_signer;
+                videos::respond(signer, request, canvas, self.video_bytes, now.expiry)
             }
             Origin::Api => {
                 let mut response = api::respond(&mut state.service, request, now);

@@ -42,6 +42,57 @@ async fn the_video_is_a_real_one_on_another_origin() {
     assert!(position(b"moov") < position(b"mdat"), "a player can start before the end arrives");
 }
 
+/// The width and height of an MP4, from its `tkhd` box, where they are fixed-point numbers.
+fn size(video: &[u8]) -> (u32, u32) {
+    let start = video.windows(4).position(|window| window == b"tkhd").unwrap();
+    let side = |at: usize| {
+        let bytes = &video[start + at..start + at + 4];
+        u32::from_be_bytes(bytes.try_into().unwrap()) >> 16
+    };
+    (side(80), side(84))
+}
+
+async fn created(bench: &Bench, canvas: Value) -> Vec<u8> {
+    let mut body = common::cat();
+    body.as_object_mut().unwrap().extend(canvas.as_object().unwrap().clone());
+    let created: Value = bench.post("/v1/responses", body).await.json().await.unwrap();
+    let path = format!("/v1/responses/{}", created["id"].as_str().unwrap());
+    let url = bench.get_json(&path).await["output_video_url"].as_str().unwrap().to_owned();
+    bench.http.get(url).send().await.unwrap().bytes().await.unwrap().into()
+}
+
+#[tokio::test]
+async fn videos_have_the_shape_of_the_requested_canvas() {
+    let bench = bench(json!({ "polls": ["completed"] })).await;
+    for (canvas, expected) in [
+        (json!({}), (360, 640)),
+        (json!({ "width": 1080, "height": 1920 }), (360, 640)),
+        (json!({ "width": 1920, "height": 1080 }), (640, 360)),
+        (json!({ "aspectRatio": "21:9" }), (640, 360)),
+        (json!({ "aspectRatio": "1:1" }), (480, 480)),
+        (json!({ "aspectRatio": "4:5" }), (400, 500)),
+        (json!({ "aspectRatio": "4:3" }), (480, 360)),
+        (json!({ "aspectRatio": "cinema" }), (360, 640)),
+    ] {
+        let video = created(&bench, canvas.clone()).await;
+        assert_eq!(size(&video), expected, "{canvas}");
+        assert!(video.len() < 40_000);
+    }
+}
+
+#[tokio::test]
+async fn animations_have_the_requested_canvas() {
+    let bench = bench(json!({ "polls": ["completed"] })).await;
+    for (canvas, expected) in [
+        (json!({ "engine": "lottie" }), json!([360, 640, 180])),
+        (json!({ "engine": "lottie", "width": 800, "height": 600 }), json!([800.0, 600.0, 400.0])),
+    ] {
+        let found: Value = serde_json::from_slice(&created(&bench, canvas).await).unwrap();
+        let x = &found["layers"][0]["ks"]["p"]["k"][0]["s"][0];
+        assert_eq!(json!([found["w"], found["h"], x]), expected);
+    }
+}
+
 #[tokio::test]
 async fn head_returns_the_length_without_a_body() {
     let bench = bench(json!({})).await;

@@ -63,7 +63,8 @@ class Emulator:
 
     @property
     def video(self) -> bytes:
-        """The video that every generation yields (unless `video_bytes` is set)."""
+        """The video of a generation that was requested without a canvas (unless `video_bytes` is set). Other
+        canvases have a video of the nearest shape."""
         return self._emulator.video
 
     def requests(self) -> list[dict[str, types.Any]]:

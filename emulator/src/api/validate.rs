@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::service::catalogue::{self, Engine, Model, Provider};
+use crate::videos::Canvas;
 
 /// A valid create request.
 #[derive(Debug)]
@@ -10,6 +11,7 @@ pub(crate) struct Create {
     pub(crate) model: &'static Model,
     pub(crate) engine: &'static Engine,
     pub(crate) provider: &'static Provider,
+    pub(crate) canvas: Option<Canvas>,
     /// The estimated number of tokens of the input.
     pub(crate) prompt_tokens: u64,
 }
@@ -29,13 +31,12 @@ pub(crate) fn create(body: &[u8]) -> Checked<Create> {
     let body = body.as_object().ok_or("The body must be a JSON object")?;
     let model = model(body)?;
     let prompt_tokens = input(body.get("input"))? + instructions(body)?;
-    dimension(body, "width")?;
-    dimension(body, "height")?;
-    text(body, "aspectRatio")?;
+    let (width, height) = (dimension(body, "width")?, dimension(body, "height")?);
+    let canvas = Canvas::requested(width, height, text(body, "aspectRatio")?);
     flag(body, "expand_prompt")?;
     let engine = engine(body)?;
     let provider = provider(body, engine, model)?;
-    Ok(Create { model, engine, provider, prompt_tokens })
+    Ok(Create { model, engine, provider, canvas, prompt_tokens })
 }
 
 /// The member, or None if it is absent or null.
@@ -55,12 +56,12 @@ fn flag(body: &Map<String, Value>, name: &str) -> Checked<()> {
     }
 }
 
-fn dimension(body: &Map<String, Value>, name: &str) -> Checked<()> {
-    let Some(value) = member(body, name) else {
-        return Ok(());
+fn dimension(body: &Map<String, Value>, name: &str) -> Checked<Option<f64>> {
+    let read = |value: &Value| {
+        let pixels = value.as_f64().filter(|pixels| *pixels > 0.0);
+        pixels.ok_or(format!("{name} must be a positive number"))
     };
-    let positive = value.as_f64().is_some_and(|pixels| pixels > 0.0);
-    if positive { Ok(()) } else { Err(format!("{name} must be a positive number")) }
+    member(body, name).map(read).transpose()
 }
 
 fn model(body: &Map<String, Value>) -> Checked<&'static Model> {

@@ -8,6 +8,7 @@ use super::catalogue::{Engine, Model, Provider};
 use super::course::Course;
 use super::ledger::{Ledger, Money};
 use crate::control::{GenerationError, PollStep, Settlement};
+use crate::videos::Canvas;
 
 /// The stage of a generation. It is charged between `Orchestrating` and `Rendering`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(crate) struct Generation {
     pub(crate) model: &'static Model,
     pub(crate) engine: &'static Engine,
     pub(crate) provider: &'static Provider,
+    /// What the request asks for. None: the service's default.
+    pub(crate) canvas: Option<Canvas>,
     /// When it was created, in real time since the Unix epoch.
     pub(crate) created: Duration,
     /// When it was created, in the time by which generations progress.

@@ -22,7 +22,7 @@ use crate::control::{ControlError, NewGeneration, PollStep, Settlement};
 use crate::deliveries::WebhookEvent;
 use crate::http::{Origin, Origins};
 use crate::options::Options;
-use crate::videos::UrlSigner;
+use crate::videos::{Canvas, UrlSigner};
 use course::Course;
 use generation::{Generation, Progress, Stage};
 use ledger::Ledger;
@@ -119,7 +119,8 @@ impl Service {
             return Err(ControlError(format!("The id {id} is taken by another generation")));
         }
         let provider = catalogue::default_provider();
-        let create = Create { model, engine, provider, prompt_tokens: ADDED_PROMPT_TOKENS };
+        let prompt_tokens = ADDED_PROMPT_TOKENS;
+        let create = Create { model, engine, provider, canvas: None, prompt_tokens };
         let polls = new.polls.or_else(|| self.options.polls.clone());
         self.insert(id.clone(), &create, polls, now);
         Ok(id)
@@ -143,6 +144,7 @@ impl Service {
             model: create.model,
             engine: create.engine,
             provider: create.provider,
+            canvas: create.canvas,
             created: now.real,
             started: now.progress,
             ended: None,
@@ -227,6 +229,11 @@ impl Service {
         let mut response = generation.response(sign);
         self.origins.expand_members(&mut response, Origin::Api);
         response
+    }
+
+    /// The canvas that a generation was requested with.
+    pub(crate) fn canvas(&self, id: &str) -> Option<Canvas> {
+        self.generations[*self.by_id.get(id)?].canvas
     }
 
     /// The response of `GET /v1/usage`.

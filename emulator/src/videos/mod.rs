@@ -1,5 +1,6 @@
 //! The host of the videos: signed URLs, byte ranges and validators.
 
+mod canvas;
 mod signed_url;
 
 use std::ops::Range;
@@ -11,23 +12,32 @@ use hyper::header::{
     IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use hyper::{Method, StatusCode};
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 
 use crate::http::{Request, Response, ResponseBody};
 
+pub(crate) use canvas::Canvas;
 pub(crate) use signed_url::UrlSigner;
 
-/// The video of every generation of the `hyperframes` engine.
+/// The video of the `hyperframes` engine for the service's default canvas.
 pub(crate) const VIDEO: &[u8] = include_bytes!("../../assets/video.mp4");
-/// The length of [`VIDEO`], for the account's usage.
+/// The length of all videos, for the account's usage.
 pub(crate) const VIDEO_SECONDS: u64 = 4;
-/// The animation of every generation of the `lottie` engine.
+/// The videos, each with the ratio of its width to its height.
+const VIDEOS: [(f64, &[u8]); 5] = [
+    (9.0 / 16.0, VIDEO),
+    (4.0 / 5.0, include_bytes!("../../assets/video-4x5.mp4")),
+    (1.0, include_bytes!("../../assets/video-1x1.mp4")),
+    (4.0 / 3.0, include_bytes!("../../assets/video-4x3.mp4")),
+    (16.0 / 9.0, include_bytes!("../../assets/video-16x9.mp4")),
+];
+/// The animation of the `lottie` engine for the service's default canvas, at a third of its size.
 const ANIMATION: &[u8] = include_bytes!("../../assets/animation.json");
 
 /// A file of the host: its bytes, repeated up to its length.
 #[derive(Debug)]
 struct Asset {
-    bytes: &'static [u8],
+    bytes: Bytes,
     length: u64,
     media_type: &'static str,
     etag: String,
@@ -35,47 +45,71 @@ struct Asset {
 }
 
 impl Asset {
-    fn new(bytes: &'static [u8], length: u64, media_type: &'static str) -> Self {
-        let hash = Sha256::digest(bytes);
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let etag = format!("\"{hash}-{length}\"");
+    /// A file of this length. Files with different bytes have different names.
+    fn new(bytes: Bytes, length: u64, name: &str, media_type: &'static str) -> Self {
+        let etag = format!("\"{name}-{length}\"");
         Self { bytes, length, media_type, etag, modified: "Sun, 01 Nov 2026 12:00:00 GMT" }
     }
 }
 
-/// The files of the host.
-#[derive(Debug)]
-pub(crate) struct Assets {
-    video: Asset,
-    animation: Asset,
+/// The id of the generation that a path is about, and the extension of its file.
+pub(crate) fn file(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix("/videos/")?.rsplit_once('.')
 }
 
-impl Assets {
-    pub(crate) fn new(video_bytes: Option<u64>) -> Self {
-        let length = video_bytes.unwrap_or(VIDEO.len() as u64);
-        Self {
-            video: Asset::new(VIDEO, length, "video/mp4"),
-            animation: Asset::new(ANIMATION, ANIMATION.len() as u64, "application/json"),
+/// The file with this extension that fits a canvas. Videos have `video_bytes` if it is set.
+fn asset(extension: &str, canvas: Option<Canvas>, video_bytes: Option<u64>) -> Option<Asset> {
+    match extension {
+        "mp4" => {
+            let video = Bytes::from_static(canvas.map_or(VIDEO, video));
+            let length = video_bytes.unwrap_or(video.len() as u64);
+            // No two of the videos have the same number of bytes.
+            let name = format!("video-{}", video.len());
+            Some(Asset::new(video, length, &name, "video/mp4"))
         }
-    }
-
-    fn find(&self, path: &str) -> Option<&Asset> {
-        match path.strip_prefix("/videos/")?.rsplit_once('.')?.1 {
-            "mp4" => Some(&self.video),
-            "json" => Some(&self.animation),
-            _ => None,
+        "json" => {
+            let animation = canvas.map_or(Bytes::from_static(ANIMATION), animation);
+            let length = animation.len() as u64;
+            let name =
+                canvas.map_or("animation".to_owned(), |it| format!("{}x{}", it.width, it.height));
+            Some(Asset::new(animation, length, &name, "application/json"))
         }
+        _ => None,
     }
 }
 
-/// The regular response of the host.
+/// The video with the ratio nearest to that of a canvas.
+fn video(canvas: Canvas) -> &'static [u8] {
+    let distance = |ratio: f64| (ratio / canvas.ratio()).ln().abs();
+    let nearest = VIDEOS.iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
+    nearest.map_or(VIDEO, |(_, video)| video)
+}
+
+/// The animation on a canvas of this size, with the disc at the same place in it.
+fn animation(Canvas { width, height }: Canvas) -> Bytes {
+    let mut animation: Value = serde_json::from_slice(ANIMATION).expect("it is JSON");
+    let mut set = |path: &str, value: Value| {
+        *animation.pointer_mut(path).expect("the animation has it") = value;
+    };
+    set("/w", json!(width));
+    set("/h", json!(height));
+    set("/layers/0/ks/p/k/0/s", json!([width / 2.0, height * 0.3125, 0]));
+    set("/layers/0/ks/p/k/1/s", json!([width / 2.0, height * 0.75, 0]));
+    let scale = 100.0 * width.min(height) / 360.0;
+    set("/layers/0/ks/s/k", json!([scale, scale, 100]));
+    animation.to_string().into()
+}
+
+/// The regular response of the host, about a generation with this canvas.
 pub(crate) fn respond(
-    assets: &Assets,
     signer: &UrlSigner,
     request: &Request,
+    canvas: Option<Canvas>,
+    video_bytes: Option<u64>,
     now: Duration,
 ) -> Response {
-    let Some(asset) = assets.find(&request.path) else {
+    let asset = file(&request.path).and_then(|file| asset(file.1, canvas, video_bytes));
+    let Some(asset) = asset else {
         return error(StatusCode::NOT_FOUND, "NoSuchKey");
     };
     if request.method != Method::GET && request.method != Method::HEAD {
@@ -84,11 +118,11 @@ pub(crate) fn respond(
     if !signer.is_valid(&request.path, &request.query, now) {
         return error(StatusCode::FORBIDDEN, "AccessDenied");
     }
-    let mut response = match requested(asset, request) {
-        Requested::All => content(asset, StatusCode::OK, 0..asset.length),
+    let mut response = match requested(&asset, request) {
+        Requested::All => content(&asset, StatusCode::OK, 0..asset.length),
         Requested::Part(range) => {
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, asset.length);
-            content(asset, StatusCode::PARTIAL_CONTENT, range)
+            content(&asset, StatusCode::PARTIAL_CONTENT, range)
                 .with(CONTENT_RANGE, header(&content_range))
         }
         Requested::Nothing => Response::empty(StatusCode::RANGE_NOT_SATISFIABLE)
@@ -103,8 +137,7 @@ pub(crate) fn respond(
 }
 
 fn content(asset: &Asset, status: StatusCode, range: Range<u64>) -> Response {
-    let bytes = Bytes::from_static(asset.bytes);
-    Response::new(status, ResponseBody::repeating(bytes, range.start, range.end))
+    Response::new(status, ResponseBody::repeating(asset.bytes.clone(), range.start, range.end))
         .with(CONTENT_TYPE, HeaderValue::from_static(asset.media_type))
         .with(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
         .with(ETAG, header(&asset.etag))
