@@ -33,7 +33,7 @@ export default [
   },
   {
     files: ['**/*.js', '**/*.cjs'],
-    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable' } },
+    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable', __filename: 'readonly' } },
   },
   { files: ['examples/node/webhook-next/**/*.js'], languageOptions: { sourceType: 'module' } },
 ];

@@ -44,11 +44,13 @@ function loadPackage(name, failures) {
   }
 }
 
-/** Loads the module that was built in the repository. The published package has none. */
+/** Loads the module that was built in the repository. The published package has none, and bundlers are not to search
+ * for it: they see no `require`. In their output there may be no `__filename`. */
 function loadBuilt(name, failures) {
   const path = `../npm/${name}/pipevideo.${name}.node`;
+  if (typeof __filename === 'undefined') return null;
   try {
-    return require(path);
+    return require('node:module').createRequire(__filename)(path);
   } catch (error) {
     if (!isMissing(error, path)) failures.push(error);
     return null;
@@ -66,24 +68,27 @@ function load() {
   const candidates = PLATFORMS.filter((name) => name === here || name.startsWith(`${here}-`));
   const failures = [];
   for (const name of candidates) {
-    const loaded = loadBuilt(name, failures) ?? loadPackage(name, failures);
+    const loaded = loadPackage(name, failures) ?? loadBuilt(name, failures);
     if (loaded !== null) return loaded;
   }
   throw new Error(message(here, candidates, failures), { cause: failures[0] });
 }
 
+const BUNDLED = 'In a program that a bundler has built, mark pipevideo as external, so that it is loaded from node_modules.';
+
 function message(here, candidates, failures) {
   const platforms = `There are native modules for ${PLATFORMS.join(', ')}.`;
   if (failures.length > 0) {
     const why = failures[0].message.replace(/\.$/, '');
-    return `pipevideo: its native module for ${here} failed to load: ${why}. ${platforms}`;
+    return `pipevideo: its native module for ${here} failed to load: ${why}. ${BUNDLED} ${platforms}`;
   }
   if (candidates.length > 0) {
     const packages = candidates.map((name) => `@pipevideo/${name}`).join(' or ');
     return (
       `pipevideo: its native module for ${here} is missing: the package ${packages}. It is an ` +
       'optional dependency of pipevideo: install again without --omit=optional, on the platform ' +
-      'where the program will run. In a clone of the repository, build it with npm run build in bindings-node. ' +
+      `where the program will run. ${BUNDLED} ` +
+      'In a clone of the repository, build it with npm run build in bindings-node. ' +
       platforms
     );
   }

@@ -3,37 +3,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Webhook } from 'pipevideo';
 import { folder, started } from './common.mjs';
+import { install } from './packing.mjs';
 
-const HERE = fileURLToPath(new URL('..', import.meta.url));
 const EXAMPLES = realpathSync(fileURLToPath(new URL('../../examples/node', import.meta.url)));
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-const platform = readdirSync(join(HERE, 'npm')).find((name) =>
-  readdirSync(join(HERE, 'npm', name)).some((file) => file.endsWith('.node')),
-);
-
-/** Without the scripts, which change the manifest for a moment: other tests read it. */
-const PACK = ['pack', '--json', '--ignore-scripts', '--pack-destination'];
-
 /** Makes a project of the example in which pipevideo is installed. It is beside the example, where Next.js is. */
 function makeProject(context) {
   const project = mkdtempSync(join(EXAMPLES, '.test-next-'));
   context.after(() => rmSync(project, { recursive: true, force: true }));
   cpSync(join(EXAMPLES, 'webhook-next'), project, { recursive: true });
-  for (const source of [HERE, join(HERE, 'npm', platform)]) {
-    const packing = { cwd: source, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
-    const packed = execFileSync('npm', [...PACK, project], packing);
-    const [{ filename, name }] = JSON.parse(packed);
-    const target = join(project, 'node_modules', name);
-    mkdirSync(target, { recursive: true });
-    execFileSync('tar', ['-xzf', join(project, filename), '--strip-components=1', '-C', target]);
-  }
+  install(project);
   // Next.js takes the folder of some lock file for the root otherwise.
   renameSync(join(project, 'next.config.mjs'), join(project, 'example.config.mjs'));
   const root = JSON.stringify(EXAMPLES);
@@ -45,11 +31,11 @@ function makeProject(context) {
   return project;
 }
 
-function build(project) {
+function build(project, bundler) {
   const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1' };
   delete env.PIPEVIDEO_API_KEY;
   const next = join(EXAMPLES, 'node_modules/next/dist/bin/next');
-  execFileSync(process.execPath, [next, 'build'], { cwd: project, env, encoding: 'utf8', stdio: 'pipe' });
+  execFileSync(process.execPath, [next, 'build', `--${bundler}`], { cwd: project, env, encoding: 'utf8', stdio: 'pipe' });
 }
 
 async function freePort() {
@@ -74,10 +60,10 @@ async function serve(context, output, environment) {
   return `http://127.0.0.1:${port}`;
 }
 
-test('the standalone output of Next.js has the native module', { timeout: 300_000 }, async (context) => {
+async function testStandalone(context, bundler) {
   const emulator = await started(context, { polls: ['completed'] });
   const project = makeProject(context);
-  build(project);
+  build(project, bundler);
   // Elsewhere, so that it finds nothing but what was copied.
   const output = await folder(context);
   cpSync(join(project, '.next/standalone'), output, { recursive: true, verbatimSymlinks: true });
@@ -94,4 +80,10 @@ test('the standalone output of Next.js has the native module', { timeout: 300_00
   const post = (headers) => fetch(`${url}/webhooks`, { method: 'POST', headers, body });
   assert.equal((await post(new Webhook(SECRET).sign(body))).status, 204);
   assert.equal((await post({})).status, 400);
-});
+}
+
+for (const bundler of ['turbopack', 'webpack']) {
+  test(`the standalone output of Next.js with ${bundler} has the native module`, { timeout: 300_000 }, (context) =>
+    testStandalone(context, bundler),
+  );
+}
