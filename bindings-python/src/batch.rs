@@ -16,8 +16,8 @@ use crate::arguments::{argument, integer, type_error};
 use crate::batch_request;
 use crate::batch_state::{BatchState, Output};
 use crate::call::{Call, Work};
+use crate::callback::check_plain;
 use crate::catalog;
-use crate::client::callback;
 use crate::errors;
 use crate::finalization;
 use crate::outcome::Value;
@@ -153,7 +153,6 @@ pub(crate) fn output(py: Python<'_>, output: Option<Output>) -> PyResult<Bound<'
 
 /// Reads the options of a batch.
 pub(crate) fn options(given: &Bound<'_, PyDict>, total: Option<u64>) -> PyResult<BatchOptions> {
-    let py = given.py();
     let mut options = BatchOptions { total, ..BatchOptions::default() };
     for (name, value) in given.iter() {
         if value.is_none() {
@@ -173,7 +172,10 @@ pub(crate) fn options(given: &Bound<'_, PyDict>, total: Option<u64>) -> PyResult
             "retry_uncertain" => options.retry_uncertain = argument(&value, &name, "bool")?,
             "stop_after_failures" => options.stop_after_failures = integer(&value, &name)?,
             "keep_prompts" => options.keep_prompts = argument(&value, &name, "bool")?,
-            "on_event" => options.events = callback(py, Some(value.unbind()), &name)?.is_some(),
+            "on_event" => {
+                check_plain(&value, &name)?;
+                options.events = true;
+            }
             _ => return Err(PyTypeError::new_err(format!("there is no option '{name}'"))),
         }
     }

@@ -1,5 +1,7 @@
 //! A call of the library: awaited on an event loop, or run by a thread that blocks.
 
+mod awaiting;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -8,21 +10,18 @@ use std::time::Duration;
 use bindings_common::{catch_async, lock, lost};
 use bindings_macros::barrier;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
+use futures_util::{FutureExt, TryFutureExt};
 use pipevideo::barrier::CatchAsync;
 use pipevideo::{Error, ErrorKind, Submission};
-use pyo3::exceptions::{
-    PyBaseException, PyKeyboardInterrupt, PyRuntimeError, PyStopAsyncIteration, PyStopIteration,
-};
-use pyo3::intern;
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call_state::{CallState, Event, News, Waiter};
-use crate::errors;
+use crate::callback::Callback;
+use crate::created::Created;
 use crate::finalization::AttachedGuard;
 use crate::logs;
-use crate::loop_reader::LoopReader;
 use crate::outcome::{Outcome, Value};
 use crate::process::process;
 use crate::raise;
@@ -45,13 +44,15 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct Call {
     stage: Mutex<Stage>,
     /// The callback for updates or progress.
-    callback: Option<Py<PyAny>>,
+    callback: Option<Callback>,
     tokens: Option<Py<TokenSource>>,
     process: u64,
     /// Whether an outcome that Python does not receive is kept for the next call.
     keeps: bool,
     /// What is known of the create that the call makes, if it makes one.
     submission: Option<Submission>,
+    /// Where the id shows as soon as its create is answered.
+    created: Option<Created>,
 }
 
 enum Stage {
@@ -103,16 +104,30 @@ impl Drop for EndGuard {
 impl Call {
     pub(crate) fn new(
         work: Work,
-        callback: Option<Py<PyAny>>,
+        callback: Option<Callback>,
         tokens: Option<Py<TokenSource>>,
     ) -> Self {
         let stage = Mutex::new(Stage::New(work));
-        Self { stage, callback, tokens, process: process(), keeps: false, submission: None }
+        Self {
+            stage,
+            callback,
+            tokens,
+            process: process(),
+            keeps: false,
+            submission: None,
+            created: None,
+        }
     }
 
     /// Declares that the call makes a create.
     pub(crate) fn creating(mut self, submission: Submission) -> Self {
         self.submission = Some(submission);
+        self
+    }
+
+    /// Declares where the id of the generation shows.
+    pub(crate) fn showing(mut self, created: Created) -> Self {
+        self.created = Some(created);
         self
     }
 
@@ -200,7 +215,7 @@ impl Call {
         }
     }
 
-    /// Handles news until there is an outcome, or no more news.
+    /// Handles news until there is an outcome, or no more news, or the callback awaits something.
     fn handle_news<'py>(
         &self,
         py: Python<'py>,
@@ -208,7 +223,12 @@ impl Call {
     ) -> PyResult<Option<Finished<'py>>> {
         while let Some(news) = running.state.take_news() {
             match news {
-                News::Event(event) => self.handle(py, event)?,
+                News::Event(event) => {
+                    if self.handle(py, event)? {
+                        running.state.keep_latest();
+                        return Ok(None);
+                    }
+                }
                 News::Outcome(outcome) => {
                     *lock(&self.stage) = Stage::Ended;
                     return outcome.into_python(py).map(Finished).map(Some);
@@ -218,54 +238,19 @@ impl Call {
         Ok(None)
     }
 
-    fn handle(&self, py: Python<'_>, event: Event) -> PyResult<()> {
+    /// Passes an event to the callback. Returns whether the callback awaits something.
+    fn handle(&self, py: Python<'_>, event: Event) -> PyResult<bool> {
         let argument = match event {
             Event::Update(update) => update::update(py, *update)?.into_any(),
             Event::Progress(progress) => update::progress(py, progress)?,
         };
-        if let Some(callback) = &self.callback {
-            callback.call1(py, (argument,))?;
-        }
-        Ok(())
-    }
-
-    /// Makes one step on the event loop: returns a future to wait for, or raises the end as an
-    /// exception.
-    fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let _guard = AttachedGuard::enter(py);
-        let event_loop = running_loop(py)?;
-        let queue = LoopReader::queue_of(&event_loop)?;
-        let Some(running) = self.running(py, Waiter::Loop(Arc::downgrade(&queue)))? else {
-            return Err(PyRuntimeError::new_err("pipevideo: the call has ended."));
-        };
-        let mut served = self.serve(py, Server::Loop);
-        loop {
-            match self.handle_news(py, &running).map_err(|raised| not_stop_iteration(py, raised))? {
-                Some(Finished(value)) => {
-                    let served = served.and_then(|()| logs::emit(py));
-                    served.or_else(|raised| defer(py, raised))?;
-                    return Err(match value {
-                        Some(value) => PyStopIteration::new_err((value.unbind(),)),
-                        None => PyStopAsyncIteration::new_err(()),
-                    });
-                }
-                None => std::mem::replace(&mut served, Ok(()))?,
-            }
-            let future = event_loop.call_method0(intern!(py, "create_future"))?;
-            // News that arrive from here on put the call into the loop's queue. Its reader runs on this
-            // thread, after this step, so it finds the future.
-            if !running.state.has_news() {
-                queue.set_future(&running.state, future.clone().unbind());
-                // As `yield from future` does: asyncio rejects a future that is yielded without it.
-                future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
-                return Ok(future);
-            }
-        }
+        self.callback.as_ref().map_or(Ok(false), |callback| callback.call(py, argument))
     }
 
     /// Blocks until the end.
     pub(crate) fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let guard = AttachedGuard::enter(py);
+        self.callback.as_ref().map_or(Ok(()), |callback| callback.check_plain(py))?;
         let Some(running) = self.running(py, Waiter::Thread(std::thread::current()))? else {
             return Err(PyRuntimeError::new_err("pipevideo: the call has ended."));
         };
@@ -294,16 +279,6 @@ impl Call {
     }
 }
 
-/// Replaces a `StopIteration` of a callback, which would end the call, as every coroutine does.
-fn not_stop_iteration(py: Python<'_>, raised: PyErr) -> PyErr {
-    if !raised.is_instance_of::<PyStopIteration>(py) {
-        return raised;
-    }
-    let error = PyRuntimeError::new_err("pipevideo: a callback raised StopIteration");
-    error.set_cause(py, Some(raised));
-    error
-}
-
 /// Defers an exception, since the outcome goes first: Ctrl-C is raised again as a signal, and every
 /// other exception is reported.
 fn defer(py: Python<'_>, raised: PyErr) -> PyResult<()> {
@@ -317,16 +292,6 @@ fn defer(py: Python<'_>, raised: PyErr) -> PyResult<()> {
 
 /// The value of a call that has ended; `None` at the end of a watch.
 struct Finished<'py>(Option<Bound<'py, PyAny>>);
-
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let get = GET.import(py, "asyncio.events", "_get_running_loop")?;
-    let event_loop = get.call0()?;
-    if event_loop.is_none() {
-        return Err(errors::no_event_loop(py));
-    }
-    Ok(event_loop)
-}
 
 #[barrier]
 #[pymethods]
@@ -344,27 +309,57 @@ impl Call {
         self.step(py).map_err(|raised| self.interrupt(py, raised))
     }
 
-    /// Stops the work, and raises the exception.
+    /// Stops the work, and raises the exception: first in the callback, if that awaits something.
     #[pyo3(signature = (typ, val = None, tb = None))]
-    fn throw(
+    fn throw<'py>(
         &self,
-        py: Python<'_>,
-        typ: &Bound<'_, PyAny>,
-        val: Option<&Bound<'_, PyAny>>,
-        tb: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+        py: Python<'py>,
+        typ: &Bound<'py, PyAny>,
+        val: Option<&Bound<'py, PyAny>>,
+        tb: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let _ = tb;
         let raised = val.filter(|value| value.is_instance_of::<PyBaseException>()).unwrap_or(typ);
-        Err(self.interrupt(py, PyErr::from_value(raised.clone())))
+        let raised = PyErr::from_value(raised.clone());
+        let result = match &self.callback {
+            Some(callback) => callback.throw(py, raised),
+            None => Err(raised),
+        };
+        match result {
+            Ok(Some(yielded)) => Ok(yielded),
+            // The callback has caught it.
+            Ok(None) => self.__next__(py),
+            Err(raised) => Err(self.interrupt(py, raised)),
+        }
+    }
+
+    /// The id of the generation that the call creates, as soon as it is known.
+    #[getter]
+    fn generation_id(&self) -> Option<String> {
+        self.created.as_ref().and_then(Created::id)
+    }
+
+    /// Another call, which ends as soon as the create of this one is answered, and returns the id; None
+    /// if this one is cancelled before its create is sent. It does not start this one.
+    #[pyo3(signature = () -> "Pending[str | None]")]
+    fn created(&self, py: Python<'_>) -> PyResult<Self> {
+        let Some(created) = self.created.clone() else {
+            return Err(PyRuntimeError::new_err("pipevideo: the call does not create and wait."));
+        };
+        let work: Work = Box::new(|_| created.wait().map_ok(Value::Id).boxed());
+        Ok(Self::new(work, None, self.tokens.as_ref().map(|tokens| tokens.clone_ref(py))))
     }
 
     /// Stops the work.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.stop().map_or(Ok(()), |_| logs::emit(py))
+        let closed = self.callback.as_ref().map_or(Ok(()), |callback| callback.close(py));
+        closed.and(self.stop().map_or(Ok(()), |_| logs::emit(py)))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.callback)?;
+        if let Some(callback) = &self.callback {
+            callback.traverse(&visit)?;
+        }
         visit.call(&self.tokens)
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct CallState(Mutex<State>);
 
 struct State {
     events: VecDeque<Event>,
+    /// Whether only the latest event is kept.
+    keeps_latest: bool,
     outcome: Option<Outcome>,
     waiter: Waiter,
     /// Whether the call is in the loop's queue.
@@ -43,7 +45,13 @@ pub(crate) enum Waiter {
 
 impl CallState {
     pub(crate) fn new(waiter: Waiter) -> Arc<Self> {
-        let state = State { events: VecDeque::new(), outcome: None, waiter, queued: false };
+        let state = State {
+            events: VecDeque::new(),
+            keeps_latest: false,
+            outcome: None,
+            waiter,
+            queued: false,
+        };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -55,8 +63,20 @@ impl CallState {
     /// Adds an event.
     pub(crate) fn push(self: &Arc<Self>, event: Event) {
         let mut state = lock(&self.0);
+        if state.keeps_latest {
+            state.events.clear();
+        }
         state.events.push_back(event);
         self.notify(&mut state);
+    }
+
+    /// From now on keeps only the latest event, since the callback may be slower than they come.
+    pub(crate) fn keep_latest(&self) {
+        let mut state = lock(&self.0);
+        state.keeps_latest = true;
+        let latest = state.events.pop_back();
+        state.events.clear();
+        state.events.extend(latest);
     }
 
     /// Sets the outcome if there is none yet.

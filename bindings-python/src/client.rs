@@ -9,7 +9,6 @@ use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
 use pipevideo::{Client, ClientBuilder, DownloadSource, Error, GenerationRequest, Submission};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
@@ -18,7 +17,9 @@ use crate::arguments::{argument, integer};
 use crate::batch::{self, NativeBatch};
 use crate::call::{Call, Work};
 use crate::call_state::{CallState, Event};
+use crate::callback::Callback;
 use crate::catalog;
+use crate::created::Created;
 use crate::errors;
 use crate::event::WebhookEvent;
 use crate::input;
@@ -78,7 +79,7 @@ impl NativeClient {
     fn call(
         &self,
         py: Python<'_>,
-        callback: Option<Py<PyAny>>,
+        callback: Option<Callback>,
         work: impl FnOnce(Arc<CallState>) -> BoxFuture<'static, Result<Value, Error>> + Send + 'static,
     ) -> Call {
         Call::new(Box::new(work) as Work, callback, self.tokens(py))
@@ -206,7 +207,7 @@ impl NativeClient {
     ) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let deadline = options::deadline(deadline)?;
-        let on_update = callback(py, on_update, "on_update")?;
+        let on_update = Callback::new(py, on_update, "on_update")?;
         let mut wait = self.client_with(options)?.responses().wait(id);
         if let Some(deadline) = deadline {
             wait = wait.deadline(deadline);
@@ -236,20 +237,31 @@ impl NativeClient {
     ) -> PyResult<Call> {
         let request = input::request(arguments)?;
         let deadline = options::deadline(deadline)?;
-        let on_update = callback(py, on_update, "on_update")?;
+        let on_update = Callback::new(py, on_update, "on_update")?;
         let submission = Submission::new();
         let mut generate = self.client_with(options)?.generate(request).submission(&submission);
         if let Some(deadline) = deadline {
             generate = generate.deadline(deadline);
         }
+        let (created, announcer) = Created::new(&submission);
+        let announcer = Arc::new(announcer);
         let updates = on_update.is_some();
         let call = self.call(py, on_update, move |call| {
-            if updates {
-                generate = generate.on_update(move |update| push_update(&call, update));
+            let first = announcer.clone();
+            let generate = generate.on_update(move |update| {
+                first.created(&update.generation.id);
+                if updates {
+                    push_update(&call, update);
+                }
+            });
+            async move {
+                let ended = generate.await;
+                announcer.ended(&ended);
+                ended.map(self::generation)
             }
-            generate.into_future().map_ok(generation).boxed()
+            .boxed()
         });
-        Ok(call.creating(submission))
+        Ok(call.creating(submission).showing(created))
     }
 
     #[pyo3(signature = (
@@ -306,7 +318,7 @@ impl NativeClient {
             }
         };
         let path: PathBuf = argument(path, "path", "a path")?;
-        let on_progress = callback(py, on_progress, "on_progress")?;
+        let on_progress = Callback::new(py, on_progress, "on_progress")?;
         let mut download = self.client_with(options)?.responses().download(source, path);
         if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
             download = download.max_bytes(max_bytes);
@@ -403,26 +415,4 @@ fn generation(generation: pipevideo::Generation) -> Value {
 
 fn push_update(call: &Arc<CallState>, update: &pipevideo::Update) {
     call.push(Event::Update(Box::new(update.clone())));
-}
-
-/// Checks that a callback is callable and not async: the coroutine of an async function would not be
-/// awaited, so it would never run.
-pub(crate) fn callback(
-    py: Python<'_>,
-    given: Option<Py<PyAny>>,
-    name: &str,
-) -> PyResult<Option<Py<PyAny>>> {
-    /// `inspect.CO_COROUTINE`.
-    const CO_COROUTINE: u32 = 0x80;
-    let Some(function) = &given else { return Ok(None) };
-    let function = function.bind(py);
-    if !function.is_callable() {
-        return Err(PyTypeError::new_err(format!("argument '{name}' must be callable")));
-    }
-    let flags = function.getattr("__code__").and_then(|code| code.getattr("co_flags"));
-    if flags.and_then(|flags| flags.extract::<u32>()).is_ok_and(|flags| flags & CO_COROUTINE != 0) {
-        let message = format!("argument '{name}' must be a plain function, not an async one");
-        return Err(PyTypeError::new_err(message));
-    }
-    Ok(given)
 }

@@ -32,6 +32,7 @@ pub(crate) enum Value {
     Next(Option<Arc<WatchState>>),
     /// The next output of a batch, or None at its end, taken likewise.
     Batch(Arc<BatchState>),
+    Id(Option<String>),
     Flag(bool),
     Nothing,
 }
@@ -61,6 +62,7 @@ impl Value {
                 Some(Err(error)) => return Err(raise(py, &error)),
             },
             Self::Batch(state) => batch::output(py, state.take())?,
+            Self::Id(id) => id.into_pyobject(py)?,
             Self::Flag(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
             Self::Nothing => py.None().into_bound(py),
         }))

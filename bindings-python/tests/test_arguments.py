@@ -77,7 +77,7 @@ def arguments() -> list[tuple[str, str]]:
 def assert_rejected(function: Callable[..., object], given: dict[str, Any], argument: str) -> None:
     with pytest.raises(TypeError, match=f"argument '{argument}'"):
         made = function(**{**given, argument: WRONG})
-        if inspect.iscoroutine(made):
+        if inspect.isawaitable(made):
             asyncio.run(made)
 
 

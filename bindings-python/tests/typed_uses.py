@@ -142,6 +142,9 @@ async def asynchronous() -> None:
     async def token() -> str:
         return "pv_example"
 
+    async def on_update(update: Update) -> None:
+        assert_type(update, Update)
+
     async with AsyncPipevideo(api_key=token, rate_limit=None, polling={"typical": 60}) as client:
         first, second = await asyncio.gather(
             client.generate(model="m", input="A cat"),
@@ -149,6 +152,15 @@ async def asynchronous() -> None:
         )
         assert_type(first, Generation)
         assert_type(second, Generation)
+        handle = client.generate(model="m", input="A cat", on_update=on_update)
+        assert_type(handle, pipevideo.GenerationHandle)
+        assert_type(handle.id, "str | None")
+        assert_type(await handle.created(), str)
+        assert_type(await handle, Generation)
+        assert_type(await asyncio.create_task(handle), Generation)
+        assert_type(await asyncio.wait_for(handle, 5), Generation)
+        client.generate(model=3, input="A cat")  # type: ignore[arg-type]
+        client.generate("m", "A cat")  # type: ignore[call-arg]
         task = asyncio.create_task(client.responses.wait("gen_1", deadline=60))
         assert_type(await task, Generation)
         assert_type(await client.estimate(model="m"), pipevideo.CostEstimate)

@@ -11,8 +11,17 @@ const OPTIONS: &str = "-q -rfEs -p no:cacheprovider";
 /// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
 const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// The tests that run event loops.
-const WITH_LOOPS: [&str; 7] =
-    ["asyncio", "closing", "exit", "fork", "loops", "scenarios", "tokens"];
+const WITH_LOOPS: [&str; 9] = [
+    "async_callbacks",
+    "asyncio",
+    "closing",
+    "exit",
+    "fork",
+    "handle",
+    "loops",
+    "scenarios",
+    "tokens",
+];
 
 /// Runs all steps of Python.
 pub(crate) fn test(steps: &mut Steps) {
@@ -121,14 +130,16 @@ fn files(names: &[&str]) -> String {
 }
 
 /// The tests that touch the interpreter.
-const OF_THE_INTERPRETER: [&str; 12] = [
+const OF_THE_INTERPRETER: [&str; 14] = [
     "arguments",
+    "async_callbacks",
     "asyncio",
     "batch",
     "batch_killed",
     "blocking",
     "closing",
     "fork",
+    "handle",
     "interrupted",
     "logging",
     "scenarios",

@@ -35,6 +35,7 @@ from ._async_client import (
 from ._batch import AsyncBatchRun, BatchRun, read_journal
 from ._client import Engines, Pipevideo, Responses, Usage
 from ._frame import to_frame
+from ._handle import GenerationHandle
 from ._native import (
     Generation,
     GenerationError,
@@ -120,6 +121,7 @@ __all__ = [
     "Engines",
     "Generation",
     "GenerationError",
+    "GenerationHandle",
     "Part",
     "Pipevideo",
     "Progress",

@@ -6,6 +6,7 @@ from . import _hints as types
 from . import _native
 from ._base_client import BaseClient
 from ._batch import AsyncBatchRun
+from ._handle import returns_handle
 from ._native import Generation, Update
 from ._updates import AsyncUpdates
 from ._values import AccountUsage, BatchEvent, Candidates, CostEstimate, EngineCatalog, Progress
@@ -43,6 +44,7 @@ class AsyncPipevideo(BaseClient):
         return Webhooks(self._native)
 
     # generated: generate (by `cargo xtask generate`, from conformance/surface.json)
+    @returns_handle
     async def generate(
         self,
         *,

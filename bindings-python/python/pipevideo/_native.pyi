@@ -20,10 +20,18 @@ class Call:
     def __next__(self, /) -> Any: ...
     def close(self, /) -> None:
         """Stops the work."""
+    def created(self, /) -> Pending[str | None]:
+        """
+        Another call, which ends as soon as the create of this one is answered, and returns the id; None
+        if this one is cancelled before its create is sent. It does not start this one.
+        """
+    @property
+    def generation_id(self, /) -> str | None:
+        """The id of the generation that the call creates, as soon as it is known."""
     def run(self, /) -> Any | None:
         """Blocks until the call is done."""
-    def throw(self, /, typ: Any, val: Any | None = None, tb: Any | None = None) -> None:
-        """Stops the work, and raises the exception."""
+    def throw(self, /, typ: Any, val: Any | None = None, tb: Any | None = None) -> Any:
+        """Stops the work, and raises the exception: first in the callback, if that awaits something."""
 
 @final
 class Emulator:

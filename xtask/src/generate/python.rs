@@ -73,6 +73,9 @@ fn error_classes(surface: &Surface) -> String {
     out
 }
 
+/// What makes the async client's `generate` return a handle. The blocking client has none.
+const HANDLE: &str = "    @returns_handle\n";
+
 /// `create` or `generate` of the async client.
 fn method(surface: &Surface, operation: &str) -> Result<String, String> {
     let declared = surface.operation(operation)?;
@@ -87,7 +90,7 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
     let documented = documented + &documented_options(options);
     let passed: String = own.iter().map(|argument| format!(", {}", argument.name)).collect();
     Ok(format!(
-        "    async def {name}(
+        "{decorator}    async def {name}(
         self,
         *,
 {parameters}    ) -> Generation:
@@ -103,6 +106,7 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
         del request, input
         return await call
 ",
+        decorator = if name == "generate" { HANDLE } else { "" },
         doc = declared.doc,
         details = paragraphs(&declared.details),
         entries = entries(surface.create_arguments.iter().map(|argument| &*argument.name)),
@@ -236,7 +240,8 @@ fn blocking(client: &str) -> Result<String, String> {
     let mut out =
         "# Generated from _async_client.py by `cargo xtask generate`; do not edit.\n".to_owned();
     for line in client.lines() {
-        if line.contains("# generated: ") || line.contains("# end of generated") {
+        let left_out = ["# generated: ", "# end of generated", "returns_handle"];
+        if left_out.iter().any(|text| line.contains(text)) {
             continue;
         }
         let mut text = line.to_owned();
