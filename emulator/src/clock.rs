@@ -52,6 +52,11 @@ impl Clock {
         divided_by_speed(seconds as f64, self.speed)
     }
 
+    /// When the emulator was started, in real time since the Unix epoch.
+    pub(crate) fn epoch(&self) -> Duration {
+        self.epoch
+    }
+
     /// The time since the start of the emulator.
     pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()

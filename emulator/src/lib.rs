@@ -26,6 +26,7 @@
 //!
 //! | request | body | effect |
 //! |---|---|---|
+//! | `GET /_emulator/` | | a page that shows the emulator live in a browser |
 //! | `GET`, `DELETE /_emulator/requests` | | lists or clears the [`ReceivedRequest`]s |
 //! | `POST /_emulator/generations` | [`NewGeneration`] | adds a generation and returns `{"id": …}` |
 //! | `POST /_emulator/generations/{id}/settle` | [`Settlement`] | sets a generation's status |
@@ -38,7 +39,7 @@
 //!
 //! These requests need no key, are not logged, and do not count towards the rate limit. An invalid
 //! body is answered with status 400 and a message. A web page cannot make them: their `Host` has to be
-//! that of the loopback interface, and so has their `Origin` if they have one.
+//! that of the loopback interface, and their `Origin`, if they have one, has to be the emulator's own.
 
 mod api;
 mod bounded_log;
@@ -50,6 +51,7 @@ mod emulator_thread;
 mod faults;
 mod http;
 mod options;
+mod page;
 mod service;
 mod state;
 mod videos;

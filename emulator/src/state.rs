@@ -12,12 +12,13 @@ use crate::api;
 use crate::bounded_log::BoundedLog;
 use crate::clock::{Clock, Now};
 use crate::control::{ControlError, NewGeneration, Settlement};
-use crate::deliveries::{Deliveries, Endpoint, WebhookEndpoint, WebhookEvent};
+use crate::deliveries::{Deliveries, Endpoint, SentDelivery, WebhookEndpoint, WebhookEvent};
 use crate::faults::{Fault, Faults};
 use crate::http::{Origin, Origins, ReceivedRequest, Request, Response};
 use crate::options::Options;
+use crate::page::{Exchange, PageLog, Seen, event};
 use crate::service::{Money, Service};
-use crate::videos;
+use crate::videos::{self, Canvas};
 
 /// The state of an emulator.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ struct ChangingState {
     advanced: Duration,
     faults: Faults,
     log: BoundedLog<ReceivedRequest>,
+    page: PageLog,
     /// How many responses the API has made, for their request ids.
     responses: u64,
 }
@@ -55,6 +57,7 @@ impl EmulatorState {
                 advanced: Duration::ZERO,
                 faults: Faults::default(),
                 log: BoundedLog::default(),
+                page: PageLog::default(),
                 responses: 0,
             }),
             origins,
@@ -91,6 +94,28 @@ impl EmulatorState {
         self.lock().log.push(request);
     }
 
+    pub(crate) fn log_exchange(&self, exchange: &Exchange) {
+        self.lock().page.add_exchange(exchange);
+    }
+
+    pub(crate) fn log_delivery(&self, sent: SentDelivery) {
+        self.lock().page.add_delivery(&sent);
+        self.deliveries.log(sent);
+    }
+
+    /// The events that are new to a page.
+    pub(crate) fn page_events(&self, seen: &mut Seen) -> String {
+        let (mut state, now) = self.lock_advanced();
+        let mut events = seen.start(&self.origins.base_url).unwrap_or_default();
+        events += &state.service.generation_events(seen, now, self.clock.epoch());
+        events += &seen.new_entries(&state.page);
+        let mut account = state.service.account(now);
+        account["now"] = now.real.saturating_sub(self.clock.epoch()).as_secs_f64().into();
+        account["advanced"] = state.advanced.as_secs_f64().into();
+        account["faults"] = state.faults.pending().into();
+        events + &event("account", &account)
+    }
+
     pub(crate) fn take_fault(&self, head: &Parts, origin: Origin) -> Option<Fault> {
         self.lock().faults.take(head.method.as_str(), head.uri.path(), origin)
     }
@@ -100,8 +125,7 @@ impl EmulatorState {
         let (mut state, now) = self.lock_advanced();
         match origin {
             Origin::Video => {
-                let id = videos::file(&request.path).map(|file| file.0);
-                let canvas = id.and_then(|id| state.service.canvas(id));
+                let canvas = canvas(&state.service, &request.path);
                 let signer = &state.service.url_signer;
                 videos::respond(signer, request, canvas, self.video_bytes, now.expiry)
             }
@@ -113,6 +137,13 @@ impl EmulatorState {
                 response
             }
         }
+    }
+
+    /// The video at this path of the video host, for the page. It is no request of a client: it is not in the
+    /// log, and no fault applies to it.
+    pub(crate) fn preview(&self, path: &str, request: &Request) -> Response {
+        let canvas = canvas(&self.lock().service, path);
+        videos::preview(path, request, canvas, self.video_bytes)
     }
 
     pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
@@ -227,4 +258,9 @@ impl EmulatorState {
     pub(crate) fn uptime(&self) -> Duration {
         self.clock.uptime()
     }
+}
+
+/// The canvas of the generation of which this is a video's path.
+fn canvas(service: &Service, path: &str) -> Option<Canvas> {
+    service.canvas(videos::file(path)?.0)
 }

@@ -15,6 +15,8 @@
 //!
 //! `cargo xtask simulate` simulates the polling and writes the figures into `docs/benchmarks.md`.
 
+mod browser;
+mod debian;
 mod documents;
 mod fuzz;
 mod generate;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::browser;
 use crate::redis::Redis;
 use crate::steps::{Steps, target};
 use crate::workspace;
@@ -64,6 +65,8 @@ pub(crate) fn run_tests(steps: &mut Steps, step: &str, variables: &[(&str, &str)
     let redis = Redis::start(steps, "the examples over Redis");
     let mut variables = variables.to_owned();
     variables.extend(redis.iter().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url())));
+    let browser = browser::find(steps, "the emulator's page in a browser");
+    variables.extend(browser.map(|path| ("PIPEVIDEO_TEST_CHROMIUM", path)));
     steps.run_with(step, &variables, &npm_run("test"));
 }
 

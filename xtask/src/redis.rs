@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::debian;
 use crate::steps::Steps;
 
 /// What to do where it is not installed.
@@ -75,13 +76,5 @@ impl Drop for Redis {
 
 /// Whether `redis-server` is installed; installs it first where this process may install Debian packages.
 pub(crate) fn is_installed(steps: &Steps) -> bool {
-    const PROBE: &str = "redis-server --version";
-    if !steps.has(PROBE) && steps.has("test -w /var/lib/dpkg/lock") {
-        // In run level 1 the package does not start a server of its own after the installation.
-        let apt = "env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q";
-        steps.install("Debian's package list", &format!("{apt} update"));
-        let install = format!("{apt} install -y --no-install-recommends redis-server");
-        steps.install("redis-server", &install);
-    }
-    steps.has(PROBE)
+    debian::has(steps, "redis-server", "redis-server --version")
 }

@@ -12,6 +12,8 @@ pub(crate) struct Create {
     pub(crate) engine: &'static Engine,
     pub(crate) provider: &'static Provider,
     pub(crate) canvas: Option<Canvas>,
+    /// The beginning of its text, which the page shows.
+    pub(crate) prompt: Option<String>,
     /// The estimated number of tokens of the input.
     pub(crate) prompt_tokens: u64,
 }
@@ -36,7 +38,7 @@ pub(crate) fn create(body: &[u8]) -> Checked<Create> {
     flag(body, "expand_prompt")?;
     let engine = engine(body)?;
     let provider = provider(body, engine, model)?;
-    Ok(Create { model, engine, provider, canvas, prompt_tokens })
+    Ok(Create { model, engine, provider, canvas, prompt: prompt(&body["input"]), prompt_tokens })
 }
 
 /// The member, or None if it is absent or null.
@@ -106,6 +108,17 @@ fn input(input: Option<&Value>) -> Checked<u64> {
         Some(Value::Array(items)) => items_of(items),
         Some(_) => Err("input must be a string or an array of items".to_owned()),
     }
+}
+
+/// How many characters of a prompt are kept.
+const MAX_PROMPT: usize = 300;
+
+/// The beginning of the first text of a valid input.
+fn prompt(input: &Value) -> Option<String> {
+    let parts = input.as_array().into_iter().flatten();
+    let mut parts = parts.filter_map(|item| item["content"].as_array()).flatten();
+    let text = input.as_str().or_else(|| parts.find_map(|part| part["text"].as_str()))?;
+    Some(text.chars().take(MAX_PROMPT).collect())
 }
 
 fn items_of(items: &[Value]) -> Checked<u64> {

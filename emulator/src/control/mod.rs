@@ -1,6 +1,6 @@
 //! The control interface `/_emulator/`: the methods of [`Emulator`](crate::Emulator) over HTTP.
 
-mod same_site;
+pub(crate) mod same_site;
 mod types;
 
 use hyper::StatusCode;

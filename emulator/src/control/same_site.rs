@@ -8,24 +8,34 @@ use hyper::header::{HOST, ORIGIN};
 
 const HOST_MESSAGE: &str = "The control interface takes requests to loopback hosts only. Send them to \
                             127.0.0.1 or localhost.";
-const ORIGIN_MESSAGE: &str = "The control interface takes no requests of web pages that are on another \
-                              host.";
+const ORIGIN_MESSAGE: &str = "The control interface takes no requests of web pages other than the \
+                              emulator's own, which is at /_emulator/.";
 
-/// Checks that no page of another site has made a request.
+/// Checks that no web page but the emulator's own has made a request.
 ///
-/// The host in the URL has to be loopback: a page under a name that was made to resolve to 127.0.0.1 (DNS
-/// rebinding) has its own name there. Every request of another origin that could change something has
-/// an `Origin`; for one without, `Sec-Fetch-Site` says it.
-pub(super) fn check(headers: &HeaderMap) -> Result<(), &'static str> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if !text(HOST.as_str()).is_some_and(is_loopback) {
-        return Err(HOST_MESSAGE);
-    }
-    let same_site = match text(ORIGIN.as_str()) {
-        Some(origin) => origin.split_once("://").is_some_and(|(_, host)| is_loopback(host)),
-        None => text("sec-fetch-site") != Some("cross-site"),
+/// A page on another port of this machine is another page too: what is there may be a dependency's, or show
+/// content from anywhere. Every request of another origin that could change something has an `Origin`;
+/// for one without, `Sec-Fetch-Site` says it. Programs have neither.
+pub(crate) fn check(headers: &HeaderMap) -> Result<(), &'static str> {
+    check_host(headers)?;
+    let host = text(headers, HOST.as_str());
+    let same_origin = match text(headers, ORIGIN.as_str()) {
+        Some(origin) => origin.split_once("://").map(|(_, host)| host) == host,
+        None => {
+            matches!(text(headers, "sec-fetch-site"), None | Some("same-origin" | "none"))
+        }
     };
-    if same_site { Ok(()) } else { Err(ORIGIN_MESSAGE) }
+    if same_origin { Ok(()) } else { Err(ORIGIN_MESSAGE) }
+}
+
+/// Checks that the host in the URL is loopback: a page under a name that was made to resolve to 127.0.0.1
+/// (DNS rebinding) has its own name there.
+pub(crate) fn check_host(headers: &HeaderMap) -> Result<(), &'static str> {
+    if text(headers, HOST.as_str()).is_some_and(is_loopback) { Ok(()) } else { Err(HOST_MESSAGE) }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
 /// Whether a host, with or without a port, is this machine's loopback interface.
@@ -64,15 +74,23 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_other_hosts_are_not_allowed() {
+    fn other_pages_are_not_allowed() {
         let from = |name, value| allowed(&[("host", "127.0.0.1:4010"), (name, value)]);
-        for origin in ["http://localhost:3000", "http://127.0.0.1:4010", "https://[::1]"] {
-            assert!(from("origin", origin), "{origin}");
-        }
-        for origin in ["https://evil.example", "null", "", "http://localhost.evil.example"] {
+        assert!(from("origin", "http://127.0.0.1:4010"));
+        for origin in [
+            "http://127.0.0.1:3000",
+            "http://localhost:4010",
+            "https://evil.example",
+            "null",
+            "",
+            "http://127.0.0.1:4010.evil.example",
+        ] {
             assert!(!from("origin", origin), "{origin}");
         }
-        assert!(!from("sec-fetch-site", "cross-site"));
-        assert!(from("sec-fetch-site", "none"));
+        for (site, is_own) in
+            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)]
+        {
+            assert_eq!(from("sec-fetch-site", site), is_own, "{site}");
+        }
     }
 }

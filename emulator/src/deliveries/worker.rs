@@ -78,7 +78,7 @@ async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt:
         let answered = send(&fault, receiver, &headers, body).await;
         succeeded |= answered.is_some_and(|status| (200..300).contains(&status));
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
-        state.deliveries.log(SentDelivery {
+        state.log_delivery(SentDelivery {
             id: id.to_owned(),
             attempt,
             headers: BTreeMap::from_iter(headers),

@@ -191,6 +191,12 @@ impl Faults {
         self.0.clear();
     }
 
+    /// How many faults will be applied to further requests.
+    pub(crate) fn pending(&self) -> usize {
+        let ended = |it: &&CountedFault| it.fault.times.is_some_and(|n| it.count.applied >= n);
+        self.0.iter().filter(|counted| !ended(counted)).count()
+    }
+
     /// Takes the fault that should be applied to a request.
     pub(crate) fn take(&mut self, method: &str, path: &str, origin: Origin) -> Option<Fault> {
         self.0.iter_mut().find_map(|counted| counted.take(method, path, origin))

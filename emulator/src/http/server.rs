@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Either, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -16,9 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::connection::{FlushWatch, WatchedStream};
-use super::{Origin, ReceivedRequest, Request, Response, ResponseBody};
+use super::{Origin, Request, Response};
 use crate::control;
 use crate::faults::{Break, Fault};
+use crate::page::{self, PageResponse};
 use crate::state::EmulatorState;
 
 /// The largest request body that is accepted. Media may be sent as data URIs of several megabytes; 32
@@ -63,44 +64,55 @@ struct Exchange {
 
 impl Exchange {
     /// Responds to a request. An error closes the connection.
-    async fn handle(
-        self,
-        request: hyper::Request<Incoming>,
-    ) -> io::Result<hyper::Response<ResponseBody>> {
+    async fn handle(self, request: hyper::Request<Incoming>) -> io::Result<PageResponse> {
         let (head, body) = request.into_parts();
         if self.origin == Origin::Api && head.uri.path().starts_with(control::PREFIX) {
-            let response = match read(body).await? {
-                Some(body) => control::respond(&self.state, &into_request(head, body)),
-                None => too_large(),
-            };
-            return Ok(response.into_hyper());
+            return self.handle_control(head, body).await;
         }
-        let received = self.state.receive(&head, self.origin);
-        match self.state.take_fault(&head, self.origin) {
-            Some(fault) if fault.drop == Some(Break::BeforeReading) => {
-                self.state.log_request(received);
-                self.delay(&fault).await;
-                Err(broken())
-            }
-            fault => self.respond(head, body, received, fault).await,
+        let mut shown = page::Exchange::new(&head, self.origin, self.state.uptime());
+        let responded = self.respond(head, body, &mut shown).await;
+        if let Ok(response) = &responded {
+            shown.set_response(response);
         }
+        shown.set_end(self.state.uptime());
+        self.state.log_exchange(&shown);
+        Ok(responded?.into_hyper().map(Either::Left))
+    }
+
+    async fn handle_control(&self, head: Parts, body: Incoming) -> io::Result<PageResponse> {
+        let Some(body) = read(body).await? else {
+            return Ok(too_large().into_hyper().map(Either::Left));
+        };
+        let request = into_request(head, body);
+        Ok(page::respond(&self.state, &request).unwrap_or_else(|| {
+            control::respond(&self.state, &request).into_hyper().map(Either::Left)
+        }))
     }
 
     async fn respond(
         &self,
         head: Parts,
         body: Incoming,
-        received: ReceivedRequest,
-        fault: Option<Fault>,
-    ) -> io::Result<hyper::Response<ResponseBody>> {
+        shown: &mut page::Exchange,
+    ) -> io::Result<Response> {
+        let received = self.state.receive(&head, self.origin);
+        let fault = self.state.take_fault(&head, self.origin);
+        if let Some(fault) = &fault
+            && fault.drop == Some(Break::BeforeReading)
+        {
+            self.state.log_request(received);
+            self.delay(fault).await;
+            return Err(broken());
+        }
         let Some(body) = read(body).await? else {
             self.state.log_request(received);
-            return Ok(too_large().into_hyper());
+            return Ok(too_large());
         };
+        shown.set_body(&body);
         self.state.log_request(received.with_body(&body));
         let request = into_request(head, body);
         let Some(fault) = fault else {
-            return Ok(self.state.respond(self.origin, &request).into_hyper());
+            return Ok(self.state.respond(self.origin, &request));
         };
         let regular = fault.is_taken().then(|| self.state.respond(self.origin, &request));
         if let (Some(status), Some(response)) = (&fault.claim, &regular) {
@@ -114,7 +126,7 @@ impl Exchange {
         if fault.drop == Some(Break::MidBody) {
             response.break_half_way(self.flushes.clone());
         }
-        Ok(response.into_hyper())
+        Ok(response)
     }
 
     async fn delay(&self, fault: &Fault) {

@@ -50,6 +50,8 @@ pub(crate) struct Generation {
     pub(crate) provider: &'static Provider,
     /// What the request asks for. None: the service's default.
     pub(crate) canvas: Option<Canvas>,
+    /// The beginning of its prompt. None: it was added without a create request.
+    pub(crate) prompt: Option<String>,
     /// When it was created, in real time since the Unix epoch.
     pub(crate) created: Duration,
     /// When it was created, in the time by which generations progress.
@@ -78,6 +80,16 @@ impl Generation {
             Stage::Completed | Stage::Failed => return None,
         };
         Some(self.started.saturating_add(after))
+    }
+
+    /// When time ends the generation, unless it has ended, in the time by which generations progress.
+    pub(crate) fn end_of_course(&self) -> Option<Duration> {
+        self.next_move().map(|_| self.started.saturating_add(self.course.duration))
+    }
+
+    /// The path of its video.
+    pub(crate) fn path(&self) -> String {
+        format!("/videos/{}.{}", self.id, self.engine.output)
     }
 
     /// Moves the generation on by one stage, because its time `due` has come.

@@ -9,6 +9,7 @@ mod generation;
 mod ledger;
 mod rate_limit;
 mod usage;
+mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -120,7 +121,7 @@ impl Service {
         }
         let provider = catalogue::default_provider();
         let prompt_tokens = ADDED_PROMPT_TOKENS;
-        let create = Create { model, engine, provider, canvas: None, prompt_tokens };
+        let create = Create { model, engine, provider, canvas: None, prompt: None, prompt_tokens };
         let polls = new.polls.or_else(|| self.options.polls.clone());
         self.insert(id.clone(), &create, polls, now);
         Ok(id)
@@ -145,6 +146,7 @@ impl Service {
             engine: create.engine,
             provider: create.provider,
             canvas: create.canvas,
+            prompt: create.prompt.clone(),
             created: now.real,
             started: now.progress,
             ended: None,
@@ -220,12 +222,9 @@ impl Service {
         self.due.peek().map(|due| due.0.0)
     }
 
-    fn response(&mut self, index: usize, now: Now) -> Map<String, Value> {
+    fn response(&self, index: usize, now: Now) -> Map<String, Value> {
         let generation = &self.generations[index];
-        let sign = || {
-            let path = format!("/videos/{}.{}", generation.id, generation.engine.output);
-            self.url_signer.sign(&path, now.expiry)
-        };
+        let sign = || self.url_signer.sign(&generation.path(), now.expiry);
         let mut response = generation.response(sign);
         self.origins.expand_members(&mut response, Origin::Api);
         response

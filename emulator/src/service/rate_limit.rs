@@ -19,22 +19,34 @@ impl RateLimiter {
         Self { limit, admitted: VecDeque::new() }
     }
 
+    /// How many requests the window that ends now has admitted. 0 without a limit.
+    pub(crate) fn used(&mut self, now: Duration) -> usize {
+        let window = self.limit.map_or(Duration::ZERO, |limit| limit.window());
+        while self.admitted.front().is_some_and(|&at| at.saturating_add(window) <= now) {
+            self.admitted.pop_front();
+        }
+        self.admitted.len()
+    }
+
     /// Admits a request, or returns the whole seconds after which one will be admitted again.
     pub(crate) fn admit(&mut self, now: Duration) -> Result<(), u64> {
         let Some(limit) = self.limit else {
             return Ok(());
         };
-        let window = Duration::try_from_secs_f64(limit.window_seconds).unwrap_or_default();
-        while self.admitted.front().is_some_and(|&at| at.saturating_add(window) <= now) {
-            self.admitted.pop_front();
-        }
-        if self.admitted.len() < limit.requests as usize {
+        if self.used(now) < limit.requests as usize {
             self.admitted.push_back(now);
             return Ok(());
         }
+        let window = limit.window();
         let ends = self.admitted.front().map(|&at| at.saturating_add(window));
         let room = ends.map_or(window, |ends| ends.saturating_sub(now));
         Err((room.as_secs_f64().ceil() as u64).max(1))
+    }
+}
+
+impl RateLimit {
+    fn window(&self) -> Duration {
+        Duration::try_from_secs_f64(self.window_seconds).unwrap_or_default()
     }
 }
 

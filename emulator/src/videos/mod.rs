@@ -118,11 +118,28 @@ pub(crate) fn respond(
     if !signer.is_valid(&request.path, &request.query, now) {
         return error(StatusCode::FORBIDDEN, "AccessDenied");
     }
-    let mut response = match requested(&asset, request) {
-        Requested::All => content(&asset, StatusCode::OK, 0..asset.length),
+    serve(&asset, request)
+}
+
+/// A video for the page, which has no signed URL and needs none.
+pub(crate) fn preview(
+    path: &str,
+    request: &Request,
+    canvas: Option<Canvas>,
+    video_bytes: Option<u64>,
+) -> Response {
+    match file(path).and_then(|file| asset(file.1, canvas, video_bytes)) {
+        Some(asset) => serve(&asset, request),
+        None => error(StatusCode::NOT_FOUND, "NoSuchKey"),
+    }
+}
+
+fn serve(asset: &Asset, request: &Request) -> Response {
+    let mut response = match requested(asset, request) {
+        Requested::All => content(asset, StatusCode::OK, 0..asset.length),
         Requested::Part(range) => {
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, asset.length);
-            content(&asset, StatusCode::PARTIAL_CONTENT, range)
+            content(asset, StatusCode::PARTIAL_CONTENT, range)
                 .with(CONTENT_RANGE, header(&content_range))
         }
         Requested::Nothing => Response::empty(StatusCode::RANGE_NOT_SATISFIABLE)

@@ -1,5 +1,6 @@
 //! Signed URLs, which expire.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,21 +12,21 @@ pub(crate) struct UrlSigner {
     base: String,
     secret: [u8; 32],
     ttl_seconds: u64,
-    signed: u64,
+    signed: AtomicU64,
 }
 
 impl UrlSigner {
     pub(crate) fn new(base: String, ttl_seconds: u64) -> Self {
         let mut secret = [0; 32];
         fastrand::fill(&mut secret);
-        Self { base, secret, ttl_seconds, signed: 0 }
+        Self { base, secret, ttl_seconds, signed: AtomicU64::new(1) }
     }
 
     /// A URL for this path that is valid from now until it expires. Each one is different.
-    pub(crate) fn sign(&mut self, path: &str, now: Duration) -> String {
-        self.signed += 1;
+    pub(crate) fn sign(&self, path: &str, now: Duration) -> String {
         let expires = now.as_secs().saturating_add(self.ttl_seconds);
-        let claims = format!("expires={expires}&nonce={}", self.signed);
+        let nonce = self.signed.fetch_add(1, Ordering::Relaxed);
+        let claims = format!("expires={expires}&nonce={nonce}");
         let signature = self.signature(path, &claims);
         format!("{}{path}?{claims}&signature={signature}", self.base)
     }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn urls_expire_and_are_unique() {
-        let mut signer = UrlSigner::new("http://v".to_owned(), 60);
+        let signer = UrlSigner::new("http://v".to_owned(), 60);
         let url = signer.sign("/videos/a.mp4", at(1000));
         assert!(valid(&signer, &url, at(1000)));
         assert!(valid(&signer, &url, at(1059)));
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn changed_urls_and_foreign_signatures_are_invalid() {
-        let mut signer = UrlSigner::new("http://v".to_owned(), 60);
+        let signer = UrlSigner::new("http://v".to_owned(), 60);
         let url = signer.sign("/videos/a.mp4", at(1000));
         assert!(!valid(&signer, &url.replace("a.mp4", "b.mp4"), at(1000)));
         assert!(!valid(&signer, &url.replace("expires=1060", "expires=9999"), at(1000)));
