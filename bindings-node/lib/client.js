@@ -2,6 +2,7 @@
 
 const native = require('./native.js');
 const check = require('./check.js');
+const diagnostics = require('./diagnostics.js');
 const values = require('./values.js');
 const logs = require('./logs.js');
 const tokens = require('./tokens.js');
@@ -29,11 +30,12 @@ class Pipevideo {
     const { json, apiKey, logger } = clientOptions(options);
     const token = apiKey && tokens.register(this, apiKey);
     const log = logs.nextNumber();
-    const opened = native.open(bridge, json, token, log, logger !== undefined);
+    const traced = diagnostics.records.hasSubscribers;
+    const opened = native.open(bridge, json, token, log, logger !== undefined, traced);
     if (typeof opened === 'string') throw make(opened, Pipevideo);
     this.#native = opened;
     if (opened.logs()) {
-      logs.register(this, log, logger);
+      logs.register(this, log, logger, opened.logLevel());
       openForLogs();
     }
     const open = () => this.#open();
@@ -55,7 +57,7 @@ class Pipevideo {
         values.generation,
         (call, nativeOptions) => {
           const { json, sources } = serialize(request);
-          this.#open().generate(call, nativeOptions, json, sources);
+          diagnostics.begin(this.#open(), 'generate', options, call, nativeOptions, json, sources);
         },
         values.update,
       ),
@@ -112,7 +114,7 @@ class Responses {
     return settle(
       await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
         const { json, sources } = serialize(request);
-        this.#open().create(call, nativeOptions, json, sources);
+        diagnostics.begin(this.#open(), 'create', options, call, nativeOptions, json, sources);
       }),
     );
   }
@@ -120,7 +122,7 @@ class Responses {
   async retrieve(id, options) {
     return settle(
       await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
-        this.#open().retrieve(call, nativeOptions, check.text('id', id));
+        diagnostics.begin(this.#open(), 'retrieve', options, call, nativeOptions, check.text('id', id));
       }),
     );
   }
@@ -131,7 +133,7 @@ class Responses {
         callOptions(options, WAIT),
         values.generation,
         (call, nativeOptions) => {
-          this.#open().wait(call, nativeOptions, check.text('id', id));
+          diagnostics.begin(this.#open(), 'wait', options, call, nativeOptions, check.text('id', id));
         },
         values.update,
       ),
@@ -154,7 +156,7 @@ class Responses {
           const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
           const id = isGeneration ? generation.id : check.text('generation', generation);
           const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
-          this.#open().download(call, nativeOptions, id, raw, check.path('path', path));
+          diagnostics.begin(this.#open(), 'download', options, call, nativeOptions, id, raw, check.path('path', path));
         },
         values.json,
       ),
@@ -223,6 +225,14 @@ class Webhooks {
   wake(generationId) {
     this.#open().wake(check.text('generationId', generationId));
   }
+}
+
+const ofRequest = (request) => ({ model: request?.model });
+const ofGeneration = (generation) => ({ generationId: generation?.id ?? generation });
+diagnostics.publish(Pipevideo.prototype, 'generate', ofRequest);
+diagnostics.publish(Responses.prototype, 'create', ofRequest);
+for (const operation of ['retrieve', 'wait', 'download']) {
+  diagnostics.publish(Responses.prototype, operation, ofGeneration);
 }
 
 module.exports = { Pipevideo };

@@ -3,6 +3,7 @@
 // Passes the records of the log to the clients' loggers.
 
 const { Console } = require('node:console');
+const { records } = require('./diagnostics.js');
 
 /** The clients that log, by number, and the functions that take their records. Neither map keeps a client alive,
  * even if its logger refers to it; a call in progress does. */
@@ -17,10 +18,14 @@ function nextNumber() {
   return lastNumber;
 }
 
-/** Registers a client that logs. Without a logger its records go to the standard error. */
-function register(client, number, logger) {
+const LEVELS = ['debug', 'info', 'warn'];
+
+/** Registers a client that has records. Those from a level on are for its logger, or go to the standard error. */
+function register(client, number, logger, level) {
   clients.set(number, new WeakRef(client));
-  functions.set(client, taking(logger));
+  const take = level === undefined || level === null ? undefined : taking(logger);
+  const isTaken = (record) => LEVELS.indexOf(record.level) >= LEVELS.indexOf(level);
+  functions.set(client, (record) => (take !== undefined && isTaken(record) ? take(record) : undefined));
   collected.register(client, number);
 }
 
@@ -30,7 +35,9 @@ function deliver(number, json) {
   if (take === undefined) return;
   try {
     const { time, fields, ...record } = JSON.parse(json);
-    const returned = take({ ...record, time: new Date(time), fields: Object.fromEntries(fields) });
+    const passed = { ...record, time: new Date(time), fields: Object.fromEntries(fields) };
+    records.publish(passed);
+    const returned = take(passed);
     if (typeof returned?.then === 'function') Promise.resolve(returned).catch(report);
   } catch (thrown) {
     report(thrown);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindings_common::LogLevel;
 use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
@@ -25,10 +26,13 @@ pub struct NativeClient {
     channel: Arc<Channel>,
     /// Present if the client logs.
     logs: Option<ChannelUser>,
+    /// The lowest level of the records that are for the client's logger.
+    level: Option<LogLevel>,
 }
 
 /// Makes a client with these options (JSON), or returns the error as JSON. With `token` the key is
-/// the function that JavaScript keeps under this number. Records of the log have the number `log`.
+/// the function that JavaScript keeps under this number. Records of the log have the number `log`, and
+/// are of every level if the client is `traced`.
 #[barrier]
 #[napi]
 pub(crate) fn open(
@@ -37,13 +41,14 @@ pub(crate) fn open(
     token: Option<u32>,
     log: u32,
     has_logger: bool,
+    traced: bool,
 ) -> Either<NativeClient, String> {
     let channel = bridge.channel().clone();
     let token = token.map(|client| (channel.clone(), client));
-    match options::client(&options, token, (channel.clone(), log), has_logger) {
-        Ok((client, logs)) => {
-            let logs = logs.then(|| ChannelUser::new(&channel));
-            Either::A(NativeClient { client: Some(client), channel, logs })
+    match options::client(&options, token, (channel.clone(), log), has_logger, traced) {
+        Ok((client, level)) => {
+            let logs = (traced || level.is_some()).then(|| ChannelUser::new(&channel));
+            Either::A(NativeClient { client: Some(client), channel, logs, level })
         }
         Err(error) => Either::B(error),
     }
@@ -120,10 +125,21 @@ impl NativeClient {
         }
     }
 
-    /// Whether the client logs.
+    /// Whether the client has records.
     #[napi]
     pub fn logs(&self) -> bool {
         self.logs.is_some()
+    }
+
+    /// The lowest level of the records that are for the client's logger.
+    #[napi]
+    pub fn log_level(&self) -> Option<&'static str> {
+        self.level.map(LogLevel::as_str)
+    }
+
+    #[napi(js_name = "baseURL")]
+    pub fn base_url(&self) -> Result<String> {
+        Ok(self.client()?.base_url())
     }
 
     #[napi]
@@ -162,6 +178,7 @@ impl NativeClient {
         })
     }
 
+    /// Returns the number of the call in the log.
     #[napi]
     pub fn create(
         &self,
@@ -169,15 +186,18 @@ impl NativeClient {
         options: CallOptions,
         request: String,
         media: Vec<Either<String, Uint8Array>>,
-    ) -> Result<()> {
+    ) -> Result<f64> {
         let media = request::sources(media);
         let submission = Submission::new();
+        let number = submission.call() as f64;
         self.call(call, &options, Some(submission.clone()), |client| async move {
             let request = request::read(request, media).await?;
             Ok(values::generation(&client.responses().create_with(request, &submission).await?))
-        })
+        })?;
+        Ok(number)
     }
 
+    /// Returns the number of the call in the log.
     #[napi]
     pub fn generate(
         &self,
@@ -185,10 +205,11 @@ impl NativeClient {
         options: CallOptions,
         request: String,
         media: Vec<Either<String, Uint8Array>>,
-    ) -> Result<()> {
+    ) -> Result<f64> {
         let media = request::sources(media);
         let (deadline, notify) = (options.deadline(), self.notifier(call, &options));
         let submission = Submission::new();
+        let number = submission.call() as f64;
         self.call(call, &options, Some(submission.clone()), move |client| async move {
             let request = request::read(request, media).await?;
             let mut generate = client.generate(request).submission(&submission);
@@ -199,7 +220,8 @@ impl NativeClient {
                 generate = generate.on_update(move |update| notify(values::update(update)));
             }
             Ok(values::generation(&generate.await?))
-        })
+        })?;
+        Ok(number)
     }
 
     #[napi]

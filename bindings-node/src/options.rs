@@ -23,25 +23,27 @@ const HOST: Host = Host {
 type Function = (Arc<Channel>, u32);
 
 /// Makes a client with the options that `lib/options.js` writes as JSON, or returns the error as JSON.
-/// Returns too whether it logs.
+/// Returns too the lowest level of the records that are for its logger; one that is `traced` has all.
 pub(crate) fn client(
     options: &str,
     token: Option<Function>,
     log: Function,
     has_logger: bool,
-) -> Result<(Client, bool), String> {
+    traced: bool,
+) -> Result<(Client, Option<LogLevel>), String> {
     let (options, extra_ca_file) =
         read(options).map_err(|error| errors::configuration(&error.to_string()))?;
     let level = options.min_log_level(&HOST, has_logger);
     let level = level.map_err(|message| errors::configuration(&message))?;
-    let log = level.map(|level| ClientLog { channel: log.0, client: log.1, level });
+    let lowest = if traced { Some(LogLevel::Debug) } else { level };
+    let log = lowest.map(|level| ClientLog { channel: log.0, client: log.1, level });
     let build = |extra_ca_file| build(options.clone(), extra_ca_file, token.clone(), log.clone());
     let mut client = build(extra_ca_file.clone());
     if client.is_err() && extra_ca_file.is_some() {
         // Node warns of an extra file that is missing or broken, and continues without it.
         client = build(None);
     }
-    Ok((client?, level.is_some()))
+    Ok((client?, level))
 }
 
 /// Passes the records of a client to its event loop.

@@ -61,8 +61,8 @@ impl ClientInner {
         submission: &Submission,
     ) -> Result<Snapshot, Error> {
         let create = wire::create(request)?;
-        let call = events::next_call();
-        submission.on_begin(call, &request.model);
+        let call = submission.call();
+        submission.on_begin(&request.model);
         let reservation = self.reserve(request, submission).await?;
         let (kind, read) = (Operation::Create, generation(None));
         let began = clock::now();

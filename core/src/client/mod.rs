@@ -176,6 +176,12 @@ impl Client {
         Generate::new(self.clone(), request)
     }
 
+    /// The base URL, for the bindings.
+    #[doc(hidden)]
+    pub fn base_url(&self) -> String {
+        self.inner.config.base_url.to_string()
+    }
+
     /// Returns the number of requests that the key has left in this window; `None` without a rate
     /// limit. It is what this process has counted, or with Redis all processes of the key.
     pub fn budget_left(&self) -> Option<usize> {

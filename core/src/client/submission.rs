@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use super::clock;
-use super::events::Log;
+use super::events::{self, Log};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 
@@ -66,6 +66,12 @@ impl Submission {
         Self::default()
     }
 
+    /// The number of the call, by which the events of its log are recognized. For the bindings.
+    #[doc(hidden)]
+    pub fn call(&self) -> u64 {
+        *lock(&self.0).call.get_or_insert_with(events::next_call)
+    }
+
     /// The id of the generation, as soon as the service has returned it.
     pub fn generation_id(&self) -> Option<String> {
         lock(&self.0).id.clone()
@@ -93,10 +99,10 @@ impl Submission {
     }
 
     /// A create begins: nothing was sent yet.
-    pub(super) fn on_begin(&self, call: u64, model: &str) {
+    pub(super) fn on_begin(&self, model: &str) {
         let mut state = lock(&self.0);
         *state = State {
-            call: Some(call),
+            call: state.call,
             model: model.to_owned(),
             cancelled: state.cancelled,
             recorder: state.recorder.take(),

@@ -26,9 +26,13 @@ const MAIN: Expected = Expected {
         "ai-sdk.mjs",
         "ai-sdk.d.ts",
         "ai-sdk.d.mts",
+        "opentelemetry.js",
+        "opentelemetry.mjs",
+        "opentelemetry.d.ts",
+        "opentelemetry.d.mts",
         "lib/native.js",
     ],
-    allowed: &["lib/*.js", "lib/*.d.ts", "lib/ai-sdk/*.js"],
+    allowed: &["lib/*.js", "lib/*.d.ts", "lib/ai-sdk/*.js", "lib/opentelemetry/*.js"],
     max_bytes: 100_000,
 };
 

@@ -1,0 +1,3 @@
+import sdk from './opentelemetry.js';
+
+export const { instrument } = sdk;
