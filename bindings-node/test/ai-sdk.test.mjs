@@ -213,7 +213,6 @@ test('what is not supported is a warning', async (context) => {
     seed: 1,
     generateAudio: false,
     webhookUrl: 'https://example.com/webhooks',
-    headers: { 'x-team': 'video' },
     frameImages: [
       { image: PNG, frameType: 'first_frame' },
       { image: PNG, frameType: 'last_frame' },
@@ -226,7 +225,6 @@ test('what is not supported is a warning', async (context) => {
     'unsupported fps',
     'unsupported frameImages',
     'unsupported generateAudio',
-    'unsupported headers',
     'unsupported seed',
     'unsupported webhookUrl',
   ]);
@@ -254,6 +252,16 @@ test('images and videos are parts of the input', async (context) => {
     { type: 'input_image', image_url: { url } },
   ]);
   assert.deepEqual(second.slice(1).map(({ type }) => type), ['input_video', 'input_image', 'input_video']);
+});
+
+test('headers of the caller are sent with each request', async (context) => {
+  const { emulator, model } = await opened(context, { polls: ['completed'] });
+  await generateVideo({ model, prompt: 'A cat', headers: { 'x-team': 'video' } });
+  const api = emulator.requests().filter(({ origin }) => origin === 'api');
+  assert.deepEqual(api.map(({ headers }) => headers['x-team']), ['video', 'video']);
+  assert.ok(api.every(({ headers }) => headers['user-agent'].startsWith('pipevideo-node/')));
+  await startVideo({ model, prompt: 'A cat' });
+  assert.match(creates(emulator)[1].headers['idempotency-key'], /^aisdk_vid_/);
 });
 
 test('mistakes are reported before anything is sent', async (context) => {

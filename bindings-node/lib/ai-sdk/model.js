@@ -42,9 +42,9 @@ class VideoModel {
     };
   }
 
-  async doStatus({ operation, abortSignal }) {
+  async doStatus({ operation, abortSignal, headers }) {
     const ids = idsOf(operation);
-    const polled = await Promise.allSettled(ids.map((id) => this.#poll(id, abortSignal)));
+    const polled = await Promise.allSettled(ids.map((id) => this.#poll(id, { abortSignal, headers })));
     const other = polled.find((one) => isRejected(one) && !isExpected(one.reason));
     if (other !== undefined) throw other.reason;
     const pending = polled.filter((one) => one.reason instanceof WaitTimeoutError);
@@ -75,7 +75,7 @@ class VideoModel {
     const { abortSignal: signal } = options;
     const sentAt = new Date();
     const { ids, warnings, causes } = await this.#start(options);
-    const ended = await Promise.allSettled(ids.map((id) => this.#finish(id, signal)));
+    const ended = await Promise.allSettled(ids.map((id) => this.#finish(id, callOptions(options))));
     const failures = ended.filter(isRejected).map(({ reason }) => reason);
     if (signal?.aborted && failures.length > 0) throw this.#aborted({ ids, causes, sentAt }, signal);
     if (failures.length === ids.length) {
@@ -97,7 +97,8 @@ class VideoModel {
   async #start(options) {
     const request = requestOf(this.modelId, options);
     const key = header(options.headers, 'idempotency-key');
-    const create = () => this.#open().responses.create(request, { signal: options.abortSignal });
+    const headers = { ...ownHeaders(options), 'idempotency-key': key };
+    const create = () => this.#open().responses.create(request, { signal: options.abortSignal, headers });
     const { started, isRepeated } = this.#starts.begin(key, request, options.n ?? 1, create);
     const { ids, failures } = await started.catch((error) => {
       const isAbort = error instanceof AggregateError && options.abortSignal?.aborted;
@@ -117,18 +118,18 @@ class VideoModel {
 
   /** Polls once. A generation that has not ended rejects with a WaitTimeoutError, and so does a poll that fails in a
    * way that may pass. */
-  #poll(id, signal) {
-    return this.#open().responses.wait(id, { deadlineMs: 0, signal });
+  #poll(id, options) {
+    return this.#open().responses.wait(id, { deadlineMs: 0, ...callOptions(options) });
   }
 
   /** Waits for the video and downloads it. The SDK would download it too, but once its URL has expired, or if the
    * connection is lost, what was paid would be lost. */
-  async #finish(id, signal) {
+  async #finish(id, options) {
     const { responses } = this.#open();
-    const generation = await responses.wait(id, { signal });
+    const generation = await responses.wait(id, options);
     const folder = await mkdtemp(join(tmpdir(), 'pipevideo-'));
     try {
-      const path = await responses.download(generation, join(folder, 'video'), { signal });
+      const path = await responses.download(generation, join(folder, 'video'), options);
       return { generation, data: await readFile(path) };
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -163,6 +164,17 @@ function idsOf(operation) {
 
 function header(headers = {}, wanted) {
   return Object.entries(headers).find(([name]) => name.toLowerCase() === wanted)?.[1];
+}
+
+/** The caller's headers, without those of the SDK: its user agent would replace this library's, and waits with different
+ * headers do not share their polls. */
+function ownHeaders({ headers = {} }) {
+  const isOwn = ([name]) => !['user-agent', 'idempotency-key'].includes(name.toLowerCase());
+  return Object.fromEntries(Object.entries(headers).filter(isOwn));
+}
+
+function callOptions(options) {
+  return { signal: options.abortSignal, headers: ownHeaders(options) };
 }
 
 /** The messages of this library's errors may be logged, as the SDK does. */

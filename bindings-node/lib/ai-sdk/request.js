@@ -17,9 +17,6 @@ const UNSUPPORTED = {
   webhookUrl: "Webhook endpoints are set for the account, in the service's dashboard.",
 };
 
-/** The headers that the SDK adds. */
-const KNOWN_HEADERS = ['user-agent', 'idempotency-key'];
-
 /** Returns the arguments of a create. */
 function requestOf(model, options) {
   const more = object('providerOptions.pipevideo', options.providerOptions?.pipevideo ?? {});
@@ -62,9 +59,6 @@ function warningsOf(options) {
   }));
   if (options.aspectRatio === 'adaptive') {
     warnings.push({ type: 'unsupported', feature: 'aspectRatio', details: "There is no 'adaptive' ratio." });
-  }
-  if (Object.keys(options.headers ?? {}).some((name) => !KNOWN_HEADERS.includes(name.toLowerCase()))) {
-    warnings.push({ type: 'unsupported', feature: 'headers', details: 'Give them to the client.' });
   }
   const frames = options.frameImages ?? [];
   if (frames.some(({ frameType }) => frameType === 'last_frame')) {
