@@ -52,6 +52,8 @@ mod faults;
 mod http;
 mod options;
 mod page;
+#[cfg(feature = "cli")]
+mod program;
 mod service;
 mod state;
 mod videos;
@@ -63,3 +65,6 @@ pub use emulator_thread::EmulatorThread;
 pub use faults::{Break, Fault, Match};
 pub use http::{Origin, ReceivedRequest};
 pub use options::{DEFAULT_API_KEY, Options, RateLimit};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use program::Arguments;
