@@ -16,7 +16,8 @@ use repository::Repository;
 use crate::steps::{Steps, target};
 
 /// Documents that are shown on a package's page, where no other file of the repository is.
-const STAND_ALONE: [&str; 4] = [
+const STAND_ALONE: [&str; 5] = [
+    "cli/README.md",
     "core/README.md",
     "emulator/README.md",
     "bindings-python/README.md",

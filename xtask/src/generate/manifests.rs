@@ -18,7 +18,7 @@ pub(crate) const PLATFORMS: [&str; 8] = [
 ];
 
 /// The packages that are published from a folder below the root, which therefore needs the licences.
-const PACKAGES: [&str; 4] = ["bindings-node", "bindings-python", "core", "emulator"];
+const PACKAGES: [&str; 5] = ["bindings-node", "bindings-python", "cli", "core", "emulator"];
 
 /// The licences, at the root of the repository.
 pub(crate) const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
@@ -50,6 +50,8 @@ pub(super) fn write(tree: &mut Tree) -> Result<(), String> {
     // The package's own version is there twice, and before those of all dependencies.
     set(tree, "bindings-node/package-lock.json", 1, "  \"version\": ", version)?;
     set(tree, "bindings-node/package-lock.json", 1, "      \"version\": ", version)?;
+    // The crates that the command depends on.
+    set(tree, "cli/Cargo.toml", 2, "version = ", version)?;
     for image in ["node", "node-alpine", "python"] {
         set(tree, &format!("examples/docker/{image}.Dockerfile"), 1, "ARG VERSION=", version)?;
     }

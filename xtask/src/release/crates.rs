@@ -1,4 +1,4 @@
-//! The crates `pipevideo` and `pipevideo-emulator`.
+//! The crates `pipevideo`, `pipevideo-emulator` and `pipevideo-cli`.
 
 use std::fs;
 
@@ -34,24 +34,40 @@ const EMULATOR: Expected = Expected {
     max_bytes: 200_000,
 };
 
+const COMMAND: Expected = Expected {
+    required: &[
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "src/lib.rs",
+        "src/main.rs",
+    ],
+    allowed: &[".cargo_vcs_info.json", "Cargo.toml.orig", "src/**"],
+    max_bytes: 100_000,
+};
+
 /// Where the room has the emulator's program, which Swift needs.
 pub(super) const EMULATOR_PROGRAM: &str = "emulator/bin/pipevideo-emulator";
 
-/// Packs, builds and checks both crates, and uses them in a program and as a program.
+/// Packs, builds and checks the crates, and uses them in a program and as programs.
 pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     for command in [&["package"][..], &["publish", "--dry-run"]] {
         let mut cargo = rehearsal.command("cargo");
         // What is not committed is packed as well, since a rehearsal comes before the commit. The trial
         // below compiles what is packed, so Cargo need not do it first.
         cargo.args(command).args(["--quiet", "--allow-dirty", "--locked", "--no-verify"]);
-        cargo.args(["-p", "pipevideo-emulator", "-p", "pipevideo"]);
+        cargo.args(["-p", "pipevideo-emulator", "-p", "pipevideo", "-p", "pipevideo-cli"]);
         rehearsal.run(&format!("cargo {}", command.join(" ")), &mut cargo)?;
     }
 
     let room = &rehearsal.room;
     let folder = room.folder("crates")?;
     let mut patches = String::new();
-    for (name, expected) in [("pipevideo", &CORE), ("pipevideo-emulator", &EMULATOR)] {
+    let crates =
+        [("pipevideo", &CORE), ("pipevideo-emulator", &EMULATOR), ("pipevideo-cli", &COMMAND)];
+    for (name, expected) in crates {
         let name_and_version = format!("{name}-{}", rehearsal.version);
         let packed = target().join("package").join(format!("{name_and_version}.crate"));
         rehearsal.check(&packed, expected)?;
@@ -61,7 +77,7 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
         patches += &format!("{name} = {{ path = {:?} }}\n", path.display().to_string());
     }
 
-    // A registry that has the two: its own would have to list all their dependencies as well.
+    // A registry that has them: its own would have to list all their dependencies as well.
     let settings = folder.join("patches.toml");
     write(&settings, &format!("[patch.crates-io]\n{patches}"))?;
     let project = room.folder("crates/videos")?;
@@ -83,7 +99,18 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     install.arg("--root").arg(room.folder("emulator")?);
     rehearsal.run("cargo install pipevideo-emulator", &mut install)?;
     let program = room.folder("emulator")?.join("bin/pipevideo-emulator");
-    rehearsal.run("its version", rehearsal.command("env").arg(program).arg("--version"))
+    rehearsal.run("its version", rehearsal.command("env").arg(program).arg("--version"))?;
+
+    // Its lock file names the other two crates as a registry has them, so it is not used here.
+    let mut install = room.command_with_rust("crates", "cargo")?;
+    install.args(["install", "--quiet", "--debug", "--config"]).arg(&settings).arg("--path");
+    install.arg(folder.join(format!("pipevideo-cli-{}", rehearsal.version)));
+    install.arg("--root").arg(room.folder("command")?);
+    rehearsal.run("cargo install pipevideo-cli", &mut install)?;
+    let mut trial = rehearsal.command("env");
+    trial.arg(room.folder("command")?.join("bin/pipevideo"));
+    trial.args(["--emulator", "generate", "A cat", "--model", "moonshotai/kimi-k2.5", "--output"]);
+    rehearsal.run("pipevideo generate", trial.arg(folder.join("command.mp4")))
 }
 
 /// The manifest of a program that uses the crates.
