@@ -1,8 +1,11 @@
 //! The models' JSON, read and written by the core: unknown and unreadable fields are kept.
 
+use std::time::SystemTime;
+
 use bindings_macros::barrier;
 use pipevideo::{
     AccountUsage, EngineCatalog, FailureCategory, Generation, GenerationError, Status, TokenUsage,
+    WebhookEvent,
 };
 use serde::Serialize;
 
@@ -56,6 +59,13 @@ fn engine_catalog_from_json(json: &str) -> Option<EngineCatalog> {
 #[uniffi::export]
 fn account_usage_from_json(json: &str) -> Option<AccountUsage> {
     serde_json::from_str(json).ok()
+}
+
+/// Reads the body of a delivery. The other arguments are what its headers say.
+#[barrier(default)]
+#[uniffi::export]
+fn webhook_event_from_json(json: &str, id: String, timestamp: SystemTime) -> Option<WebhookEvent> {
+    WebhookEvent::read(json.as_bytes(), id, timestamp).ok()
 }
 
 /// Returns the category of a generation's failure.

@@ -106,7 +106,8 @@ extension PipevideoClient {
             if let caFile, !caFile.isFileURL {
                 throw PipevideoError(
                     .configuration,
-                    "caFile is not a file URL. Create one with URL(filePath:)."
+                    "caFile is not a file URL.",
+                    recoverySuggestion: "Create one with URL(filePath:)."
                 )
             }
             return Options(

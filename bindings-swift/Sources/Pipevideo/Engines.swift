@@ -32,6 +32,12 @@ public struct EngineCatalog: Hashable, Sendable, Codable {
         raw = JSONValue(text: core.raw)
     }
 
+    /// Creates a catalogue, for tests and previews.
+    public init(engines: [Engine]) {
+        self.engines = engines
+        raw = ["engines": .array(engines.map(\.json))]
+    }
+
     /// Decodes the service's JSON.
     public init(from decoder: any Decoder) throws {
         self.init(try decoder.decode("catalogue", PipevideoFFI.engineCatalogFromJson))
@@ -55,9 +61,39 @@ public struct Engine: Hashable, Sendable, Codable, Identifiable {
     /// The orchestration models that the engine supports.
     public let models: [EngineModel]
 
+    /// Creates a value, for tests and previews.
+    public init(
+        id: String,
+        models: [EngineModel] = []
+    ) {
+        self.id = id
+        self.models = models
+    }
+
     init(_ core: PipevideoFFI.Engine) {
         id = core.id
         models = core.models.map(EngineModel.init)
+    }
+
+    /// Decodes the service's JSON.
+    public init(from decoder: any Decoder) throws {
+        self.init(
+            try decoder.decode("engine") {
+                engineCatalogFromJson(json: #"{"engines":[\#($0)]}"#)?.engines.first
+            }
+        )
+    }
+
+    /// Encodes the service's JSON.
+    public func encode(to encoder: any Encoder) throws {
+        try json.encode(to: encoder)
+    }
+
+    var json: JSONValue {
+        [
+            "id": .string(id),
+            "models": .array(models.map(\.json)),
+        ]
     }
 }
 
@@ -70,9 +106,52 @@ public struct EngineModel: Hashable, Sendable, Codable, Identifiable {
     /// US dollars per million output tokens.
     public let outputPerMillionUSD: Decimal?
 
+    /// Creates a value, for tests and previews.
+    public init(
+        id: String,
+        inputPerMillionUSD: Decimal? = nil,
+        outputPerMillionUSD: Decimal? = nil
+    ) {
+        self.id = id
+        self.inputPerMillionUSD = inputPerMillionUSD
+        self.outputPerMillionUSD = outputPerMillionUSD
+    }
+
     init(_ core: PipevideoFFI.EngineModel) {
         id = core.id
         inputPerMillionUSD = Decimal(exact: core.inputPerMillionUsd)
         outputPerMillionUSD = Decimal(exact: core.outputPerMillionUsd)
     }
+
+    /// Decodes the service's JSON.
+    public init(from decoder: any Decoder) throws {
+        self.init(
+            try decoder.decode("model") {
+                engineCatalogFromJson(json: #"{"engines":[{"id":"-","models":[\#($0)]}]}"#)?.engines
+                    .first?.models.first
+            }
+        )
+    }
+
+    /// Encodes the service's JSON.
+    public func encode(to encoder: any Encoder) throws {
+        try json.encode(to: encoder)
+    }
+
+    var json: JSONValue {
+        [
+            "id": .string(id),
+            "input_per_million": JSONValue(inputPerMillionUSD),
+            "output_per_million": JSONValue(outputPerMillionUSD),
+        ]
+    }
+}
+
+extension Engine {
+    /// The service's default, for ``GenerationRequest/engine``.
+    public static let hyperframes = "hyperframes"
+    /// An engine for vector animations.
+    public static let lottie = "lottie"
+    /// The service chooses.
+    public static let auto = "auto"
 }

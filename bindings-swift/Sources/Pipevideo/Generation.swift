@@ -10,7 +10,8 @@ internal import PipevideoFFI
 /// decoder are. Unknown fields are kept, and a field of an unexpected type does not make decoding fail.
 /// So an app can decode what its backend passes on, and can store a generation, in a property list too.
 ///
-/// Two generations are equal if their values are: `5.0` equals `5`, and null equals absent.
+/// Two generations are equal if their values are: `5.0` equals `5`, and null equals absent. The query of
+/// ``outputVideoURL`` does not count, because the service signs the address anew for each response.
 ///
 /// ```swift
 /// let generation = try JSONDecoder().decode(
@@ -22,6 +23,23 @@ public struct Generation: Sendable, Identifiable {
 
     init(_ core: PipevideoFFI.Generation) {
         self.core = core
+    }
+
+    /// Creates a generation, for tests and previews.
+    public init(
+        id: String, status: Status = .queued, model: String? = nil, engine: String? = nil,
+        provider: String? = nil, createdAt: Date? = nil, outputVideoURL: URL? = nil,
+        usage: TokenUsage? = nil, error: GenerationError? = nil, latency: Duration? = nil,
+        output: JSONValue? = nil, extra: [String: JSONValue] = [:]
+    ) {
+        core = PipevideoFFI.Generation(
+            id: id, status: status.rawValue, model: model, engine: engine, provider: provider,
+            createdAt: createdAt?.inRange, outputVideoUrl: outputVideoURL?.absoluteString,
+            usage: usage?.core, error: error?.core,
+            latencyMs: latency.flatMap { UInt64(exactly: ($0 / .milliseconds(1)).rounded()) },
+            output: output?.text, extra: JSONValue.object(extra).text,
+            spelling: Spelling(fields: [])
+        )
     }
 
     /// The service's id, `gen_…`.
@@ -80,7 +98,7 @@ extension Generation: Codable {
 // The core passes JSON and decimals as text, in which 5.0 and 5 differ, and an encoder may write
 // either. So equality compares the values, here and in `TokenUsage` and `GenerationError`.
 extension Generation: Hashable {
-    /// Whether all values are equal.
+    /// Whether all values are equal, except for the signature of the video's address.
     public static func == (left: Generation, right: Generation) -> Bool {
         let (one, other) = (left.core, right.core)
         return one == other
@@ -89,7 +107,7 @@ extension Generation: Hashable {
                     other.id, other.status, other.model, other.engine, other.provider,
                     other.createdAt
                 )
-                && (one.outputVideoUrl, one.latencyMs) == (other.outputVideoUrl, other.latencyMs)
+                && (one.unsignedURL, one.latencyMs) == (other.unsignedURL, other.latencyMs)
                 && (left.usage, left.error, left.output, left.extra)
                     == (right.usage, right.error, right.output, right.extra)
     }
@@ -99,6 +117,11 @@ extension Generation: Hashable {
         hasher.combine(core.id)
         hasher.combine(core.status)
     }
+}
+
+extension PipevideoFFI.Generation {
+    /// The address of the video without its query, which has the signature.
+    fileprivate var unsignedURL: Substring? { outputVideoUrl?.prefix { $0 != "?" && $0 != "#" } }
 }
 
 // Left out: the signed URL, and what may quote the prompt.

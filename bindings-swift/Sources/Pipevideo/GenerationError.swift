@@ -8,6 +8,13 @@ public struct GenerationError: Sendable {
         self.core = core
     }
 
+    /// Creates an error, for tests and previews.
+    public init(code: String? = nil, message: String? = nil, extra: [String: JSONValue] = [:]) {
+        core = PipevideoFFI.GenerationError(
+            code: code, message: message, extra: JSONValue.object(extra).text,
+            spelling: Spelling(fields: []))
+    }
+
     /// The service's code. Its values are not documented.
     public var code: String? { core.code }
 

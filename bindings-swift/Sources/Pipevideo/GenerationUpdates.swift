@@ -1,3 +1,4 @@
+import Foundation
 internal import PipevideoFFI
 
 /// A change of a generation.
@@ -20,6 +21,43 @@ public struct GenerationUpdate: Hashable, Sendable, Codable {
         expected = .seconds(core.expected)
         progress = core.progress
         via = Via(rawValue: core.via)
+    }
+
+    /// Creates an update, for tests and previews.
+    public init(
+        generation: Generation, elapsed: Duration = .zero, expected: Duration = .seconds(90),
+        progress: Double = 0, via: Via = .poll
+    ) {
+        self.generation = generation
+        self.elapsed = elapsed
+        self.expected = expected
+        self.progress = progress
+        self.via = via
+    }
+
+    /// Decodes what ``encode(to:)`` has written.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.decodeMembers("generation's update") { json in
+            let core = json["generation"].flatMap { generationFromJson(json: $0.text) }
+            guard let core, let elapsed = json["elapsed"]?.duration,
+                let expected = json["expected"]?.duration,
+                let progress = json["progress"]?.decimal, let via = json["via"]?.stringValue
+            else { return nil }
+            return GenerationUpdate(
+                generation: Generation(core), elapsed: elapsed, expected: expected,
+                progress: NSDecimalNumber(decimal: progress).doubleValue, via: Via(rawValue: via)
+            )
+        }
+    }
+
+    /// Encodes the properties, with the generation in the service's JSON and times in seconds.
+    public func encode(to encoder: any Encoder) throws {
+        let json: JSONValue = [
+            "generation": JSONValue(text: generationJson(generation: generation.core)),
+            "elapsed": JSONValue(seconds: elapsed), "expected": JSONValue(seconds: expected),
+            "progress": JSONValue(floatLiteral: progress), "via": .string(via.rawValue),
+        ]
+        try json.encode(to: encoder)
     }
 }
 
@@ -50,29 +88,41 @@ public struct GenerationUpdates: AsyncSequence, Sendable {
     /// The type of the elements.
     public typealias Element = GenerationUpdate
 
-    let core: NativeClient
-    let id: String
-    let deadline: Duration?
-    let options: CallOptions
+    private let start: @Sendable () -> @Sendable () async throws -> GenerationUpdate?
+
+    /// Creates a sequence from a function, for tests and previews.
+    ///
+    /// - Parameter start: Called once for each loop. It returns the iterator's `next`.
+    public init(_ start: @escaping @Sendable () -> @Sendable () async throws -> GenerationUpdate?) {
+        self.start = start
+    }
+
+    init(core: NativeClient, id: String, deadline: Duration?, options: CallOptions) {
+        self.init {
+            let watch = core.watch(
+                id: id, deadline: deadline?.inSeconds, options: options.core)
+            return {
+                try await callCore { cancel in
+                    try await watch.next(cancel: cancel).map(GenerationUpdate.init)
+                }
+            }
+        }
+    }
 
     /// Starts to poll with the iterator's first `next()`.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(
-            watch: core.watch(id: id, deadline: deadline?.inSeconds, options: options.core))
+        Iterator(update: start())
     }
 
     /// Polls a generation until the iterator is deallocated.
     public struct Iterator: AsyncIteratorProtocol {
-        let watch: Watch
+        let update: @Sendable () async throws -> GenerationUpdate?
 
         /// Returns the next change, or `nil` after the last one.
         ///
         /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled.
         public mutating func next() async throws -> GenerationUpdate? {
-            let watch = watch
-            return try await callCore { cancel in
-                try await watch.next(cancel: cancel).map(GenerationUpdate.init)
-            }
+            try await update()
         }
     }
 }

@@ -59,6 +59,18 @@ extension Input: ExpressibleByStringInterpolation, ExpressibleByArrayLiteral {
     }
 }
 
+extension GenerationRequest {
+    /// Creates a request for a text.
+    public init(model: String, prompt: String) {
+        self.init(model: model, input: .text(prompt))
+    }
+
+    /// Creates a request for the parts of one message, such as a text and an image.
+    public init(model: String, parts: [InputPart]) {
+        self.init(model: model, input: .parts(parts))
+    }
+}
+
 /// One message of the input.
 public struct InputItem: Hashable, Sendable {
     /// The author of the message.

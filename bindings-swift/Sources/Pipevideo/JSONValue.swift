@@ -124,13 +124,6 @@ extension Decoder {
     ///
     /// - Parameter name: What the JSON should be, for the error.
     func decode<Value>(_ name: String, _ parse: (String) -> Value?) throws -> Value {
-        guard let value = parse(try JSONValue(from: self).text) else {
-            throw DecodingError.dataCorrupted(
-                DecodingError.Context(
-                    codingPath: codingPath, debugDescription: "This is not the JSON of a \(name)."
-                )
-            )
-        }
-        return value
+        try decodeMembers(name) { parse($0.text) }
     }
 }

@@ -14,7 +14,9 @@ internal import PipevideoFFI
 ///     let candidates = try await client.responses.candidates(for: error)
 /// }
 /// ```
-public struct PipevideoError: LocalizedError, Sendable {
+///
+/// As `NSError`, each kind has an ``errorCode`` of its own in ``errorDomain``.
+public struct PipevideoError: LocalizedError, CustomNSError, Sendable {
     /// The kind of the error.
     public let kind: Kind
     /// What happened, what it means and what to do. Safe to log.
@@ -54,12 +56,19 @@ public struct PipevideoError: LocalizedError, Sendable {
     /// The error behind this one: another error of this library, or what the token function threw.
     public let cause: (any Error)?
 
-    /// The same as ``message``.
-    public var errorDescription: String? { message }
+    /// What to do: the end of the ``message``, if it has such an end.
+    public let recoverySuggestion: String?
+
+    /// What happened and what it means: the ``message`` without the ``recoverySuggestion``.
+    public var errorDescription: String? {
+        guard let recoverySuggestion, message.hasSuffix(recoverySuggestion) else { return message }
+        return String(message.dropLast(recoverySuggestion.count + 1))
+    }
 
     init(_ details: ErrorDetails, cause: (any Error)? = nil) {
         kind = Kind(rawValue: details.kind)
         message = details.message
+        recoverySuggestion = details.advice
         serviceMessage = details.serviceMessage
         status = details.status.map(Int.init)
         code = details.code
@@ -78,18 +87,89 @@ public struct PipevideoError: LocalizedError, Sendable {
         self.cause = cause ?? details.causes.first.map { PipevideoError($0) }
     }
 
-    /// An error that the Swift code itself finds in an argument.
-    init(_ kind: Kind, _ message: String) {
-        self.init(
-            ErrorDetails(
-                kind: kind.rawValue, message: message, advice: nil, serviceMessage: nil,
-                status: nil, code: nil, requestId: nil,
-                generationId: nil, retryable: false, retryAfter: nil, attempts: 0,
-                model: nil, sentAt: nil, generation: nil, category: nil, last: nil, polls: nil,
-                reason: nil, causes: []
-            )
-        )
+    /// Creates an error, for tests and previews.
+    ///
+    /// - Parameters:
+    ///   - kind: The kind of the error.
+    ///   - message: What happened and what it means.
+    ///   - recoverySuggestion: What to do, which is appended to the message.
+    public init(
+        _ kind: Kind, _ message: String, recoverySuggestion: String? = nil,
+        serviceMessage: String? = nil, status: Int? = nil, code: String? = nil,
+        requestID: String? = nil, generationID: String? = nil, isRetryable: Bool = false,
+        retryAfter: Duration? = nil, attempts: Int = 0, model: String? = nil, sentAt: Date? = nil,
+        generation: Generation? = nil, category: FailureCategory? = nil, last: Generation? = nil,
+        polls: Int? = nil, reason: Reason? = nil, cause: (any Error)? = nil
+    ) {
+        self.kind = kind
+        self.message = recoverySuggestion.map { "\(message) \($0)" } ?? message
+        self.recoverySuggestion = recoverySuggestion
+        self.serviceMessage = serviceMessage
+        self.status = status
+        self.code = code
+        self.requestID = requestID
+        self.generationID = generationID
+        self.isRetryable = isRetryable
+        self.retryAfter = retryAfter
+        self.attempts = attempts
+        self.model = model
+        self.sentAt = sentAt
+        self.generation = generation
+        self.category = category
+        self.last = last
+        self.polls = polls
+        self.reason = reason
+        self.cause = cause
     }
+}
+
+extension PipevideoError: Equatable {
+    /// Whether all properties are equal, except for the ``cause``, which may be any error.
+    public static func == (left: PipevideoError, right: PipevideoError) -> Bool {
+        (left.kind, left.message, left.serviceMessage, left.status, left.code, left.requestID)
+            == (
+                right.kind, right.message, right.serviceMessage, right.status, right.code,
+                right.requestID
+            )
+            && (left.generationID, left.isRetryable, left.retryAfter, left.attempts, left.model)
+                == (
+                    right.generationID, right.isRetryable, right.retryAfter, right.attempts,
+                    right.model
+                )
+            && (left.sentAt, left.generation, left.category, left.last, left.polls, left.reason)
+                == (
+                    right.sentAt, right.generation, right.category, right.last, right.polls,
+                    right.reason
+                )
+    }
+}
+
+extension PipevideoError {
+    /// The domain of these errors as `NSError`.
+    public static let errorDomain = "Pipevideo.PipevideoError"
+
+    /// The number of the ``kind-swift.property``, which never changes; 0 for a kind that this version
+    /// does not have.
+    public var errorCode: Int { Self.codes[kind] ?? 0 }
+
+    /// The texts for alerts.
+    public var errorUserInfo: [String: Any] {
+        // Foundation on Linux takes them from here alone.
+        let texts = [
+            NSLocalizedDescriptionKey: errorDescription,
+            NSLocalizedRecoverySuggestionErrorKey: recoverySuggestion,
+        ]
+        return texts.compactMapValues { $0 }
+    }
+
+    // Crash reports group errors by these numbers: a new kind takes the next one.
+    private static let codes: [Kind: Int] = [
+        .configuration: 1, .invalidRequest: 2, .badRequest: 3, .insufficientCredits: 4,
+        .authentication: 5, .permissionDenied: 6, .notFound: 7, .rateLimited: 8, .server: 9,
+        .apiStatus: 10, .connection: 11, .timeout: 12, .decode: 13, .submissionUncertain: 14,
+        .generationFailed: 15, .waitTimeout: 16, .download: 17, .webhookVerification: 18,
+        .spendLimit: 19, .internal: 20,
+    ]
 }
 
 // Left out: the service's words, which may quote the prompt, and the cause, which may be any error of

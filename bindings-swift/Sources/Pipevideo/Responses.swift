@@ -217,6 +217,12 @@ public struct DownloadProgress: Hashable, Sendable {
     /// The size of the whole file in bytes, if the host has sent it.
     public let total: Int?
 
+    /// Creates a value, for tests and previews.
+    public init(downloaded: Int, total: Int? = nil) {
+        self.downloaded = downloaded
+        self.total = total
+    }
+
     init(_ core: DownloadReport) {
         downloaded = Int(clamping: core.downloaded)
         total = core.total.map { Int(clamping: $0) }

@@ -24,6 +24,41 @@ public struct CostEstimate: Hashable, Sendable, Codable {
         basedOn = core.basedOn.map(EstimateBasis.init)
         samples = Int(clamping: core.samples)
     }
+
+    /// Creates an estimate, for tests and previews.
+    public init(
+        costUSD: Decimal? = nil, low: Decimal? = nil, high: Decimal? = nil,
+        basedOn: EstimateBasis? = nil, samples: Int = 0
+    ) {
+        self.costUSD = costUSD
+        self.low = low
+        self.high = high
+        self.basedOn = basedOn
+        self.samples = samples
+    }
+
+    /// Decodes what ``encode(to:)`` has written.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.decodeMembers("cost estimate") { json in
+            json["samples"]?.int.map { samples in
+                CostEstimate(
+                    costUSD: json["cost_usd"]?.decimal, low: json["low"]?.decimal,
+                    high: json["high"]?.decimal,
+                    basedOn: json["based_on"]?.stringValue.map(EstimateBasis.init),
+                    samples: samples
+                )
+            }
+        }
+    }
+
+    /// Encodes the properties in snake case, as `cost_usd`.
+    public func encode(to encoder: any Encoder) throws {
+        let json: JSONValue = [
+            "cost_usd": JSONValue(costUSD), "low": JSONValue(low), "high": JSONValue(high),
+            "based_on": JSONValue(basedOn?.rawValue), "samples": JSONValue(samples),
+        ]
+        try json.encode(to: encoder)
+    }
 }
 
 /// Where an estimate comes from: `seen`, `account` or `rates`, the best source first.
@@ -87,5 +122,52 @@ public struct Spend: Hashable, Sendable, Codable {
         inFlightCount = Int(clamping: core.inFlightCount)
         uncertainCount = Int(clamping: core.uncertainCount)
         unknownCount = Int(clamping: core.unknownCount)
+    }
+
+    /// Creates a value, for tests and previews.
+    public init(
+        spent: Decimal = 0, failedButCharged: Decimal = 0, inFlight: Decimal = 0,
+        uncertain: Decimal = 0, limit: Decimal? = nil, remaining: Decimal? = nil,
+        inFlightCount: Int = 0, uncertainCount: Int = 0, unknownCount: Int = 0
+    ) {
+        self.spent = spent
+        self.failedButCharged = failedButCharged
+        self.inFlight = inFlight
+        self.uncertain = uncertain
+        self.limit = limit
+        self.remaining = remaining
+        self.inFlightCount = inFlightCount
+        self.uncertainCount = uncertainCount
+        self.unknownCount = unknownCount
+    }
+
+    /// Decodes what ``encode(to:)`` has written.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.decodeMembers("spend") { json in
+            json["spent"]?.decimal.map { spent in
+                Spend(
+                    spent: spent, failedButCharged: json["failed_but_charged"]?.decimal ?? 0,
+                    inFlight: json["in_flight"]?.decimal ?? 0,
+                    uncertain: json["uncertain"]?.decimal ?? 0, limit: json["limit"]?.decimal,
+                    remaining: json["remaining"]?.decimal,
+                    inFlightCount: json["in_flight_count"]?.int ?? 0,
+                    uncertainCount: json["uncertain_count"]?.int ?? 0,
+                    unknownCount: json["unknown_count"]?.int ?? 0
+                )
+            }
+        }
+    }
+
+    /// Encodes the properties in snake case, as `failed_but_charged`.
+    public func encode(to encoder: any Encoder) throws {
+        let json: JSONValue = [
+            "spent": .number(spent), "failed_but_charged": .number(failedButCharged),
+            "in_flight": .number(inFlight), "uncertain": .number(uncertain),
+            "limit": JSONValue(limit), "remaining": JSONValue(remaining),
+            "in_flight_count": JSONValue(inFlightCount),
+            "uncertain_count": JSONValue(uncertainCount),
+            "unknown_count": JSONValue(unknownCount),
+        ]
+        try json.encode(to: encoder)
     }
 }

@@ -9,6 +9,20 @@ public struct TokenUsage: Sendable {
         self.core = core
     }
 
+    /// Creates a value, for tests and previews.
+    public init(
+        inputTokens: Int? = nil, outputTokens: Int? = nil, totalTokens: Int? = nil,
+        costUSD: Decimal? = nil, extra: [String: JSONValue] = [:]
+    ) {
+        core = PipevideoFFI.TokenUsage(
+            inputTokens: inputTokens.flatMap(UInt64.init(exactly:)),
+            outputTokens: outputTokens.flatMap(UInt64.init(exactly:)),
+            totalTokens: totalTokens.flatMap(UInt64.init(exactly:)),
+            costUsd: costUSD?.description, extra: JSONValue.object(extra).text,
+            spelling: Spelling(fields: [])
+        )
+    }
+
     /// The number of input tokens.
     public var inputTokens: Int? { core.inputTokens.flatMap(Int.init(exactly:)) }
 

@@ -29,17 +29,26 @@ public struct Webhooks: Sendable {
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: [String: String]
     ) throws -> WebhookEvent {
-        try unwrap(body, headers: headers.map { ($0.key, $0.value) })
+        try unwrap(body, headers.map { Header(name: $0.key, value: $0.value) })
     }
 
     /// Verifies a delivery, with its headers as pairs of names and values.
-    ///
-    /// If the pairs of your framework have labels, pass `headers.map { ($0.name, $0.value) }`.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: some Sequence<(String, String)>
     ) throws -> WebhookEvent {
-        let headers = headers.map(Header.init(name:value:))
-        return try callCore {
+        try unwrap(body, headers.map { Header(name: $0, value: $1) })
+    }
+
+    /// Verifies a delivery, with headers such as NIO's `HTTPHeaders`.
+    @_disfavoredOverload
+    public func unwrap(
+        _ body: some Sequence<UInt8>, headers: some Sequence<(name: String, value: String)>
+    ) throws -> WebhookEvent {
+        try unwrap(body, headers.map { Header(name: $0.name, value: $0.value) })
+    }
+
+    private func unwrap(_ body: some Sequence<UInt8>, _ headers: [Header]) throws -> WebhookEvent {
+        try callCore {
             WebhookEvent(try core.unwrapWebhook(body: Data(body), headers: headers))
         }
     }
@@ -86,15 +95,29 @@ public struct Webhook: Sendable {
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: [String: String], now: Date? = nil
     ) throws -> WebhookEvent {
-        try unwrap(body, headers: headers.map { ($0.key, $0.value) }, now: now)
+        try unwrap(body, headers.map { Header(name: $0.key, value: $0.value) }, now)
     }
 
     /// Verifies a delivery, with its headers as pairs of names and values.
     public func unwrap(
         _ body: some Sequence<UInt8>, headers: some Sequence<(String, String)>, now: Date? = nil
     ) throws -> WebhookEvent {
-        let headers = headers.map(Header.init(name:value:))
-        return try callCore {
+        try unwrap(body, headers.map { Header(name: $0, value: $1) }, now)
+    }
+
+    /// Verifies a delivery, with headers such as NIO's `HTTPHeaders`.
+    @_disfavoredOverload
+    public func unwrap(
+        _ body: some Sequence<UInt8>, headers: some Sequence<(name: String, value: String)>,
+        now: Date? = nil
+    ) throws -> WebhookEvent {
+        try unwrap(body, headers.map { Header(name: $0.name, value: $0.value) }, now)
+    }
+
+    private func unwrap(
+        _ body: some Sequence<UInt8>, _ headers: [Header], _ now: Date?
+    ) throws -> WebhookEvent {
+        try callCore {
             WebhookEvent(try verifier.unwrap(body: Data(body), headers: headers, now: now?.inRange))
         }
     }
@@ -142,12 +165,24 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
     public let extra: [String: JSONValue]
     private var record = AcknowledgementRecord()
 
-    private enum CodingKeys: CodingKey {
-        case id, timestamp, type, generationID, status, outputVideoURL, errorMessage, isDuplicate
-        case extra
+    /// Creates an event, for tests. It cannot be acknowledged.
+    public init(
+        id: String, timestamp: Date = Date(), type: String = "video.generation.completed",
+        generationID: String? = nil, status: Status? = nil, outputVideoURL: URL? = nil,
+        errorMessage: String? = nil, isDuplicate: Bool = false, extra: [String: JSONValue] = [:]
+    ) {
+        self.id = id
+        self.timestamp = timestamp
+        self.type = type
+        self.generationID = generationID
+        self.status = status
+        self.outputVideoURL = outputVideoURL
+        self.errorMessage = errorMessage
+        self.isDuplicate = isDuplicate
+        self.extra = extra
     }
 
-    init(_ core: PipevideoFFI.WebhookEvent) {
+    init(_ core: PipevideoFFI.WebhookEvent, isDuplicate: Bool? = nil) {
         id = core.id
         timestamp = core.timestamp
         type = core.eventType
@@ -155,10 +190,45 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
         status = core.status.map(Status.init)
         outputVideoURL = core.outputVideoUrl.flatMap(URL.init(exact:))
         errorMessage = core.errorMessage
-        isDuplicate = core.duplicate
+        self.isDuplicate = isDuplicate ?? core.duplicate
         extra = JSONValue.members(core.extra)
         record = AcknowledgementRecord(acknowledged: core.acknowledged)
     }
+
+    /// Decodes the body of a delivery, or what ``encode(to:)`` has written.
+    ///
+    /// A body has no ``id`` and no ``timestamp``, which are in the headers: they are then empty and
+    /// 1970. Decoding verifies nothing.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.decodeMembers("webhook's event") { json in
+            guard case .object(var body) = json else { return nil }
+            let own = body.removeValue(forKey: Self.ownMembers) ?? [:]
+            let timestamp = own["timestamp"]?.decimal.map {
+                Date(timeIntervalSince1970: NSDecimalNumber(decimal: $0).doubleValue)
+            }
+            let core = webhookEventFromJson(
+                json: JSONValue.object(body).text, id: own["id"]?.stringValue ?? "",
+                timestamp: (timestamp ?? Date(timeIntervalSince1970: 0)).inRange)
+            return core.map { WebhookEvent($0, isDuplicate: own["duplicate"]?.bool ?? false) }
+        }
+    }
+
+    /// Encodes the body of a delivery, with what is not in a body in the member `_delivery`.
+    public func encode(to encoder: any Encoder) throws {
+        let body: [String: JSONValue] = [
+            "eventType": .string(type), "generationId": JSONValue(generationID),
+            "status": JSONValue(status?.rawValue),
+            "outputUrl": JSONValue(outputVideoURL?.absoluteString),
+            "errorMessage": JSONValue(errorMessage),
+            Self.ownMembers: [
+                "id": .string(id), "duplicate": .bool(isDuplicate),
+                "timestamp": JSONValue(floatLiteral: timestamp.timeIntervalSince1970),
+            ],
+        ]
+        try JSONValue.object(body.merging(extra) { known, _ in known }).encode(to: encoder)
+    }
+
+    private static let ownMembers = "_delivery"
 
     /// Records that the event has been handled: later deliveries of it are duplicates.
     ///
@@ -173,8 +243,8 @@ public struct WebhookEvent: Hashable, Sendable, Codable, Identifiable {
             throw PipevideoError(
                 .invalidRequest,
                 "this event cannot be acknowledged, because it was decoded: whether an event is "
-                    + "handled is recorded where it was received. Acknowledge the event that unwrap "
-                    + "returned."
+                    + "handled is recorded where it was received.",
+                recoverySuggestion: "Acknowledge the event that unwrap returned."
             )
         }
         acknowledged.insert(id: id)

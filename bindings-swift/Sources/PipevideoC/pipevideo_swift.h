@@ -660,6 +660,11 @@ RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_from_json(RustBuffer json,
 RustBuffer uniffi_pipevideo_swift_fn_func_token_usage_json(RustBuffer usage, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_WEBHOOK_EVENT_FROM_JSON
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_WEBHOOK_EVENT_FROM_JSON
+RustBuffer uniffi_pipevideo_swift_fn_func_webhook_event_from_json(RustBuffer json, RustBuffer id, RustBuffer timestamp, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_FLUSH_LOG
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FUNC_FLUSH_LOG
 void uniffi_pipevideo_swift_fn_func_flush_log(RustCallStatus *_Nonnull out_status
@@ -989,6 +994,12 @@ uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_from_json(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_JSON
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_TOKEN_USAGE_JSON
 uint16_t uniffi_pipevideo_swift_checksum_func_token_usage_json(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_WEBHOOK_EVENT_FROM_JSON
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_FUNC_WEBHOOK_EVENT_FROM_JSON
+uint16_t uniffi_pipevideo_swift_checksum_func_webhook_event_from_json(void
 
 );
 #endif

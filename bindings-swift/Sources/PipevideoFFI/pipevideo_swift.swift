@@ -4572,6 +4572,30 @@ fileprivate struct FfiConverterOptionTypeUpdate: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeWebhookEvent: FfiConverterRustBuffer {
+    typealias SwiftType = WebhookEvent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeWebhookEvent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeWebhookEvent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeDownloadReport: FfiConverterRustBuffer {
     typealias SwiftType = DownloadReport?
 
@@ -4975,6 +4999,19 @@ public func tokenUsageJson(usage: TokenUsage) -> String  {
 })
 }
 /**
+ * Reads the body of a delivery. The other arguments are what its headers say.
+ */
+public func webhookEventFromJson(json: String, id: String, timestamp: Date) -> WebhookEvent?  {
+    return try!  FfiConverterOptionTypeWebhookEvent.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_func_webhook_event_from_json(
+        FfiConverterString.lower(json),
+        FfiConverterString.lower(id),
+        FfiConverterTimestamp.lower(timestamp),uniffiCallStatus
+    )
+})
+}
+/**
  * Waits for a moment until all records have been passed on. The end of the process calls it.
  */
 public func flushLog()  {try! rustCall() {
@@ -5037,6 +5074,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_func_token_usage_json() != 42861) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_func_webhook_event_from_json() != 9414) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_func_flush_log() != 42714) {

@@ -12,7 +12,9 @@ import Testing
         }
         let found = try #require(error)
         #expect(found.kind == .notFound && found.status == 404 && found.generationID == "gen_none")
-        #expect(found.localizedDescription == found.message && "\(found)" == found.message)
+        #expect("\(found)" == found.message)
+        let advice = try #require(found.recoverySuggestion)
+        #expect(found.message == "\(found.localizedDescription) \(advice)")
         #expect(String(reflecting: found) == "PipevideoError(not_found: \(found.message))")
         #expect(found.requestID != nil && found.attempts == 1 && !found.isRetryable)
     }
@@ -188,5 +190,32 @@ import Testing
         #expect(error?.kind == .generationFailed && error?.category == .invalidPrompt)
         #expect(error?.generation?.error?.message == "SECRET")
         expectNoSecret(in: try #require(error))
+    }
+
+    @Test func eachKindHasACodeOfItsOwn() throws {
+        let kinds = try Repository.json("conformance/surface.json")["error_kinds"]?.elements ?? []
+        let codes = kinds.map { kind in
+            let kind = PipevideoError.Kind(rawValue: kind["name"]?.stringValue ?? "")
+            let error = PipevideoError(kind, "x") as NSError
+            #expect(error.domain == PipevideoError.errorDomain && error.code != 0, "\(kind)")
+            return error.code
+        }
+        #expect(codes.count > 15 && Set(codes).count == codes.count)
+        #expect((PipevideoError(.configuration, "x") as NSError).code == 1)
+        #expect((PipevideoError(.init(rawValue: "new"), "x") as NSError).code == 0)
+    }
+
+    @Test func errorsAreEqualByTheirProperties() {
+        let error = PipevideoError(
+            .rateLimited, "Too many.", recoverySuggestion: "Wait.", status: 429,
+            retryAfter: .seconds(3), cause: CancellationError())
+        #expect(error.message == "Too many. Wait." && error.errorDescription == "Too many.")
+        #expect(error.recoverySuggestion == "Wait.")
+        #expect(
+            error
+                == PipevideoError(
+                    .rateLimited, "Too many.", recoverySuggestion: "Wait.", status: 429,
+                    retryAfter: .seconds(3)))
+        #expect(error != PipevideoError(.rateLimited, "Too many.", recoverySuggestion: "Wait."))
     }
 }

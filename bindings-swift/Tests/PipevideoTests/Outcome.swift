@@ -27,6 +27,7 @@ enum Outcome {
 private func json(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
 private func json(_ number: Int?) -> JSONValue { number.map { .number(Decimal($0)) } ?? .null }
 private func json(_ number: Decimal?) -> JSONValue { number.map(JSONValue.number) ?? .null }
+private func cents(_ dollars: Decimal?) -> JSONValue { json(dollars.map { $0 * 100 }) }
 private func json(_ time: Duration) -> JSONValue { .number(Decimal(time / .seconds(1))) }
 private func json(_ date: Date?) -> JSONValue {
     date.map { .number(Decimal($0.timeIntervalSince1970)) } ?? .null
@@ -113,12 +114,12 @@ func json(of catalog: EngineCatalog) -> JSONValue {
 
 func json(of usage: AccountUsage) -> JSONValue {
     [
-        "credit_balance": json(usage.creditBalance),
+        "credit_balance": cents(usage.creditBalanceUSD),
         "totals": [
             "total_requests": json(usage.totals.totalRequests),
             "completed_requests": json(usage.totals.completedRequests),
             "failed_requests": json(usage.totals.failedRequests),
-            "total_cost_cents": json(usage.totals.totalCostCents),
+            "total_cost_cents": cents(usage.totals.totalCostUSD),
         ],
         "daily_usage": .array(usage.dailyUsage.map { json(of: $0) }),
         "daily_usage_by_route": .array(
@@ -134,8 +135,8 @@ private func json(of day: DailyUsage) -> JSONValue {
     [
         "date": json(day.date), "request_count": json(day.requestCount),
         "completed_count": json(day.completedCount), "failed_count": json(day.failedCount),
-        "total_cost_cents": json(day.totalCostCents),
-        "total_duration_seconds": json(day.totalDurationSeconds),
+        "total_cost_cents": cents(day.totalCostUSD),
+        "total_duration_seconds": day.totalDuration.map { json($0) } ?? .null,
     ]
 }
 
@@ -143,10 +144,10 @@ private func json(of route: RouteUsage) -> JSONValue {
     [
         "engine": json(route.engine), "model": json(route.model), "provider": json(route.provider),
         "request_count": json(route.requestCount), "completed_count": json(route.completedCount),
-        "failed_count": json(route.failedCount), "total_cost_cents": json(route.totalCostCents),
+        "failed_count": json(route.failedCount), "total_cost_cents": cents(route.totalCostUSD),
         "total_prompt_tokens": json(route.totalPromptTokens),
         "total_completion_tokens": json(route.totalCompletionTokens),
-        "avg_latency_ms": json(route.avgLatencyMs),
+        "avg_latency_ms": millis(route.averageLatency),
     ]
 }
 
@@ -171,7 +172,7 @@ func json(of request: RecentRequest) -> JSONValue {
     [
         "id": json(request.id), "status": json(request.status?.rawValue),
         "model_name": json(request.modelName), "engine": json(request.engine),
-        "cost_cents": json(request.costCents), "latency_ms": millis(request.latency),
+        "cost_cents": cents(request.costUSD), "latency_ms": millis(request.latency),
         "created_at": millis(request.createdAt), "completed_at": millis(request.completedAt),
     ]
 }

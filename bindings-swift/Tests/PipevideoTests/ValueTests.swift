@@ -206,7 +206,7 @@ import Testing
         expectNoSecret(in: catalog)
         let usageJSON = #"{"credit_balance":1250.5,"x":"SECRET"}"#
         let usage = try JSONDecoder().decode(AccountUsage.self, from: Data(usageJSON.utf8))
-        #expect("\(usage)".contains("creditBalance: 1250.5"))
+        #expect("\(usage)".contains("creditBalanceUSD: 12.505"))
         expectNoSecret(in: usage)
     }
 
@@ -255,11 +255,183 @@ import Testing
                 """.utf8
             )
         )
-        #expect(usage.creditBalance == Decimal(string: "1250.5") && usage.raw["new"] == true)
+        #expect(usage.creditBalanceUSD == Decimal(string: "12.505") && usage.raw["new"] == true)
         try checkRoundTrip(usage)
         try checkRoundTrip(usage.recentRequests)
         try checkRoundTrip(usage.totals)
         try checkRoundTrip(PipevideoError.Kind.rateLimited)
+    }
+
+    /// Coders with each strategy of keys: none may lose a field.
+    static let coders: [(JSONEncoder, JSONDecoder)] = [false, true].flatMap { encodes in
+        [false, true].map { decodes in
+            let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+            if encodes { encoder.keyEncodingStrategy = .convertToSnakeCase }
+            if decodes { decoder.keyDecodingStrategy = .convertFromSnakeCase }
+            return (encoder, decoder)
+        }
+    }
+
+    /// Checks that the value is equal after a round trip, and that its JSON has these members.
+    private func expectRoundTrip<Value: Codable & Equatable>(
+        _ value: Value, _ members: [String], at location: SourceLocation = #_sourceLocation
+    ) throws {
+        for (encoder, decoder) in Self.coders {
+            let data = try encoder.encode([value])
+            #expect(
+                try decoder.decode([Value].self, from: data) == [value], sourceLocation: location)
+            let json = try JSONDecoder().decode([[String: JSONValue]].self, from: data)[0]
+            #expect(Set(json.keys) == Set(members), sourceLocation: location)
+            #expect(!json.values.contains(.null), sourceLocation: location)
+        }
+        let list = try PropertyListEncoder().encode([value])
+        #expect(
+            try PropertyListDecoder().decode([Value].self, from: list) == [value],
+            sourceLocation: location)
+    }
+
+    @Test func noStrategyOfACoderLosesAField() throws {
+        let date = Date(timeIntervalSince1970: 1_709_827_200.123)
+        let generation = Generation(
+            id: "gen_1", status: .failed, model: kimi, engine: "lottie", provider: "framerate",
+            createdAt: Date(timeIntervalSince1970: 1_709_827_200),
+            outputVideoURL: URL(string: "https://v.example/1"),
+            usage: TokenUsage(inputTokens: 1, outputTokens: 2, totalTokens: 3, costUSD: 0.5),
+            error: GenerationError(code: "e", message: "m"), latency: .milliseconds(1500),
+            output: ["x"], extra: ["camelCase_and_snake": 1]
+        )
+        #expect(generation.usage?.costUSD == 0.5 && generation.latency == .milliseconds(1500))
+        try expectRoundTrip(
+            generation,
+            [
+                "id", "status", "model", "engine", "provider", "created_at", "output_video_url",
+                "usage", "error", "latency_ms", "output", "camelCase_and_snake",
+            ])
+        try expectRoundTrip(
+            GenerationUpdate(
+                generation: generation, elapsed: .milliseconds(20500), expected: .seconds(90),
+                progress: 0.1, via: .webhook),
+            ["generation", "elapsed", "expected", "progress", "via"])
+        let counts = ["request_count", "completed_count", "failed_count", "total_cost_cents"]
+        try expectRoundTrip(
+            UsageTotals(
+                totalRequests: 3, completedRequests: 2, failedRequests: 1, totalCostUSD: 1.25),
+            ["total_requests", "completed_requests", "failed_requests", "total_cost_cents"])
+        try expectRoundTrip(
+            DailyUsage(
+                date: "2026-01-01", requestCount: 1, completedCount: 2, failedCount: 3,
+                totalCostUSD: 4, totalDuration: .seconds(12.3)),
+            counts + ["date", "total_duration_seconds"])
+        let route = RouteUsage(
+            engine: "lottie", model: kimi, provider: "framerate", requestCount: 1,
+            completedCount: 2, failedCount: 3, totalCostUSD: 4, totalPromptTokens: 5,
+            totalCompletionTokens: 6, averageLatency: .milliseconds(1234))
+        try expectRoundTrip(
+            route,
+            counts + [
+                "engine", "model", "provider", "total_prompt_tokens", "total_completion_tokens",
+                "avg_latency_ms",
+            ])
+        try expectRoundTrip(
+            DailyRoutes(date: "2026-01-01", routes: [route]), ["date", "routes"])
+        let request = RecentRequest(
+            id: "gen_1", status: .completed, modelName: kimi, engine: "lottie", costUSD: 0.001,
+            latency: .seconds(45), createdAt: date, completedAt: date)
+        let recent = [
+            "id", "status", "model_name", "engine", "cost_cents", "latency_ms", "created_at",
+            "completed_at",
+        ]
+        try expectRoundTrip(request, recent)
+        let json = String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
+        #expect(json.contains(#""created_at":1709827200123"#) && json.contains("cost_cents\":0.1"))
+        try expectRoundTrip(
+            Candidate(
+                request, isSameModel: false, timeAfterCreate: .milliseconds(-250),
+                wasKnownBefore: true),
+            recent + ["same_model", "seconds_after_create", "known_before"])
+        try expectRoundTrip(
+            AccountUsage(
+                creditBalanceUSD: 12.5, totals: UsageTotals(totalRequests: 1),
+                dailyUsageByRoute: [DailyRoutes(date: "2026-01-01", routes: [route])],
+                recentRequests: [request]),
+            [
+                "credit_balance", "totals", "daily_usage", "daily_usage_by_route",
+                "recent_requests",
+            ])
+        let model = EngineModel(id: kimi, inputPerMillionUSD: 0.6, outputPerMillionUSD: 2.5)
+        try expectRoundTrip(model, ["id", "input_per_million", "output_per_million"])
+        try expectRoundTrip(Engine(id: "lottie", models: [model]), ["id", "models"])
+        try expectRoundTrip(
+            EngineCatalog(engines: [Engine(id: "lottie", models: [model])]), ["engines"])
+        try expectRoundTrip(
+            CostEstimate(costUSD: 1.5, low: 1, high: 2, basedOn: .rates, samples: 3),
+            ["cost_usd", "low", "high", "based_on", "samples"])
+        try expectRoundTrip(
+            Spend(
+                spent: 1, failedButCharged: 2, inFlight: 3, uncertain: 4, limit: 5, remaining: 6,
+                inFlightCount: 7, uncertainCount: 8, unknownCount: 9),
+            [
+                "spent", "failed_but_charged", "in_flight", "uncertain", "limit", "remaining",
+                "in_flight_count", "uncertain_count", "unknown_count",
+            ])
+        try expectRoundTrip(
+            WebhookEvent(
+                id: "msg_1", timestamp: Date(timeIntervalSince1970: 1_709_827_200),
+                type: "video.generation.completed", generationID: "gen_1", status: .failed,
+                outputVideoURL: URL(string: "https://v.example/1?sig=x"), errorMessage: "m",
+                isDuplicate: true, extra: ["new_field": 1]),
+            [
+                "eventType", "generationId", "status", "outputUrl", "errorMessage", "new_field",
+                "_delivery",
+            ])
+    }
+
+    @Test func deliveryBodyAndServiceElementsAreDecoded() throws {
+        for (_, decoder) in Self.coders {
+            let event = try decoder.decode(
+                WebhookEvent.self,
+                from: Data(
+                    """
+                    {"eventType":"video.generation.completed","generationId":"gen_1",\
+                    "status":"completed","outputUrl":"https://v.example/1","errorMessage":null}
+                    """.utf8))
+            #expect(event.generationID == "gen_1" && event.status == .completed)
+            #expect(event.outputVideoURL == URL(string: "https://v.example/1"))
+            #expect(event.id.isEmpty && !event.isDuplicate && event.errorMessage == nil)
+            let request = try decoder.decode(
+                RecentRequest.self,
+                from: Data(
+                    """
+                    {"id":"gen_1","status":"completed","model_name":"lab/m","cost_cents":12.5,\
+                    "latency_ms":45000,"created_at":1709827200123}
+                    """.utf8))
+            #expect(request.modelName == "lab/m" && request.costUSD == 0.125)
+            #expect(request.latency == .seconds(45))
+            #expect(request.createdAt == Date(timeIntervalSince1970: 1_709_827_200.123))
+        }
+        for none in ["{}", "[]", "7"] {
+            let data = Data(none.utf8)
+            #expect(throws: DecodingError.self) {
+                try JSONDecoder().decode(WebhookEvent.self, from: data)
+            }
+            #expect(throws: DecodingError.self) {
+                try JSONDecoder().decode(RecentRequest.self, from: data)
+            }
+            #expect(throws: DecodingError.self) {
+                try JSONDecoder().decode(GenerationUpdate.self, from: data)
+            }
+        }
+    }
+
+    @Test func equalityIgnoresTheSignature() throws {
+        func signed(_ url: String) -> Generation {
+            Generation(id: "gen_1", status: .completed, outputVideoURL: URL(string: url))
+        }
+        let one = signed("https://v.example/1?sig=a")
+        let again = signed("https://v.example/1?sig=b")
+        #expect(one == again && Set([one, again]).count == 1)
+        #expect(one != signed("https://v.example/2?sig=a"))
+        #expect(one.outputVideoURL != again.outputVideoURL)
     }
 
     @Test func jsonValueIsEqualAfterARoundTrip() throws {

@@ -92,6 +92,8 @@ import Testing
             try webhook.unwrap(Self.body, headers: signed),
             try webhook.unwrap(Array(Self.body), headers: upper),
             try webhook.unwrap(Self.body[...], headers: labelled.map { ($0.name, $0.value) }),
+            try webhook.unwrap(Self.body, headers: labelled),
+            try webhook.unwrap(Self.body, headers: labelled, now: Date()),
         ] {
             #expect(
                 event.id == "msg_1" && event.generationID == "gen_1" && event.status == .completed)

@@ -41,13 +41,14 @@ actor Counter {
 }
 
 let patient = try client(interval: .seconds(3600))
-let id = try await patient.responses.create(model: model, input: "A cat").id
 let waits = Task {
     let counter = Counter()
     try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<concurrency {
             group.addTask {
-                _ = try await patient.responses.wait(for: id) { _ in Task { await counter.add() } }
+                _ = try await patient.generate(model: model, input: "A cat") { _ in
+                    Task { await counter.add() }
+                }
             }
         }
         await counter.wait(for: concurrency)
