@@ -32,7 +32,7 @@ lipo -create "$(library aarch64-apple-darwin)" "$(library x86_64-apple-darwin)" 
 # In a folder of their own, because Xcode copies the headers of all static frameworks of an app into one.
 mkdir "$work/headers/PipevideoC"
 cp Sources/PipevideoC/*.h "$work/headers/PipevideoC/"
-grep -v '^ *link ' Sources/PipevideoC/module.modulemap >"$work/headers/PipevideoC/module.modulemap"
+cp Sources/PipevideoC/module.modulemap "$work/headers/PipevideoC/"
 
 rm -rf lib/Pipevideo.xcframework
 xcodebuild -create-xcframework \

@@ -4,18 +4,18 @@
 #   generate.sh          writes Sources/PipevideoFFI and Sources/PipevideoC
 #   generate.sh --check  fails if they are not up to date
 #
-# Needs Rust, and lib/libpipevideo_swift.a (build-library.sh). UNIFFI_BINDGEN is the path of the generator if
-# it is built already. The generated files are checked in, because apps build the package without Rust.
+# Needs Rust. UNIFFI_BINDGEN is the path of the generator if it is built already, beside the library. The
+# generated files are checked in, because apps build the package without Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ -z "${UNIFFI_BINDGEN:-}" ]; then
-  cargo build --locked -p pipevideo-swift --features bindgen --bin uniffi-bindgen-swift
+  cargo build --locked -p pipevideo-swift --features bindgen --lib --bin uniffi-bindgen-swift
   UNIFFI_BINDGEN=${CARGO_TARGET_DIR:-../target}/debug/uniffi-bindgen-swift
 fi
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
-"$UNIFFI_BINDGEN" --swift-sources --headers lib/libpipevideo_swift.a "$generated"
+"$UNIFFI_BINDGEN" --swift-sources --headers "$(dirname "$UNIFFI_BINDGEN")/libpipevideo_swift.a" "$generated"
 
 for file in "$generated"/*; do
   case $file in

@@ -18,19 +18,21 @@ pub(crate) fn test(steps: &mut Steps) {
         "lints",
         &format!(
             "{swift} format lint --strict --recursive --configuration {PACKAGE}/.swift-format \
-             {PACKAGE}/Package.swift {PACKAGE}/Sources/Pipevideo {PACKAGE}/Tests \
-             {PACKAGE}/Benchmarks {EXAMPLES}"
+             {PACKAGE}/Package.swift {PACKAGE}/Sources/Pipevideo {PACKAGE}/Sources/PipevideoUI \
+             {PACKAGE}/Sources/PipevideoTesting {PACKAGE}/Tests {PACKAGE}/Benchmarks {EXAMPLES}"
         ),
     );
     workspace::build(steps);
     let library = workspace::built("libpipevideo_swift.a");
     let generator = workspace::built("uniffi-bindgen-swift").display().to_string();
-    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {}", library.display()));
     steps.run_with(
         "generated bindings",
         &[("UNIFFI_BINDGEN", &generator)],
         &format!("{PACKAGE}/scripts/generate.sh --check"),
     );
+    let library = library.display();
+    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {library}"));
+    steps.run("a second Rust library", &format!("{PACKAGE}/Tests/SecondLibrary/test.sh {library}"));
 
     // SwiftPM does not link again if only the native library has changed.
     steps.run("remove old builds", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));

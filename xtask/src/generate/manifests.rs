@@ -55,6 +55,7 @@ pub(super) fn write(tree: &mut Tree) -> Result<(), String> {
     for image in ["node", "node-alpine", "python"] {
         set(tree, &format!("examples/docker/{image}.Dockerfile"), 1, "ARG VERSION=", version)?;
     }
+    set(tree, "bindings-swift/Package.swift", 1, "let version = ", version)?;
     tree.fill("bindings-python/pyproject.toml", "urls", &workspace.project_urls())?;
     tree.fill(".github/CODEOWNERS", "owners", &format!("* @{}/maintainers\n", workspace.owner()?))
 }

@@ -1,5 +1,5 @@
-//! The Swift package, from a release repository with a tag. On Linux its native library is built from the
-//! Rust source in that repository; the xcframework for Apple's systems is a stand-in here.
+//! The Swift package, from a release repository with a tag, which has the native library for Linux. An app
+//! gets it by URL and version, and needs no Rust. The xcframework for Apple's systems is a stand-in here.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,6 +14,7 @@ use crate::swift::toolchain;
 
 const SOURCE: Expected = Expected {
     required: &[
+        ".spi.yml",
         "LICENSE-APACHE",
         "LICENSE-MIT",
         "LICENSE-THIRD-PARTY",
@@ -22,19 +23,12 @@ const SOURCE: Expected = Expected {
         "Sources/Pipevideo/PrivacyInfo.xcprivacy",
         "Sources/PipevideoC/module.modulemap",
         "Sources/PipevideoFFI/*.swift",
-        "rust/Cargo.lock",
-        "rust/Cargo.toml",
-        "rust/bindings-swift/scripts/build-library.sh",
-        "rust/core/src/lib.rs",
+        "Sources/PipevideoTesting/*.swift",
+        "Sources/PipevideoUI/*.swift",
+        "lib/libpipevideo-*.a",
     ],
-    allowed: &[
-        "Sources/**",
-        "rust/bindings-common/**",
-        "rust/bindings-swift/**",
-        "rust/core/**",
-        "rust/emulator/**",
-    ],
-    max_bytes: 1_500_000,
+    allowed: &["Sources/**", "lib/*"],
+    max_bytes: 20_000_000,
 };
 
 /// Where the release workflow puts the xcframework; here nothing fetches it.
@@ -59,6 +53,8 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     rehearsal.run("release repository", &mut git(&["init", "--quiet", "--initial-branch=main"]))?;
     let framework = room.folder("swift")?.join("Pipevideo.xcframework.zip");
     fs::write(&framework, "no framework").map_err(|error| error.to_string())?;
+    let mut library = rehearsal.command("bindings-swift/scripts/build-library.sh");
+    rehearsal.run("native library", library.env("CARGO_TARGET_DIR", work().join("cargo")))?;
     let mut fill = rehearsal.command("bindings-swift/scripts/release.sh");
     fill.arg(version).arg(&repository).arg(&framework).arg(FRAMEWORK);
     for role in ["AUTHOR", "COMMITTER"] {
@@ -84,16 +80,12 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
         command
     };
     rehearsal.run("swift package resolve", &mut package("package resolve"))?;
-    let library = app.join(".build/checkouts/pipevideo-swift/rust/bindings-swift");
-    let mut build = Command::new(library.join("scripts/build-library.sh"));
-    rehearsal.run("native library", build.env("CARGO_TARGET_DIR", work().join("cargo")))?;
-    let mut build = package("build --product Hello -Xswiftc -warnings-as-errors");
-    rehearsal.run("swift build", build.env("PKG_CONFIG_PATH", library.join("lib")))?;
+    rehearsal
+        .run("swift build", &mut package("build --product Hello -Xswiftc -warnings-as-errors"))?;
 
     let emulator = Emulator::start(&room.folder("")?.join(crates::EMULATOR_PROGRAM))?;
     // In the toolchain's tree, which has the libraries of Swift.
     let mut hello = package("run --skip-build Hello");
-    hello.env("PKG_CONFIG_PATH", library.join("lib"));
     hello.env("PIPEVIDEO_BASE_URL", &emulator.address.base_url);
     hello.env("PIPEVIDEO_API_KEY", &emulator.address.api_key);
     rehearsal.run("swift run", &mut hello)?;
