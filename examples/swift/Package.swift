@@ -3,6 +3,9 @@ import PackageDescription
 
 let pipevideo: Target.Dependency = .product(name: "Pipevideo", package: "bindings-swift")
 
+let testing: Target.Dependency = .product(name: "PipevideoTesting", package: "bindings-swift")
+let ui: Target.Dependency = .product(name: "PipevideoUI", package: "bindings-swift")
+
 let package = Package(
     name: "PipevideoExamples",
     platforms: [.iOS(.v17), .macOS(.v14)],
@@ -12,10 +15,12 @@ let package = Package(
         .executableTarget(name: "Hello", dependencies: [pipevideo]),
         .executableTarget(name: "Quickstart", dependencies: [pipevideo]),
         .target(name: "WebhookFunction", dependencies: [pipevideo]),
-        .target(name: "VideoStudio", dependencies: [pipevideo]),
+        .target(name: "VideoStudio", dependencies: [pipevideo, ui]),
         .testTarget(
             name: "ExampleTests",
-            dependencies: ["Hello", "Quickstart", "WebhookFunction", "VideoStudio", pipevideo]
+            dependencies: [
+                "Hello", "Quickstart", "WebhookFunction", "VideoStudio", pipevideo, testing, ui,
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

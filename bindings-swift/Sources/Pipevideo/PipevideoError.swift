@@ -87,12 +87,8 @@ public struct PipevideoError: LocalizedError, CustomNSError, Sendable {
         self.cause = cause ?? details.causes.first.map { PipevideoError($0) }
     }
 
-    /// Creates an error, for tests and previews.
-    ///
-    /// - Parameters:
-    ///   - kind: The kind of the error.
-    ///   - message: What happened and what it means.
-    ///   - recoverySuggestion: What to do, which is appended to the message.
+    /// Creates an error, for tests and previews. The suggestion is appended to the message; the other
+    /// arguments are the properties of the same names.
     public init(
         _ kind: Kind, _ message: String, recoverySuggestion: String? = nil,
         serviceMessage: String? = nil, status: Int? = nil, code: String? = nil,

@@ -3,7 +3,7 @@ internal import PipevideoFFI
 
 /// What generations of one kind are expected to cost, in US dollars and exact.
 ///
-/// A cost that is not known is `nil`, never zero. ``PipevideoClient/estimate(model:engine:count:)``
+/// A cost that is not known is `nil`, never zero. ``PipevideoClient/estimate(model:engine:count:options:)``
 /// returns it.
 public struct CostEstimate: Hashable, Sendable, Codable {
     /// The expected cost of all of them.

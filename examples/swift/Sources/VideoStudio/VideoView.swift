@@ -2,6 +2,7 @@
 #if canImport(SwiftUI) && canImport(AVKit)
     import AVKit
     import Pipevideo
+    import PipevideoUI
     import SwiftUI
 
     /// A prompt, the progress, and the video.
@@ -10,52 +11,43 @@
     /// under way, the model still receives the generation's id.
     ///
     /// ```swift
-    /// VideoView(model: VideoModel(client: client))
+    /// VideoView(model: GenerationModel(client: client))
     /// ```
     public struct VideoView: View {
-        @State private var model: VideoModel
+        @State private var model: GenerationModel
         @State private var prompt = ""
         @SceneStorage("generation") private var generation: String?
 
-        public init(model: VideoModel) {
+        public init(model: GenerationModel) {
             _model = State(initialValue: model)
         }
 
         public var body: some View {
             VStack(spacing: 16) {
-                switch model.phase {
-                case .idle:
-                    TextField("A cat walking on a beach at sunset", text: $prompt, axis: .vertical)
-                        .textFieldStyle(.roundedBorder)
-                    Button("Create") { model.create(prompt: prompt) }
-                        .disabled(prompt.isEmpty)
-                    resumeButton
-                case .working(let progress, let status):
-                    ProgressView(value: progress) { Text(status.rawValue) }
-                    Button("Stop", role: .cancel) { model.cancel() }
-                case .ready(let url):
+                if let url = model.videoURL {
                     VideoPlayer(player: AVPlayer(url: url))
                         .aspectRatio(9 / 16, contentMode: .fit)
+                }
+                GenerationProgressView(model)
+                if model.isWorking {
+                    Button("Stop", role: .cancel) { model.cancel() }
+                } else if model.generation?.isFinal == true {
                     Button("Another video") { model.reset() }
-                case .failed(let message):
-                    ContentUnavailableView(
-                        "No video", systemImage: "film", description: Text(message)
-                    )
-                    resumeButton
-                    Button("Another video") { model.reset() }
+                } else {
+                    TextField("A cat walking on a beach at sunset", text: $prompt, axis: .vertical)
+                        .textFieldStyle(.roundedBorder)
+                    Button("Create") { model.create(videoRequest(prompt: prompt)) }
+                        .disabled(prompt.isEmpty)
+                    // After a stop or an error the generation may continue.
+                    if let id = model.generationID {
+                        Button("Resume the last video") { model.resume(id) }
+                    }
                 }
             }
             .padding()
             .onChange(of: model.generationID) { generation = model.generationID }
             .task {
-                if let generation, model.phase == .idle { model.resume(generation) }
-            }
-        }
-
-        /// Shown after a stop or an error, when the generation may continue.
-        @ViewBuilder private var resumeButton: some View {
-            if let id = model.generationID {
-                Button("Resume the last video") { model.resume(id) }
+                if let generation, model.generationID == nil { model.resume(generation) }
             }
         }
     }

@@ -1,5 +1,7 @@
 import Foundation
 import Pipevideo
+import PipevideoTesting
+import PipevideoUI
 import Testing
 import VideoStudio
 import WebhookFunction
@@ -105,116 +107,15 @@ import WebhookFunction
         #expect(try await updates.next()?.via == .webhook)
     }
 
+    /// An app tests its own code with a fake client, which needs no emulator.
     @MainActor
-    @Test func modelShowsProgressAndTheVideo() async throws {
-        let emulator = try await Emulator.start()
-        let model = VideoModel(client: try emulator.client())
-        #expect(model.phase == .idle)
-        model.create(prompt: "A cat")
-        model.create(prompt: "One at a time")
-        #expect(model.phase == .working(progress: 0, status: .queued))
+    @Test func videoStudioCreatesAPortraitVideo() async throws {
+        let video = try #require(URL(string: "https://videos.example.com/cat.mp4"))
+        let client = FakeVideoGenerator([.completes(outputVideoURL: video)])
+        let model = GenerationModel(client: client)
+        model.create(videoRequest(prompt: "A cat"))
         await model.waitUntilIdle()
-        guard case .ready(let url) = model.phase else {
-            Issue.record("the phase is \(model.phase)")
-            return
-        }
-        #expect(url.pathExtension == "mp4" || url.query != nil)
-        let posts = try await emulator.requests().filter { $0["method"] == "POST" }
-        #expect(posts.count == 1)
-
-        let id = try #require(model.generationID)
-        let later = VideoModel(client: try emulator.client())
-        later.resume(id)
-        await later.waitUntilIdle()
-        #expect(later.generationID == id && later.phase != .idle)
-    }
-
-    @MainActor
-    @Test func modelShowsFailuresAndCanBeCancelled() async throws {
-        let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let model = VideoModel(client: try emulator.client())
-        let failing = try await emulator.addGeneration(["polls": ["failed"]])
-        model.resume(failing)
-        await model.waitUntilIdle()
-        guard case .failed = model.phase else {
-            Issue.record("the phase is \(model.phase)")
-            return
-        }
-        // A failed generation cannot be resumed.
-        #expect(model.generationID == nil)
-        model.reset()
-        #expect(model.phase == .idle)
-        model.create(prompt: "A cat")
-        model.cancel()
-        await model.waitUntilIdle()
-        #expect(model.phase == .idle)
-        model.create(prompt: " ")
-        await model.waitUntilIdle()
-        guard case .failed(let text) = model.phase else {
-            Issue.record("the phase is \(model.phase)")
-            return
-        }
-        #expect(text.contains("text"))
-        model.resume("gen_none")
-        await model.waitUntilIdle()
-        #expect(model.generationID == nil)
-        #expect(try await emulator.requests().allSatisfy { $0["method"] == "GET" })
-    }
-
-    /// The generation may be paid for, and could not be resumed without its id.
-    @MainActor
-    @Test func cancellingCompletesTheCreateUnderWay() async throws {
-        let emulator = try await Emulator.start()
-        let (calls, call) = AsyncStream.makeStream(of: Void.self)
-        let (release, releaser) = AsyncStream.makeStream(of: Void.self)
-        let key = emulator.apiKey
-        let client = try PipevideoClient(
-            baseURL: emulator.baseURL,
-            token: {
-                call.yield()
-                for await _ in release {}
-                return key
-            },
-            configuration: emulator.configuration()
-        )
-        let model = VideoModel(client: client)
-        model.create(prompt: "A cat")
-        for await _ in calls { break }
-        model.cancel()
-        releaser.finish()
-        await model.waitUntilIdle()
-        #expect(model.phase == .idle)
-        model.resume(try #require(model.generationID))
-        await model.waitUntilIdle()
-        guard case .ready = model.phase else {
-            Issue.record("the phase is \(model.phase)")
-            return
-        }
-        let posts = try await emulator.requests().filter { $0["method"] == "POST" }
-        #expect(posts.count == 1)
-    }
-
-    @MainActor
-    @Test func deallocatedModelStopsPolling() async throws {
-        let emulator = try await Emulator.start(["polls": ["in_progress"]])
-        let (client, other) = (try emulator.client(), try await emulator.addGeneration())
-        weak var released: VideoModel?
-        do {
-            let model = VideoModel(client: client)
-            released = model
-            model.resume(try await emulator.addGeneration())
-            while model.phase == .working(progress: 0, status: .queued) { await Task.yield() }
-        }
-        #expect(released == nil)
-        func polls() async throws -> Int {
-            _ = try await client.responses.retrieve(other)
-            return try await emulator.requests().filter {
-                $0["path"] != .string("/v1/responses/\(other)")
-            }.count
-        }
-        let before = try await polls()
-        // The client polls without pauses, so it would poll many times meanwhile.
-        for _ in 0..<20 { _ = try await polls() }
-        #expect(try await polls() == before)
+        #expect(model.videoURL == video && model.progress == 1)
+        #expect(client.requests.map(\.aspectRatio) == ["9:16"])
     }
 }

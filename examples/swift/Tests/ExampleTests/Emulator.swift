@@ -1,1 +1,0 @@
-../../../../bindings-swift/Tests/PipevideoTests/Emulator.swift
