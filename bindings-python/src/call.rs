@@ -13,7 +13,8 @@ use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use futures_util::{FutureExt, TryFutureExt};
 use pipevideo::barrier::CatchAsync;
 use pipevideo::{Error, ErrorKind, Submission};
-use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyRuntimeError};
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyRuntimeError, PyStopIteration};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -22,6 +23,7 @@ use crate::callback::Callback;
 use crate::created::Created;
 use crate::finalization::AttachedGuard;
 use crate::logs;
+use crate::observer::Observed;
 use crate::outcome::{Outcome, Value};
 use crate::process::process;
 use crate::raise;
@@ -53,6 +55,7 @@ pub(crate) struct Call {
     submission: Option<Submission>,
     /// Where the id shows as soon as its create is answered.
     created: Option<Created>,
+    observed: Option<Observed>,
 }
 
 enum Stage {
@@ -116,6 +119,7 @@ impl Call {
             keeps: false,
             submission: None,
             created: None,
+            observed: None,
         }
     }
 
@@ -128,6 +132,12 @@ impl Call {
     /// Declares where the id of the generation shows.
     pub(crate) fn showing(mut self, created: Created) -> Self {
         self.created = Some(created);
+        self
+    }
+
+    /// Has an observer informed of the call.
+    pub(crate) fn observed(mut self, observed: Option<Observed>) -> Self {
+        self.observed = observed;
         self
     }
 
@@ -199,6 +209,19 @@ impl Call {
 
     /// Stops the work because of an exception, and notes in it what is known of a create.
     fn interrupt(&self, py: Python<'_>, raised: PyErr) -> PyErr {
+        let noted = self.note(py, raised);
+        if let Some(observed) = &self.observed {
+            if noted.is_instance_of::<PyStopIteration>(py) {
+                let value = noted.value(py).getattr(intern!(py, "value")).ok();
+                observed.end(py, value.map(Bound::unbind).as_ref(), None);
+            } else {
+                observed.end(py, None, Some(&noted));
+            }
+        }
+        noted
+    }
+
+    fn note(&self, py: Python<'_>, raised: PyErr) -> PyErr {
         if let Some(left) = self.stop() {
             let noted = raise::note(py, &raised, &left).and(logs::emit(py));
             noted.unwrap_or_else(|failed| failed.write_unraisable(py, None));
@@ -241,7 +264,13 @@ impl Call {
     /// Passes an event to the callback. Returns whether the callback awaits something.
     fn handle(&self, py: Python<'_>, event: Event) -> PyResult<bool> {
         let argument = match event {
-            Event::Update(update) => update::update(py, *update)?.into_any(),
+            Event::Update(update) => {
+                let update = update::update(py, *update)?.into_any();
+                if let Some(observed) = &self.observed {
+                    observed.update(py, &update);
+                }
+                update
+            }
             Event::Progress(progress) => update::progress(py, progress)?,
         };
         self.callback.as_ref().map_or(Ok(false), |callback| callback.call(py, argument))
@@ -298,7 +327,11 @@ struct Finished<'py>(Option<Bound<'py, PyAny>>);
 impl Call {
     /// Blocks until the call is done.
     fn run<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.block(py).map_err(|raised| self.interrupt(py, raised))
+        let value = self.block(py).map_err(|raised| self.interrupt(py, raised))?;
+        if let Some(observed) = &self.observed {
+            observed.end(py, value.clone().map(Bound::unbind).as_ref(), None);
+        }
+        Ok(value)
     }
 
     fn __await__(this: Py<Self>) -> Py<Self> {
@@ -353,6 +386,9 @@ impl Call {
     /// Stops the work.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = self.callback.as_ref().map_or(Ok(()), |callback| callback.close(py));
+        if let Some(observed) = &self.observed {
+            observed.end(py, None, None);
+        }
         closed.and(self.stop().map_or(Ok(()), |_| logs::emit(py)))
     }
 

@@ -24,6 +24,7 @@ use crate::errors;
 use crate::event::WebhookEvent;
 use crate::input;
 use crate::logs;
+use crate::observer::{self, Observed};
 use crate::options;
 use crate::outcome::Value;
 use crate::process::process;
@@ -165,13 +166,15 @@ impl NativeClient {
         let request = input::request(arguments)?;
         let client = self.client_with(options)?;
         let submission = Submission::new();
+        let number = observer::is_set().then(|| submission.call());
+        let observed = Observed::begin(py, "create", &request.model, &client, number);
         let kept = submission.clone();
         let call = self.call(py, None, move |_| {
             async move { client.responses().create_with(request, &submission).await }
                 .map_ok(generation)
                 .boxed()
         });
-        Ok(call.creating(kept))
+        Ok(call.creating(kept).observed(observed))
     }
 
     #[pyo3(signature = (
@@ -208,17 +211,20 @@ impl NativeClient {
         let id: String = argument(id, "id", "str")?;
         let deadline = options::deadline(deadline)?;
         let on_update = Callback::new(py, on_update, "on_update")?;
-        let mut wait = self.client_with(options)?.responses().wait(id);
+        let client = self.client_with(options)?;
+        let observed = Observed::begin(py, "wait", &id, &client, None);
+        let mut wait = client.responses().wait(id);
         if let Some(deadline) = deadline {
             wait = wait.deadline(deadline);
         }
-        let updates = on_update.is_some();
-        Ok(self.call(py, on_update, move |call| {
+        let updates = on_update.is_some() || observed.is_some();
+        let call = self.call(py, on_update, move |call| {
             if updates {
                 wait = wait.on_update(move |update| push_update(&call, update));
             }
             wait.into_future().map_ok(generation).boxed()
-        }))
+        });
+        Ok(call.observed(observed))
     }
 
     #[pyo3(signature = (
@@ -239,13 +245,16 @@ impl NativeClient {
         let deadline = options::deadline(deadline)?;
         let on_update = Callback::new(py, on_update, "on_update")?;
         let submission = Submission::new();
-        let mut generate = self.client_with(options)?.generate(request).submission(&submission);
+        let client = self.client_with(options)?;
+        let number = observer::is_set().then(|| submission.call());
+        let observed = Observed::begin(py, "generate", &request.model, &client, number);
+        let mut generate = client.generate(request).submission(&submission);
         if let Some(deadline) = deadline {
             generate = generate.deadline(deadline);
         }
         let (created, announcer) = Created::new(&submission);
         let announcer = Arc::new(announcer);
-        let updates = on_update.is_some();
+        let updates = on_update.is_some() || observed.is_some();
         let call = self.call(py, on_update, move |call| {
             let first = announcer.clone();
             let generate = generate.on_update(move |update| {
@@ -261,7 +270,7 @@ impl NativeClient {
             }
             .boxed()
         });
-        Ok(call.creating(submission).showing(created))
+        Ok(call.creating(submission).showing(created).observed(observed))
     }
 
     #[pyo3(signature = (
@@ -311,26 +320,33 @@ impl NativeClient {
         on_progress: Option<Py<PyAny>>,
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
-        let source: DownloadSource = match generation.cast::<Generation>() {
-            Ok(generation) => generation.get().core().into(),
+        let (id, source): (String, DownloadSource) = match generation.cast::<Generation>() {
+            Ok(generation) => {
+                let core = generation.get().core();
+                (core.id.clone(), core.into())
+            }
             Err(_) => {
-                argument::<String>(generation, "generation", "a Generation or its id")?.into()
+                let id: String = argument(generation, "generation", "a Generation or its id")?;
+                (id.clone(), id.into())
             }
         };
         let path: PathBuf = argument(path, "path", "a path")?;
         let on_progress = Callback::new(py, on_progress, "on_progress")?;
-        let mut download = self.client_with(options)?.responses().download(source, path);
+        let client = self.client_with(options)?;
+        let observed = Observed::begin(py, "download", &id, &client, None);
+        let mut download = client.responses().download(source, path);
         if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
             download = download.max_bytes(max_bytes);
         }
         let progress = on_progress.is_some();
-        Ok(self.call(py, on_progress, move |call| {
+        let call = self.call(py, on_progress, move |call| {
             if progress {
                 download =
                     download.on_progress(move |progress| call.push(Event::Progress(progress)));
             }
             download.into_future().map_ok(Value::Path).boxed()
-        }))
+        });
+        Ok(call.observed(observed))
     }
 
     #[pyo3(signature = (

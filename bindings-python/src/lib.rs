@@ -27,6 +27,7 @@ mod literal;
 mod logs;
 mod loop_reader;
 mod loop_wake;
+mod observer;
 mod options;
 mod outcome;
 mod part;
@@ -77,6 +78,7 @@ mod _native {
         event::WebhookEvent,
         finalization::_at_exit,
         input::{image, text, video},
+        observer::_observe,
         part::Part,
         runtime::{_after_fork_in_child, _after_fork_in_parent, _before_fork},
         update::Update,

@@ -20,7 +20,16 @@ use crate::json;
 
 /// The lowest of Python's levels that the logger is enabled for; `u8::MAX` if there is none.
 static MIN_LEVEL: AtomicU8 = AtomicU8::new(u8::MAX);
+const LEVELS: [LogLevel; 3] = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn];
 static RECORDS: LogQueue<LogRecord> = LogQueue::new();
+
+/// Whether the observer of calls gets all records.
+static IS_OBSERVED: AtomicBool = AtomicBool::new(false);
+
+/// From the next call on, all records are kept for the observer of calls, or no longer.
+pub(crate) fn set_observed(is_observed: bool) {
+    IS_OBSERVED.store(is_observed, Ordering::Relaxed);
+}
 
 /// Reads which records `logging` is enabled for, begins to keep them, and emits those that are kept.
 /// It costs next to nothing in a program that has not imported `logging`.
@@ -47,8 +56,10 @@ fn read_level(py: Python<'_>) -> PyResult<()> {
             LOGGER.get_or_try_init(py, make)?.bind(py)
         }
     };
-    let mut min_level = u8::MAX;
-    for level in [LogLevel::Debug, LogLevel::Info, LogLevel::Warn] {
+    let is_observed = IS_OBSERVED.load(Ordering::Relaxed);
+    let mut min_level = if is_observed { number_of(LogLevel::Debug) } else { u8::MAX };
+    let levels = if is_observed { &[][..] } else { &LEVELS };
+    for &level in levels {
         let number = number_of(level);
         if logger.call_method1(intern!(py, "isEnabledFor"), (number,))?.is_truthy()? {
             min_level = number;

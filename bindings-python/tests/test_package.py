@@ -30,7 +30,7 @@ print([name for name in {slow} if name in set(sys.modules) - before])
 def test_the_metadata_is_complete() -> None:
     about = metadata.metadata("pipevideo")
     assert about["Version"] == pipevideo.__version__
-    assert about["Requires-Python"] == ">=3.10" and metadata.requires("pipevideo") is None
+    assert about["Requires-Python"] == ">=3.10" and metadata.requires("pipevideo") == ["opentelemetry-api>=1.30 ; extra == 'otel'"]
     assert about["License-Expression"] == "Apache-2.0 OR MIT"
     assert "AsyncPipevideo" in str(about.json["description"])
     points = metadata.entry_points(group="pytest11", name="pipevideo")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_panic", "image", "text", "video"]
+__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_observe", "_panic", "image", "text", "video"]
 
 __version__: Final[str]
 
@@ -451,6 +451,14 @@ def _before_fork() -> None:
 
 def _engine_catalog(value: Mapping[str, Any]) -> EngineCatalog:
     """The catalogue of engines from the service's JSON."""
+
+def _observe(observer: Callable[[str, str, str, int | None], Any] | None) -> None:
+    """
+    Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
+    the base URL and the number of the call in the log. It returns an object of which `update` is called with
+    each update, and once `end` with the value or the exception; neither if the call was dropped. While it is
+    set, the log has all records.
+    """
 
 def _panic(at_once: bool) -> Pending[None]:
     """Panics, for the tests of the barrier: at once, or in the call that it returns."""

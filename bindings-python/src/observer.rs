@@ -1,0 +1,79 @@
+//! The observer of calls, which `pipevideo.opentelemetry` sets. Without one this costs a comparison for each
+//! call.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bindings_common::lock;
+use bindings_macros::barrier;
+use pipevideo::Client;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::logs;
+
+static IS_SET: AtomicBool = AtomicBool::new(false);
+static OBSERVER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+/// Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
+/// the base URL and the number of the call in the log. It returns an object of which `update` is called with
+/// each update, and once `end` with the value or the exception; neither if the call was dropped. While it is
+/// set, the log has all records.
+#[barrier]
+#[pyfunction]
+#[pyo3(signature = (
+    observer: "Callable[[str, str, str, int | None], Any] | None",
+) -> "None")]
+pub(crate) fn _observe(py: Python<'_>, observer: Option<Py<PyAny>>) -> PyResult<()> {
+    IS_SET.store(observer.is_some(), Ordering::Relaxed);
+    logs::set_observed(observer.is_some());
+    let old = std::mem::replace(&mut *lock(&OBSERVER), observer);
+    drop(old);
+    logs::update_level(py)
+}
+
+pub(crate) fn is_set() -> bool {
+    IS_SET.load(Ordering::Relaxed)
+}
+
+/// A call that is observed, until it has ended.
+pub(crate) struct Observed(Mutex<Option<Py<PyAny>>>);
+
+impl Observed {
+    /// Begins to observe a call, if there is an observer.
+    pub(crate) fn begin(
+        py: Python<'_>,
+        operation: &str,
+        subject: &str,
+        client: &Client,
+        call: Option<u64>,
+    ) -> Option<Self> {
+        if !is_set() {
+            return None;
+        }
+        let observer = lock(&OBSERVER).as_ref().map(|observer| observer.clone_ref(py))?;
+        let begun = observer.call1(py, (operation, subject, client.base_url(), call));
+        Some(Self(Mutex::new(unraised(py, begun))))
+    }
+
+    pub(crate) fn update(&self, py: Python<'_>, update: &Bound<'_, PyAny>) {
+        let observed = lock(&self.0).as_ref().map(|observed| observed.clone_ref(py));
+        if let Some(observed) = observed {
+            unraised(py, observed.call_method1(py, intern!(py, "update"), (update,)));
+        }
+    }
+
+    /// The call has ended with a value or an exception, or was dropped.
+    pub(crate) fn end(&self, py: Python<'_>, value: Option<&Py<PyAny>>, raised: Option<&PyErr>) {
+        let observed = lock(&self.0).take();
+        if let Some(observed) = observed {
+            let raised = raised.map(|raised| raised.value(py));
+            unraised(py, observed.call_method1(py, intern!(py, "end"), (value, raised)));
+        }
+    }
+}
+
+/// Reports an exception: what observes a call must not change it.
+fn unraised<T>(py: Python<'_>, result: PyResult<T>) -> Option<T> {
+    result.map_err(|raised| raised.write_unraisable(py, None)).ok()
+}
