@@ -83,6 +83,23 @@ describe('examples', { concurrency: 4 }, () => {
     assert.equal((await run(null, cwd, 'resume.mjs', 'start', 'A cat')).code, 1);
   });
 
+  test('retry', async (context) => {
+    const emulator = await fastEmulator(context);
+    const cwd = await folder(context);
+    const creates = () => emulator.requests().filter(({ method }) => method === 'POST').length;
+    // More than the client repeats by itself.
+    const body = { message: 'wait', data: { retry_after: 0 } };
+    emulator.fault({ match: { method: 'POST' }, times: 5, status: 429, body });
+    const ended = await run(emulator, cwd, 'retry.mjs', 'A cat');
+    assert.deepEqual([ended.code, ended.stdout], [0, 'generation.mp4\n'], ended.stderr);
+    assert.equal(creates(), 6);
+    emulator.fault({ match: { method: 'POST' }, drop: 'after_reading' });
+    const lost = await run(emulator, cwd, 'retry.mjs', 'A dog');
+    assert.equal(lost.code, 1);
+    assert.match(lost.stderr, /^error: .*outcome is unknown[^]*\nit may be gen_/m);
+    assert.equal(creates(), 7, 'a create with an unknown outcome is not repeated');
+  });
+
   const skip = process.platform === 'win32' && 'Windows has no SIGINT from another process';
   test('batch, with a key, stopped by SIGINT and continued', { skip }, async (context) => {
     const emulator = await fastEmulator(context);
