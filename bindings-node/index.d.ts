@@ -19,6 +19,7 @@ import type {
 } from './lib/values.js';
 
 export * from './lib/errors.js';
+export * from './lib/schema.js';
 export type * from './lib/values.js';
 
 /** A text part of an input. `text` makes one. */

@@ -5,6 +5,7 @@ const { readJournal } = require('./lib/batch.js');
 const { Webhook } = require('./lib/webhook.js');
 const { image, text, video } = require('./lib/input.js');
 const { classes } = require('./lib/errors.js');
+const { generationSchema } = require('./lib/schema.js');
 const { version } = require('./package.json');
 
 // `require('pipevideo')` is the class `Pipevideo`, and every other export is a property of it. So
@@ -14,6 +15,7 @@ module.exports = Object.assign(Pipevideo, {
   default: Pipevideo,
   Pipevideo,
   Webhook,
+  generationSchema,
   image,
   readJournal,
   text,

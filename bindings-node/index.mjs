@@ -4,6 +4,7 @@ import pipevideo from './index.js';
 export const {
   Pipevideo,
   Webhook,
+  generationSchema,
   image,
   readJournal,
   text,

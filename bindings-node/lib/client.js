@@ -155,7 +155,7 @@ class Responses {
         (call, nativeOptions) => {
           const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
           const id = isGeneration ? generation.id : check.text('generation', generation);
-          const raw = isGeneration && generation.raw ? JSON.stringify(generation.raw) : undefined;
+          const raw = isGeneration ? wireOf(generation) : undefined;
           diagnostics.begin(this.#open(), 'download', options, call, nativeOptions, id, raw, check.path('path', path));
         },
         values.json,
@@ -225,6 +225,13 @@ class Webhooks {
   wake(generationId) {
     this.#open().wake(check.text('generationId', generationId));
   }
+}
+
+/** The wire JSON of a generation, or of one that was read from JSON, as far as a download needs it. */
+function wireOf({ id, raw, outputVideoUrl }) {
+  if (raw) return JSON.stringify(raw);
+  if (!outputVideoUrl) return undefined;
+  return JSON.stringify({ id, status: 'completed', output_video_url: outputVideoUrl });
 }
 
 const ofRequest = (request) => ({ model: request?.model });

@@ -62,6 +62,27 @@ export class PipevideoError extends Error {
    * its polls in `polls`.
    */
   readonly attempts: number;
+  /**
+   * What `JSON.stringify(error)` writes: `name`, `message`, the fields, and the `cause` if it is an error of this
+   * library. `serviceMessage`, `generation` and `last` are left out, since they may hold a prompt or a signed URL.
+   */
+  toJSON(): ErrorJson;
+  /**
+   * Makes an error again from its parsed JSON, in another process for example: of the same class, so that
+   * `instanceof` and `reconcile` work. Throws a `TypeError` for anything else.
+   *
+   * @example
+   * const error = PipevideoError.fromJSON(JSON.parse(stored));
+   * if (error instanceof SubmissionUncertainError) await client.responses.reconcile(error);
+   */
+  static fromJSON(json: ErrorJson): PipevideoError;
+}
+
+/** The JSON of an error. */
+export interface ErrorJson {
+  readonly kind: string;
+  readonly message: string;
+  readonly [name: string]: unknown;
 }
 
 // generated: error classes (by `cargo xtask generate`, from conformance/surface.json)

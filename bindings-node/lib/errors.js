@@ -31,6 +31,24 @@ class PipevideoError extends Error {
   get retryAfter() {
     return this.retryAfterMs;
   }
+
+  /** What `fromJSON` takes: the message and all fields but those that may hold a prompt or a signed URL. */
+  toJSON() {
+    const { name, message, cause } = this;
+    const json = { name, message, ...this };
+    return cause instanceof PipevideoError ? { ...json, cause: cause.toJSON() } : json;
+  }
+
+  static fromJSON(json) {
+    if (typeof json?.kind !== 'string' || typeof json.message !== 'string') {
+      throw new TypeError('fromJSON takes the parsed JSON of an error of this library');
+    }
+    const { cause, ...view } = json;
+    delete view.name;
+    const error = fromView({ ...view, cause: cause && { error: cause } });
+    Error.captureStackTrace(error, PipevideoError.fromJSON);
+    return error;
+  }
 }
 
 function hidden(error, name, value) {

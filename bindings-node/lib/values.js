@@ -25,9 +25,27 @@ function generation(text, raw) {
   return generationOf(JSON.parse(text), raw);
 }
 
+/** The fields of the wire JSON that a generation has as properties, or that say nothing. */
+const WIRE_FIELDS = [
+  ...['id', 'object', 'status', 'model', 'engine', 'provider', 'created_at', 'output', 'output_video_url'],
+  ...['usage', 'error', 'latency_ms'],
+];
+
+/** The JSON of a generation says everything once: its properties, and the fields of the wire JSON that are none. */
+function generationToJson() {
+  const { raw, ...view } = this;
+  const others = Object.entries(raw).filter(([name]) => !WIRE_FIELDS.includes(name) && !Object.hasOwn(view, name));
+  return { ...view, ...Object.fromEntries(others) };
+}
+
+/** Not enumerable: spreading, `structuredClone` and comparing see a plain object. */
+function withJson(view) {
+  return Object.defineProperty(view, 'toJSON', { value: generationToJson, configurable: true, writable: true });
+}
+
 function generationOf(view, raw) {
   const read = lazyJson(raw);
-  return {
+  return withJson({
     id: view.id,
     status: view.status,
     isFinal: view.isFinal,
@@ -45,7 +63,7 @@ function generationOf(view, raw) {
     get raw() {
       return read();
     },
-  };
+  });
 }
 
 function update(text, raw) {
@@ -126,4 +144,5 @@ module.exports = {
   json: JSON.parse,
   update,
   usage,
+  withJson,
 };

@@ -8,6 +8,7 @@ import Default, {
   type CostEstimate,
   type Generation,
   GenerationFailedError,
+  generationSchema,
   type GenerationRequest,
   image,
   type LogRecord,
@@ -181,6 +182,10 @@ export function mistakes(client: Pipevideo, generation: Generation): void {
   client.webhooks.unwrap({ eventType: 'video.generation.completed' }, {});
   // @ts-expect-error: there is no such detail
   image('cat.png', { detail: 'sharp' });
+  const parsed = generationSchema['~standard'].validate(JSON.parse(JSON.stringify(generation)));
+  const status: string = parsed.issues ? parsed.issues[0]!.message : parsed.value.status;
+  const again: PipevideoError = PipevideoError.fromJSON(JSON.parse(JSON.stringify(new Error(status))));
+  again.toJSON().kind satisfies string;
   // @ts-expect-error: only the library makes errors
   new PipevideoError('message');
 }
