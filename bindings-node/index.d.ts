@@ -359,6 +359,19 @@ export interface BatchRun extends AsyncIterableIterator<BatchItem>, AsyncDisposa
  */
 export function readJournal(path: string | URL): AsyncIterableIterator<BatchItem>;
 
+/**
+ * Writes a report about a batch, made from its journal: an HTML file with the progress, the costs and the latencies
+ * as plots, the failures, and the downloaded videos. It may be written while a run writes the journal.
+ *
+ * The file needs no network and has no script. It shows the videos by their paths relative to its own folder, so
+ * that both can be moved together. It throws a `ConfigurationError` if the journal cannot be read or the report
+ * cannot be written.
+ *
+ * @example
+ * await writeReport('run.jsonl', 'report.html');
+ */
+export function writeReport(journal: string | URL, report: string | URL): Promise<void>;
+
 /** Generations: create, retrieve, wait, watch, download, reconcile. */
 export interface Responses {
   /**

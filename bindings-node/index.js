@@ -1,7 +1,7 @@
 'use strict';
 
 const { Pipevideo } = require('./lib/client.js');
-const { readJournal } = require('./lib/batch.js');
+const { readJournal, writeReport } = require('./lib/batch.js');
 const { Webhook } = require('./lib/webhook.js');
 const { image, text, video } = require('./lib/input.js');
 const { classes } = require('./lib/errors.js');
@@ -21,5 +21,6 @@ module.exports = Object.assign(Pipevideo, {
   text,
   version,
   video,
+  writeReport,
   ...classes,
 });

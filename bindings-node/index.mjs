@@ -10,6 +10,7 @@ export const {
   text,
   video,
   version,
+  writeReport,
   PipevideoError,
   // generated: error classes (by `cargo xtask generate`, from conformance/surface.json)
   ConfigurationError,

@@ -297,6 +297,12 @@ function readJournal(path) {
   return journalItems(new native.JournalReader(bridge, check.path('path', path)));
 }
 
+/** Writes a report about a batch, made from its journal. */
+async function writeReport(journal, report) {
+  const paths = [check.path('journal', journal), check.path('report', report)];
+  settle(await run(NO_OPTIONS, batchOutput, (number) => native.writeReport(bridge, number, ...paths)));
+}
+
 async function* journalItems(reader) {
   for (;;) {
     const output = settle(await run(NO_OPTIONS, batchOutput, (number) => reader.next(number)));
@@ -317,4 +323,4 @@ function batchOutput(text, raw) {
   return output;
 }
 
-module.exports = { BatchRun, batchOptions, readJournal };
+module.exports = { BatchRun, batchOptions, readJournal, writeReport };

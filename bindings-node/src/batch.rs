@@ -153,6 +153,20 @@ pub struct JournalReader {
     channel: Arc<Channel>,
 }
 
+/// Starts the call that writes a report about the journal of a batch.
+#[barrier]
+#[napi]
+pub fn write_report(bridge: &Bridge, call: u32, journal: String, report: String) -> Result<()> {
+    let write = move || -> std::result::Result<Value, Failure> {
+        pipevideo::write_report(journal, report)?;
+        Ok(Value::none())
+    };
+    bridge.channel().begin(call, None, async {
+        let writing = tokio::task::spawn_blocking(|| catch(write));
+        writing.await.unwrap_or_else(|_| Err(lost()))?
+    })
+}
+
 #[barrier]
 #[napi]
 impl JournalReader {

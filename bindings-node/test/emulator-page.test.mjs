@@ -6,31 +6,18 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { Pipevideo } from 'pipevideo';
 import { Emulator } from 'pipevideo/testing';
+import { launch, skip } from './browser.mjs';
 import { MODEL } from './common.mjs';
 
-const CHROMIUM = process.env.PIPEVIDEO_TEST_CHROMIUM;
-const skip = CHROMIUM === undefined && 'PIPEVIDEO_TEST_CHROMIUM is not set; cargo xtask test node sets it';
 /** Where to write the picture, which takes a few seconds longer. */
 const PICTURE = process.env.PIPEVIDEO_TEST_PICTURE;
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  // A name of an attacker, which resolves to this machine (DNS rebinding).
-  '--host-resolver-rules=MAP evil.example 127.0.0.1',
-];
 const HOSTILE = '<img src=x onerror="window.hacked = true"><script>window.hacked = true</script>';
 
 let browser;
 before(async () => {
-  if (!skip) browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  browser = await launch();
 });
 after(() => browser?.close());
 

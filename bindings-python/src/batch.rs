@@ -196,6 +196,21 @@ fn categories(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<FailureCateg
     value.try_iter().map_err(|_| type_error(name, KIND, value))?.map(category).collect()
 }
 
+/// The native half of `pipevideo.write_report`.
+#[barrier]
+#[pyfunction]
+#[pyo3(signature = (journal: "Path", report: "Path"))]
+pub(crate) fn write_report(
+    py: Python<'_>,
+    journal: &Bound<'_, PyAny>,
+    report: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let journal: PathBuf = argument(journal, "journal", "a path")?;
+    let report: PathBuf = argument(report, "report", "a path")?;
+    let written = finalization::detached(py, || pipevideo::write_report(journal, report));
+    written.map_err(|error| raise(py, &error))
+}
+
 type Items = Box<dyn Iterator<Item = Result<BatchItem, Error>> + Send>;
 
 /// The items of a journal, as an iterator.

@@ -70,7 +70,7 @@ mod _native {
     #[pymodule_export]
     use super::{
         _panic,
-        batch::{JournalItems, NativeBatch},
+        batch::{JournalItems, NativeBatch, write_report},
         call::Call,
         catalog::{_account_usage, _engine_catalog},
         client::NativeClient,

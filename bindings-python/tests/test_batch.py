@@ -460,6 +460,18 @@ def test_rows_have_plain_types(client: Pipevideo, tmp_path: Path) -> None:
     assert [row["key"] for row in read] == ["cat-0", "cat-1"]
 
 
+def test_a_report_is_made_of_a_journal(client: Pipevideo, tmp_path: Path) -> None:
+    journal, report = tmp_path / "run.jsonl", tmp_path / "report.html"
+    assert len(list(client.batch(cats(2), journal=journal, download_to=tmp_path / "videos"))) == 2
+    pipevideo.write_report(journal, str(report))
+    page = report.read_text(encoding="utf-8")
+    assert '<video src="videos/cat-0.mp4"' in page and "<dt>completed</dt><dd>2</dd>" in page
+    with pytest.raises(pipevideo.ConfigurationError, match="missing.jsonl"):
+        pipevideo.write_report(tmp_path / "missing.jsonl", report)
+    with pytest.raises(TypeError, match="argument 'report' must be a path"):
+        pipevideo.write_report(journal, 7)  # type: ignore[arg-type]
+
+
 def test_a_journal_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match="missing.jsonl"):
         pipevideo.read_journal(tmp_path / "missing.jsonl")

@@ -65,6 +65,7 @@ def batches(client: Pipevideo, rows: list[dict[str, str]]) -> None:
         assert_type(item.cost_usd, "Decimal | None")
         assert_type(item.error, "pipevideo.PipevideoError | None")
     assert_type(run.summary().cost_usd, Decimal)
+    assert_type(pipevideo.write_report("run.jsonl", "report.html"), None)
     for journaled in pipevideo.read_journal("run.jsonl"):
         assert_type(journaled, pipevideo.BatchItem)
     assert_type(list(run.rows()), "list[dict[str, Any]]")

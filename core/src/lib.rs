@@ -120,7 +120,7 @@ mod wire;
 #[doc(hidden)]
 pub use batch::BatchOutput;
 #[cfg(feature = "client")]
-pub use batch::{Batch, BatchHandle, BatchRun, read_journal};
+pub use batch::{Batch, BatchHandle, BatchRun, read_journal, write_report};
 pub use batch::{
     BatchCounts, BatchEvent, BatchEventKind, BatchItem, BatchRequest, BatchSummary, ItemStatus,
     StopReason,

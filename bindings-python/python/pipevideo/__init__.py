@@ -32,7 +32,7 @@ from ._async_client import (
     AsyncResponses,
     AsyncUsage,
 )
-from ._batch import AsyncBatchRun, BatchRun, read_journal
+from ._batch import AsyncBatchRun, BatchRun, read_journal, write_report
 from ._client import Engines, Pipevideo, Responses, Usage
 from ._frame import to_frame
 from ._handle import GenerationHandle
@@ -143,6 +143,7 @@ __all__ = [
     "text",
     "to_frame",
     "video",
+    "write_report",
 ]
 # generated: error names (by `cargo xtask generate`, from conformance/surface.json)
 __all__ += [

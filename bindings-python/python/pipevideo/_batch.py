@@ -173,6 +173,17 @@ class AsyncBatchRun(_BaseRun):
         await self.aclose()
 
 
+def write_report(journal: types.Path, report: types.Path) -> None:
+    """Writes a report about a batch, made from its journal: an HTML file with the progress, the costs and the
+    latencies as plots, the failures, and the downloaded videos. It may be written while a run writes the
+    journal.
+
+    The file needs no network and has no script. It shows the videos by their paths relative to its own folder,
+    so that both can be moved together.
+    """
+    _native.write_report(journal, report)
+
+
 def read_journal(path: types.Path) -> types.Iterator[BatchItem]:
     """Reads what a journal has about each request of a batch, in the order in which the requests were
     begun. It may be called while a run writes the journal.

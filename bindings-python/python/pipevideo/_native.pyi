@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_observe", "_panic", "image", "text", "video"]
+__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_observe", "_panic", "image", "text", "video", "write_report"]
 
 __version__: Final[str]
 
@@ -477,3 +477,6 @@ def text(text: str) -> Part:
 
 def video(video: Media) -> Part:
     """Makes a video part from an HTTPS or data URL, a path, or bytes."""
+
+def write_report(journal: Path, report: Path) -> None:
+    """The native half of `pipevideo.write_report`."""

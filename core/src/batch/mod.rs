@@ -12,6 +12,8 @@ pub(crate) mod journal;
 mod progress;
 #[cfg(feature = "client")]
 mod read;
+#[cfg(feature = "client")]
+mod report;
 mod request;
 #[cfg(feature = "client")]
 mod run;
@@ -22,6 +24,8 @@ pub use item::{BatchItem, ItemStatus};
 pub use progress::{BatchCounts, BatchEvent, BatchEventKind, BatchSummary, StopReason};
 #[cfg(feature = "client")]
 pub use read::read_journal;
+#[cfg(feature = "client")]
+pub use report::write_report;
 pub use request::BatchRequest;
 #[cfg(feature = "client")]
 pub use run::{BatchHandle, BatchOutput, BatchRun};
