@@ -146,9 +146,8 @@ impl Wine {
         steps.run("package", &format!("install -D {manifest} {package}/package.json"));
         let module = format!("{package}/pipevideo.{name}.node");
         steps.run("module", &format!("install -D {} {module}", built.display()));
-        // Under wine, a program cannot write into a pipe of Linux.
+        // Under wine, Node cannot write into a pipe of Linux.
         let results = self.folder.join("node-results.tap").display().to_string();
-        let report = format!("--test-reporter=tap --test-reporter-destination={results}");
         let skipped =
             NODE_TESTS_NOT_RUN.map(|(pattern, _)| format!("--test-skip-pattern={pattern}"));
         let skipped = skipped.join(" ");
@@ -156,7 +155,10 @@ impl Wine {
         self.run(
             steps,
             "tests of Node",
-            &format!("wine {node} --test --test-concurrency=1 {report} {skipped} {files}"),
+            &format!(
+                "xtask/scripts/into-file.sh {results} wine {node} --test --test-concurrency=1 \
+                 --test-reporter=tap {skipped} {files}"
+            ),
         );
         steps.run("results of Node", &format!("cat {results}"));
         for (file, why) in NODE_FILES_NOT_RUN {
