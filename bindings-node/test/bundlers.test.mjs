@@ -6,6 +6,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build as esbuild } from 'esbuild';
 import { rolldown } from 'rolldown';
@@ -81,7 +82,7 @@ async function byWebpack(more) {
 test('webpack leaves the package out, or copies the native module', async () => {
   const externals = Object.fromEntries(EXTERNAL.map((name) => [name, `commonjs ${name}`]));
   assert.deepEqual(await byWebpack({ externals }), { printed: 'completed\n', warnings: [] });
-  const loader = import.meta.resolve('node-loader').replace('file://', '');
+  const loader = fileURLToPath(import.meta.resolve('node-loader'));
   const { printed, warnings } = await byWebpack({ module: { rules: [{ test: /\.node$/, loader }] } });
   assert.equal(printed, 'completed\n');
   // The packages of the other platforms are not installed.
