@@ -19,10 +19,6 @@ fi
 architecture=${2:-$(uname -m)} prefix=${3:-}
 version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' ../Cargo.toml)
 library=lib/libpipevideo-$version-$architecture.a
-if [ "$library" -nt "$1" ] && [ "$library" -nt Sources/PipevideoC/pipevideo_swift.h ]; then
-  echo "$PWD/$library is up to date"
-  exit
-fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,9 +31,12 @@ sed 's/^/--undefined=/' "$work/calls" >"$work/roots"
 # Joined bitcode is no bitcode, and LLVM's plugin of binutils aborts when it reads it.
 "${prefix}objcopy" --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
   --keep-global-symbols="$work/calls" "$work/all.o" "$work/pipevideo.o"
+"${prefix}ar" rcsD "$work/pipevideo.a" "$work/pipevideo.o"
 mkdir -p lib
-rm -f lib/libpipevideo-*-"$architecture.a"
-"${prefix}ar" rcsD "$library" "$work/pipevideo.o"
-# SwiftPM does not notice that the library has changed, but it links again if a source is newer.
-if [ -d Sources ]; then touch Sources/PipevideoFFI/*.swift; fi
+if ! cmp -s "$work/pipevideo.a" "$library"; then
+  rm -f lib/libpipevideo-*-"$architecture.a"
+  cp "$work/pipevideo.a" "$library"
+  # SwiftPM does not notice that the library has changed, but it links again if a source is newer.
+  touch Sources/PipevideoFFI/*.swift
+fi
 echo "built $PWD/$library"

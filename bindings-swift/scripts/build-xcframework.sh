@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# Builds lib/Pipevideo.xcframework for iOS, the iOS simulator and macOS.
+# Builds lib/Pipevideo.xcframework for iOS, the iOS simulator and macOS. There are no slices for Catalyst,
+# visionOS, tvOS and watchOS: for the last three Rust's standard library has to be built by a nightly compiler.
+#
+# PIPEVIDEO_CODESIGN_IDENTITY signs it, if it is set.
 #
 # NOT RUN by this repository's tests, which run on Linux: it needs a Mac with Xcode 16 and Rust.
 set -euo pipefail
@@ -22,7 +25,18 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{simulator,macos,headers} lib
-library() { echo "$target/$1/release/libpipevideo_swift.a"; }
+# One object, in which all symbols but those that Swift calls are local, as in build-library.sh: an app can
+# have other Rust libraries beside it.
+grep -ohE '\b(uniffi|ffi)_[A-Za-z0-9_]+\(' Sources/PipevideoC/*.h | tr -d '(' | sort -u |
+  sed 's/^/_/' >"$work/calls"
+for triple in "${triples[@]}"; do
+  mkdir "$work/$triple"
+  architecture=${triple%%-*}
+  ld -r -arch "${architecture/aarch64/arm64}" -exported_symbols_list "$work/calls" -all_load \
+    "$target/$triple/release/libpipevideo_swift.a" -o "$work/$triple/pipevideo.o"
+  libtool -static -o "$work/$triple/libpipevideo_swift.a" "$work/$triple/pipevideo.o"
+done
+library() { echo "$work/$1/libpipevideo_swift.a"; }
 # The simulator and macOS have one file each for both architectures.
 lipo -create "$(library aarch64-apple-ios-sim)" "$(library x86_64-apple-ios)" \
   -output "$work/simulator/libpipevideo_swift.a"
@@ -40,4 +54,7 @@ xcodebuild -create-xcframework \
   -library "$work/simulator/libpipevideo_swift.a" -headers "$work/headers" \
   -library "$work/macos/libpipevideo_swift.a" -headers "$work/headers" \
   -output lib/Pipevideo.xcframework
+if [ -n "${PIPEVIDEO_CODESIGN_IDENTITY:-}" ]; then
+  codesign --timestamp --sign "$PIPEVIDEO_CODESIGN_IDENTITY" lib/Pipevideo.xcframework
+fi
 echo "built lib/Pipevideo.xcframework; next: swift build, swift test, or open Package.swift in Xcode"
