@@ -67,8 +67,12 @@ public struct PipevideoError: LocalizedError, CustomNSError, Sendable {
 
     init(_ details: ErrorDetails, cause: (any Error)? = nil) {
         kind = Kind(rawValue: details.kind)
-        message = details.message
-        recoverySuggestion = details.advice
+        // The messages are the same in all languages, and name the call as the others do.
+        func spelled(_ text: String) -> String {
+            text.replacingOccurrences(of: "reconcile()", with: "candidates(for:)")
+        }
+        message = spelled(details.message)
+        recoverySuggestion = details.advice.map(spelled)
         serviceMessage = details.serviceMessage
         status = details.status.map(Int.init)
         code = details.code

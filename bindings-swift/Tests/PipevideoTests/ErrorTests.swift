@@ -44,6 +44,8 @@ import Testing
         let uncertain = try #require(error)
         #expect(uncertain.kind == .submissionUncertain && uncertain.model == "moonshotai/kimi-k2.5")
         #expect((uncertain.cause as? PipevideoError)?.kind == .connection)
+        #expect(uncertain.recoverySuggestion?.contains("candidates(for:)") == true)
+        #expect(!uncertain.message.contains("reconcile"))
         #expect(abs(try #require(uncertain.sentAt).timeIntervalSinceNow) < 60)
         let candidates = try await client.responses.candidates(for: uncertain)
         #expect(candidates.count == 1)
