@@ -2,6 +2,8 @@
 import type { SubmissionUncertainError } from './lib/errors.js';
 import type {
   AccountUsage,
+  AnsweredGeneration,
+  APIResponse,
   BatchEvent,
   BatchItem,
   BatchSummary,
@@ -149,7 +151,8 @@ export interface WatchOptions extends CallOptions {
 /** The options of `wait` and `generate`. */
 export interface WaitOptions extends WatchOptions {
   /**
-   * Called with each change of the generation; the last change is its end. It may be async: the call settles after
+   * Called with each change of the generation, the last of which is its end, and in between with the estimated
+   * progress, so that a bar moves. It may be async: the call settles after
    * the promises that it returned. If it throws or rejects, the call ends with that reason.
    */
   onUpdate?: ((update: Update) => unknown) | undefined;
@@ -380,10 +383,10 @@ export interface Responses {
    * The request is sent again only if the service certainly did not process it. If its outcome is unknown, the call
    * fails with a `SubmissionUncertainError`: call `reconcile` with it before you create another.
    */
-  create(request: GenerationRequest, options?: CallOptions): Promise<Generation>;
+  create(request: GenerationRequest, options?: CallOptions): Promise<AnsweredGeneration>;
 
   /** Retrieves the current state of a generation. */
-  retrieve(id: string, options?: CallOptions): Promise<Generation>;
+  retrieve(id: string, options?: CallOptions): Promise<AnsweredGeneration>;
 
   /**
    * Waits until a generation has completed.
@@ -392,7 +395,7 @@ export interface Responses {
    * a wait. The promise is rejected with a `GenerationFailedError` if the generation failed, with a
    * `WaitTimeoutError` at the deadline, and with the service's error if it is permanent (401, 403, 404).
    */
-  wait(id: string, options?: WaitOptions): Promise<CompletedGeneration>;
+  wait(id: Generation | string, options?: WaitOptions): Promise<CompletedGeneration>;
 
   /**
    * Watches a generation: yields every change, and its end last, whether it completed or failed.
@@ -400,7 +403,7 @@ export interface Responses {
    * @example
    * for await (const { generation } of client.responses.watch(id)) console.log(generation.status);
    */
-  watch(id: string, options?: WatchOptions): Updates;
+  watch(id: Generation | string, options?: WatchOptions): Updates;
 
   /**
    * Downloads a generation's video to a file and resolves to the path of the file.
@@ -505,6 +508,21 @@ export class Pipevideo implements AsyncDisposable {
    * it.
    */
   spend(): Spend;
+
+  /**
+   * Gets a path of the API for which this library has no call, such as `/v1/models?limit=10`, with the client's key, rate
+   * limit, retries and errors. The path is one on the base URL: the key is not sent anywhere else.
+   *
+   * @example
+   * const { json, requestId } = await client.get('/v1/models?limit=10');
+   */
+  get(path: string, options?: CallOptions): Promise<APIResponse>;
+
+  /**
+   * Posts JSON to a path of the API for which this library has no call. It is sent again only if the service certainly did
+   * not process it. It does not count towards the spend limit: `responses.create` creates generations.
+   */
+  post(path: string, body?: unknown, options?: CallOptions): Promise<APIResponse>;
 
   /**
    * How many requests the key may still send in the current window, by the count of this process, or over `redis` of

@@ -21,7 +21,7 @@ STUB = HERE / "python/pipevideo/_native.pyi"
 IMPORTS = {
     "._types": ["Body", "Detail", "FailureCategory", "Headers", "Instant", "Media", "Path", "Pending",
                 "Seconds", "Via"],
-    "._values": ["AccountUsage", "BatchEvent", "BatchItem", "BatchSummary", "Candidates", "CostEstimate",
+    "._values": ["APIResponse", "AccountUsage", "BatchEvent", "BatchItem", "BatchSummary", "Candidates", "CostEstimate",
                  "EngineCatalog", "Progress", "Spend"],
     "collections.abc": ["Awaitable", "Callable", "Iterator", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],

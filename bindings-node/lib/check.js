@@ -80,6 +80,18 @@ function amount(name, value) {
   return String(value);
 }
 
+/** The id of a generation, which is given itself or by its id. */
+function id(name, value) {
+  return typeof value === 'object' && typeof value?.id === 'string' ? text(name, value.id) : text(name, value);
+}
+
+/** A value as JSON; undefined is null. */
+function json(name, value) {
+  const written = JSON.stringify(value ?? null);
+  if (written === undefined) throw wrong(name, 'a value that JSON has', value);
+  return written;
+}
+
 /** A path, or a file URL. */
 function path(name, value) {
   return value instanceof URL ? require('node:url').fileURLToPath(value) : text(name, value);
@@ -177,7 +189,9 @@ module.exports = {
   count,
   flag,
   headerPairs,
+  id,
   integer,
+  json,
   kindOf,
   members,
   milliseconds,

@@ -84,6 +84,22 @@ class Pipevideo {
     return values.json(this.#open().spend());
   }
 
+  async get(path, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.response, (call, nativeOptions) => {
+        this.#open().get(call, nativeOptions, check.text('path', path));
+      }),
+    );
+  }
+
+  async post(path, body, options) {
+    return settle(
+      await run(callOptions(options, CALL), values.response, (call, nativeOptions) => {
+        this.#open().post(call, nativeOptions, check.text('path', path), check.json('body', body));
+      }),
+    );
+  }
+
   budgetLeft() {
     return this.#open().budgetLeft();
   }
@@ -112,7 +128,7 @@ class Responses {
 
   async create(request, options) {
     return settle(
-      await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
+      await run(callOptions(options, CALL), values.answered, (call, nativeOptions) => {
         const { json, sources } = serialize(request);
         diagnostics.begin(this.#open(), 'create', options, call, nativeOptions, json, sources);
       }),
@@ -121,7 +137,7 @@ class Responses {
 
   async retrieve(id, options) {
     return settle(
-      await run(callOptions(options, CALL), values.generation, (call, nativeOptions) => {
+      await run(callOptions(options, CALL), values.answered, (call, nativeOptions) => {
         diagnostics.begin(this.#open(), 'retrieve', options, call, nativeOptions, check.text('id', id));
       }),
     );
@@ -133,7 +149,7 @@ class Responses {
         callOptions(options, WAIT),
         values.generation,
         (call, nativeOptions) => {
-          diagnostics.begin(this.#open(), 'wait', options, call, nativeOptions, check.text('id', id));
+          diagnostics.begin(this.#open(), 'wait', options, call, nativeOptions, check.id('id', id));
         },
         values.update,
       ),
@@ -142,7 +158,7 @@ class Responses {
 
   watch(id, options) {
     const checked = { ...callOptions(options, WATCH), owner: this };
-    const stream = this.#open().watch(checked.native, check.text('id', id));
+    const stream = this.#open().watch(checked.native, check.id('id', id));
     if (typeof stream === 'string') throw make(stream, this.watch);
     return new Updates(stream, checked);
   }

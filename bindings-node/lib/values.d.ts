@@ -90,6 +90,29 @@ export interface PendingGeneration extends GenerationFields {
  */
 export type Generation = CompletedGeneration | FailedGeneration | PendingGeneration;
 
+/** The status, the headers and the request id of a response. */
+export interface ResponseMetadata {
+  /** The HTTP status, from 200 to 299: any other is an error. */
+  readonly status: number;
+  readonly headers: Headers;
+  /** The service's id of the HTTP request, for its support. */
+  readonly requestId: string | null;
+}
+
+/** A response of the API as it was received. The body may have a signed URL, or quote the prompt. */
+export interface APIResponse extends ResponseMetadata {
+  /** The body as text. */
+  readonly body: string;
+  /** The body as JSON, parsed when it is first read. A `SyntaxError` says that it is none. */
+  readonly json: any;
+}
+
+/**
+ * What `create` and `retrieve` return: a generation (its JSON is `raw`) and what else the response had, which is not
+ * enumerable and not in its JSON.
+ */
+export type AnsweredGeneration = Generation & { readonly response: ResponseMetadata };
+
 /** A change of a generation. */
 export interface Update {
   readonly generation: Generation;

@@ -66,6 +66,28 @@ function generationOf(view, raw) {
   });
 }
 
+/** A response as it was received. Its JSON is parsed when it is first read. */
+function response(text, raw) {
+  const body = typeof raw === 'string' ? raw : raw.toString();
+  const read = lazyJson(body);
+  const value = Object.assign(metadata(JSON.parse(text)), { body });
+  return Object.defineProperty(value, 'json', { get: read, enumerable: true });
+}
+
+/** What a response has beside its body. Node loads the class of headers when it is first used. */
+function metadata({ status, headers: pairs, requestId }) {
+  let made;
+  const headers = () => (made ??= new Headers(pairs));
+  return Object.defineProperty({ status, requestId }, 'headers', { get: headers, enumerable: true });
+}
+
+/** A generation, with its response. That is not enumerable: JSON, spreading and comparisons see the generation only. */
+function answered(text, raw) {
+  const view = JSON.parse(text);
+  const value = metadata(view.response);
+  return Object.defineProperty(generationOf(view, raw), 'response', { value, configurable: true });
+}
+
 function update(text, raw) {
   const view = JSON.parse(text);
   view.generation = generationOf(view.generation, raw);
@@ -134,6 +156,7 @@ function event(text, body, acknowledge) {
 }
 
 module.exports = {
+  answered,
   candidates,
   candidatesOf,
   engines,
@@ -142,6 +165,7 @@ module.exports = {
   generationOf,
   iteratorResult,
   json: JSON.parse,
+  response,
   update,
   usage,
   withJson,

@@ -9,6 +9,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 use pipevideo::{Client, DownloadSource, Generation, GenerationRequest, Submission};
+use serde_json::value::RawValue;
 
 use crate::batch::{self, NativeBatch};
 use crate::bridge::{Bridge, Channel, ChannelUser, Event};
@@ -192,7 +193,8 @@ impl NativeClient {
         let number = submission.call() as f64;
         self.call(call, &options, Some(submission.clone()), |client| async move {
             let request = request::read(request, media).await?;
-            Ok(values::generation(&client.responses().create_with(request, &submission).await?))
+            let create = client.responses().create_with(request, &submission);
+            Ok(values::answered(&create.with_response().await?))
         })?;
         Ok(number)
     }
@@ -227,7 +229,7 @@ impl NativeClient {
     #[napi]
     pub fn retrieve(&self, call: u32, options: CallOptions, id: String) -> Result<()> {
         self.call(call, &options, None, |client| async move {
-            Ok(values::generation(&client.responses().retrieve(id).await?))
+            Ok(values::answered(&client.responses().retrieve(id).with_response().await?))
         })
     }
 
@@ -321,6 +323,23 @@ impl NativeClient {
     pub fn usage(&self, call: u32, options: CallOptions) -> Result<()> {
         self.call(call, &options, None, |client| async move {
             Ok(values::usage(&client.usage().retrieve().await?))
+        })
+    }
+
+    #[napi]
+    pub fn get(&self, call: u32, options: CallOptions, path: String) -> Result<()> {
+        self.call(call, &options, None, |client| async move {
+            Ok(values::response(&client.get(path).await?))
+        })
+    }
+
+    /// `body` is JSON.
+    #[napi]
+    pub fn post(&self, call: u32, options: CallOptions, path: String, body: String) -> Result<()> {
+        self.call(call, &options, None, |client| async move {
+            let body = RawValue::from_string(body)
+                .map_err(|_| errors::invalid("the body is not JSON. Pass a value that is."))?;
+            Ok(values::response(&client.post(path, &body).await?))
         })
     }
 

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use bindings_common::TimeUnit;
 use pipevideo::{
-    AccountUsage, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates, CostEstimate,
-    Decimal, EngineCatalog, Generation, Progress, RecentRequest, Spend, Update, WebhookEvent,
+    AccountUsage, ApiResponse, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates,
+    CostEstimate, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Spend, Update,
+    WebhookEvent,
 };
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -99,6 +100,46 @@ struct ErrorView<'a> {
     code: Option<&'a str>,
     message: Option<&'a str>,
     category: &'a str,
+}
+
+/// A response as it was received, without its body, which is passed along as `raw`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseView<'a> {
+    status: u16,
+    /// A name may occur several times.
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    request_id: Option<String>,
+}
+
+impl<'a> From<&'a ApiResponse> for ResponseView<'a> {
+    fn from(response: &'a ApiResponse) -> Self {
+        let headers = response.headers.iter();
+        let headers = headers
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        Self { status: response.status, headers, request_id: response.request_id() }
+    }
+}
+
+#[derive(Serialize)]
+struct AnsweredView<'a> {
+    #[serde(flatten)]
+    generation: GenerationView<'a>,
+    response: ResponseView<'a>,
+}
+
+/// A response, with its body as text.
+pub(crate) fn response(response: &ApiResponse) -> Value {
+    let body = String::from_utf8_lossy(&response.body).into_owned();
+    Value { text: json(&ResponseView::from(response)), raw: Some(body) }
+}
+
+/// A generation, and the response that it was read from.
+pub(crate) fn answered((generation, response): &(Generation, ApiResponse)) -> Value {
+    let Value { raw, .. } = self::generation(generation);
+    let text = json(&AnsweredView { generation: generation.into(), response: response.into() });
+    Value { text, raw }
 }
 
 impl<'a> From<&'a Generation> for GenerationView<'a> {

@@ -183,6 +183,7 @@ export class Run {
   async call(client, { operation, args }) {
     const { options, id, generation, error, path, deadline, ...rest } = withOptions(operation, args);
     const named = (reference) => this.results.get(reference.slice(1));
+    const given = (id) => (id.startsWith('@') ? named(id) : id);
     const request = () => {
       const members = Object.entries({ ...rest, input: this.input(rest.input) });
       return Object.fromEntries(members.map(([name, value]) => [camel(name), value]));
@@ -195,9 +196,9 @@ export class Run {
       case 'responses.retrieve':
         return client.responses.retrieve(id, options);
       case 'responses.wait':
-        return client.responses.wait(id, options);
+        return client.responses.wait(given(id), options);
       case 'responses.watch':
-        return all(client.responses.watch(id, options));
+        return all(client.responses.watch(given(id), options));
       case 'responses.download': {
         const target = join(this.folder, path);
         return client.responses.download(generation ? named(generation) : id, target, {
@@ -205,6 +206,10 @@ export class Run {
           ...options,
         });
       }
+      case 'get':
+        return client.get(path, options);
+      case 'post':
+        return client.post(path, rest.body, options);
       case 'responses.reconcile':
         return client.responses.reconcile(named(error), options);
       case 'batch':
@@ -348,6 +353,10 @@ export function inScenarioForm(value) {
     const { generation, elapsed, expected, progress, via } = value;
     const seconds = { elapsed: elapsed / 1000, expected: expected / 1000 };
     return { generation: inScenarioForm(generation), ...seconds, progress, via };
+  }
+  if ('requestId' in value) {
+    const { status, headers, requestId, json } = value;
+    return { status, headers: Object.fromEntries(headers), request_id: requestId, json };
   }
   if ('engines' in value) return snakeCased(value.engines);
   if ('duplicate' in value)

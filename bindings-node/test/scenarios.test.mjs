@@ -100,6 +100,8 @@ test('every operation and option exists or is excused', async () => {
   for (const operation of Object.keys(SURFACE.operations).filter((name) => !EXCUSED[name])) {
     const target = { event, webhook, generate: client.generate, ...client };
     target.estimate = client.estimate;
+    target.get = client.get;
+    target.post = client.post;
     target.batch = client.batch;
     target.spend = client.spend;
     const found = operation.split('.').reduce((object, name) => object?.[name], target);

@@ -312,3 +312,18 @@ test('the emulator takes a rate limit in the client’s form', async (context) =
   await client.usage.retrieve();
   await assert.rejects(client.usage.retrieve(), { kind: 'rate_limited' });
 });
+
+test('create and retrieve return their response, which is not enumerable', async (context) => {
+  const emulator = await started(context);
+  const body = { id: 'gen_1', status: 'queued' };
+  const headers = { 'x-request-id': 'req_1', 'x-more': '1' };
+  emulator.fault({ status: 200, body, headers, times: 2 });
+  const client = new Pipevideo(options(emulator));
+  for (const generation of [await client.responses.create(request), await client.responses.retrieve('gen_1')]) {
+    const { response } = generation;
+    assert.deepEqual([response.status, response.requestId, response.headers.get('x-more')], [200, 'req_1', '1']);
+    assert.deepEqual(generation.raw, body);
+    assert.ok(!Object.keys(generation).includes('response'));
+    assert.ok(!JSON.stringify(generation).includes('req_1'));
+  }
+});

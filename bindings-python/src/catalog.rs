@@ -3,11 +3,11 @@
 
 use bindings_macros::barrier;
 use pipevideo::{
-    AccountUsage, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates, CostEstimate,
-    EngineCatalog, RecentRequest, Spend,
+    AccountUsage, ApiResponse, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates,
+    CostEstimate, EngineCatalog, RecentRequest, Spend,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::json;
 use crate::raise;
@@ -58,6 +58,42 @@ fn tuple<'py, T>(
     make: impl Fn(&T) -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     PyTuple::new(py, values.iter().map(make).collect::<PyResult<Vec<_>>>()?)
+}
+
+/// A response of the Python type `APIResponse`.
+pub(crate) struct Response<'a>(pub(crate) &'a ApiResponse);
+
+impl<'py> IntoPyObject<'py> for Response<'_> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const OUTPUT_TYPE: pyo3::inspect::PyStaticExpr =
+        pyo3::type_hint_identifier!("pipevideo._values", "APIResponse");
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        response(py, self.0)
+    }
+}
+
+pub(crate) fn response<'py>(
+    py: Python<'py>,
+    response: &ApiResponse,
+) -> PyResult<Bound<'py, PyAny>> {
+    let headers = PyDict::new(py);
+    for name in response.headers.keys() {
+        let values = response.headers.get_all(name).iter();
+        let values: Vec<_> =
+            values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        headers.set_item(name.as_str(), values.join(", "))?;
+    }
+    let fields = fields!(py,
+        "status": response.status,
+        "headers": headers,
+        "request_id": response.request_id(),
+        "content": PyBytes::new(py, &response.body),
+    );
+    Values::new(py)?.make("APIResponse", &fields)
 }
 
 pub(crate) fn engines<'py>(

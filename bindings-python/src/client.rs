@@ -8,7 +8,9 @@ use bindings_common::lock;
 use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
-use pipevideo::{Client, ClientBuilder, DownloadSource, Error, GenerationRequest, Submission};
+use pipevideo::{
+    ApiResponse, Client, ClientBuilder, DownloadSource, Error, GenerationRequest, Submission,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
@@ -29,6 +31,7 @@ use crate::options;
 use crate::outcome::Value;
 use crate::process::process;
 use crate::raise::raise;
+use crate::to_json;
 use crate::token::TokenSource;
 use crate::values::Generation;
 use crate::watch::Watch;
@@ -170,9 +173,8 @@ impl NativeClient {
         let observed = Observed::begin(py, "create", &request.model, &client, number);
         let kept = submission.clone();
         let call = self.call(py, None, move |_| {
-            async move { client.responses().create_with(request, &submission).await }
-                .map_ok(generation)
-                .boxed()
+            let create = client.responses().create_with(request, &submission);
+            create.with_response().map_ok(answered).boxed()
         });
         Ok(call.creating(kept).observed(observed))
     }
@@ -189,13 +191,14 @@ impl NativeClient {
     ) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client_with(options)?;
-        Ok(self.call(py, None, |_| {
-            async move { client.responses().retrieve(id).await }.map_ok(generation).boxed()
+        Ok(self.call(py, None, move |_| {
+            let retrieve = client.responses().retrieve(id);
+            retrieve.with_response().map_ok(answered).boxed()
         }))
     }
 
     #[pyo3(signature = (
-        id: "str",
+        id: "Generation | str",
         deadline: "Seconds | None",
         on_update: "Callable[[Update], object] | None",
         options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
@@ -208,7 +211,7 @@ impl NativeClient {
         on_update: Option<Py<PyAny>>,
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
-        let id: String = argument(id, "id", "str")?;
+        let id = id_of(id, "id")?;
         let deadline = options::deadline(deadline)?;
         let on_update = Callback::new(py, on_update, "on_update")?;
         let client = self.client_with(options)?;
@@ -274,7 +277,7 @@ impl NativeClient {
     }
 
     #[pyo3(signature = (
-        id: "str",
+        id: "Generation | str",
         deadline: "Seconds | None",
         options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
     ))]
@@ -285,7 +288,7 @@ impl NativeClient {
         deadline: Option<&Bound<'_, PyAny>>,
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Watch> {
-        let id: String = argument(id, "id", "str")?;
+        let id = id_of(id, "id")?;
         let mut watch = self.client_with(options)?.responses().watch(id);
         if let Some(deadline) = options::deadline(deadline)? {
             watch = watch.deadline(deadline);
@@ -388,6 +391,39 @@ impl NativeClient {
         }))
     }
 
+    #[pyo3(signature = (
+        path: "str",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[APIResponse]")]
+    fn get(
+        &self,
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        let path: String = argument(path, "path", "str")?;
+        let client = self.client_with(options)?;
+        Ok(self.call(py, None, move |_| client.get(path).map_ok(Value::Response).boxed()))
+    }
+
+    #[pyo3(signature = (
+        path: "str",
+        body: "Any",
+        options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
+    ) -> "Pending[APIResponse]")]
+    fn post(
+        &self,
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        body: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        let path: String = argument(path, "path", "str")?;
+        let body = to_json::from_python(body, "body")?;
+        let client = self.client_with(options)?;
+        Ok(self.call(py, None, move |_| client.post(path, &body).map_ok(Value::Response).boxed()))
+    }
+
     #[pyo3(signature = (body: "Body", headers: "Headers"))]
     fn unwrap_webhook<'py>(
         &self,
@@ -425,8 +461,20 @@ impl NativeClient {
     }
 }
 
+fn answered(answered: (pipevideo::Generation, ApiResponse)) -> Value {
+    Value::Answered(Box::new(answered))
+}
+
 fn generation(generation: pipevideo::Generation) -> Value {
     Value::Generation(Box::new(generation))
+}
+
+/// The id of a generation, which is given itself or by its id.
+fn id_of(generation: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
+    match generation.cast::<Generation>() {
+        Ok(generation) => Ok(generation.get().core().id.clone()),
+        Err(_) => argument(generation, name, "a Generation or its id"),
+    }
 }
 
 fn push_update(call: &Arc<CallState>, update: &pipevideo::Update) {

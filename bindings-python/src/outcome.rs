@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pipevideo::{AccountUsage, Candidates, CostEstimate, EngineCatalog, Error, Generation};
+use pipevideo::{
+    AccountUsage, ApiResponse, Candidates, CostEstimate, EngineCatalog, Error, Generation,
+};
 use pyo3::prelude::*;
 
 use crate::batch;
@@ -23,6 +25,8 @@ pub(crate) enum Outcome {
 /// The value of a call that succeeded.
 pub(crate) enum Value {
     Generation(Box<Generation>),
+    Answered(Box<(Generation, ApiResponse)>),
+    Response(ApiResponse),
     Engines(Box<EngineCatalog>),
     Usage(Box<AccountUsage>),
     Candidates(Candidates),
@@ -51,6 +55,8 @@ impl Value {
     fn into_python(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
         Ok(Some(match self {
             Self::Generation(generation) => values::generation(py, *generation)?.into_any(),
+            Self::Answered(answered) => values::answered(py, *answered)?.into_any(),
+            Self::Response(response) => catalog::response(py, &response)?,
             Self::Engines(catalog) => catalog::engines(py, &catalog)?,
             Self::Usage(usage) => catalog::usage(py, &usage)?,
             Self::Candidates(found) => catalog::candidates(py, &found)?,

@@ -82,7 +82,7 @@ impl Update {
     /// The generation after the change.
     #[getter]
     fn generation(&self) -> Generation {
-        Generation(self.generation.clone())
+        Generation(self.generation.clone(), None)
     }
 
     /// Seconds since the generation was created, as far as this process can tell.

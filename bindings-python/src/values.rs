@@ -5,13 +5,15 @@ use std::time::SystemTime;
 
 use bindings_macros::barrier;
 use pipevideo::{
-    Generation as CoreGeneration, GenerationError as CoreError, TokenUsage as CoreUsage,
+    ApiResponse, Generation as CoreGeneration, GenerationError as CoreError,
+    TokenUsage as CoreUsage,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyType};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use crate::catalog;
 use crate::json::{self, Object, wire};
 use crate::literal::FailureCategory;
 use crate::pickle::{Reduced, hash, read, reduced};
@@ -19,7 +21,15 @@ use crate::pydantic;
 use crate::to_json;
 
 pub(crate) fn generation(py: Python<'_>, core: CoreGeneration) -> PyResult<Bound<'_, Generation>> {
-    Bound::new(py, Generation(Arc::new(core)))
+    Bound::new(py, Generation(Arc::new(core), None))
+}
+
+/// A generation that a call has returned, with the response.
+pub(crate) fn answered(
+    py: Python<'_>,
+    (core, response): (CoreGeneration, ApiResponse),
+) -> PyResult<Bound<'_, Generation>> {
+    Bound::new(py, Generation(Arc::new(core), Some(Arc::new(response))))
 }
 
 /// A quoted text, cut after 80 characters so that a `repr` stays on one line.
@@ -34,8 +44,13 @@ fn quoted(text: &str) -> String {
 ///
 /// Its `id` is all that another process, language or machine needs to continue with it.
 #[pyclass(frozen, eq, module = "pipevideo")]
-#[derive(PartialEq)]
-pub(crate) struct Generation(pub(crate) Arc<CoreGeneration>);
+pub(crate) struct Generation(pub(crate) Arc<CoreGeneration>, pub(crate) Option<Arc<ApiResponse>>);
+
+impl PartialEq for Generation {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
 
 impl Generation {
     pub(crate) fn core(&self) -> &CoreGeneration {
@@ -55,7 +70,7 @@ impl Generation {
 
     #[staticmethod]
     fn _from_json(text: &str) -> PyResult<Self> {
-        read("generation", text).map(|core| Self(Arc::new(core)))
+        read("generation", text).map(|core| Self(Arc::new(core), None))
     }
 
     /// The service's id, `gen_...`.
@@ -128,6 +143,13 @@ impl Generation {
     #[getter]
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json::to_python(py, self.0.output.as_ref().unwrap_or(&Value::Null))
+    }
+
+    /// The response of the `create` or `retrieve` that returned it; None where it comes from elsewhere.
+    /// It is no part of the value: not of its equality, its JSON, or its pickle.
+    #[getter]
+    fn response(&self) -> Option<catalog::Response<'_>> {
+        self.1.as_deref().map(catalog::Response)
     }
 
     /// The fields that this library does not define or could not read.

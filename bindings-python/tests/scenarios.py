@@ -104,6 +104,8 @@ class Run:
             if name in ("generation", "error", "event"):
                 assert value.startswith("@")
                 arguments[name] = self.results[value[1:]]
+            elif name == "id" and value.startswith("@"):
+                arguments[name] = self.results[value[1:]]
             elif name in ("path", "journal", "download_to"):
                 arguments[name] = self.folder / value
             elif name == "requests":
@@ -141,6 +143,8 @@ class Run:
     def call(self, client: Any, call: dict[str, Any]) -> Any:
         """Calls an operation. With the asynchronous client the result is an awaitable."""
         operation = call["operation"]
+        if operation in ("get", "post"):
+            return getattr(client, operation)(**call["args"])
         arguments = self.arguments(call["args"])
         *path, name = operation.split(".")
         if path == ["event"]:
@@ -226,6 +230,9 @@ def shown(value: Any) -> Any:
         return shown_request(value)
     if isinstance(value, (pipevideo.CostEstimate, pipevideo.Spend)):
         return plain(value)
+    if isinstance(value, pipevideo.APIResponse):
+        names = ("status", "request_id", "headers")
+        return {**{name: getattr(value, name) for name in names}, "json": value.json()}
     if isinstance(value, pipevideo.WebhookEvent):
         return shown_event(value)
     if isinstance(value, dict):

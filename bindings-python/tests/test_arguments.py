@@ -22,6 +22,8 @@ SIGNED = {"body": b"{}", "headers": {}}
 CALLS: dict[str, dict[str, Any]] = {
     "generate": REQUEST,
     "estimate": {"model": "m"},
+    "get": {"path": "/v1/models"},
+    "post": {"path": "/v1/models", "body": None},
     "responses.create": REQUEST,
     "responses.retrieve": {"id": "gen_1"},
     "responses.wait": {"id": "gen_1"},
@@ -95,7 +97,7 @@ def test_a_type_error_names_the_argument(call: str, argument: str) -> None:
 def test_every_call_is_covered() -> None:
     """A call that is added to a client has to be added to `CALLS`."""
     client = Pipevideo(**OPTIONS)
-    found = {"generate", "estimate"}
+    found = {"generate", "estimate", "get", "post"}
     for resource in ("responses", "engines", "usage", "webhooks"):
         names = (name for name in dir(getattr(client, resource)) if not name.startswith("_"))
         found |= {f"{resource}.{name}" for name in names}

@@ -299,3 +299,20 @@ def test_the_user_agent_names_the_library(emulator: Emulator) -> None:
     Pipevideo(**options(emulator, headers={"user-agent": "mine"})).usage.retrieve()
     agents = [request["headers"]["user-agent"] for request in emulator.requests()]
     assert agents == [f"pipevideo-python/{pipevideo.__version__}", "mine"]
+
+
+def test_a_call_returns_its_response(emulator: Emulator) -> None:
+    client = Pipevideo(**options(emulator))
+    headers = {"x-request-id": "req_1", "x-more": "1"}
+    body = {"id": "gen_1", "status": "queued"}
+    emulator.fault(match={"method": "POST"}, status=200, body=body, headers=headers)
+    created = client.responses.create(model="m", input="A cat")
+    response = created.response
+    assert response is not None
+    assert (response.status, response.request_id, response.headers["x-more"]) == (200, "req_1", "1")
+    assert response.json() == body and response.content.startswith(b"{")
+    assert "gen_1" not in repr(response)
+    elsewhere = pipevideo.Generation.from_dict(created.to_dict())
+    assert elsewhere.response is None and elsewhere == created and hash(elsewhere) == hash(created)
+    assert pickle.loads(pickle.dumps(created)).response is None
+    assert "response" not in created.to_dict()

@@ -9,6 +9,7 @@ use pipevideo::{
     AccountUsage, Candidates, Client, CostEstimate, DownloadSource, EngineCatalog, Generation,
     GenerationRequest, Spend, Submission, WebhookEvent,
 };
+use serde_json::value::RawValue;
 
 use crate::call::CancelHandle;
 use crate::errors::Failure;
@@ -16,6 +17,7 @@ use crate::log::LogReceiver;
 use crate::options::{self, CallOptions, Options};
 use crate::reports::{DownloadReports, Updates};
 use crate::request::Arguments;
+use crate::response::{AnsweredGeneration, Response};
 use crate::runtime::runtime;
 use crate::token::TokenSource;
 use crate::watch::Watch;
@@ -81,13 +83,14 @@ impl NativeClient {
         arguments: Arguments,
         options: CallOptions,
         cancel: Arc<CancelHandle>,
-    ) -> Result<Generation, Failure> {
+    ) -> Result<AnsweredGeneration, Failure> {
         let client = options.client(&self.client)?;
         let submission = Submission::new();
         let kept = submission.clone();
         let work = async move {
             let request = arguments.request().await?;
-            Ok(client.responses().create_with(request, &kept).await?)
+            let create = client.responses().create_with(request, &kept);
+            Ok(create.with_response().await?.into())
         };
         cancel.run_create(submission, work).await
     }
@@ -97,9 +100,34 @@ impl NativeClient {
         id: String,
         options: CallOptions,
         cancel: Arc<CancelHandle>,
-    ) -> Result<Generation, Failure> {
+    ) -> Result<AnsweredGeneration, Failure> {
         let client = options.client(&self.client)?;
-        cancel.run(async move { Ok(client.responses().retrieve(id).await?) }).await
+        let retrieve = client.responses().retrieve(id).with_response();
+        cancel.run(async move { Ok(retrieve.await?.into()) }).await
+    }
+
+    pub(crate) async fn get(
+        &self,
+        path: String,
+        options: CallOptions,
+        cancel: Arc<CancelHandle>,
+    ) -> Result<Response, Failure> {
+        let get = options.client(&self.client)?.get(path);
+        cancel.run(async move { Ok(get.await?.into()) }).await
+    }
+
+    /// `body` is JSON.
+    pub(crate) async fn post(
+        &self,
+        path: String,
+        body: String,
+        options: CallOptions,
+        cancel: Arc<CancelHandle>,
+    ) -> Result<Response, Failure> {
+        let body = RawValue::from_string(body)
+            .map_err(|_| Failure::invalid("the body is not JSON. Pass a value that is."))?;
+        let post = options.client(&self.client)?.post(path, &body);
+        cancel.run(async move { Ok(post.await?.into()) }).await
     }
 
     pub(crate) async fn wait(

@@ -14,6 +14,7 @@ mod log;
 mod options;
 mod reports;
 mod request;
+mod response;
 mod runtime;
 mod token;
 mod watch;

@@ -139,10 +139,11 @@ pub use http::HeaderMap;
 #[doc(hidden)]
 pub use model::exact_decimal;
 pub use model::{
-    AccountUsage, Candidate, Candidates, CostEstimate, DailyRoutes, DailyUsage, Detail, Engine,
-    EngineCatalog, EngineModel, EstimateBasis, FailureCategory, Generation, GenerationError,
-    GenerationRequest, ImageUrl, Input, InputItem, InputPart, KnownPart, Media, ProviderPreference,
-    RecentRequest, Role, RouteUsage, Spend, Status, TokenUsage, Update, UsageTotals, Via, VideoUrl,
+    AccountUsage, ApiResponse, Candidate, Candidates, CostEstimate, DailyRoutes, DailyUsage,
+    Detail, Engine, EngineCatalog, EngineModel, EstimateBasis, FailureCategory, Generation,
+    GenerationError, GenerationRequest, ImageUrl, Input, InputItem, InputPart, KnownPart, Media,
+    ProviderPreference, RecentRequest, Role, RouteUsage, Spend, Status, TokenUsage, Update,
+    UsageTotals, Via, VideoUrl,
 };
 pub use polling::Polling;
 pub use polling::budget::RateLimit;

@@ -51,6 +51,7 @@ from ._native import (
 )
 from ._updates import AsyncUpdates, Updates
 from ._values import (
+    APIResponse,
     AccountUsage,
     BatchCounts,
     BatchEvent,
@@ -98,6 +99,7 @@ from .errors import (
 # end of generated
 
 __all__ = [
+    "APIResponse",
     "AccountUsage",
     "AsyncBatchRun",
     "AsyncEngines",

@@ -9,7 +9,15 @@ from ._base_client import BaseClient
 from ._batch import BatchRun
 from ._native import Generation, Update
 from ._updates import Updates
-from ._values import AccountUsage, BatchEvent, Candidates, CostEstimate, EngineCatalog, Progress
+from ._values import (
+    AccountUsage,
+    APIResponse,
+    BatchEvent,
+    Candidates,
+    CostEstimate,
+    EngineCatalog,
+    Progress,
+)
 from ._webhooks import Webhooks
 from .errors import SubmissionUncertainError
 
@@ -85,7 +93,8 @@ class Pipevideo(BaseClient):
             extra_body: Fields that this library does not have yet, sent unchanged.
             deadline: Bounds the wait; by default the client's deadline.
             on_update: Called with each change, first with the created generation, so that its
-                id is available from the start. An exception in it ends the call.
+                id is available from the start, and in between with the estimated progress, so that
+                a bar moves. An exception in it ends the call.
             request_timeout: The longest silence of the service in one HTTP request of this
                 call. By default the client's.
             max_retries: How often this call is sent again where that is safe. A create that may
@@ -197,6 +206,39 @@ class Pipevideo(BaseClient):
         }
         return BatchRun(self._native, requests, options)
 
+    def get(
+        self,
+        path: str,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> APIResponse:
+        """Gets a path of the API for which this library has no call, such as `/v1/models?limit=10`.
+
+        It has the client's key, rate limit, retries and errors. The path is one on the base URL: the key
+        is not sent anywhere else.
+        """
+        options = (request_timeout, max_retries, headers)
+        return self._native.get(path, options).run()
+
+    def post(
+        self,
+        path: str,
+        body: types.Any = None,
+        *,
+        request_timeout: types.Seconds | None = None,
+        max_retries: int | None = None,
+        headers: types.Mapping[str, str] | None = None,
+    ) -> APIResponse:
+        """Posts JSON to a path of the API for which this library has no call.
+
+        It is sent again only when the service certainly did not process it. It does not count towards the
+        spend limit: `responses.create` creates generations.
+        """
+        options = (request_timeout, max_retries, headers)
+        return self._native.post(path, body, options).run()
+
     def close(self) -> None:
         """Closes the client. New calls fail, and calls in progress end at once, a wait with an error that
         has the `generation_id`. Only a create that is being sent runs on to its response, which has the
@@ -304,7 +346,7 @@ class Responses:
 
     def wait(
         self,
-        id: str,
+        id: Generation | str,
         *,
         deadline: types.Seconds | None = None,
         on_update: types.Callable[[Update], object] | None = None,
@@ -315,8 +357,8 @@ class Responses:
         """Waits until a generation has completed.
 
         It ends when the generation ends, at the deadline (by default the client's), or when you
-        cancel it. A transient failure never ends it. `on_update` is called with each change; an
-        exception in it ends the wait.
+        cancel it. A transient failure never ends it. `on_update` is called with each change, and
+        in between with the estimated progress, so that a bar moves; an exception in it ends the wait.
 
         Raises `GenerationFailedError` if the generation fails, and `WaitTimeoutError` at the
         deadline. The generation continues then: call `wait` with its id again.
@@ -326,7 +368,7 @@ class Responses:
 
     def watch(
         self,
-        id: str,
+        id: Generation | str,
         *,
         deadline: types.Seconds | None = None,
         request_timeout: types.Seconds | None = None,

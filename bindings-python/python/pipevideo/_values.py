@@ -21,6 +21,37 @@ class Progress(Value):
     """The size of the whole file in bytes; None if the server did not say."""
 
 
+class APIResponse:
+    """A response of the API as it was received. The body may have a signed URL, or quote the prompt."""
+
+    __slots__ = ("status", "headers", "request_id", "content")
+    status: int
+    """The HTTP status, from 200 to 299: any other is an error."""
+    headers: dict[str, str]
+    """The headers, with lower-case names. Those that were sent several times are joined by commas."""
+    request_id: str | None
+    """The service's id of the HTTP request, for its support."""
+    content: bytes
+    """The body, without a content coding."""
+
+    def __init__(
+        self, status: int, headers: dict[str, str], request_id: str | None, content: bytes
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.request_id = request_id
+        self.content = content
+
+    def json(self) -> types.Any:
+        """Reads the body as JSON. A `ValueError` says that it is none."""
+        import json
+
+        return json.loads(self.content)
+
+    def __repr__(self) -> str:
+        return f"APIResponse(status={self.status}, request_id={self.request_id!r})"
+
+
 class CostEstimate(Value):
     """What generations of one kind are expected to cost, in US dollars. What is not known is None, never
     zero."""

@@ -21,8 +21,19 @@ internal import PipevideoFFI
 public struct Generation: Sendable, Identifiable {
     let core: PipevideoFFI.Generation
 
+    /// The response of the call that returned it, if that was ``Responses/create(_:options:)`` or
+    /// ``Responses/retrieve(_:options:)``. It is no part of the value: neither of its equality nor of its
+    /// JSON.
+    public let response: APIResponse?
+
     init(_ core: PipevideoFFI.Generation) {
         self.core = core
+        response = nil
+    }
+
+    init(answered: PipevideoFFI.AnsweredGeneration) {
+        core = answered.generation
+        response = APIResponse(answered.response)
     }
 
     /// Creates a generation, for tests and previews.
@@ -86,7 +97,7 @@ public struct Generation: Sendable, Identifiable {
 extension Generation: Codable {
     /// Decodes the service's JSON.
     public init(from decoder: any Decoder) throws {
-        core = try decoder.decode("generation", PipevideoFFI.generationFromJson)
+        self.init(try decoder.decode("generation", PipevideoFFI.generationFromJson))
     }
 
     /// Encodes the service's JSON.

@@ -26,7 +26,7 @@ public struct Responses: Sendable {
         let arguments = try request.arguments()
         return try await callCore { cancel in
             Generation(
-                try await core.create(
+                answered: try await core.create(
                     arguments: arguments, options: options.core, cancel: cancel))
         }
     }
@@ -41,7 +41,8 @@ public struct Responses: Sendable {
         _ id: String, options: CallOptions = CallOptions()
     ) async throws -> Generation {
         try await callCore { cancel in
-            Generation(try await core.retrieve(id: id, options: options.core, cancel: cancel))
+            Generation(
+                answered: try await core.retrieve(id: id, options: options.core, cancel: cancel))
         }
     }
 
@@ -57,7 +58,8 @@ public struct Responses: Sendable {
     ///     ``PipevideoClient/Configuration/deadline``.
     ///   - options: The options of this call, in place of the client's.
     ///   - isolation: The actor on which `onUpdate` is called: that of the caller.
-    ///   - onUpdate: Called with each change, before this function returns.
+    ///   - onUpdate: Called with each change, before this function returns, and in between with the
+    ///     estimated progress, so that a bar moves.
     /// - Returns: The completed generation.
     /// - Throws: ``PipevideoError``, or `CancellationError` if the task is cancelled. A generation that
     ///   fails is an error of kind `generation_failed`.
@@ -81,6 +83,19 @@ public struct Responses: Sendable {
             reports: Updates(), to: { onUpdate(GenerationUpdate($0)) }, wait)
     }
 
+    /// Waits until a generation has completed, given in place of its id.
+    public func wait(
+        for generation: Generation,
+        deadline: Duration? = nil,
+        options: CallOptions = CallOptions(),
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: ((GenerationUpdate) -> Void)? = nil
+    ) async throws -> Generation {
+        try await wait(
+            for: generation.id, deadline: deadline, options: options, isolation: isolation,
+            onUpdate: onUpdate)
+    }
+
     /// Returns the changes of a generation, one after another, until it has ended.
     ///
     /// ```swift
@@ -98,6 +113,13 @@ public struct Responses: Sendable {
         for id: String, deadline: Duration? = nil, options: CallOptions = CallOptions()
     ) -> GenerationUpdates {
         GenerationUpdates(core: core, id: id, deadline: deadline, options: options)
+    }
+
+    /// Returns the changes of a generation, given in place of its id.
+    public func updates(
+        for generation: Generation, deadline: Duration? = nil, options: CallOptions = CallOptions()
+    ) -> GenerationUpdates {
+        updates(for: generation.id, deadline: deadline, options: options)
     }
 
     /// Downloads the video of a generation to a file.

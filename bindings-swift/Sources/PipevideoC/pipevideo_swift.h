@@ -373,9 +373,19 @@ uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_estimate(uint64_t ptr, Ru
 uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_generate(uint64_t ptr, RustBuffer arguments, RustBuffer deadline, RustBuffer updates, RustBuffer options, uint64_t cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GET
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_GET
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_get(uint64_t ptr, RustBuffer path, RustBuffer options, uint64_t cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_LOGS
 int8_t uniffi_pipevideo_swift_fn_method_nativeclient_logs(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_POST
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_POST
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_post(uint64_t ptr, RustBuffer path, RustBuffer body, RustBuffer options, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_RECONCILE
@@ -1057,9 +1067,21 @@ uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_generate(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_GET
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_GET
+uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_get(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_LOGS
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_LOGS
 uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_logs(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_POST
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_POST
+uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_post(void
 
 );
 #endif

@@ -1221,7 +1221,7 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func budgetLeft()  -> UInt64?
 
-    func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
+    func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle) async throws  -> AnsweredGeneration
 
     func download(video: Video, path: String, maxBytes: UInt64?, reports: DownloadReports?, options: CallOptions, cancel: CancelHandle) async throws
 
@@ -1231,14 +1231,21 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func generate(arguments: Arguments, deadline: Double?, updates: Updates?, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
 
+    func get(path: String, options: CallOptions, cancel: CancelHandle) async throws  -> Response
+
     /**
      * Whether the client logs.
      */
     func logs()  -> Bool
 
+    /**
+     * `body` is JSON.
+     */
+    func post(path: String, body: String, options: CallOptions, cancel: CancelHandle) async throws  -> Response
+
     func reconcile(model: String, sentAt: Date, generationId: String?, options: CallOptions, cancel: CancelHandle) async throws  -> Candidates
 
-    func retrieve(id: String, options: CallOptions, cancel: CancelHandle) async throws  -> Generation
+    func retrieve(id: String, options: CallOptions, cancel: CancelHandle) async throws  -> AnsweredGeneration
 
     func spend()  -> Spend
 
@@ -1329,7 +1336,7 @@ open func budgetLeft() -> UInt64?  {
 })
 }
 
-open func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
+open func create(arguments: Arguments, options: CallOptions, cancel: CancelHandle)async throws  -> AnsweredGeneration  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
@@ -1340,7 +1347,7 @@ open func create(arguments: Arguments, options: CallOptions, cancel: CancelHandl
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
             completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
             freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
+            liftFunc: FfiConverterTypeAnsweredGeneration_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
@@ -1409,6 +1416,22 @@ open func generate(arguments: Arguments, deadline: Double?, updates: Updates?, o
         )
 }
 
+open func get(path: String, options: CallOptions, cancel: CancelHandle)async throws  -> Response  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_get(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeResponse_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
     /**
      * Whether the client logs.
      */
@@ -1419,6 +1442,25 @@ open func logs() -> Bool  {
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
+}
+
+    /**
+     * `body` is JSON.
+     */
+open func post(path: String, body: String, options: CallOptions, cancel: CancelHandle)async throws  -> Response  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_post(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterString.lower(body),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeResponse_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
 }
 
 open func reconcile(model: String, sentAt: Date, generationId: String?, options: CallOptions, cancel: CancelHandle)async throws  -> Candidates  {
@@ -1437,7 +1479,7 @@ open func reconcile(model: String, sentAt: Date, generationId: String?, options:
         )
 }
 
-open func retrieve(id: String, options: CallOptions, cancel: CancelHandle)async throws  -> Generation  {
+open func retrieve(id: String, options: CallOptions, cancel: CancelHandle)async throws  -> AnsweredGeneration  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
@@ -1448,7 +1490,7 @@ open func retrieve(id: String, options: CallOptions, cancel: CancelHandle)async 
             pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
             completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
             freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeGeneration_lift,
+            liftFunc: FfiConverterTypeAnsweredGeneration_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
@@ -2773,6 +2815,63 @@ public func FfiConverterTypeWebhookVerifier_lower(_ value: WebhookVerifier) -> U
 
 
 
+/**
+ * A generation, and the response that it was read from.
+ */
+public struct AnsweredGeneration: Equatable, Hashable {
+    public let generation: Generation
+    public let response: Response
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(generation: Generation, response: Response) {
+        self.generation = generation
+        self.response = response
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AnsweredGeneration: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAnsweredGeneration: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AnsweredGeneration {
+        return
+            try AnsweredGeneration(
+                generation: FfiConverterTypeGeneration.read(from: &buf),
+                response: FfiConverterTypeResponse.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: AnsweredGeneration, into buf: inout [UInt8]) {
+        FfiConverterTypeGeneration.write(value.generation, into: &buf)
+        FfiConverterTypeResponse.write(value.response, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAnsweredGeneration_lift(_ buf: RustBuffer) throws -> AnsweredGeneration {
+    return try FfiConverterTypeAnsweredGeneration.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAnsweredGeneration_lower(_ value: AnsweredGeneration) -> RustBuffer {
+    return FfiConverterTypeAnsweredGeneration.lower(value)
+}
+
+
 public struct Arguments: Equatable, Hashable {
     public let model: String
     public let input: Input
@@ -3542,6 +3641,71 @@ public func FfiConverterTypeOptions_lift(_ buf: RustBuffer) throws -> Options {
 #endif
 public func FfiConverterTypeOptions_lower(_ value: Options) -> RustBuffer {
     return FfiConverterTypeOptions.lower(value)
+}
+
+
+/**
+ * A response of the API.
+ */
+public struct Response: Equatable, Hashable {
+    public let status: UInt16
+    public let headers: [String: String]
+    public let requestId: String?
+    public let body: Data
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(status: UInt16, headers: [String: String], requestId: String?, body: Data) {
+        self.status = status
+        self.headers = headers
+        self.requestId = requestId
+        self.body = body
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Response: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeResponse: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Response {
+        return
+            try Response(
+                status: FfiConverterUInt16.read(from: &buf),
+                headers: FfiConverterDictionaryStringString.read(from: &buf),
+                requestId: FfiConverterOptionString.read(from: &buf),
+                body: FfiConverterData.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Response, into buf: inout [UInt8]) {
+        FfiConverterUInt16.write(value.status, into: &buf)
+        FfiConverterDictionaryStringString.write(value.headers, into: &buf)
+        FfiConverterOptionString.write(value.requestId, into: &buf)
+        FfiConverterData.write(value.body, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeResponse_lift(_ buf: RustBuffer) throws -> Response {
+    return try FfiConverterTypeResponse.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeResponse_lower(_ value: Response) -> RustBuffer {
+    return FfiConverterTypeResponse.lower(value)
 }
 
 
@@ -5091,7 +5255,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_budget_left() != 27792) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 61433) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 35412) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 788) {
@@ -5106,13 +5270,19 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 17202) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_get() != 40198) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_logs() != 65387) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_post() != 35937) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 7011) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 49263) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_retrieve() != 48045) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_spend() != 20008) {

@@ -98,6 +98,13 @@ func json(of record: LogRecord) -> JSONValue {
     return .object(members)
 }
 
+func json(of response: APIResponse) -> JSONValue {
+    [
+        "status": .number(Decimal(response.status)), "request_id": json(response.requestID),
+        "headers": .object(response.headers.mapValues { json($0) }), "json": response.json ?? .null,
+    ]
+}
+
 func json(of catalog: EngineCatalog) -> JSONValue {
     .array(
         catalog.engines.map { engine in

@@ -243,11 +243,18 @@ final class ScenarioRun {
         case "responses.retrieve":
             return try await client.responses.retrieve(id, options: options)
         case "responses.wait":
+            if let generation = reference("id").flatMap({ generations[$0] }) {
+                return try await client.responses.wait(
+                    for: generation, deadline: deadline, options: options)
+            }
             return try await client.responses.wait(
                 for: id, deadline: deadline, options: options)
         case "responses.watch":
             var updates: [JSONValue] = []
-            let found = client.responses.updates(for: id, deadline: deadline, options: options)
+            let generation = reference("id").flatMap { generations[$0] }
+            let found =
+                generation.map { client.responses.updates(for: $0, options: options) }
+                ?? client.responses.updates(for: id, deadline: deadline, options: options)
             for try await update in found {
                 updates.append(json(of: update))
             }
@@ -263,6 +270,13 @@ final class ScenarioRun {
                     id, to: file, maxBytes: maxBytes, options: options)
             }
             return JSONValue.string(file.path)
+        case "get":
+            let path = args["path"]?.stringValue ?? ""
+            return json(of: try await client.get(path, options: options))
+        case "post":
+            let path = args["path"]?.stringValue ?? ""
+            let body = args["body"] ?? .null
+            return json(of: try await client.post(path, body: body, options: options))
         case "responses.reconcile":
             guard let error = reference("error").flatMap({ errors[$0] }) else {
                 throw TestFailure("no call of the scenario has this error")

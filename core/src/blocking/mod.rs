@@ -30,13 +30,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 
 pub use self::batch::{Batch, BatchRun};
 use crate::error::{Error, ErrorKind};
 use crate::model::{
-    AccountUsage, Candidates, CostEstimate, EngineCatalog, Generation, GenerationRequest, Spend,
-    Update,
+    AccountUsage, ApiResponse, Candidates, CostEstimate, EngineCatalog, Generation,
+    GenerationRequest, Spend, Update,
 };
 use crate::{CallOptions, ClientBuilder, DownloadSource, Progress};
 
@@ -135,6 +136,26 @@ impl Client {
         Ok(Self { client, runtime: self.runtime })
     }
 
+    /// Gets a path of the API for which this library has no call; see [`crate::Client::get`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Client::get`].
+    pub fn get(&self, path: impl Into<String>) -> Result<ApiResponse, Error> {
+        block_on(self.runtime, self.client.get(path))
+    }
+
+    /// Posts JSON to a path of the API for which this library has no call; see [`crate::Client::post`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Client::post`].
+    pub fn post(
+        &self,
+        path: impl Into<String>,
+        body: &impl Serialize,
+    ) -> Result<ApiResponse, Error> {
+        block_on(self.runtime, self.client.post(path, body))
+    }
+
     /// How many requests the key has left in this window; see [`crate::Client::budget_left`].
     pub fn budget_left(&self) -> Option<usize> {
         self.client.budget_left()
@@ -171,6 +192,31 @@ impl Responses<'_> {
     /// Those of [`crate::Responses::create`].
     pub fn create(self, request: GenerationRequest) -> Result<Generation, Error> {
         block_on(self.client.runtime, self.client.client.responses().create(request))
+    }
+
+    /// Creates a generation, and returns the response with it; see [`crate::Call::with_response`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Responses::create`].
+    pub fn create_with_response(
+        self,
+        request: GenerationRequest,
+    ) -> Result<(Generation, ApiResponse), Error> {
+        let create = self.client.client.responses().create(request);
+        block_on(self.client.runtime, create.with_response())
+    }
+
+    /// Retrieves a generation, and returns the response with it; see
+    /// [`crate::Call::with_response`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Responses::retrieve`].
+    pub fn retrieve_with_response(
+        self,
+        id: impl AsRef<str>,
+    ) -> Result<(Generation, ApiResponse), Error> {
+        let retrieve = self.client.client.responses().retrieve(id);
+        block_on(self.client.runtime, retrieve.with_response())
     }
 
     /// Retrieves a generation in its current state; see [`crate::Responses::retrieve`].

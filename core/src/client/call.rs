@@ -20,7 +20,7 @@ use super::upload::Upload;
 use super::{ClientInner, clock, closing};
 use crate::error::{Delivery, Error, ErrorKind, Redactor};
 use crate::lock::lock;
-use crate::model::{Generation, GenerationId, GenerationRequest};
+use crate::model::{ApiResponse, Generation, GenerationId, GenerationRequest};
 use crate::polling::wait_state::Snapshot;
 use crate::retry::{self, Consequence, Failures, Operation};
 use crate::wire::{self, Request, Response, VideoHosts};
@@ -29,6 +29,17 @@ impl ClientInner {
     /// Makes a call that changes nothing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         self.read_by(request, Response::parse).await
+    }
+
+    /// As [`read`](Self::read), with the response.
+    pub(super) async fn read_with_response<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+    ) -> Result<Answered<T>, Error> {
+        let body = |response: &Response, redactor: &Redactor<'_>, now| {
+            Ok((response.parse(redactor, now)?, response.raw(redactor, now)?))
+        };
+        self.read_by(request, body).await
     }
 
     /// Makes a call that changes nothing, and reads its response by this function.
@@ -46,11 +57,13 @@ impl ClientInner {
     }
 
     /// Retrieves a generation.
-    pub(crate) async fn retrieve(&self, id: &GenerationId) -> Result<Generation, Error> {
-        let read = self.read_by(&wire::retrieve(id), generation(Some(id))).await;
-        let (generation, _) = read.map_err(|error| error.with_generation_id(id.as_str()))?;
+    pub(crate) async fn retrieve(&self, id: &GenerationId) -> Result<Answered<Generation>, Error> {
+        let read = with_response(generation(Some(id)), |(_, json)| json.clone());
+        let read = self.read_by(&wire::retrieve(id), read).await;
+        let ((generation, _), response) =
+            read.map_err(|error| error.with_generation_id(id.as_str()))?;
         self.on_snapshot(&generation);
-        Ok(generation)
+        Ok((generation, response))
     }
 
     /// Creates a generation, if its cost fits the spend limit. The request is sent again only if the
@@ -59,22 +72,23 @@ impl ClientInner {
         self: &Arc<Self>,
         request: &GenerationRequest,
         submission: &Submission,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Answered<Snapshot>, Error> {
         let create = wire::create(request)?;
         let call = submission.call();
         submission.on_begin(&request.model);
         let reservation = self.reserve(request, submission).await?;
-        let (kind, read) = (Operation::Create, generation(None));
+        let read = with_response(generation(None), |(_, json)| json.clone());
+        let kind = Operation::Create;
         let began = clock::now();
         match self.call(call, kind, &create, Some(submission), read).await {
-            Ok((generation, json)) => {
+            Ok(((generation, json), response)) => {
                 submission.on_created(&generation.id);
                 self.state.on_created(&generation.id);
                 let took = clock::now().saturating_sub(began);
                 self.log.created(call, &generation, &request.model, took);
                 reservation.on_created(&generation);
                 self.flush(submission).await;
-                Ok(Snapshot::new(generation, json))
+                Ok((Snapshot::new(generation, json), response))
             }
             Err(Failure { error, consequence: Consequence::Uncertain, sent_at }) => {
                 reservation.on_uncertain(&error);
@@ -112,7 +126,7 @@ impl ClientInner {
     }
 
     /// Sends until there is a response, or until the error says that it must not be sent again.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         call: u64,
         operation: Operation,
@@ -333,10 +347,23 @@ async fn unless_silent<F: Future>(
 }
 
 /// A call that failed, and what follows from that.
-struct Failure {
-    error: Error,
+pub(super) struct Failure {
+    pub(super) error: Error,
     consequence: Consequence,
     sent_at: SystemTime,
+}
+
+impl Failure {
+    /// The error of a request that changes something other than to create a generation.
+    pub(super) fn into_write_error(self) -> Error {
+        match self.consequence {
+            Consequence::Uncertain => self.error.with_no_retry().with_advice(
+                "The service may have processed the request, so it was not sent again. Check before you \
+                 repeat it.",
+            ),
+            _ => self.error,
+        }
+    }
 }
 
 /// How a response is read.
@@ -354,6 +381,21 @@ impl<T, F> Parse<T> for F where
 fn generation(asked: Option<&GenerationId>) -> impl Parse<(Generation, Bytes)> {
     move |response: &Response, redactor: &Redactor<'_>, now| {
         response.generation(asked, redactor, now)
+    }
+}
+
+/// A value, and the response that it was read from.
+pub(super) type Answered<T> = (T, ApiResponse);
+
+/// Reads a response by this function, and keeps it with the body that the other one returns.
+fn with_response<T>(
+    parse: impl Parse<T>,
+    body: impl Fn(&T) -> Bytes + Copy,
+) -> impl Parse<Answered<T>> {
+    move |response: &Response, redactor: &Redactor<'_>, now| {
+        let value = parse(response, redactor, now)?;
+        let response = response.api_response(body(&value));
+        Ok((value, response))
     }
 }
 

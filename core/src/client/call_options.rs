@@ -11,8 +11,10 @@ use futures_util::future::BoxFuture;
 use http::HeaderMap;
 
 use super::builder::configuration;
+use super::call::Answered;
 use super::{Client, ClientInner, call};
 use crate::error::Error;
+use crate::model::{AccountUsage, ApiResponse, EngineCatalog, Generation};
 
 /// The options of one call, in place of the client's.
 ///
@@ -192,8 +194,12 @@ pub struct Call<T> {
 
 type Running<T> = BoxFuture<'static, Result<T, Error>>;
 
+type Work<T> = Box<dyn FnOnce(Client) -> Running<T> + Send>;
+
 enum State<T> {
-    New(Box<dyn FnOnce(Client) -> Running<T> + Send>),
+    New(Work<T>),
+    /// A call that one response answers.
+    Answered(Work<Answered<T>>),
     Running(Running<T>),
     Ended,
 }
@@ -211,13 +217,58 @@ impl<T> Call<T> {
     call_options!();
 }
 
-impl<T> Future for Call<T> {
+impl<T: Send + 'static> Call<T> {
+    /// A call that is answered by one response, which the function returns too.
+    pub(super) fn answered<F>(
+        client: &Client,
+        work: impl FnOnce(Client) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Answered<T>, Error>> + Send + 'static,
+    {
+        let work: Work<Answered<T>> = Box::new(|client| work(client).boxed());
+        let (client, options) = (client.clone(), CallOptions::new());
+        Self { client, options, state: State::Answered(work) }
+    }
+}
+
+macro_rules! with_response {
+    ($($value:ty),*) => {$(
+        impl Call<$value> {
+            /// The call with its response as it was received: status, headers, body, and the id of the
+            /// request. Must be called before the call is polled.
+            ///
+            /// ```no_run
+            /// # async fn example(client: pipevideo::Client) -> pipevideo::Result<()> {
+            /// let (usage, response) = client.usage().retrieve().with_response().await?;
+            /// println!("{:?}: request {:?}", usage.credit_balance, response.request_id());
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn with_response(self) -> Call<($value, ApiResponse)> {
+                let Self { client, options, state } = self;
+                let state = match state {
+                    State::Answered(work) => State::New(work),
+                    _ => State::Ended,
+                };
+                Call { client, options, state }
+            }
+        }
+    )*};
+}
+with_response!(Generation, AccountUsage, EngineCatalog);
+
+impl<T: 'static> Future for Call<T> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut running = match std::mem::replace(&mut self.state, State::Ended) {
             State::New(work) => match self.client.with_options(&self.options) {
                 Ok(client) => work(client),
+                Err(error) => return Poll::Ready(Err(error)),
+            },
+            State::Answered(work) => match self.client.with_options(&self.options) {
+                Ok(client) => work(client).map(|answered| answered.map(|(value, _)| value)).boxed(),
                 Err(error) => return Poll::Ready(Err(error)),
             },
             State::Running(running) => running,

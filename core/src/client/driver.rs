@@ -142,9 +142,9 @@ impl Driver {
                         task.abort();
                     }
                 }
-                Action::Update { handle, update } => {
+                Action::Update { handle, update, shape } => {
                     // A wait that was dropped meanwhile has sent its command to leave.
-                    let _ = handle.events.unbounded_send(Event::Update(update));
+                    let _ = handle.events.unbounded_send(Event::Update(update, shape));
                 }
                 Action::End { handle, end, polls } => {
                     let _ = handle.events.unbounded_send(Event::End(end, polls));

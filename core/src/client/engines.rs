@@ -29,6 +29,8 @@ impl Engines<'_> {
     /// # }
     /// ```
     pub fn list(self) -> Call<EngineCatalog> {
-        Call::new(self.client, async |client| client.inner.read(&wire::engines()).await)
+        Call::answered(self.client, async |client| {
+            client.inner.read_with_response(&wire::engines()).await
+        })
     }
 }

@@ -40,7 +40,8 @@ impl Generate {
         self
     }
 
-    /// Calls a function with each change of the generation. The first call has what the create
+    /// Calls a function with each change of the generation, and with the progress in between; see
+    /// [`Wait::on_update`](crate::Wait::on_update). The first call has what the create
     /// returned, so that the id is known from the start.
     pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
         self.on_update = Some(Box::new(function));
@@ -67,7 +68,7 @@ impl IntoFuture for Generate {
             drop(options);
             let guard = submission.guard(&client.inner.log);
             // The request is dropped before the wait begins: it may hold a video of 20 MB.
-            let created = {
+            let (created, _) = {
                 let request = request;
                 Box::pin(client.inner.create(&request, &submission)).await?
             };

@@ -9,6 +9,7 @@ pub(crate) mod clock;
 mod closing;
 mod download;
 mod driver;
+mod endpoint;
 mod engines;
 pub(crate) mod events;
 pub(crate) mod files;

@@ -76,11 +76,11 @@ impl Responses<'_> {
         submission: &Submission,
     ) -> Call<Generation> {
         let submission = submission.clone();
-        Call::new(self.client, async move |client| {
+        Call::answered(self.client, async move |client| {
             let guard = submission.guard(&client.inner.log);
-            let created = client.inner.create(&request, &submission).await?;
+            let (created, response) = client.inner.create(&request, &submission).await?;
             guard.end();
-            Ok(Arc::unwrap_or_clone(created.generation))
+            Ok((Arc::unwrap_or_clone(created.generation), response))
         })
     }
 
@@ -99,7 +99,7 @@ impl Responses<'_> {
     /// ```
     pub fn retrieve(self, id: impl AsRef<str>) -> Call<Generation> {
         let id = GenerationId::parse(id.as_ref());
-        Call::new(self.client, async |client| client.inner.retrieve(&id?).await)
+        Call::answered(self.client, async |client| client.inner.retrieve(&id?).await)
     }
 
     /// Waits until a generation has completed.

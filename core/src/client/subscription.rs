@@ -17,6 +17,7 @@ use super::{ClientInner, RequestRoute, clock, closing};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 use crate::model::{Generation, GenerationId, Update};
+use crate::polling::forecast::Shape;
 use crate::polling::tracked::WaitId;
 use crate::polling::wait_state::Snapshot;
 use crate::polling::watchlist::{self, Watch};
@@ -54,7 +55,7 @@ pub(crate) struct DriverId {
 
 /// What a wait receives.
 pub(crate) enum Event {
-    Update(Box<Update>),
+    Update(Box<Update>, Shape),
     /// The end, and the number of polls since the wait began.
     End(Result<Arc<Generation>, Error>, u32),
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod closing;
 mod downloads;
+mod endpoints;
 mod events;
 mod fake;
 mod money;

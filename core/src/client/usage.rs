@@ -29,6 +29,8 @@ impl Usage<'_> {
     /// # }
     /// ```
     pub fn retrieve(self) -> Call<AccountUsage> {
-        Call::new(self.client, async |client| client.inner.read(&wire::usage()).await)
+        Call::answered(self.client, async |client| {
+            client.inner.read_with_response(&wire::usage()).await
+        })
     }
 }

@@ -13,9 +13,10 @@ use tracing::{Instrument, trace_span};
 
 use super::call_options::call_options;
 use super::subscription::{Event, Subscription, WaitOptions};
-use super::{CallOptions, Client};
+use super::{CallOptions, Client, clock};
 use crate::error::Error;
 use crate::model::{Generation, GenerationId, Status, Update};
+use crate::polling::forecast::Shape;
 use crate::polling::wait_state::Snapshot;
 
 /// A function that is called with each update.
@@ -46,7 +47,11 @@ impl Wait {
         self
     }
 
-    /// Calls a function with each change of the generation.
+    /// Calls a function with each change of the generation, and in between with the estimated progress, so
+    /// that a bar moves.
+    ///
+    /// In between it receives the last change again, with the present `elapsed` and `progress`: every
+    /// [`min_interval`](crate::Polling::min_interval), at least a second, without a request.
     pub fn on_update(mut self, function: impl FnMut(&Update) + Send + 'static) -> Self {
         self.on_update = Some(Box::new(function));
         self
@@ -83,27 +88,86 @@ pub(crate) async fn until_the_end(
     id: GenerationId,
     created: Option<Snapshot>,
     deadline: Option<Duration>,
-    mut on_update: Option<OnUpdate>,
+    on_update: Option<OnUpdate>,
 ) -> Result<Generation, Error> {
     let span = trace_span!("wait");
     let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some())?;
+    let mut reports = on_update.map(|on_update| {
+        Box::new(Reports::new(on_update, client.inner.config.polling.min_interval))
+    });
     // Thousands of waits keep one future each: what they don't need is dropped before the first
     // await.
     drop(client);
     async move {
         loop {
-            match poll_fn(|cx| subscription.poll_next(cx)).await {
-                Event::Update(update) => {
-                    if let Some(on_update) = &mut on_update {
-                        on_update(&update);
-                    }
+            let event = poll_fn(|cx| subscription.poll_next(cx));
+            let event = match reports.as_ref().and_then(|reports| reports.next_at) {
+                Some(next) => clock::by(next, event).await,
+                None => Some(event.await),
+            };
+            match (event, &mut reports) {
+                (Some(Event::End(end, _)), _) => return completed(end?),
+                (Some(Event::Update(update, shape)), Some(reports)) => {
+                    reports.on_change(*update, shape);
                 }
-                Event::End(end, _) => return completed(end?),
+                (None, Some(reports)) => reports.on_interval(),
+                (_, None) => {}
             }
         }
     }
     .instrument(span)
     .await
+}
+
+/// Calls a function with each change of a generation, and in between with the progress by the forecast,
+/// so that a bar moves. That takes no request.
+struct Reports {
+    on_update: OnUpdate,
+    interval: Duration,
+    /// The last change as it was shown last, and how its progress goes on.
+    last: Option<(Update, Shape)>,
+    /// When the last change came, and the age of its generation then.
+    changed_at: Duration,
+    elapsed: Duration,
+    next_at: Option<Duration>,
+}
+
+/// The shortest time between two reports without a change, however small the poll interval is: a bar
+/// does not need more, and a program that polls every few milliseconds has changes enough.
+const MIN_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Reports {
+    fn new(on_update: OnUpdate, min_interval: Duration) -> Self {
+        let interval = min_interval.max(MIN_REPORT_INTERVAL);
+        let (changed_at, elapsed) = (Duration::ZERO, Duration::ZERO);
+        Self { on_update, interval, last: None, changed_at, elapsed, next_at: None }
+    }
+
+    fn on_change(&mut self, mut update: Update, shape: Shape) {
+        // What was shown in between may be further, by what was learned since.
+        let shown = self.last.as_ref().map_or(0.0, |(last, _)| last.progress);
+        update.progress = update.progress.max(shown);
+        (self.on_update)(&update);
+        (self.changed_at, self.elapsed) = (clock::now(), update.elapsed);
+        let goes_on = !update.generation.is_final();
+        self.last = goes_on.then_some((update, shape));
+        self.schedule();
+    }
+
+    fn on_interval(&mut self) {
+        let since = clock::now().saturating_sub(self.changed_at);
+        if let Some((update, shape)) = &mut self.last {
+            update.elapsed = self.elapsed.saturating_add(since);
+            update.progress = shape.progress(update.elapsed, update.progress);
+            (self.on_update)(update);
+        }
+        self.schedule();
+    }
+
+    fn schedule(&mut self) {
+        let next = clock::now().saturating_add(self.interval);
+        self.next_at = self.last.is_some().then_some(next);
+    }
 }
 
 fn subscribe(
@@ -192,7 +256,7 @@ impl Stream for Watch {
         }
         let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
         let end = match ready!(subscription.poll_next(cx)) {
-            Event::Update(update) => return Poll::Ready(Some(Ok(*update))),
+            Event::Update(update, _) => return Poll::Ready(Some(Ok(*update))),
             Event::End(end, _) => end.err(),
         };
         self.state = State::Ended;

@@ -157,7 +157,7 @@ fn media_type<'t>(content_type: &'t str, redactor: &Redactor<'_>) -> Option<&'t 
     are_identifiers.then_some(essence)
 }
 
-fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
+pub(crate) fn request_id(headers: &HeaderMap, redactor: &Redactor<'_>) -> Option<String> {
     let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
     // Anything longer than an identifier may be what a proxy has echoed.
     redactor.identifier(id).map(str::to_owned)

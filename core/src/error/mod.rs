@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use from_response::{from_status, retry_after, undecodable};
+pub(crate) use from_response::{from_status, request_id, retry_after, undecodable};
 pub use kind::ErrorKind;
 pub(crate) use redact::{Redactor, printable, printable_status};
 pub(crate) use retry_after::RetryAfter;
@@ -243,6 +243,13 @@ impl Error {
     /// Why the delivery of a webhook was rejected.
     pub fn reason(&self) -> Option<WebhookReason> {
         self.0.reason
+    }
+
+    /// Says otherwise what happened.
+    pub(crate) fn with_statement(mut self, statement: &str) -> Self {
+        self.0.statement_length = statement.len();
+        statement.clone_into(&mut self.0.message);
+        self
     }
 
     /// Appends what to do to the message.

@@ -80,6 +80,20 @@ impl Generation {
     }
 }
 
+/// The id, which is what calls take that need no more.
+impl From<Generation> for String {
+    fn from(generation: Generation) -> Self {
+        generation.id
+    }
+}
+
+/// The id, which is what calls take that need no more.
+impl From<&Generation> for String {
+    fn from(generation: &Generation) -> Self {
+        generation.id.clone()
+    }
+}
+
 impl TryFrom<Fields> for Generation {
     type Error = &'static str;
 

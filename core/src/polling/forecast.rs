@@ -102,6 +102,8 @@ const MIN_ALIVE: f64 = 1e-9;
 const MIN_HAZARD: f64 = 1e-9;
 /// The smallest share of generations that are still running, to divide by.
 const TINY: f64 = 1e-12;
+/// The largest progress of a generation that has not ended.
+const MAX_PROGRESS: f64 = 0.99;
 /// Halvings that find a median to a thousandth.
 const HALVINGS: usize = 10;
 
@@ -124,6 +126,14 @@ impl Shape {
             *(if alive(middle) > 0.5 { &mut low } else { &mut high }) = middle;
         }
         high
+    }
+
+    /// The share of its time that has passed of a generation that is still running at this age, but not
+    /// less than what was shown before: the estimate may fall when others end, or when this one takes
+    /// unusually long.
+    pub(crate) fn progress(&self, age: Duration, shown: f64) -> f64 {
+        let age = age.as_secs_f64();
+        (age / self.median_after(age)).min(MAX_PROGRESS).max(shown)
     }
 
     /// The price, in seconds, at which a poll is just right at age `now` of a generation that was

@@ -111,9 +111,6 @@ const MIN_DEMAND_INTERVAL: f64 = 0.01;
 /// service's clock or its `created_at` is wrong, or it was stuck.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// The largest progress of a generation that has not ended.
-const MAX_PROGRESS: f64 = 0.99;
-
 impl Tracked {
     /// The record of a generation that is tracked from now on, for one wait.
     pub(super) fn new(now: Duration, created_at: Option<Duration>, polling: WaitPolling) -> Self {
@@ -233,13 +230,8 @@ impl Tracked {
         via: Via,
     ) -> Update {
         let elapsed = now.saturating_sub(self.created_at);
-        let age = elapsed.as_secs_f64();
-        // The estimate may fall when others end, or when this one takes unusually long.
-        self.progress = if generation.is_final() {
-            1.0
-        } else {
-            (age / shape.median_after(age)).min(MAX_PROGRESS).max(self.progress)
-        };
+        self.progress =
+            if generation.is_final() { 1.0 } else { shape.progress(elapsed, self.progress) };
         let (expected, progress) = (shape.median(), self.progress);
         Update { generation, elapsed, expected, progress, via }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Polling;
 use super::budget::{Budget, PlannerNumber};
-use super::forecast::Forecast;
+use super::forecast::{Forecast, Shape};
 use super::planner::{Next, Planner};
 use super::tracked::{InFlight, PollId, Records, Tracked, Wait, WaitId, WaitPolling};
 use super::wait_state::Snapshot;
@@ -68,8 +68,8 @@ pub(crate) enum Action<H> {
     Poll { id: GenerationId, poll: PollId, handle: H },
     /// Abort a poll: no wait needs its result.
     Abort(PollId),
-    /// Show an update to a wait.
-    Update { handle: H, update: Box<Update> },
+    /// Show an update to a wait. Until the next one, the shape says how the progress goes on.
+    Update { handle: H, update: Box<Update>, shape: Shape },
     /// End a wait, after this many polls since it began.
     End { handle: H, end: Result<Arc<Generation>, Error>, polls: u32 },
 }
@@ -224,7 +224,7 @@ impl<H: Clone> Watchlist<H> {
                 let shape = self.planner.forecast.shape(&record.route);
                 let update = Box::new(record.update(now, last, shape, Via::Poll));
                 let handle = watch.handle.clone();
-                self.actions.push(Action::Update { handle, update });
+                self.actions.push(Action::Update { handle, update, shape });
             }
         }
         let polls_before = record.polls;
@@ -291,7 +291,8 @@ impl<H: Clone> Watchlist<H> {
             for (_, wait) in self.waits.range(all_of(id)).filter(|(_, wait)| wait.updates) {
                 let generation = Generation::clone(generation);
                 let update = Box::new(record.update(now, generation, shape, via));
-                self.actions.push(Action::Update { handle: wait.handle.clone(), update });
+                let handle = wait.handle.clone();
+                self.actions.push(Action::Update { handle, update, shape });
             }
         }
         if generation.is_final() {

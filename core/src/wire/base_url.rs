@@ -48,10 +48,15 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    /// The URL of a path that begins with `/v1` and is percent-encoded.
+    /// The URL of a path that begins with `/v1` and is percent-encoded, perhaps with a query.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         url.set_path(&[self.0.path().trim_end_matches('/'), path].concat());
+        url.set_query(query);
         url
     }
 

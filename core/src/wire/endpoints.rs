@@ -1,10 +1,10 @@
-//! The four endpoints.
+//! The four endpoints, and paths that are the caller's.
 
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Request;
+use super::{Request, path};
 use crate::error::{Error, ErrorKind};
 use crate::model::{GenerationId, GenerationRequest};
 
@@ -45,6 +45,25 @@ pub(crate) fn engines() -> Request {
 /// `GET /v1/usage`.
 pub(crate) fn usage() -> Request {
     get("GET /v1/usage", "/v1/usage".to_owned(), true)
+}
+
+/// `GET` of a path that the caller names.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] for a path that is not one below the base URL.
+pub(crate) fn get_path(path: String) -> Result<Request, Error> {
+    path::check(&path)?;
+    Ok(get("GET other", path, true))
+}
+
+/// `POST` to a path that the caller names.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] for a path that is not one below the base URL.
+pub(crate) fn post_path(path: String, body: Bytes) -> Result<Request, Error> {
+    path::check(&path)?;
+    let (method, body) = (Method::POST, Some(body));
+    Ok(Request { method, body, ..get("POST other", path, true) })
 }
 
 fn get(route: &'static str, path: String, authorized: bool) -> Request {

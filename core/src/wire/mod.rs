@@ -9,6 +9,7 @@ mod encoding;
 mod endpoints;
 mod generation;
 mod part;
+mod path;
 #[cfg(test)]
 mod tests;
 mod video_hosts;
@@ -25,7 +26,7 @@ pub(crate) use download::{RangeOutcome, range_headers, range_outcome};
 #[cfg(test)]
 pub(crate) use encoding::gzip;
 pub(crate) use encoding::{ACCEPTED as ACCEPTED_ENCODING, is_identity};
-pub(crate) use endpoints::{create, engines, retrieve, usage};
+pub(crate) use endpoints::{create, engines, get_path, post_path, retrieve, usage};
 pub(crate) use part::{Description, Part};
 pub(crate) use video_hosts::VideoHosts;
 #[cfg(feature = "client")]
@@ -34,7 +35,7 @@ pub(crate) use video_hosts::is_private_address;
 use self::encoding::Decoded;
 use crate::error::{self, Delivery, Error, ErrorKind, Redactor};
 use crate::json;
-use crate::model::{Generation, GenerationId};
+use crate::model::{ApiResponse, Generation, GenerationId};
 
 /// A call of the API, before it has a host and a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +45,7 @@ pub(crate) struct Request {
     pub(crate) route: &'static str,
     /// The generation that it is about, if the path has its id.
     pub(crate) id: Option<GenerationId>,
-    /// The path from `/v1` on, percent-encoded.
+    /// The path from `/v1` on, percent-encoded, perhaps with a query.
     pub(crate) path: String,
     /// The JSON body, if there is one.
     pub(crate) body: Option<Bytes>,
@@ -102,6 +103,31 @@ impl Response {
                 .and_then(|found| if found.0.id == id.as_str() { Ok(found) } else { Err(other()) })
                 .map_err(|error| error.with_generation_id(id.as_str())),
         }
+    }
+
+    /// This response as it was received, or the error that its status means.
+    pub(crate) fn raw(
+        &self,
+        redactor: &Redactor<'_>,
+        now: SystemTime,
+    ) -> Result<ApiResponse, Error> {
+        let decoded = self.decoded();
+        let body = decoded.body.clone();
+        // A status that is an error, or a body that was cut.
+        let whole = self.cut.is_none() && decoded.is_whole && body.len() <= MAX_RESPONSE;
+        self.read(&decoded, redactor, now, |_| if whole { Ok(()) } else { json::read(b"") })
+            .map(|()| self.api_response(body))
+            .map_err(|error| match error.kind() {
+                // The text of a known call would be about a generation.
+                ErrorKind::NotFound => error
+                    .with_statement("the API has nothing at this path (HTTP 404). Check the path."),
+                _ => error,
+            })
+    }
+
+    /// This response with a body that was decoded.
+    pub(crate) fn api_response(&self, body: Bytes) -> ApiResponse {
+        ApiResponse { status: self.status.as_u16(), headers: self.headers.clone(), body }
     }
 
     fn decoded(&self) -> Decoded {

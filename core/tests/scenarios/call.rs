@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::TryStreamExt;
 use pipevideo::{
-    AccountUsage, App, CallOptions, Candidate, Client, CostEstimate, Detail, Download,
+    AccountUsage, ApiResponse, App, CallOptions, Candidate, Client, CostEstimate, Detail, Download,
     EngineCatalog, Error, ErrorKind, Generation, GenerationRequest, HeaderMap, Input, InputItem,
     InputPart, Media, Polling, RateLimit, Role, Spend, TokenError, Update, WebhookEvent,
 };
@@ -179,8 +179,11 @@ impl Call {
         results: &Results,
     ) -> Result<Returned, Error> {
         let arg = |name: &str| self.args.get(name).unwrap_or(&Value::Null);
-        let id = || arg("id").as_str().unwrap_or_default().to_owned();
         let named = |name: &str| arg(name).as_str().and_then(|text| text.strip_prefix('@'));
+        let id = || match named("id") {
+            Some(name) => String::from(&results.generations[name]),
+            None => arg("id").as_str().unwrap_or_default().to_owned(),
+        };
         let deadline = self.args.get("deadline").map(seconds);
         // `headers` of a webhook are those of the delivery.
         let is_local = self.operation.contains("webhook");
@@ -218,6 +221,8 @@ impl Call {
                 let max_bytes = arg("max_bytes").as_u64().unwrap_or(Download::MAX_BYTES);
                 download.max_bytes(max_bytes).await.map(|path| Returned::Value(json!(path)))
             }
+            "get" => client.get(arg("path").as_str().unwrap()).await.map(response),
+            "post" => client.post(arg("path").as_str().unwrap(), arg("body")).await.map(response),
             "responses.reconcile" => {
                 let error = &results.errors[named("error").unwrap()];
                 let candidates = responses.reconcile(error).await?;
@@ -338,6 +343,18 @@ fn shown_update(update: &Update) -> Value {
         "progress": update.progress,
         "via": update.via.as_str(),
     })
+}
+
+fn response(response: ApiResponse) -> Returned {
+    let headers = response.headers.iter();
+    let headers: Map<_, _> =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into())).collect();
+    Returned::Value(json!({
+        "status": response.status,
+        "request_id": response.request_id(),
+        "headers": headers,
+        "json": response.json::<Value>().unwrap(),
+    }))
 }
 
 fn engines(catalog: &EngineCatalog) -> Value {

@@ -157,13 +157,13 @@ async fn until_sent(
     let mut create = Box::pin(context.client.inner.create(request, submission));
     tokio::select! {
         biased;
-        created = &mut create => return created,
+        created = &mut create => return created.map(|(created, _)| created),
         () = context.cancel.cancelled() => {}
     }
     if submission.cancel().is_none() {
         return Err(cancelled());
     }
-    create.await
+    create.await.map(|(created, _)| created)
 }
 
 /// The error of a request that the journal has, that must be created, and that did not come again.

@@ -227,7 +227,7 @@ fn run(world: &World, doubled: bool) -> Result<Log, TestCaseError> {
                     budget.release(now, Class::Poll);
                     log.polls.push((poll.generation, poll.sent, now));
                 }
-                Action::Update { handle, update } => {
+                Action::Update { handle, update, .. } => {
                     let received = log.waits.get_mut(&handle).unwrap();
                     prop_assert!(received.ends.is_empty(), "an update after the end");
                     received.shown.push(update.generation.status.to_string());

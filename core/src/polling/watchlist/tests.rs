@@ -77,7 +77,9 @@ impl Rig {
                 assert_eq!(poll, self.poll);
                 "abort".to_owned()
             }
-            Action::Update { handle, update } => format!("{handle}: {}", update.generation.status),
+            Action::Update { handle, update, .. } => {
+                format!("{handle}: {}", update.generation.status)
+            }
             Action::End { handle, end: Ok(generation), .. } => {
                 format!("{handle} ends: {}", generation.status)
             }
