@@ -26,7 +26,7 @@ use crate::errors;
 use crate::event::WebhookEvent;
 use crate::input;
 use crate::logs;
-use crate::observer::{self, Observed};
+use crate::observer::{self, Observed, with_headers};
 use crate::options;
 use crate::outcome::Value;
 use crate::process::process;
@@ -171,6 +171,7 @@ impl NativeClient {
         let submission = Submission::new();
         let number = observer::is_set().then(|| submission.call());
         let observed = Observed::begin(py, "create", &request.model, &client, number);
+        let client = with_headers(py, client, observed.as_ref());
         let kept = submission.clone();
         let call = self.call(py, None, move |_| {
             let create = client.responses().create_with(request, &submission);
@@ -251,6 +252,7 @@ impl NativeClient {
         let client = self.client_with(options)?;
         let number = observer::is_set().then(|| submission.call());
         let observed = Observed::begin(py, "generate", &request.model, &client, number);
+        let client = with_headers(py, client, observed.as_ref());
         let mut generate = client.generate(request).submission(&submission);
         if let Some(deadline) = deadline {
             generate = generate.deadline(deadline);
@@ -337,6 +339,7 @@ impl NativeClient {
         let on_progress = Callback::new(py, on_progress, "on_progress")?;
         let client = self.client_with(options)?;
         let observed = Observed::begin(py, "download", &id, &client, None);
+        let client = with_headers(py, client, observed.as_ref());
         let mut download = client.responses().download(source, path);
         if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
             download = download.max_bytes(max_bytes);

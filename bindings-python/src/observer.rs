@@ -1,12 +1,13 @@
 //! The observer of calls, which `pipevideo.opentelemetry` sets. Without one this costs a comparison for each
 //! call.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bindings_common::lock;
 use bindings_macros::barrier;
-use pipevideo::Client;
+use pipevideo::{CallOptions, Client, HeaderMap};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -17,8 +18,8 @@ static OBSERVER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 /// Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
 /// the base URL and the number of the call in the log. It returns an object of which `update` is called with
-/// each update, and once `end` with the value or the exception; neither if the call was dropped. While it is
-/// set, the log has all records.
+/// each update, and once `end` with the value or the exception; neither if the call was dropped. Its `headers`
+/// are sent with the call's requests. While it is set, the log has all records.
 #[barrier]
 #[pyfunction]
 #[pyo3(signature = (
@@ -39,6 +40,17 @@ pub(crate) fn is_set() -> bool {
 /// A call that is observed, until it has ended.
 pub(crate) struct Observed(Mutex<Option<Py<PyAny>>>);
 
+/// The client for an observed call, with the headers that carry the call's span to the service.
+pub(crate) fn with_headers(py: Python<'_>, client: Client, observed: Option<&Observed>) -> Client {
+    let Some(observed) = observed.and_then(|observed| observed.get(py)) else { return client };
+    let headers = unraised(py, observed.getattr(py, intern!(py, "headers")));
+    let pairs = headers.and_then(|headers| headers.extract::<HashMap<String, String>>(py).ok());
+    // Headers that the library would not take are left out: what observes a call must not change it.
+    let headers = pairs.and_then(|pairs| HeaderMap::try_from(&pairs).ok());
+    let options = CallOptions::new().headers(headers.unwrap_or_default());
+    client.with_options(&options).unwrap_or(client)
+}
+
 impl Observed {
     /// Begins to observe a call, if there is an observer.
     pub(crate) fn begin(
@@ -56,9 +68,12 @@ impl Observed {
         Some(Self(Mutex::new(unraised(py, begun))))
     }
 
+    fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.0).as_ref().map(|observed| observed.clone_ref(py))
+    }
+
     pub(crate) fn update(&self, py: Python<'_>, update: &Bound<'_, PyAny>) {
-        let observed = lock(&self.0).as_ref().map(|observed| observed.clone_ref(py));
-        if let Some(observed) = observed {
+        if let Some(observed) = self.get(py) {
             unraised(py, observed.call_method1(py, intern!(py, "update"), (update,)));
         }
     }

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -171,6 +171,32 @@ def test_a_poll_belongs_to_the_call_that_has_waited_longest(
     assert [attributes(span)["gen_ai.response.id"] for span in waits] == [queued] * 3
     counts = [len(telemetry.children(span)) for span in waits]
     assert counts[0] >= 6 and sum(counts) == polls(emulator, queued) and counts[1:] == [0, 0]
+
+
+def test_requests_carry_the_context_of_their_span(
+    emulator: Emulator, telemetry: Telemetry, tmp_path: Path
+) -> None:
+    client = Pipevideo(**options(emulator))
+    id = emulator.add_generation(polls=["completed"])
+    calls: dict[str, Callable[[], object]] = {
+        "create": lambda: client.responses.create(model=MODEL, input="A cat", headers={"x-own": "1"}),
+        "generate_content": lambda: client.generate(model=MODEL, input="A cat"),
+        "download": lambda: client.responses.download(id, tmp_path / "cat.mp4"),
+    }
+    for name, call in calls.items():
+        emulator.clear_requests()
+        call()
+        (span,) = telemetry.spans(name)
+        assert span.context is not None
+        request = emulator.requests()[0]["headers"]
+        assert request["traceparent"].split("-")[1:3] == [
+            f"{span.context.trace_id:032x}",
+            f"{span.context.span_id:016x}",
+        ]
+        assert request.get("x-own") == ("1" if name == "create" else None)
+    emulator.clear_requests()
+    client.responses.wait(id)
+    assert all("traceparent" not in request["headers"] for request in emulator.requests())
 
 
 def test_failures_have_their_kind(emulator: Emulator, telemetry: Telemetry) -> None:

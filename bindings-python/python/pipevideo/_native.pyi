@@ -86,7 +86,8 @@ class Generation:
     def __repr__(self, /) -> str: ...
     @staticmethod
     def _from_json(text: str) -> Generation: ...
-    def _repr_html_(self, /) -> str: ...
+    def _repr_html_(self, /) -> str:
+        """Without the URL, which a saved notebook would have: it is signed, and gives access to the video."""
     @property
     def created_at(self, /) -> datetime | None:
         """When the service accepted the request, in UTC."""
@@ -464,8 +465,8 @@ def _observe(observer: Callable[[str, str, str, int | None], Any] | None) -> Non
     """
     Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
     the base URL and the number of the call in the log. It returns an object of which `update` is called with
-    each update, and once `end` with the value or the exception; neither if the call was dropped. While it is
-    set, the log has all records.
+    each update, and once `end` with the value or the exception; neither if the call was dropped. Its `headers`
+    are sent with the call's requests. While it is set, the log has all records.
     """
 
 def _panic(at_once: bool) -> Pending[None]:

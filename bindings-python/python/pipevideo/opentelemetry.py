@@ -16,7 +16,7 @@ from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from . import _logging, _native
@@ -92,6 +92,10 @@ class _Call:
         self.span: Span = observer.tracer.start_span(
             title, kind=SpanKind.CLIENT, attributes=attributes
         )
+        # One poll may serve several waits.
+        self.headers: dict[str, str] = {}
+        if operation != "wait":
+            propagate.inject(self.headers, trace.set_span_in_context(self.span))
         self.observer, self.number = observer, number
         self.began = monotonic()
         self.generation: Generation | None = None
