@@ -272,7 +272,7 @@ def test_a_download_is_a_span(emulator: Emulator, telemetry: Telemetry, tmp_path
 
 
 def test_a_call_that_the_budget_holds_has_events(emulator: Emulator, telemetry: Telemetry) -> None:
-    client = Pipevideo(**options(emulator, rate_limit=(1, 0.5)))
+    client = Pipevideo(**options(emulator, rate_limit=(1, 2)))
     client.usage.retrieve()
     client.responses.create(model=MODEL, input="A cat")
     (create,) = telemetry.spans("create")
