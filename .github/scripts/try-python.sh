@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Python package into a new environment and runs an example, which makes a video with the
-# package's own emulator.
+# Installs the Python package into a new environment, and makes a video by an example and one by the command,
+# both with the package's own emulator.
 #
 #   try-python.sh PYTHON EXAMPLE ARGUMENT…
 #
@@ -18,5 +18,8 @@ programs=environment/bin
 "$programs/python" -m pip check
 "$programs/python" -W error "$example"
 "$programs/python" -c 'import pipevideo; print("pipevideo", pipevideo.__version__)'
-# What it made is a video: bytes 4 to 8 of an MP4 are its type.
-[ "$(head -c 8 hello.mp4 | tail -c 4)" = ftyp ]
+"$programs/pipevideo" --emulator generate "A cat" --model moonshotai/kimi-k2.5 --output command.mp4
+# What they made is a video: bytes 4 to 8 of an MP4 are its type.
+for video in hello.mp4 command.mp4; do
+  [ "$(head -c 8 "$video" | tail -c 4)" = ftyp ]
+done

@@ -16,6 +16,7 @@ mod call_state;
 mod callback;
 mod catalog;
 mod client;
+mod command;
 mod created;
 mod emulator;
 mod errors;
@@ -74,6 +75,7 @@ mod _native {
         call::Call,
         catalog::{_account_usage, _engine_catalog},
         client::NativeClient,
+        command::_run_command,
         emulator::Emulator,
         event::WebhookEvent,
         finalization::_at_exit,

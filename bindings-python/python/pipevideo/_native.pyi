@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_observe", "_panic", "image", "text", "video", "write_report"]
+__all__ = ["__version__", "Call", "Emulator", "Generation", "GenerationError", "JournalItems", "NativeBatch", "NativeClient", "Part", "TokenUsage", "Update", "Watch", "Webhook", "WebhookEvent", "_account_usage", "_after_fork_in_child", "_after_fork_in_parent", "_at_exit", "_before_fork", "_engine_catalog", "_observe", "_panic", "_run_command", "image", "text", "video", "write_report"]
 
 __version__: Final[str]
 
@@ -471,6 +471,9 @@ def _observe(observer: Callable[[str, str, str, int | None], Any] | None) -> Non
 
 def _panic(at_once: bool) -> Pending[None]:
     """Panics, for the tests of the barrier: at once, or in the call that it returns."""
+
+def _run_command(arguments: list[str]) -> int:
+    """Runs the command, which blocks, and returns its exit code."""
 
 def image(image: Media, detail: Detail | None = None) -> Part:
     """

@@ -10,6 +10,7 @@ use crate::glibc;
 const WHEEL: Expected = Expected {
     required: &[
         "pipevideo/__init__.py",
+        "pipevideo/__main__.py",
         "pipevideo/_native.abi3.so",
         "pipevideo/_native.pyi",
         "pipevideo/py.typed",
@@ -36,6 +37,7 @@ const SOURCE: Expected = Expected {
         "README.md",
         "bindings-common/src/lib.rs",
         "bindings-python/src/lib.rs",
+        "cli/src/lib.rs",
         "core/src/lib.rs",
         "emulator/src/lib.rs",
         "pyproject.toml",
@@ -48,6 +50,7 @@ const SOURCE: Expected = Expected {
         "*/README.md",
         "bindings-common/**",
         "bindings-python/src/**",
+        "cli/src/**",
         "core/src/**",
         "core/uniffi.toml",
         "emulator/assets/**",
