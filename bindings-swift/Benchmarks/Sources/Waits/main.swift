@@ -61,16 +61,14 @@ let waits = Task {
 _ = await waits.result
 
 let quick = try client(interval: .zero)
-var memory: [Int] = []
-for _ in 0..<rounds {
+for round in 1...rounds {
     try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<concurrency {
             group.addTask { _ = try await quick.generate(model: model, input: "A cat") { _ in } }
         }
         try await group.waitForAll()
     }
-    memory.append(try status("VmRSS") / 1024)
+    if round % 8 == 0 {
+        report("\(round * concurrency) generations: \(try status("VmRSS") / 1024) MB")
+    }
 }
-let steps = memory.enumerated().filter { ($0.offset + 1) % 8 == 0 }
-let figures = steps.map { "\($0.element) MB at \(($0.offset + 1) * concurrency)" }
-report("memory over \(rounds * concurrency) waits: \(figures.joined(separator: ", "))")
