@@ -128,8 +128,8 @@ pub use batch::{
 #[cfg(feature = "client")]
 pub use client::{
     App, Call, CallOptions, Client, ClientBuilder, Download, DownloadSource, Engines, Estimate,
-    Generate, Progress, Responses, Submission, TokenError, Usage, Wait, Watch, Webhooks,
-    reset_shared_state,
+    Generate, Progress, Responses, Submission, TokenError, Usage, VideoStream, Wait, Watch,
+    Webhooks, reset_shared_state,
 };
 #[cfg(feature = "client")]
 #[doc(hidden)]

@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
@@ -256,6 +257,12 @@ impl Responses<'_> {
         Download { download, runtime: self.client.runtime }
     }
 
+    /// Streams a generation's video: an iterator over its bytes; see [`crate::Responses::stream`].
+    pub fn stream(&self, generation: impl Into<DownloadSource>) -> VideoStream {
+        let stream = self.client.client.responses().stream(generation);
+        VideoStream { stream, runtime: self.client.runtime }
+    }
+
     /// Finds what an uncertain create may have made; see [`crate::Responses::reconcile`].
     ///
     /// # Errors
@@ -456,6 +463,40 @@ impl Download {
     /// Those of [`crate::Download`].
     pub fn run(self) -> Result<PathBuf, Error> {
         block_on(self.runtime, self.download.into_future())
+    }
+}
+
+/// The bytes of a video: an iterator that blocks until some have arrived; see [`crate::VideoStream`].
+#[must_use = "an iterator does nothing unless it is advanced"]
+#[derive(Debug)]
+pub struct VideoStream {
+    stream: crate::VideoStream,
+    runtime: &'static Runtime,
+}
+
+impl VideoStream {
+    /// Sets the maximum size of the video, in bytes; see [`crate::VideoStream::max_bytes`].
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.stream = self.stream.max_bytes(max_bytes);
+        self
+    }
+
+    call_options!(stream);
+
+    /// Receives the whole video into memory; see [`crate::VideoStream::bytes`].
+    ///
+    /// # Errors
+    /// Those of [`crate::VideoStream`].
+    pub fn bytes(self) -> Result<Bytes, Error> {
+        block_on(self.runtime, self.stream.bytes())
+    }
+}
+
+impl Iterator for VideoStream {
+    type Item = Result<Bytes, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        block_on(self.runtime, self.stream.next())
     }
 }
 

@@ -1,5 +1,6 @@
-//! Downloads of videos to files.
+//! Downloads of videos, to files and as streams.
 
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tracing::{Instrument, trace_span};
 use url::Url;
 
+pub use self::stream::VideoStream;
 use self::target::Target;
 use self::transfer::Transfer;
 use super::call_options::call_options;

@@ -49,7 +49,7 @@ pub use call_options::{Call, CallOptions};
 use client_state::ClientState;
 pub use client_state::reset_shared_state;
 pub use closing::end_waits;
-pub use download::{Download, DownloadSource, Progress};
+pub use download::{Download, DownloadSource, Progress, VideoStream};
 pub use engines::Engines;
 use events::Log;
 pub use events::warn_uncertain;

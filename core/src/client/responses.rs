@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::download::{Download, DownloadSource};
+use super::download::{Download, DownloadSource, VideoStream};
 use super::reconcile::reconcile_stored;
 use super::submission::Submission;
 use super::wait::{Wait, Watch};
@@ -160,6 +160,11 @@ impl Responses<'_> {
         path: impl Into<PathBuf>,
     ) -> Download {
         Download::new(self.client.clone(), generation.into(), path.into())
+    }
+
+    /// Streams the bytes of a generation's video as they arrive. See [`VideoStream`].
+    pub fn stream(&self, generation: impl Into<DownloadSource>) -> VideoStream {
+        VideoStream::new(self.client.clone(), generation.into())
     }
 
     /// Lists the generations that an uncertain create may have made, the most likely one first.

@@ -15,6 +15,7 @@ mod panics;
 mod secrets;
 mod shared_spend;
 mod spend;
+mod streams;
 mod tokens;
 mod waits;
 mod webhooks;
