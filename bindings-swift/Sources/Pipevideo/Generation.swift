@@ -51,6 +51,7 @@ public struct Generation: Sendable, Identifiable {
             output: output?.text, extra: JSONValue.object(extra).text,
             spelling: Spelling(fields: [])
         )
+        response = nil
     }
 
     /// The service's id, `gen_…`.

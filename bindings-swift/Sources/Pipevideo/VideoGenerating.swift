@@ -24,13 +24,13 @@ public protocol VideoGenerating: Sendable {
     func retrieve(_ id: String) async throws -> Generation
 
     /// Waits until a generation has completed:
-    /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)``.
+    /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)-wazm``.
     func wait(
         for id: String, deadline: Duration?, isolation: isolated (any Actor)?,
         onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation
 
-    /// Returns the changes of a generation: ``Responses/updates(for:deadline:options:)``.
+    /// Returns the changes of a generation: ``Responses/updates(for:deadline:options:)-51jes``.
     func updates(for id: String, deadline: Duration?) -> GenerationUpdates
 
     /// Creates a generation and waits until it has completed:
@@ -94,7 +94,7 @@ extension PipevideoClient: VideoGenerating {
     }
 
     /// Waits until a generation has completed, as
-    /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)``.
+    /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)-wazm``.
     public func wait(
         for id: String, deadline: Duration?, isolation: isolated (any Actor)?,
         onUpdate: ((GenerationUpdate) -> Void)?
@@ -103,7 +103,7 @@ extension PipevideoClient: VideoGenerating {
             for: id, deadline: deadline, isolation: isolation, onUpdate: onUpdate)
     }
 
-    /// Returns the changes of a generation, as ``Responses/updates(for:deadline:options:)``.
+    /// Returns the changes of a generation, as ``Responses/updates(for:deadline:options:)-51jes``.
     public func updates(for id: String, deadline: Duration?) -> GenerationUpdates {
         responses.updates(for: id, deadline: deadline)
     }
