@@ -188,7 +188,7 @@ test('a worker that is terminated with records under way ends', async (context) 
   const emulator = await started(context, { polls: ['in_progress'] });
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
-    const { Pipevideo } = require(${JSON.stringify(new URL('../index.js', import.meta.url).pathname)});
+    const { Pipevideo } = require(${JSON.stringify(fileURLToPath(new URL('../index.js', import.meta.url)))});
     const logger = () => parentPort.postMessage('logged');
     new Pipevideo({ ...workerData, logger, logLevel: 'debug' }).generate({ model: '${MODEL}', input: 'A cat' });`;
   const worker = new Worker(source, { eval: true, workerData: options(emulator) });
