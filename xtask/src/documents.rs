@@ -3,6 +3,7 @@
 mod commands;
 mod markdown;
 mod repository;
+pub(crate) mod site;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,6 +7,8 @@
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
 //! generated from it; `cargo xtask generate --check` compares only.
 //!
+//! `cargo xtask docs` builds the documents and the references of all languages as one site.
+//!
 //! `cargo xtask fuzz SECONDS` runs each fuzz target for this long, or only the one that is named.
 //!
 //! `cargo xtask release --dry-run` rehearses a release, or a part of it; `cargo xtask release --tag v1.2.3`
@@ -57,6 +59,7 @@ enum Command {
     Generate { check: bool },
     Fuzz { seconds: u32, target: Option<String> },
     Simulate,
+    Docs,
     Rehearse(Vec<String>),
     CheckTag(String),
     Licences(PathBuf),
@@ -100,6 +103,11 @@ fn main() -> ExitCode {
             simulate::run(&mut steps);
             exit_code(&steps)
         }
+        Ok(Command::Docs) => {
+            let mut steps = Steps::new("docs", &root, Show::AtOnce);
+            documents::site::build(&mut steps);
+            exit_code(&steps)
+        }
         Ok(Command::Rehearse(parts)) => {
             let mut steps = Steps::new("release", &root, Show::AtOnce);
             release::rehearse(&mut steps, &parts);
@@ -136,6 +144,7 @@ usage: cargo xtask test [LANGUAGE]…
        cargo xtask generate [--check]
        cargo xtask fuzz SECONDS [TARGET]
        cargo xtask simulate
+       cargo xtask docs
        cargo xtask release --dry-run [PART]…
        cargo xtask release --tag vVERSION
        cargo xtask release --licences FILE";
@@ -181,7 +190,8 @@ fn command(arguments: &[String]) -> Result<Command, String> {
             Err("release takes --dry-run, or --tag and a tag, or --licences and a file".to_owned())
         }
         ("simulate", []) => Ok(Command::Simulate),
-        ("simulate", _) => Err("simulate takes no argument".to_owned()),
+        ("docs", []) => Ok(Command::Docs),
+        ("simulate" | "docs", _) => Err(format!("{command} takes no argument")),
         ("fuzz", _) => Err("fuzz takes a number of seconds and perhaps a target".to_owned()),
         _ => Err(format!("unknown command {command:?}")),
     }

@@ -9,6 +9,8 @@ use crate::workspace;
 
 const PACKAGE: &str = "bindings-node";
 pub(crate) const NPM: &str = "npm --no-audit --no-fund --loglevel=error";
+/// What programs import, by the names of the files with its types.
+const ENTRIES: [&str; 4] = ["index", "testing", "ai-sdk", "opentelemetry"];
 const EXAMPLES: [&str; 2] = ["examples/node", "examples/bullmq"];
 /// Other runtimes that load the module, and their versions, as npm has them.
 const RUNTIMES: [(&str, u32); 2] = [("bun", 1), ("deno", 2)];
@@ -39,6 +41,24 @@ fn test_other_runtimes(steps: &mut Steps) {
             &npm_run(&format!("test:{runtime}")),
         );
     }
+}
+
+/// Writes the reference of the package into a folder.
+pub(crate) fn reference(steps: &mut Steps, folder: &Path) {
+    steps.run("dependencies", &format!("{NPM} --prefix {PACKAGE} ci --ignore-scripts"));
+    steps.run(
+        "typedoc",
+        &format!("{NPM} --prefix {PACKAGE} --no-save --ignore-scripts install typedoc@0.28.20"),
+    );
+    let entries = ENTRIES.map(|name| format!("{PACKAGE}/{name}.d.ts")).join(" ");
+    steps.run(
+        "reference",
+        &format!(
+            "{PACKAGE}/node_modules/.bin/typedoc --name pipevideo --readme none --excludeInternal \
+             --tsconfig {PACKAGE}/test/types/peers.json --out {} {entries}",
+            folder.display()
+        ),
+    );
 }
 
 /// Installs the dependencies of the tests, and brings the native module into its package. Returns whether

@@ -8,6 +8,8 @@ use crate::steps::{Steps, target};
 const TESTS: &str = "bindings-python/tests";
 /// Without output for tests that pass, and with those that fail or are skipped.
 const OPTIONS: &str = "-q -rfEs -p no:cacheprovider";
+/// The public modules in the package.
+const SUBMODULES: [&str; 3] = ["pipevideo.errors", "pipevideo.testing", "pipevideo.opentelemetry"];
 /// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
 const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// The tests that run event loops.
@@ -44,6 +46,19 @@ pub(crate) fn test(steps: &mut Steps) {
             test_with(steps, version, &wheel);
         }
     }
+}
+
+/// Writes the reference of the package into a folder.
+pub(crate) fn reference(steps: &mut Steps, folder: &Path) {
+    let Some(wheel) = Wheel::build(steps) else { return };
+    wheel.install(steps, &wheel.built_with);
+    let Python { python, pip } = &wheel.built_with;
+    steps.run("pdoc", &format!("{pip} pdoc==16.0.0"));
+    let out = folder.display();
+    steps.run(
+        "reference",
+        &format!("{python} -m pdoc --output-directory {out} pipevideo {}", SUBMODULES.join(" ")),
+    );
 }
 
 /// A Python of an environment of its own.

@@ -1,7 +1,9 @@
 //! Rust: formatting, lints, what the pure half depends on, tests, documentation.
 
+use std::path::Path;
+
 use crate::redis;
-use crate::steps::Steps;
+use crate::steps::{Steps, target};
 use crate::workspace;
 
 /// Crates that the pure half of the core must not depend on: they do I/O or draw randomness.
@@ -36,6 +38,20 @@ pub(crate) fn test(steps: &mut Steps) {
         &[("RUSTDOCFLAGS", "-D warnings")],
         "cargo doc --workspace --no-deps --all-features --lib --bins --examples --locked",
     );
+}
+
+/// Writes the reference of the crates into a folder.
+pub(crate) fn reference(steps: &mut Steps, folder: &Path) {
+    let built = target().join("site/rust");
+    steps.run(
+        "reference",
+        &format!(
+            "cargo doc -p pipevideo -p pipevideo-emulator --no-deps --all-features --lib --locked \
+             --target-dir {}",
+            built.display()
+        ),
+    );
+    steps.run("copy", &format!("cp -R {}/doc {}", built.display(), folder.display()));
 }
 
 /// Runs what takes no more than a minute or two after a change.

@@ -22,16 +22,13 @@ pub(crate) fn test(steps: &mut Steps) {
              {PACKAGE}/Sources/PipevideoTesting {PACKAGE}/Tests {PACKAGE}/Benchmarks {EXAMPLES}"
         ),
     );
-    workspace::build(steps);
-    let library = workspace::built("libpipevideo_swift.a");
+    let library = build_library(steps);
     let generator = workspace::built("uniffi-bindgen-swift").display().to_string();
     steps.run_with(
         "generated bindings",
         &[("UNIFFI_BINDGEN", &generator)],
         &format!("{PACKAGE}/scripts/generate.sh --check"),
     );
-    let library = library.display();
-    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {library}"));
     steps.run("a second Rust library", &format!("{PACKAGE}/Tests/SecondLibrary/test.sh {library}"));
 
     // SwiftPM does not link again if only the native library has changed.
@@ -52,6 +49,28 @@ pub(crate) fn test(steps: &mut Steps) {
         "documentation",
         &format!("{PACKAGE}/scripts/documentation.sh {swift} {}", scratch("tests")),
     );
+}
+
+/// Writes the reference of the package into a folder. DocC's pages have the path of the folder in the site.
+pub(crate) fn reference(steps: &mut Steps, folder: &Path) {
+    let Some(swift) = toolchain(steps) else {
+        return steps.skip("reference", "swift is missing");
+    };
+    build_library(steps);
+    let built = scratch("site");
+    steps.run(
+        "reference",
+        &format!("{PACKAGE}/scripts/documentation.sh {swift} {built} reference/swift"),
+    );
+    steps.run("copy", &format!("cp -R {built}/documentation {}", folder.display()));
+}
+
+/// Builds the native library, and brings it into the package. Returns its path.
+fn build_library(steps: &mut Steps) -> String {
+    workspace::build(steps);
+    let library = workspace::built("libpipevideo_swift.a").display().to_string();
+    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {library}"));
+    library
 }
 
 /// SwiftPM's build folder.
