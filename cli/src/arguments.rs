@@ -181,6 +181,14 @@ pub(crate) enum Batch {
     /// Run the same command again to continue after Ctrl-C, a crash or a deadline: the journal has what
     /// was done, and no request is created twice.
     Run(BatchRun),
+    /// Write an HTML report about a batch, also while it runs
+    Report {
+        /// The journal of the batch
+        journal: PathBuf,
+        /// The file of the report
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,10 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<u8, Fail
             let rows = rows::read(&arguments.requests, arguments.model.model.as_deref())?;
             return batch::run(&mut open().await?, rows, arguments).await;
         }
+        Command::Batch(Batch::Report { journal, output: report }) => {
+            pipevideo::write_report(journal, &report)?;
+            output.result(&serde_json::json!({ "path": report }), || shown(&report))?;
+        }
         Command::Wait(wait) => generations::wait(&mut open().await?, &wait.id, wait.end).await?,
         Command::Retrieve { id } => generations::retrieve(&mut open().await?, &id).await?,
         Command::Download { id, output } => {

@@ -53,6 +53,10 @@ fn the_rows_of_a_csv_file_are_created() {
     let ran = run(&service, &["--download-to", "videos"]);
     assert_eq!((ran.code, service.creates()), (Some(0), 2), "{}", ran.stderr);
     assert_eq!(lines(&ran).1["counts"]["from_journal"], 2);
+
+    let written = service.json(&["batch", "report", "run.jsonl", "-o", "report.html"]);
+    assert_eq!(written, json!({"path": "report.html"}));
+    assert!(fs::read_to_string(service.path("report.html")).unwrap().contains("videos/dog.mp4"));
 }
 
 #[test]

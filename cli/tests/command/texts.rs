@@ -21,6 +21,7 @@ fn each_command_has_help() {
         "usage",
         "estimate",
         "batch run",
+        "batch report",
         "webhooks verify",
         "webhooks listen",
         "emulator",
