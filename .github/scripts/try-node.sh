@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs npm packages into a new project and runs an example, which makes a video with the package's own
-# emulator.
+# Installs npm packages into a new project, and makes a video by an example and one by the command, both with
+# the package's own emulator.
 #
 #   try-node.sh EXAMPLE PACKAGE…
 #
@@ -20,5 +20,8 @@ node -e 'console.log("pipevideo", require("pipevideo").version)'
 # Exactly one platform's package is installed.
 platforms=(node_modules/pipevideo-*)
 [ ${#platforms[@]} -eq 1 ]
-# What it made is a video: bytes 4 to 8 of an MP4 are its type.
-[ "$(head -c 8 cat.mp4 | tail -c 4)" = ftyp ]
+npx pipevideo --emulator generate "A cat" --model moonshotai/kimi-k2.5 --output command.mp4
+# What they made is a video: bytes 4 to 8 of an MP4 are its type.
+for video in cat.mp4 command.mp4; do
+  [ "$(head -c 8 "$video" | tail -c 4)" = ftyp ]
+done

@@ -12,6 +12,7 @@ mod barrier;
 mod batch;
 mod bridge;
 mod client;
+mod command;
 mod emulator;
 mod errors;
 mod options;

@@ -81,7 +81,7 @@ describe('packages', () => {
 
   test('contain the files they should', () => {
     const modules = main.files.filter(
-      (file) => !/^(index|testing|ai-sdk|opentelemetry)\.|^lib\/[\w/-]+(\.d\.ts|\.js)$|^LICENSE|^README|^package\.json$/.test(file),
+      (file) => !/^(index|testing|ai-sdk|opentelemetry)\.|^bin\/pipevideo\.js$|^lib\/[\w/-]+(\.d\.ts|\.js)$|^LICENSE|^README|^package\.json$/.test(file),
     );
     assert.deepEqual(modules, []);
     assert.ok(
@@ -149,6 +149,14 @@ describe('packages', () => {
     assert.equal(node('a.mjs'), 'completed\n');
     assert.equal(node('a.cjs'), 'completed\n');
     assert.equal(node('b.mjs'), 'true\n');
+  });
+
+  test('have the command', () => {
+    const command = join(project, 'node_modules/.bin', process.platform === 'win32' ? 'pipevideo.cmd' : 'pipevideo');
+    const given = ['--emulator', 'generate', 'A cat', '--model', 'moonshotai/kimi-k2.5', '--output', 'command.mp4'];
+    const options = { cwd: project, encoding: 'utf8', shell: process.platform === 'win32', stdio: ['ignore', 'pipe', 'pipe'] };
+    assert.equal(execFileSync(command, given, options), 'command.mp4\n');
+    assert.equal(readFileSync(join(project, 'command.mp4')).toString('latin1', 4, 8), 'ftyp');
   });
 
   test('have types that compile with every kind of module resolution', () => {

@@ -14,6 +14,7 @@ const MAIN: Expected = Expected {
         "README.md",
         "LICENSE-APACHE",
         "LICENSE-MIT",
+        "bin/pipevideo.js",
         "index.js",
         "index.mjs",
         "index.d.ts",
