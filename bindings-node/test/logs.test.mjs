@@ -5,6 +5,7 @@ import { Console } from 'node:console';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Pipevideo, Webhook } from 'pipevideo';
 import { GC, MODEL, options, script, started, succeeded, until } from './common.mjs';
