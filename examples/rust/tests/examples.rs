@@ -98,9 +98,10 @@ fn created(emulator: &Emulator) -> Value {
     requests.into_iter().find(|request| request.method == "POST").unwrap().body
 }
 
-/// Checks that the file is the emulator's whole video, and that no other file is left.
-async fn assert_video(path: &Path) {
-    let video = emulator(json!({})).await.video();
+/// Checks that the file is this whole video of the emulator, and that no other file is left.
+fn assert_video(path: &Path, asset: &str) {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../emulator/assets");
+    let video = fs::read(assets.join(asset)).unwrap();
     assert!(fs::read(path).unwrap() == video, "{} is another file", path.display());
     let files = fs::read_dir(path.parent().unwrap()).unwrap();
     let parts =
@@ -136,7 +137,7 @@ async fn a_batch_continues_from_its_journal() {
     }
     let posts = emulator.requests().into_iter().filter(|request| request.method == "POST");
     assert_eq!(posts.count(), 5);
-    assert_video(&directory.join("videos/dog-4.mp4")).await;
+    assert_video(&directory.join("videos/dog-4.mp4"), "video.mp4");
 }
 
 #[tokio::test]
@@ -155,7 +156,7 @@ async fn quickstart_needs_no_key() {
     {
         assert!(said.out.contains(line), "{said:?}");
     }
-    assert_video(&directory.join("generation.mp4")).await;
+    assert_video(&directory.join("generation.mp4"), "video.mp4");
     probe(&directory.join("generation.mp4"));
 }
 
@@ -164,7 +165,7 @@ async fn hello_saves_the_video() {
     let emulator = emulator(json!({"polls": ["completed"]})).await;
     let (said, directory) = Example::new("hello", "hello").at(&emulator).run().await;
     assert_eq!((said.code, said.out.as_str()), (Some(0), "cat.mp4\n"), "{said:?}");
-    assert_video(&directory.join("cat.mp4")).await;
+    assert_video(&directory.join("cat.mp4"), "video.mp4");
 }
 
 #[tokio::test]
@@ -189,7 +190,7 @@ async fn quickstart_sends_its_options() {
     let (said, directory) = example.run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(!said.err.contains("emulator"), "{said:?}");
-    assert_video(&directory.join("cat.mp4")).await;
+    assert_video(&directory.join("cat.mp4"), "video-16x9.mp4");
     let body = created(&emulator);
     assert_eq!(body["width"], 1280);
     assert_eq!(body["height"], 720);
@@ -283,7 +284,7 @@ async fn image_to_video_sends_the_image() {
     fs::write(example.directory.join("cat.image"), PNG).unwrap();
     let (said, directory) = example.run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert_video(&directory.join("walk.mp4")).await;
+    assert_video(&directory.join("walk.mp4"), "video-1x1.mp4");
     let image = &created(&emulator)["input"][1]["content"][1]["image_url"];
     assert_eq!(image["detail"], "high");
     assert!(image["url"].as_str().unwrap().starts_with("data:image/png;base64,"));
@@ -301,7 +302,7 @@ async fn resume_continues_in_another_process() {
     let finish = Example::new("resume", "resume_finish").at(&emulator).args(["finish", id]);
     let (said, directory) = finish.run().await;
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert_video(&directory.join("generation.mp4")).await;
+    assert_video(&directory.join("generation.mp4"), "video.mp4");
     let creates = emulator.requests().iter().filter(|request| request.method == "POST").count();
     assert_eq!(creates, 1);
 }
