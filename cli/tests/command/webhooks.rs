@@ -87,6 +87,15 @@ fn deliveries_are_printed_as_they_come() {
     let printed = running.stdout_line();
     let event: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&event["generation_id"], &event["status"]), (&json!(id), &json!("completed")));
+    // The delivery is recorded once its response has arrived.
+    let answered = || {
+        let deliveries = service.emulator.deliveries();
+        deliveries.iter().map(|delivery| delivery.answered).collect::<Vec<_>>()
+    };
+    while answered().len() < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(answered(), [Some(400), Some(204)]);
     running.signal(Signal::INT);
     assert_eq!(running.end().code, Some(130));
 }
