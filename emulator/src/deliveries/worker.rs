@@ -44,17 +44,22 @@ pub(crate) async fn run(state: Arc<EmulatorState>) {
 async fn deliver(state: Arc<EmulatorState>, event: WebhookEvent) {
     let id = state.deliveries.new_id();
     for (before, seconds) in RETRY_SCHEDULE.into_iter().enumerate() {
-        // Counted from the start of the attempt: a test that has seen it in the log may advance time at once.
-        let next = state.after(seconds);
-        if attempt(&state, &event, &id, before + 1).await {
-            return;
+        match attempt(&state, &event, &id, before + 1, seconds).await {
+            Some(next) => state.sleep_until(next).await,
+            None => return,
         }
-        state.sleep_until(next).await;
     }
 }
 
-/// Makes one attempt. Returns whether the delivery is finished.
-async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt: usize) -> bool {
+/// Makes one attempt. Returns when the next one is due, this many seconds later; None if the delivery is
+/// finished.
+async fn attempt(
+    state: &EmulatorState,
+    event: &WebhookEvent,
+    id: &str,
+    attempt: usize,
+    seconds: u64,
+) -> Option<Duration> {
     let fault = state.deliveries.take_fault(&event.generation_id);
     if fault.delay_ms > 0 {
         sleep(Duration::from_millis(fault.delay_ms)).await;
@@ -63,10 +68,8 @@ async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt:
         state.deliveries.wait_for_deliveries(count).await;
     }
     let endpoint = state.deliveries.endpoint();
-    let Some(receiver) = &endpoint.receiver else {
-        return true;
-    };
-    let mut succeeded = false;
+    let receiver = endpoint.receiver.as_ref()?;
+    let (mut succeeded, mut next) = (false, None);
     for _ in 0..if fault.twice { 2 } else { 1 } {
         let body = event.body.to_string();
         let signed = if fault.wrong_signature { format!("{body} ") } else { body.clone() };
@@ -77,6 +80,9 @@ async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt:
         headers.extend(endpoint.sign(id, &signed, state.now().real));
         let answered = send(&fault, receiver, &headers, body).await;
         succeeded |= answered.is_some_and(|status| (200..300).contains(&status));
+        let at = state.uptime().as_secs_f64();
+        // Before it is in the log: a test that has seen it there may advance time at once.
+        next = Some(state.after(seconds));
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
         state.log_delivery(SentDelivery {
             id: id.to_owned(),
@@ -84,10 +90,10 @@ async fn attempt(state: &EmulatorState, event: &WebhookEvent, id: &str, attempt:
             headers: BTreeMap::from_iter(headers),
             body: event.body.clone(),
             answered,
-            at: state.uptime().as_secs_f64(),
+            at,
         });
     }
-    succeeded
+    next.filter(|_| !succeeded)
 }
 
 async fn send(
