@@ -54,7 +54,7 @@ let package = Package(
             dependencies: dependencies,
             swiftSettings: [.swiftLanguageMode(.v5)],
             linkerSettings: [
-                // `-l:NAME` looks for the name in the linker's folders, from each of which this path leads
+                // `-l:NAME` is searched for in the linker's folders, from each of which this path leads
                 // to the library. SwiftPM does not allow `-L` in a package that is a dependency by version.
                 .linkedLibrary(
                     ":" + String(repeating: "../", count: 16) + library.dropFirst(),

@@ -16,7 +16,7 @@ import { Pipevideo } from 'pipevideo';
 import { instrument } from 'pipevideo/opentelemetry';
 import { folder, MODEL, options, started, until } from './common.mjs';
 
-const PROMPT = 'A cat that nobody may read of';
+const PROMPT = 'A cat that must stay private';
 const spanExporter = new InMemorySpanExporter();
 const tracerProvider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spanExporter)] });
 // The context of the caller and the propagation of it, as a program has them.

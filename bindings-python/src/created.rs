@@ -33,7 +33,7 @@ impl Created {
     /// Waits for the id. `None` if the call was cancelled before its create was sent.
     ///
     /// # Errors
-    /// That of the call, or what is known of a create whose call was cancelled.
+    /// That of the call, or what is known of a create if its call was cancelled.
     pub(crate) async fn wait(mut self) -> Result<Option<String>, Error> {
         if let Ok(known) = self.known.wait_for(Option::is_some).await
             && let Some(known) = &*known

@@ -18,7 +18,7 @@ pub(crate) struct Clock {
 pub(crate) struct Now {
     /// The real time since the Unix epoch.
     pub(crate) real: Duration,
-    /// The time by which generations progress, whose durations are divided by the `speed`. It stands still
+    /// The time by which generations progress: their durations are divided by the `speed`. It stands still
     /// at a `speed` of 0, and is ahead of real time once it was advanced.
     pub(crate) progress: Duration,
     /// The time by which signed URLs expire: real time, and what it was advanced.

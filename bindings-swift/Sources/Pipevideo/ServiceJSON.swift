@@ -1,6 +1,6 @@
 import Foundation
 
-// The service's JSON of values. It passes through `JSONValue`, whose objects are dictionaries: the keys
+// The service's JSON of values. It passes through `JSONValue`. Its objects are dictionaries: the keys
 // of a dictionary are fixed, while a coder's strategy may change those of a `CodingKey` and so lose
 // fields.
 

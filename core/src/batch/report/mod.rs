@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind};
 /// latencies as plots, the failures, and the downloaded videos.
 ///
 /// The file needs no network and has no script. It shows the videos by their paths relative to its own
-/// folder, so that both can be moved or published together; a video whose path in the journal is relative
-/// is looked for from the current directory. It may be written while a run writes the journal. A report
+/// folder, so that both can be moved or published together; a relative path in the journal is
+/// resolved in the current directory. It may be written while a run writes the journal. A report
 /// has what the journal has: prompts only in messages of the service, and those only if they were kept.
 /// It blocks while it reads and writes.
 ///

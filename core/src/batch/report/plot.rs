@@ -6,7 +6,7 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 22.0;
 
-/// The points that a line has at most: more cannot be told apart at this width.
+/// The points that a line has at most: more cannot be seen at this width.
 const MAX_POINTS: usize = 420;
 const BINS: usize = 24;
 
