@@ -452,6 +452,23 @@ export interface Webhooks {
 }
 
 /**
+ * A generation that is being created and waited for: a promise of it, which has the id before.
+ *
+ * @example
+ * const handle = client.generate({ model: 'moonshotai/kimi-k2.5', input: 'A cat on a beach' });
+ * await save(await handle.id);
+ * const generation = await handle;
+ */
+export interface GenerationHandle extends Promise<CompletedGeneration> {
+  /**
+   * The id of the generation, as soon as the service has accepted the create. If it fails, this is rejected with its
+   * error. Once you have read `id`, neither promise makes an unhandled rejection, since you await them one after the
+   * other.
+   */
+  readonly id: Promise<string>;
+}
+
+/**
  * A client of Pipevideo's API.
  *
  * @example
@@ -472,8 +489,8 @@ export class Pipevideo implements AsyncDisposable {
   /** Verifies webhook deliveries. */
   readonly webhooks: Webhooks;
 
-  /** Creates a generation and waits until it has completed. The first update has its id. */
-  generate(request: GenerationRequest, options?: WaitOptions): Promise<CompletedGeneration>;
+  /** Creates a generation and waits until it has completed. The handle has its id as soon as it is created. */
+  generate(request: GenerationRequest, options?: WaitOptions): GenerationHandle;
 
   /**
    * Estimates what `count` such generations cost (1 by default), before anything is paid.

@@ -22,8 +22,14 @@ const {
 const logs = require('./logs.js');
 const tokens = require('./tokens.js');
 
-/** The kinds of events; the fourth is that a call has failed. */
-const { Done: DONE, Notified: NOTIFIED, TokenNeeded: TOKEN_NEEDED, Logged: LOGGED } = native.EventKind;
+/** The kinds of events; another one is that a call has failed. */
+const {
+  Done: DONE,
+  Notified: NOTIFIED,
+  TokenNeeded: TOKEN_NEEDED,
+  Logged: LOGGED,
+  Created: CREATED,
+} = native.EventKind;
 
 /** The calls that the native module is working on, by number. */
 const pending = new Map();
@@ -54,6 +60,10 @@ function handleEvents(events) {
     const call = pending.get(number);
     // A cancelled call has been removed, and its last events may still arrive.
     if (call === undefined) continue;
+    if (kind === CREATED) {
+      call.created(events[i + 2]);
+      continue;
+    }
     if (kind === NOTIFIED) {
       notify(call, events[i + 2], events[i + 3]);
       continue;
@@ -183,6 +193,13 @@ function openForLogs() {
   flushesAtExit = true;
 }
 
+/** Calls a function with the id of what a call creates, as soon as it is known. */
+function onCreated(call, created) {
+  if (!pending.has(call.number)) return;
+  call.created = created;
+  bridge.awaitCreated(call.number);
+}
+
 function reasonOf(signal) {
   return signal.reason === undefined ? defaultReason() : signal.reason;
 }
@@ -263,6 +280,8 @@ function run(options, read, begin, readNotification) {
     runningCallbacks: 0,
     settled: false,
     stopListening: undefined,
+    // Receives the id of what it creates.
+    created: undefined,
     // Its signal was aborted when its outcome was already on its way.
     aborted: false,
   };
@@ -288,6 +307,7 @@ module.exports = {
   callOptions,
   end,
   listen,
+  onCreated,
   openForLogs,
   reasonOf,
   rest,

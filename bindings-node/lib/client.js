@@ -8,7 +8,8 @@ const logs = require('./logs.js');
 const tokens = require('./tokens.js');
 const { BatchRun, batchOptions } = require('./batch.js');
 const { InvalidRequestError, make } = require('./errors.js');
-const { bridge, callOptions, openForLogs, rest, run, settle } = require('./calls.js');
+const { bridge, callOptions, onCreated, openForLogs, rest, run, settle } = require('./calls.js');
+const { withId } = require('./handle.js');
 const { clientOptions } = require('./options.js');
 const { serialize } = require('./input.js');
 const { Updates } = require('./watch.js');
@@ -50,18 +51,24 @@ class Pipevideo {
     return this.#native;
   }
 
-  async generate(request, options) {
-    return settle(
-      await run(
-        callOptions(options, WAIT),
-        values.generation,
-        (call, nativeOptions) => {
-          const { json, sources } = serialize(request);
-          diagnostics.begin(this.#open(), 'generate', options, call, nativeOptions, json, sources);
-        },
-        values.update,
-      ),
-    );
+  generate(request, options) {
+    let begun;
+    const generate = async () =>
+      settle(
+        await run(
+          callOptions(options, WAIT),
+          values.generation,
+          (number, nativeOptions, call) => {
+            const { json, sources } = serialize(request);
+            diagnostics.begin(this.#open(), 'generate', options, number, nativeOptions, json, sources);
+            begun = call;
+          },
+          values.update,
+        ),
+      );
+    return withId(generate(), (created) => {
+      if (begun !== undefined) onCreated(begun, created);
+    });
   }
 
   async estimate(route, options) {

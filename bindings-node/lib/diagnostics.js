@@ -4,6 +4,7 @@
 // comparison for each call.
 
 const { channel, tracingChannel } = require('node:diagnostics_channel');
+const { withId } = require('./handle.js');
 
 /** Each call, from its start to its outcome. A context has `operation`, and as far as they are known `model`,
  * `generationId`, `call` (its number in the log) and `baseURL`. Subscribers to `start` may set `headers`, which are
@@ -23,7 +24,14 @@ function publish(prototype, operation, describe) {
     value(...given) {
       if (!calls.start.hasSubscribers) return method.apply(this, given);
       const context = { operation, ...describe(given[0]) };
-      return calls.tracePromise(async () => method.apply(this, withContext(given, method.length, context)), context);
+      let begun;
+      const traced = calls.tracePromise(async () => {
+        begun = method.apply(this, withContext(given, method.length, context));
+        return begun;
+      }, context);
+      // The promise of a generate has the id of what it creates.
+      // A generate returns a handle.
+      return 'id' in begun ? withId(traced, (created) => begun.id.then(created, () => {})) : traced;
     },
     writable: true,
     configurable: true,

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use bindings_common::{BackgroundRuntime, LogQueue, LogRecord, catch, catch_async, lock, lost};
 use bindings_macros::barrier;
+use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, abortable};
 use napi::bindgen_prelude::{Buffer, Either4, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -58,6 +59,7 @@ pub enum EventKind {
     Notified,
     TokenNeeded,
     Logged,
+    Created,
 }
 
 /// An event of a call.
@@ -70,6 +72,8 @@ pub(crate) enum Event {
     Notified(Value),
     /// A request for a token, with the request's number. The call's number is the client's.
     TokenNeeded(u32),
+    /// The call has created the generation with this id.
+    Created(String),
 }
 
 impl Event {
@@ -79,6 +83,7 @@ impl Event {
             Self::Done(value) => (EventKind::Done, value),
             Self::Notified(value) => (EventKind::Notified, value),
             Self::TokenNeeded(id) => (EventKind::TokenNeeded, Value::text(id.to_string())),
+            Self::Created(id) => (EventKind::Created, Value::text(id)),
         }
     }
 }
@@ -339,6 +344,25 @@ impl Bridge {
     pub fn panic(&self, call: Option<u32>) -> Result<()> {
         let Some(call) = call else { panic!("a secret prompt") };
         self.channel.begin(call, None, async { panic!("a secret prompt") })
+    }
+
+    /// Has the id of what a call creates passed on as soon as it is known.
+    #[napi]
+    pub fn await_created(&self, call: u32) -> Result<()> {
+        let calls = lock(&self.channel.calls);
+        let submission = calls.get(&call).and_then(|state| state.submission.clone());
+        drop(calls);
+        let Some(submission) = submission else { return Ok(()) };
+        let channel = self.channel.clone();
+        let announce = catch_async(async move {
+            if let Some(id) = submission.created().await
+                && lock(&channel.calls).contains_key(&call)
+            {
+                channel.push(call, Event::Created(id));
+            }
+        });
+        RUNTIME.spawn(announce.map(drop))?;
+        Ok(())
     }
 
     /// Stops a call, and with it its request. Returns the error of its create as JSON if that may have

@@ -7,6 +7,7 @@ import Default, {
   type BatchSummary,
   type Generation,
   GenerationFailedError,
+  type GenerationHandle,
   type GenerationRequest,
   image,
   NotFoundError,
@@ -58,6 +59,11 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     },
   });
   const completed: 'completed' = done.status;
+  const handle: GenerationHandle = client.generate(request);
+  const early: Promise<string> = handle.id;
+  (await handle).id satisfies Awaited<typeof early>;
+  // @ts-expect-error: the id is read-only
+  handle.id = early;
 
   for await (const { generation } of client.responses.watch(created.id, { signal })) {
     if (!generation.isFinal) continue;

@@ -8,6 +8,7 @@ import Default, {
   type CostEstimate,
   type Generation,
   GenerationFailedError,
+  type GenerationHandle,
   generationSchema,
   type GenerationRequest,
   image,
@@ -63,6 +64,11 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
     },
   });
   const completed: 'completed' = done.status;
+  const handle: GenerationHandle = client.generate(request);
+  const early: Promise<string> = handle.id;
+  (await handle).id satisfies Awaited<typeof early>;
+  // @ts-expect-error: the id is read-only
+  handle.id = early;
 
   for await (const { generation } of client.responses.watch(created.id, { signal })) {
     if (!generation.isFinal) continue;

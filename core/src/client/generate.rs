@@ -64,9 +64,9 @@ impl IntoFuture for Generate {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, request, deadline, on_update, submission, options } = self;
         async move {
+            let guard = submission.guard(&client.inner.log);
             let client = client.with_options(&options)?;
             drop(options);
-            let guard = submission.guard(&client.inner.log);
             // The request is dropped before the wait begins: it may hold a video of 20 MB.
             let (created, _) = {
                 let request = request;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 use super::clock;
 use super::events::{self, Log};
@@ -37,7 +38,14 @@ use crate::lock::lock;
 /// # }
 /// ```
 #[derive(Clone, Default)]
-pub struct Submission(Arc<Mutex<State>>);
+pub struct Submission(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// The id is known, or the call has ended.
+    changed: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -47,6 +55,7 @@ struct State {
     sent_at: Option<SystemTime>,
     id: Option<String>,
     cancelled: bool,
+    ended: bool,
     waited: Duration,
     recorder: Option<Arc<dyn SendRecorder>>,
 }
@@ -69,12 +78,41 @@ impl Submission {
     /// The number of the call, by which the events of its log are recognized. For the bindings.
     #[doc(hidden)]
     pub fn call(&self) -> u64 {
-        *lock(&self.0).call.get_or_insert_with(events::next_call)
+        *lock(&self.0.state).call.get_or_insert_with(events::next_call)
     }
 
     /// The id of the generation, as soon as the service has returned it.
     pub fn generation_id(&self) -> Option<String> {
-        lock(&self.0).id.clone()
+        lock(&self.0.state).id.clone()
+    }
+
+    /// Waits until the service has returned the id of the generation, and returns it. `None` if the call
+    /// has ended without one, and its error says why. It waits as long as the call has not begun.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pipevideo::Client, save: fn(String)) -> pipevideo::Result<()> {
+    /// use pipevideo::{GenerationRequest, Submission};
+    ///
+    /// let request = GenerationRequest::new("moonshotai/kimi-k2.5", "A cat walking on a beach");
+    /// let submission = Submission::new();
+    /// let generate = tokio::spawn(client.generate(request).submission(&submission).into_future());
+    /// if let Some(id) = submission.created().await {
+    ///     save(id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn created(&self) -> Option<String> {
+        loop {
+            let changed = self.0.changed.notified();
+            {
+                let state = lock(&self.0.state);
+                if state.id.is_some() || state.ended || state.cancelled {
+                    return state.id.clone();
+                }
+            }
+            changed.await;
+        }
     }
 
     /// The error of a create that was cancelled at this moment, of kind
@@ -82,25 +120,27 @@ impl Submission {
     /// `None` if certainly nothing was created. Once the create has failed, its own error says what
     /// is known, and this is `None`.
     pub fn uncertain(&self) -> Option<Error> {
-        let state = lock(&self.0);
+        let state = lock(&self.0.state);
         Some(Error::cancelled_create(&state.model, state.sent_at?, state.id.as_deref()))
     }
 
     /// As [`uncertain`](Self::uncertain), for a future that is dropped next: from now on its request is
     /// not sent. Needed where another thread may be polling the future at this moment.
     pub fn cancel(&self) -> Option<Error> {
-        lock(&self.0).cancelled = true;
+        lock(&self.0.state).cancelled = true;
+        self.0.changed.notify_waiters();
         self.uncertain()
     }
 
     /// A submission with requests that are recorded before they are sent.
     pub(crate) fn recorded_by(recorder: Arc<dyn SendRecorder>) -> Self {
-        Self(Arc::new(Mutex::new(State { recorder: Some(recorder), ..State::default() })))
+        let state = State { recorder: Some(recorder), ..State::default() };
+        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
     /// A create begins: nothing was sent yet.
     pub(super) fn on_begin(&self, model: &str) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.0.state);
         *state = State {
             call: state.call,
             model: model.to_owned(),
@@ -112,12 +152,12 @@ impl Submission {
 
     /// The create has waited this long for Redis to decide on it.
     pub(super) fn on_waited(&self, waited: Duration) {
-        lock(&self.0).waited = waited;
+        lock(&self.0.state).waited = waited;
     }
 
     /// How long the create has waited for Redis.
     pub(super) fn waited(&self) -> Duration {
-        lock(&self.0).waited
+        lock(&self.0.state).waited
     }
 
     /// Has the recorder record that the request is about to be sent.
@@ -125,7 +165,7 @@ impl Submission {
     /// # Errors
     /// It could not, so the request must not be sent.
     pub(super) async fn record_send(&self) -> Result<(), Error> {
-        let recorder = lock(&self.0).recorder.clone();
+        let recorder = lock(&self.0.state).recorder.clone();
         match recorder {
             Some(recorder) => recorder.before_send().await,
             None => Ok(()),
@@ -134,7 +174,7 @@ impl Submission {
 
     /// The request was certainly not processed, and is sent again after a pause.
     pub(super) fn on_not_processed(&self) {
-        let recorder = lock(&self.0).recorder.clone();
+        let recorder = lock(&self.0.state).recorder.clone();
         if let Some(recorder) = recorder {
             recorder.on_not_processed();
         }
@@ -145,7 +185,7 @@ impl Submission {
     /// # Errors
     /// The create was cancelled, so it must not be sent.
     pub(super) fn on_send(&self) -> Result<(), Error> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.0.state);
         if state.cancelled {
             let message = "the create was cancelled before it was sent. Create it again.";
             return Err(Error::new(ErrorKind::InvalidRequest, message));
@@ -156,11 +196,12 @@ impl Submission {
 
     /// The request was not processed, or its error is about to be returned.
     pub(super) fn on_failed(&self) {
-        lock(&self.0).sent_at = None;
+        lock(&self.0.state).sent_at = None;
     }
 
     pub(super) fn on_created(&self, id: &str) {
-        lock(&self.0).id = Some(id.to_owned());
+        lock(&self.0.state).id = Some(id.to_owned());
+        self.0.changed.notify_waiters();
     }
 
     /// Logs a warning with what is known if the future that holds it is dropped before the end: the
@@ -194,8 +235,10 @@ impl Drop for Guard<'_> {
         if !self.ended
             && let Some(uncertain) = self.submission.uncertain()
         {
-            let call = lock(&self.submission.0).call;
+            let call = lock(&self.submission.0.state).call;
             self.log.uncertain(call, None, &uncertain);
         }
+        lock(&self.submission.0.state).ended = true;
+        self.submission.0.changed.notify_waiters();
     }
 }

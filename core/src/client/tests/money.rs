@@ -232,6 +232,45 @@ async fn the_id_of_a_generate_that_is_cancelled_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_submission_has_the_id_while_the_generate_goes_on() {
+    let fake = Fake::new(|request, _| {
+        shows(if request.starts_with("POST") { "queued" } else { "in_progress" })
+    });
+    let submission = Submission::new();
+    let created = tokio::spawn({
+        let submission = submission.clone();
+        async move { submission.created().await }
+    });
+    let generate = client(&fake).generate(request()).submission(&submission).into_future();
+    tokio::select! {
+        created = created => assert_eq!(created.unwrap().as_deref(), Some("gen_1")),
+        ended = generate => panic!("{ended:?}"),
+    }
+    assert_eq!(submission.created().await.as_deref(), Some("gen_1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_without_an_id_ends_the_wait_for_it() {
+    let fake = Fake::new(|_, _| Reply::Respond(400, "{}".to_owned()));
+    let submission = Submission::new();
+    let generate = client(&fake).generate(request()).submission(&submission).into_future();
+    let (created, ended) = tokio::join!(submission.created(), generate);
+    assert_eq!((created, ended.unwrap_err().kind()), (None, ErrorKind::BadRequest));
+    // Cancelled before it has begun.
+    let submission = Submission::new();
+    assert!(submission.cancel().is_none());
+    assert_eq!(submission.created().await, None);
+    // Dropped in flight.
+    let fake = Fake::new(|_, _| Reply::Silence);
+    let submission = Submission::new();
+    let (created, ()) = tokio::join!(
+        submission.created(),
+        cancelled(client(&fake).generate(request()).submission(&submission))
+    );
+    assert_eq!(created, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_certainly_made_nothing_is_not_uncertain_when_cancelled() {
     // Refused, and cancelled in the pause before it is sent again.
     let refused = r#"{"message":"slow","data":{"retry_after":42}}"#;
