@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from examples import end, start
 from pipevideo.testing import Emulator
 
 MODEL = "moonshotai/kimi-k2.5"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs `test_many` last: see `many`."""
-    items.sort(key=lambda item: item.name == "test_many")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,21 +21,6 @@ def interruptible() -> None:
     """Restores the handler of SIGINT: a shell's background jobs ignore it, and so would the
     processes that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def many(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Emulator, subprocess.Popen[str]] | None]:
-    """Runs the example `many.py`, if it is tested, beside all other tests: the rate limit makes it take
-    a minute of real time."""
-    if request.session.items[-1].name != "test_many":
-        yield None
-        return
-    with Emulator(speed=60, sigma=0.1) as emulator:
-        process = start(emulator, "many.py", folder=tmp_path_factory.mktemp("many"))
-        yield emulator, process
-        end(process)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,18 @@ Ended = subprocess.CompletedProcess
 
 def run(folder: Path, emulator: Emulator | None, *command: str) -> Ended[str]:
     return end(start(emulator, *command, folder=folder))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Emulator, subprocess.Popen[str]]]:
+    """Runs the example `many.py` beside the other examples: the rate limit makes it take a minute of
+    real time. Its test is the last one of this file."""
+    with Emulator(speed=60, sigma=0.1) as emulator:
+        process = start(emulator, "many.py", folder=tmp_path_factory.mktemp("many"))
+        yield emulator, process
+        end(process)
 
 
 @pytest.fixture
@@ -71,14 +84,6 @@ def test_resume(tmp_path: Path, quick: Emulator) -> None:
     assert run(tmp_path, None, "resume.py", "start", "A cat").returncode == 1
 
 
-def test_many(many: tuple[Emulator, subprocess.Popen[str]]) -> None:
-    emulator, process = many
-    ended = end(process)
-    assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
-    # More than the 100 requests a minute that the emulator allows would have been answered with 429.
-    assert len(emulator.requests()) <= 100
-
-
 def test_batch(tmp_path: Path, quick: Emulator) -> None:
     row = {"model": "moonshotai/kimi-k2.5", "input": "A cat"}
     (tmp_path / "rows.csv").write_text(f"key,model,input\na,{row['model']},A cat\nb,{row['model']},A dog\n")
@@ -113,3 +118,11 @@ def test_notebook(tmp_path: Path, quick: Emulator, monkeypatch: pytest.MonkeyPat
         assert "<video" in video and quick.video_base not in video
         for cell in (engines, usage):
             assert "<table>" in eval(cell, names)._repr_html_()
+
+
+def test_many(many: tuple[Emulator, subprocess.Popen[str]]) -> None:
+    emulator, process = many
+    ended = end(process)
+    assert ended.returncode == 0 and "40 of 40 completed" in ended.stdout, ended.stderr
+    # More than the 100 requests a minute that the emulator allows would have been answered with 429.
+    assert len(emulator.requests()) <= 100

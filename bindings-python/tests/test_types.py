@@ -23,8 +23,14 @@ def passes(*command: str, folder: Path = EXAMPLES) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_mypy_strict_on_the_examples(tmp_path: Path) -> None:
-    passes("mypy", "--strict", "--cache-dir", str(tmp_path), *CHECKED)
+@pytest.fixture(scope="module")
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """mypy's command, with what it knows of imported modules from the tests before."""
+    return ["mypy", "--strict", "--cache-dir", str(tmp_path_factory.mktemp("mypy"))]
+
+
+def test_mypy_strict_on_the_examples(mypy: list[str]) -> None:
+    passes(*mypy, *CHECKED)
 
 
 def test_pyright_on_the_examples() -> None:
@@ -32,9 +38,9 @@ def test_pyright_on_the_examples() -> None:
 
 
 @pytest.mark.parametrize("folder", ENGINES, ids=lambda folder: folder.name)
-def test_the_examples_of_engines(tmp_path: Path, folder: Path) -> None:
+def test_the_examples_of_engines(mypy: list[str], folder: Path) -> None:
     modules = [path.name for path in folder.glob("*.py")]
-    passes("mypy", "--strict", "--cache-dir", str(tmp_path), *modules, folder=folder)
+    passes(*mypy, *modules, folder=folder)
     passes("pyright", "--pythonpath", sys.executable, *modules, folder=folder)
 
 
@@ -42,5 +48,5 @@ def test_the_stubs_match_the_native_module() -> None:
     passes("mypy.stubtest", "pipevideo._native")
 
 
-def test_mypy_strict_on_the_package(tmp_path: Path) -> None:
-    passes("mypy", "--strict", "--cache-dir", str(tmp_path), "-p", "pipevideo")
+def test_mypy_strict_on_the_package(mypy: list[str]) -> None:
+    passes(*mypy, "-p", "pipevideo")

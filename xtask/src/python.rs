@@ -8,6 +8,8 @@ use crate::steps::{Steps, target};
 const TESTS: &str = "bindings-python/tests";
 /// Without output for tests that pass, and with those that fail or are skipped.
 const OPTIONS: &str = "-q -rfEs -p no:cacheprovider";
+/// Runs several files at once: most of their tests wait for processes. The tests of a file share fixtures.
+const AT_ONCE: &str = "-n 3 --dist loadfile";
 /// The public modules in the package.
 const SUBMODULES: [&str; 3] = ["pipevideo.errors", "pipevideo.testing", "pipevideo.opentelemetry"];
 /// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
@@ -37,7 +39,7 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run_with(
         "tests without add_reader",
         &[("PYTHONPATH", &without_add_reader.display().to_string())],
-        &format!("{python} -m pytest {OPTIONS} {}", files(&WITH_LOOPS)),
+        &format!("{python} -m pytest {OPTIONS} {AT_ONCE} {}", files(&WITH_LOOPS)),
     );
     for version in VERSIONS {
         // The version of the environment was tested above.
@@ -133,7 +135,7 @@ impl Wheel {
         steps.run_with(
             step,
             variables.as_slice(),
-            &format!("{} -m pytest {OPTIONS} {TESTS}", with.python),
+            &format!("{} -m pytest {OPTIONS} {AT_ONCE} {TESTS}", with.python),
         );
     }
 }
