@@ -8,13 +8,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderName};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::app::App;
 use super::events::Log;
 use super::key::{Key, TokenError};
+use super::on_request::OnRequest;
 use crate::error::{Error, ErrorKind};
 use crate::polling::Polling;
 use crate::polling::budget::RateLimit;
@@ -49,6 +50,7 @@ pub struct ClientBuilder {
     environment: Option<HashMap<String, SecretString>>,
     #[cfg(feature = "redis")]
     redis: Option<SecretString>,
+    on_request: Option<OnRequest>,
     log: Log,
 }
 
@@ -84,16 +86,7 @@ impl Config {
                 "the request timeout and the connect timeout must be greater than zero.",
             ));
         }
-        // Set by the caller, these would replace the key or break the framing of requests.
-        let reserved = [
-            header::AUTHORIZATION,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::HOST,
-            header::TRANSFER_ENCODING,
-        ];
-        if let Some(name) = reserved.iter().find(|name| self.headers.contains_key(*name)) {
+        if let Some(name) = RESERVED_HEADERS.iter().find(|name| self.headers.contains_key(*name)) {
             return Err(configuration(&format!(
                 "headers may not set {name}, which this library sets. Remove it."
             )));
@@ -101,6 +94,16 @@ impl Config {
         Ok(())
     }
 }
+
+/// Set by the caller, these would replace the key or break the framing of requests.
+pub(super) const RESERVED_HEADERS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
+    header::TRANSFER_ENCODING,
+];
 
 pub(super) fn configuration(message: &str) -> Error {
     Error::new(ErrorKind::Configuration, message)
@@ -136,6 +139,7 @@ impl ClientBuilder {
             environment: None,
             #[cfg(feature = "redis")]
             redis: None,
+            on_request: None,
             log: Log::default(),
         }
     }
@@ -285,6 +289,26 @@ impl ClientBuilder {
     /// Sets headers that are sent with every request to the API.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.config.headers = headers;
+        self
+    }
+
+    /// Calls a function before each request to the API, polls included, to add headers to it.
+    ///
+    /// It is called in the request's `tracing` span, so that it can add the `traceparent` of that span. The map
+    /// that it receives is empty. What it adds replaces the client's headers of the same names. A header
+    /// that this library sets, such as `Authorization`, is left out.
+    ///
+    /// ```
+    /// use pipevideo::Client;
+    ///
+    /// let client = Client::builder().api_key("pv_example").on_request(|headers| {
+    ///     let number = fastrand::u64(..).to_string();
+    ///     headers.insert("x-request-number", number.parse().expect("a number is a valid value"));
+    /// });
+    /// # let _ = client;
+    /// ```
+    pub fn on_request(mut self, function: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
+        self.on_request = Some(OnRequest::new(function));
         self
     }
 

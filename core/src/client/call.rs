@@ -254,6 +254,9 @@ impl ClientInner {
                 .with_delivery(sent)
         };
         let mut headers = self.headers.clone();
+        if let Some(on_request) = &self.on_request {
+            on_request.add_to(&mut headers);
+        }
         let mut key = Cow::Borrowed("");
         if request.authorized {
             // The token function is the caller's and may hang. Nothing has been sent at this point.

@@ -17,6 +17,7 @@ mod generate;
 mod inbox;
 mod key;
 mod limiter;
+mod on_request;
 pub(crate) mod reconcile;
 #[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
 mod redis;
@@ -56,6 +57,7 @@ pub use events::warn_uncertain;
 pub use generate::Generate;
 use key::Key;
 pub use key::TokenError;
+use on_request::OnRequest;
 pub use reconcile::reconcile_stored;
 pub use responses::Responses;
 pub use spend::Estimate;
@@ -100,6 +102,7 @@ pub(crate) struct ClientInner {
     pub(crate) state: Arc<ClientState>,
     pub(crate) route: RequestRoute,
     pub(crate) webhook: Option<Webhook>,
+    pub(crate) on_request: Option<OnRequest>,
     pub(crate) log: Log,
     /// Cancelled when the client is closed. Its clones share it.
     pub(crate) closed: CancellationToken,

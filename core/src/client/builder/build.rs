@@ -85,6 +85,7 @@ impl ClientBuilder {
                 state,
                 route,
                 webhook,
+                on_request: self.on_request,
                 log: self.log,
                 closed: CancellationToken::new(),
             }),
