@@ -80,6 +80,8 @@ mod documents {
     struct Downloads;
     #[doc = include_str!("../../docs/logs.md")]
     struct Logs;
+    #[doc = include_str!("../../docs/opentelemetry.md")]
+    struct OpenTelemetry;
     #[doc = include_str!("../../docs/webhooks.md")]
     struct Webhooks;
     #[doc = include_str!("../../emulator/README.md")]

@@ -10,10 +10,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
-use tracing::{Instrument, trace_span};
+use tracing::Instrument;
 
 use super::events::{self, Subject};
 use super::limiter::Permit;
+use super::spans::OpenSpan;
 use super::submission::Submission;
 use super::transport::{HttpRequest, HttpResponse, TransportError};
 use super::upload::Upload;
@@ -134,52 +135,47 @@ impl ClientInner {
         submission: Option<&Submission>,
         parse: impl Parse<T>,
     ) -> Result<T, Failure> {
-        let span = trace_span!("call", call, route = request.route);
-        async {
-            let mut subject = Subject { call: Some(call), ..Subject::of(request) };
-            let mut attempts = 0;
-            let mut failures = Failures::default();
-            let mut was_refused = false;
-            loop {
-                // A permit for each attempt: the service counts every request against the limit.
-                let permit = self.until_closed(closing::not_sent, async {
-                    Ok(self.permit(&subject, request, submission, was_refused).await)
-                });
-                let permit = permit.await.map_err(|error| Failure {
-                    error: error.with_attempts(attempts),
-                    consequence: Consequence::Fail,
-                    sent_at: clock::wall(),
-                })?;
-                attempts += 1;
-                subject.attempt = Some(attempts);
-                let sent_at = clock::wall();
-                let attempt = self.attempt(&subject, request, permit, submission, parse);
-                let error = match attempt.await {
-                    Ok(value) => return Ok(value),
-                    // Without a token there was no request that could count as an attempt.
-                    Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
-                    Err(error) => error.with_attempts(attempts),
-                };
-                if let Some(submission) = submission {
-                    submission.on_failed();
-                }
-                was_refused |= error.kind() == ErrorKind::RateLimited;
-                let entropy = clock::entropy();
-                match failures.add(operation, &error, entropy) {
-                    Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
-                        self.log.retry(&subject, &error, pause);
-                        if let Some(submission) = submission {
-                            submission.on_not_processed();
-                        }
-                        // A closed client sends nothing: the next permit is denied.
-                        self.closed.run_until_cancelled(clock::sleep(pause)).await;
+        let mut subject = Subject { call: Some(call), ..Subject::of(request) };
+        let mut attempts = 0;
+        let mut failures = Failures::default();
+        let mut was_refused = false;
+        loop {
+            // A permit for each attempt: the service counts every request against the limit.
+            let permit = self.until_closed(closing::not_sent, async {
+                Ok(self.permit(&subject, request, submission, was_refused).await)
+            });
+            let permit = permit.await.map_err(|error| Failure {
+                error: error.with_attempts(attempts),
+                consequence: Consequence::Fail,
+                sent_at: clock::wall(),
+            })?;
+            attempts += 1;
+            subject.attempt = Some(attempts);
+            let sent_at = clock::wall();
+            let attempt = self.attempt(&subject, request, permit, submission, parse);
+            let error = match attempt.await {
+                Ok(value) => return Ok(value),
+                // Without a token there was no request that could count as an attempt.
+                Err(error) if is_of_token(&error) => error.with_attempts(attempts - 1),
+                Err(error) => error.with_attempts(attempts),
+            };
+            if let Some(submission) = submission {
+                submission.on_failed();
+            }
+            was_refused |= error.kind() == ErrorKind::RateLimited;
+            let entropy = clock::entropy();
+            match failures.add(operation, &error, entropy) {
+                Consequence::RepeatAfter(pause) if attempts <= self.config.max_retries => {
+                    self.log.retry(&subject, &error, pause);
+                    if let Some(submission) = submission {
+                        submission.on_not_processed();
                     }
-                    consequence => return Err(Failure { error, consequence, sent_at }),
+                    // A closed client sends nothing: the next permit is denied.
+                    self.closed.run_until_cancelled(clock::sleep(pause)).await;
                 }
+                consequence => return Err(Failure { error, consequence, sent_at }),
             }
         }
-        .instrument(span)
-        .await
     }
 
     /// Acquires the permit of a call, of which an earlier attempt may have got a 429. A request without
@@ -211,11 +207,16 @@ impl ClientInner {
         parse: impl Parse<T>,
     ) -> Result<T, Error> {
         let began = clock::now();
+        let span = OpenSpan::of_request(subject, &self.config.base_url);
+        let left = || self.state.limiter.left();
+        let exchange = self.exchange(request, permit.as_mut(), submission);
+        let exchanged = exchange.instrument(span.span()).await;
         let log = |status, result: Result<&T, &Error>| {
             let duration = clock::now().saturating_sub(began);
-            self.log.request(subject, status, result, duration, || self.state.limiter.left());
+            span.span().in_scope(|| self.log.request(subject, status, result, duration, left));
+            span.end_request(subject, status, result.err(), left);
         };
-        let (response, key) = match self.exchange(request, permit.as_mut(), submission).await {
+        let (response, key) = match exchanged {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 // The service cannot have counted a request that it did not receive.

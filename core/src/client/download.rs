@@ -14,13 +14,13 @@ use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tracing::{Instrument, trace_span};
 use url::Url;
 
 pub use self::stream::VideoStream;
 use self::target::Target;
 use self::transfer::Transfer;
 use super::call_options::call_options;
+use super::spans::OpenSpan;
 use super::{CallOptions, Client, closing};
 use crate::error::{Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
@@ -34,6 +34,15 @@ pub enum DownloadSource {
     Generation(Box<Generation>),
     /// The id of a generation.
     Id(String),
+}
+
+impl DownloadSource {
+    fn id(&self) -> &str {
+        match self {
+            Self::Generation(generation) => &generation.id,
+            Self::Id(id) => id,
+        }
+    }
 }
 
 impl From<Generation> for DownloadSource {
@@ -140,19 +149,20 @@ impl IntoFuture for Download {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, source, path, max_bytes, on_progress, options } = self;
         let inner = client.inner.clone();
+        let call = OpenSpan::about("download", &inner.config.base_url, source.id());
         let download = async move {
             let client = client.with_options(&options)?;
             let target = Target::new(path)?.with_log(&client.inner.log);
             let generation = client.completed(source).await?;
-            let span = trace_span!("download");
             let url = video_url(&generation, client.inner.config.video_hosts)?;
             let format = Format::of(generation.engine.as_deref());
             let writer = target.open(&generation.id).await?;
             let id = generation.id;
             let transfer = Transfer { client, id, url, format, writer, max_bytes, on_progress };
-            transfer.run().instrument(span).await
+            transfer.run().await
         };
-        async move { inner.until_closed(closing::download_ended, download).await }.boxed()
+        call.around(async move { inner.until_closed(closing::download_ended, download).await })
+            .boxed()
     }
 }
 

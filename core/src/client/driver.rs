@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tracing::{Instrument, trace_span};
+use tracing::Instrument;
 
 use super::client_state::ClientState;
+use super::clock;
 use super::events::Subject;
 use super::subscription::{Command, DriverId, Event, Inputs, Waiter};
-use super::{ClientInner, clock};
 use crate::barrier;
 use crate::error::Error;
 use crate::lock::lock;
@@ -31,7 +31,7 @@ pub(crate) struct Driver {
 
 /// A poll that has returned.
 struct PollResult {
-    client: Arc<ClientInner>,
+    waiter: Waiter,
     id: GenerationId,
     poll: PollId,
     result: Result<Snapshot, Error>,
@@ -117,12 +117,14 @@ impl Driver {
 
     fn handle_poll_result(&mut self, polled: Result<PollResult, JoinError>) {
         // An aborted poll has no result, and the watchlist expects none.
-        let Ok(PollResult { client, id, poll, result }) = polled else { return };
+        let Ok(PollResult { waiter, id, poll, result }) = polled else { return };
         self.in_flight.remove(&poll);
         let (now, wall) = (clock::now(), clock::wall());
         let error = result.as_ref().err().cloned();
         let list = &mut self.watchlist;
-        match list.handle_poll_result(now, wall, &id, poll, result, clock::entropy()) {
+        let outcome = list.handle_poll_result(now, wall, &id, poll, result, clock::entropy());
+        let Waiter { client, span, .. } = waiter;
+        span.in_scope(|| match outcome {
             Some(PollOutcome::RepeatAfter(pause)) => {
                 if let Some(error) = error {
                     client.log.retry(&Subject::of(&wire::retrieve(&id)), &error, pause);
@@ -130,13 +132,13 @@ impl Driver {
             }
             Some(PollOutcome::WebhookUnconfirmed) => client.log.webhook_unconfirmed(&id),
             None => {}
-        }
+        });
     }
 
     fn execute(&mut self) {
         for action in self.watchlist.take_actions() {
             match action {
-                Action::Poll { id, poll, handle } => self.poll(id, poll, handle.client),
+                Action::Poll { id, poll, handle } => self.poll(id, poll, handle),
                 Action::Abort(poll) => {
                     if let Some(task) = self.in_flight.remove(&poll) {
                         task.abort();
@@ -153,15 +155,15 @@ impl Driver {
         }
     }
 
-    fn poll(&mut self, id: GenerationId, poll: PollId, client: Arc<ClientInner>) {
+    fn poll(&mut self, id: GenerationId, poll: PollId, waiter: Waiter) {
         // The budget was charged for it already. A task that is aborted before it begins gives the
         // permit back unused.
         let permit = self.state.limiter.poll_permit();
-        let span = trace_span!("poll");
+        let span = waiter.span.clone();
         let task = async move {
-            let polled = barrier::catch_async(client.poll(&id, permit)).await;
+            let polled = barrier::catch_async(waiter.client.poll(&id, permit)).await;
             let result = polled.flatten().map_err(|error| error.with_generation_id(id.as_str()));
-            PollResult { client, id, poll, result }
+            PollResult { waiter, id, poll, result }
         };
         self.in_flight.insert(poll, self.polls.spawn(task.instrument(span)));
     }

@@ -20,8 +20,8 @@ use crate::model::{Generation, GenerationId, Status};
 use crate::webhook::WebhookEvent;
 use crate::wire::Request;
 
-/// The target of all events.
-const TARGET: &str = "pipevideo";
+/// The target of all events and spans.
+pub(super) const TARGET: &str = "pipevideo";
 
 /// Where the events of a client go: to the program's subscriber, or to one of the client's own.
 #[derive(Clone, Debug, Default)]
@@ -415,20 +415,25 @@ fn cost(generation: &Generation) -> Option<Decimal> {
 
 /// An id or another text of the service. What is no identifier may be a prompt or a signed URL.
 fn word(text: &str) -> &str {
-    Redactor::default().identifier(text).unwrap_or(HIDDEN)
+    as_identifier(text).unwrap_or(HIDDEN)
+}
+
+/// The text, if it is an identifier.
+pub(super) fn as_identifier(text: &str) -> Option<&str> {
+    Redactor::default().identifier(text)
 }
 
 fn status_word(status: &Status) -> &str {
     word(status.as_str())
 }
 
-/// The name of a model, of which the parts are separated by slashes.
 fn model_word(model: &str) -> &str {
-    if model.split('/').all(|part| Redactor::default().identifier(part).is_some()) {
-        model
-    } else {
-        HIDDEN
-    }
+    as_model(model).unwrap_or(HIDDEN)
+}
+
+/// The text, if it is the name of a model, of which the parts are separated by slashes.
+pub(super) fn as_model(text: &str) -> Option<&str> {
+    text.split('/').all(|part| as_identifier(part).is_some()).then_some(text)
 }
 
 /// What stands for a text that is not shown.

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::call_options::call_options;
+use super::spans::{self, OpenSpan};
 use super::submission::Submission;
 use super::wait::{OnUpdate, until_the_end};
 use super::{CallOptions, Client};
@@ -63,7 +64,10 @@ impl IntoFuture for Generate {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, request, deadline, on_update, submission, options } = self;
-        async move {
+        let base_url = &client.inner.config.base_url;
+        let call = OpenSpan::creating("generate_content", base_url, &request.model);
+        let span = call.span();
+        let generate = async move {
             let guard = submission.guard(&client.inner.log);
             let client = client.with_options(&options)?;
             drop(options);
@@ -72,13 +76,14 @@ impl IntoFuture for Generate {
                 let request = request;
                 Box::pin(client.inner.create(&request, &submission)).await?
             };
+            spans::record_id(&span, Some(&created.generation.id));
             let id = GenerationId::parse(created.generation.id.as_str())
                 .map_err(Error::after_a_create)?;
-            let end = until_the_end(client, id, Some(created), deadline, on_update).await;
+            let end = until_the_end(client, id, Some(created), deadline, on_update, span).await;
             guard.end();
             end.map_err(Error::after_a_create)
-        }
-        .boxed()
+        };
+        call.around(generate).boxed()
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod reconcile;
 mod redis;
 mod reqwest;
 mod responses;
+pub(crate) mod spans;
 mod spend;
 pub(crate) mod submission;
 mod subscription;

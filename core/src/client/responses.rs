@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::download::{Download, DownloadSource, VideoStream};
 use super::reconcile::reconcile_stored;
+use super::spans::{self, OpenSpan};
 use super::submission::Submission;
 use super::wait::{Wait, Watch};
 use super::{Call, Client};
@@ -76,11 +77,17 @@ impl Responses<'_> {
         submission: &Submission,
     ) -> Call<Generation> {
         let submission = submission.clone();
-        Call::answered(self.client, async move |client| {
-            let guard = submission.guard(&client.inner.log);
-            let (created, response) = client.inner.create(&request, &submission).await?;
-            guard.end();
-            Ok((Arc::unwrap_or_clone(created.generation), response))
+        Call::answered(self.client, move |client| {
+            let call = OpenSpan::creating("create", &client.inner.config.base_url, &request.model);
+            let span = call.span();
+            call.around(async move {
+                let guard = submission.guard(&client.inner.log);
+                let (created, response) = client.inner.create(&request, &submission).await?;
+                guard.end();
+                spans::record_id(&span, Some(&created.generation.id));
+                spans::record_generation(&span, &created.generation);
+                Ok((Arc::unwrap_or_clone(created.generation), response))
+            })
         })
     }
 

@@ -10,9 +10,11 @@ use futures_channel::mpsc as events;
 use futures_util::StreamExt;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use super::driver::Driver;
 use super::events::Log;
+use super::spans::Seen;
 use super::{ClientInner, RequestRoute, clock, closing};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
@@ -64,6 +66,8 @@ pub(crate) enum Event {
 #[derive(Clone)]
 pub(crate) struct Waiter {
     pub(crate) client: Arc<ClientInner>,
+    /// The span of the call that waits: polls are its children.
+    pub(crate) span: Span,
     pub(crate) events: events::UnboundedSender<Event>,
 }
 
@@ -84,6 +88,8 @@ pub(crate) struct WaitOptions {
     pub(crate) created: Option<Snapshot>,
     /// Whether it wants updates, or only the end.
     pub(crate) updates: bool,
+    /// The span of the call that waits.
+    pub(crate) span: Span,
 }
 
 /// The receiving end of a wait. Dropping it ends the wait, and aborts a poll that no other wait
@@ -94,6 +100,8 @@ pub(crate) struct Subscription {
     id: GenerationId,
     wait: WaitId,
     log: Log,
+    span: Span,
+    seen: Option<Box<Seen>>,
     began: Duration,
     has_ended: bool,
 }
@@ -105,9 +113,20 @@ impl Subscription {
             Some(event) => event,
             None => Event::End(Err(self.dropped()), 0),
         };
-        if let Event::End(end, polls) = &event {
-            self.has_ended = true;
-            self.log.wait_ended(&self.id, end, self.duration(), *polls);
+        match &event {
+            Event::Update(update, _) => {
+                if let Some(seen) = &mut self.seen {
+                    seen.on_update(update);
+                }
+            }
+            Event::End(end, polls) => {
+                self.has_ended = true;
+                if let (Some(seen), Ok(generation)) = (&mut self.seen, end) {
+                    seen.on_end(generation);
+                }
+                let duration = self.duration();
+                self.span.in_scope(|| self.log.wait_ended(&self.id, end, duration, *polls));
+            }
         }
         Poll::Ready(event)
     }
@@ -136,7 +155,7 @@ impl Drop for Subscription {
         // A driver that is gone has dropped its waits.
         let _ = self.driver.commands.send(Command::Leave { id: self.id.clone(), wait: self.wait });
         if !self.has_ended {
-            self.log.wait_cancelled(&self.id, self.duration());
+            self.span.in_scope(|| self.log.wait_cancelled(&self.id, self.duration()));
         }
     }
 }
@@ -195,24 +214,27 @@ impl Drivers {
     ) -> Result<Subscription, Error> {
         let (sender, events) = events::unbounded();
         let began = clock::now();
-        let (log, limit) = (client.log.clone(), options.deadline);
+        let (log, limit, span) = (client.log.clone(), options.deadline, options.span);
+        // The span shows the updates, too.
+        let updates = options.updates || !span.is_disabled();
+        let handle = Waiter { client: client.clone(), span: span.clone(), events: sender };
         let begin = |driver: RunningDriver, wait| {
-            log.wait_begun(&id, limit);
-            let (id, log) = (id.clone(), log.clone());
-            Subscription { events, driver, id, wait, log, began, has_ended: false }
+            span.in_scope(|| log.wait_begun(&id, limit));
+            let (id, log, seen) = (id.clone(), log.clone(), Seen::by(&span));
+            Subscription { events, driver, id, wait, log, span, seen, began, has_ended: false }
         };
         let created = options.created.is_some();
         let wait = self.next_wait.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::Watch(Box::new(Watch {
             id: id.clone(),
             wait,
-            handle: Waiter { client: client.clone(), events: sender },
+            handle,
             deadline: began.saturating_add(options.deadline),
             polling: client.config.polling,
             relies_on_webhooks: client.webhook.is_some(),
             created_at: lock(&client.state.created).get(id.as_str()),
             created: options.created,
-            updates: options.updates,
+            updates,
         }));
         let key = DriverId { runtime: Handle::current().id(), route: client.route.clone() };
         let mut all = lock(&self.running);

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
-use tracing::{Instrument, trace_span};
+use tracing::Span;
 
 use super::call_options::call_options;
+use super::spans::OpenSpan;
 use super::subscription::{Event, Subscription, WaitOptions};
 use super::{CallOptions, Client, clock};
 use crate::error::Error;
@@ -66,13 +67,15 @@ impl IntoFuture for Wait {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, id, deadline, on_update, options } = self;
-        async move {
+        let call = OpenSpan::about("wait", &client.inner.config.base_url, &id);
+        let span = call.span();
+        let wait = async move {
             let id = GenerationId::parse(id)?;
             let client = client.with_options(&options)?;
             drop(options);
-            until_the_end(client, id, None, deadline, on_update).await
-        }
-        .boxed()
+            until_the_end(client, id, None, deadline, on_update, span).await
+        };
+        call.around(wait).boxed()
     }
 }
 
@@ -82,41 +85,38 @@ impl fmt::Debug for Wait {
     }
 }
 
-/// Waits until a generation ends, starting from what its create has returned if that is known.
+/// Waits until a generation ends, starting from what its create has returned if that is known. The span
+/// is that of the call.
 pub(crate) async fn until_the_end(
     client: Client,
     id: GenerationId,
     created: Option<Snapshot>,
     deadline: Option<Duration>,
     on_update: Option<OnUpdate>,
+    span: Span,
 ) -> Result<Generation, Error> {
-    let span = trace_span!("wait");
-    let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some())?;
+    let mut subscription = subscribe(&client, id, created, deadline, on_update.is_some(), span)?;
     let mut reports = on_update.map(|on_update| {
         Box::new(Reports::new(on_update, client.inner.config.polling.min_interval))
     });
     // Thousands of waits keep one future each: what they don't need is dropped before the first
     // await.
     drop(client);
-    async move {
-        loop {
-            let event = poll_fn(|cx| subscription.poll_next(cx));
-            let event = match reports.as_ref().and_then(|reports| reports.next_at) {
-                Some(next) => clock::by(next, event).await,
-                None => Some(event.await),
-            };
-            match (event, &mut reports) {
-                (Some(Event::End(end, _)), _) => return completed(end?),
-                (Some(Event::Update(update, shape)), Some(reports)) => {
-                    reports.on_change(*update, shape);
-                }
-                (None, Some(reports)) => reports.on_interval(),
-                (_, None) => {}
+    loop {
+        let event = poll_fn(|cx| subscription.poll_next(cx));
+        let event = match reports.as_ref().and_then(|reports| reports.next_at) {
+            Some(next) => clock::by(next, event).await,
+            None => Some(event.await),
+        };
+        match (event, &mut reports) {
+            (Some(Event::End(end, _)), _) => return completed(end?),
+            (Some(Event::Update(update, shape)), Some(reports)) => {
+                reports.on_change(*update, shape);
             }
+            (None, Some(reports)) => reports.on_interval(),
+            (_, None) => {}
         }
     }
-    .instrument(span)
-    .await
 }
 
 /// Calls a function with each change of a generation, and in between with the progress by the forecast,
@@ -176,9 +176,10 @@ fn subscribe(
     created: Option<Snapshot>,
     deadline: Option<Duration>,
     updates: bool,
+    span: Span,
 ) -> Result<Subscription, Error> {
     let deadline = deadline.unwrap_or(client.inner.config.deadline);
-    let options = WaitOptions { deadline, created, updates };
+    let options = WaitOptions { deadline, created, updates, span };
     client.inner.state.drivers.subscribe(&client.inner, id, options)
 }
 
@@ -210,7 +211,7 @@ pub struct Watch {
 
 enum State {
     New(Client, Arc<str>),
-    Open(Subscription),
+    Open(Subscription, OpenSpan),
     Ended,
 }
 
@@ -242,24 +243,28 @@ impl Stream for Watch {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // A stream does nothing before it is polled, so its deadline counts from here.
         if let State::New(client, id) = &self.state {
+            let call = OpenSpan::about("watch", &client.inner.config.base_url, id);
             let opened = GenerationId::parse(id.clone()).and_then(|id| {
                 let client = client.with_options(&self.options)?;
-                subscribe(&client, id, None, self.deadline, true)
+                subscribe(&client, id, None, self.deadline, true, call.span())
             });
             match opened {
-                Ok(subscription) => self.state = State::Open(subscription),
+                Ok(subscription) => self.state = State::Open(subscription, call),
                 Err(error) => {
                     self.state = State::Ended;
+                    call.end(Some(&error));
                     return Poll::Ready(Some(Err(error)));
                 }
             }
         }
-        let State::Open(subscription) = &mut self.state else { return Poll::Ready(None) };
+        let State::Open(subscription, _) = &mut self.state else { return Poll::Ready(None) };
         let end = match ready!(subscription.poll_next(cx)) {
             Event::Update(update, _) => return Poll::Ready(Some(Ok(*update))),
             Event::End(end, _) => end.err(),
         };
-        self.state = State::Ended;
+        if let State::Open(_, call) = std::mem::replace(&mut self.state, State::Ended) {
+            call.end(end.as_ref());
+        }
         Poll::Ready(end.map(Err))
     }
 }

@@ -69,6 +69,15 @@ impl BaseUrl {
         self.0.host_str()
     }
 
+    /// The host as it is written outside of a URL: an IPv6 address has no brackets.
+    pub(crate) fn hostname(&self) -> Option<&str> {
+        self.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'))
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.0.port_or_known_default()
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }

@@ -11,6 +11,7 @@ use crate::batch::journal::Fact;
 use crate::batch::progress::BatchEventKind;
 use crate::client::clock;
 use crate::client::events::Details;
+use crate::client::spans::{self, OpenSpan};
 use crate::client::submission::Submission;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
@@ -154,16 +155,24 @@ async fn until_sent(
     request: &GenerationRequest,
     submission: &Submission,
 ) -> Result<Snapshot, Error> {
-    let mut create = Box::pin(context.client.inner.create(request, submission));
+    let client = &context.client.inner;
+    let call = OpenSpan::creating("create", &client.config.base_url, &request.model);
+    let span = call.span();
+    let mut create = Box::pin(call.around(async {
+        let (created, _) = client.create(request, submission).await?;
+        spans::record_id(&span, Some(&created.generation.id));
+        spans::record_generation(&span, &created.generation);
+        Ok(created)
+    }));
     tokio::select! {
         biased;
-        created = &mut create => return created.map(|(created, _)| created),
+        created = &mut create => return created,
         () = context.cancel.cancelled() => {}
     }
     if submission.cancel().is_none() {
         return Err(cancelled());
     }
-    create.await.map(|(created, _)| created)
+    create.await
 }
 
 /// The error of a request that the journal has, that must be created, and that did not come again.

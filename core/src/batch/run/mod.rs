@@ -24,6 +24,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use rust_decimal::Decimal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use self::context::{Context, Options, cancelled};
 use self::work::Work;
@@ -135,12 +136,15 @@ impl BatchRun {
             clippy::disallowed_methods,
             reason = "a run goes on while its caller does not poll it"
         )]
-        tokio::spawn(async move {
-            let ended = barrier::catch_async(runner.run()).await;
-            if let Err(error) = ended.flatten() {
-                let _ = outputs.send(Output::Item(Box::new(Err(error)), None));
+        tokio::spawn(
+            async move {
+                let ended = barrier::catch_async(runner.run()).await;
+                if let Err(error) = ended.flatten() {
+                    let _ = outputs.send(Output::Item(Box::new(Err(error)), None));
+                }
             }
-        });
+            .in_current_span(),
+        );
         let handle = BatchHandle { progress, began: clock::now(), cancel };
         Self { outputs: received, on_event, handle }
     }

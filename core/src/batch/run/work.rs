@@ -9,6 +9,7 @@ use crate::batch::item::{BatchItem, ItemStatus};
 use crate::batch::journal::{Entry, Fact, Hash, State};
 use crate::batch::progress::{BatchEventKind, StopReason};
 use crate::batch::request::KeyedRequest;
+use crate::client::spans::OpenSpan;
 use crate::client::{clock, wait};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
@@ -169,8 +170,11 @@ impl Work {
             Box::new(move |update: &Update| lock(&progress).expected = Some(update.expected));
         let on_update = context.options.events.then_some(on_update);
         let deadline = context.options.deadline;
-        let end = wait::until_the_end(context.client.clone(), id, snapshot, deadline, on_update);
-        let end = context.cancel.run_until_cancelled(Box::pin(end)).await;
+        let client = context.client.clone();
+        let call = OpenSpan::about("wait", &client.inner.config.base_url, id.as_str());
+        let span = call.span();
+        let end = wait::until_the_end(client, id, snapshot, deadline, on_update, span);
+        let end = context.cancel.run_until_cancelled(Box::pin(call.around(end))).await;
         let generation = match end.unwrap_or_else(|| Err(cancelled())) {
             Ok(generation) => generation,
             Err(error) => match error.generation() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, try_unfold};
@@ -13,6 +13,7 @@ use url::Url;
 use super::{DownloadSource, refused, video_url};
 use crate::client::call_options::call_options;
 use crate::client::events::Subject;
+use crate::client::spans::OpenSpan;
 use crate::client::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::client::upload::Upload;
 use crate::client::{CallOptions, Client, clock, closing};
@@ -54,7 +55,8 @@ pub struct VideoStream {
 
 enum State {
     New(Client, DownloadSource),
-    Open(BoxStream<'static, Result<Bytes, Error>>),
+    Open(BoxStream<'static, Result<Bytes, Error>>, OpenSpan),
+    Ended,
 }
 
 impl VideoStream {
@@ -113,6 +115,7 @@ impl Stream for VideoStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let State::New(client, source) = &self.state {
             let max_bytes = self.max_bytes.unwrap_or(super::Download::MAX_BYTES);
+            let call = OpenSpan::about("stream", &client.inner.config.base_url, source.id());
             let begin = (client.clone(), self.options.clone(), source.clone());
             let stream = try_unfold(Step::Begin(begin), move |step| async move {
                 let mut video = match step {
@@ -126,10 +129,16 @@ impl Stream for VideoStream {
                 let next = closed.inner.until_closed(closing::download_ended, video.next()).await?;
                 Ok(next.map(|chunk| (chunk, Step::Continue(video))))
             });
-            self.state = State::Open(stream.boxed());
+            self.state = State::Open(stream.boxed(), call);
         }
-        let State::Open(stream) = &mut self.state else { return Poll::Ready(None) };
-        stream.poll_next_unpin(cx)
+        let State::Open(stream, call) = &mut self.state else { return Poll::Ready(None) };
+        let next = ready!(call.span().in_scope(|| stream.poll_next_unpin(cx)));
+        if !matches!(next, Some(Ok(_)))
+            && let State::Open(_, call) = std::mem::replace(&mut self.state, State::Ended)
+        {
+            call.end(next.as_ref().and_then(|next| next.as_ref().err()));
+        }
+        Poll::Ready(next)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 use tracing::span;
 
-use super::fake::{Fake, shows};
+use super::fake::{Fake, Reply, shows};
 use super::*;
 use crate::error::ErrorKind;
 
@@ -23,28 +23,35 @@ struct Panicking(AtomicBool);
 
 impl tracing::Subscriber for Panicking {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.name() == "poll"
+        metadata.name() == "retry"
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        assert!(self.0.swap(true, Ordering::Relaxed), "the subscriber panics");
         span::Id::from_u64(1)
     }
 
     fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        assert!(self.0.swap(true, Ordering::Relaxed), "the subscriber panics");
+    }
+
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_panics_ends_its_waits_with_their_ids_and_the_next_one_starts_anew() {
-    // With a single subscriber, tracing asks the thread that first reaches a span, which may be another
+    // With a single subscriber, tracing asks the thread that first reaches an event, which may be another
     // test's, whether it is enabled at all.
     let _second = tracing::Dispatch::new(Panicking(AtomicBool::new(true)));
     let _guard = tracing::subscriber::set_default(Panicking(AtomicBool::new(false)));
-    let fake = Fake::new(|_, _| shows("completed"));
+    // The driver logs that it polls again.
+    let fake = Fake::new(|_, before| match before {
+        0 => Reply::Respond(503, String::new()),
+        _ => shows("completed"),
+    });
     let client = client(&fake);
     let ids = ["gen_1", "gen_2", "gen_3"];
     let began = tokio::time::Instant::now();
