@@ -261,7 +261,14 @@ impl ClientInner {
         let mut key = Cow::Borrowed("");
         if request.authorized {
             // The token function is the caller's and may hang. Nothing has been sent at this point.
-            let authorized = clock::within(timeout, self.key.authorize()).await;
+            let authorize = async {
+                match submission {
+                    Some(_) => self.until_closed(closing::not_sent, self.key.authorize()).await,
+                    // Closing has ended a read by itself, and a poll may be of another client's wait.
+                    None => self.key.authorize().await,
+                }
+            };
+            let authorized = clock::within(timeout, authorize).await;
             let (header, token) = authorized
                 .ok_or_else(|| late("the token function returned no token", Delivery::NotSent))??;
             headers.insert(header::AUTHORIZATION, header);

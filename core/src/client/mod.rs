@@ -6,7 +6,7 @@ mod call;
 mod call_options;
 mod client_state;
 pub(crate) mod clock;
-mod closing;
+pub(crate) mod closing;
 mod download;
 mod driver;
 mod endpoint;

@@ -108,6 +108,32 @@ async fn a_run_that_is_stopped_leaves_a_journal_that_continues() {
 }
 
 #[tokio::test]
+async fn closing_the_client_ends_a_run_with_the_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = emulator(json!({"polls": ["in_progress"]})).await;
+    // Most requests are not taken when the client is closed, and the source of the other run has none.
+    let closed = client(&emulator);
+    let mut run = batch(&closed, requests(50), folder.path()).max_in_flight(3).run();
+    let mut idle = closed.batch_stream(futures_util::stream::pending()).run();
+    while emulator.requests().iter().filter(|request| request.method == "GET").count() < 3 {
+        tokio::task::yield_now().await;
+    }
+    closed.close();
+    let items = items(&mut run).await;
+    assert_eq!((items.len(), with_status(&items, ItemStatus::Pending)), (3, 3));
+    assert!(items.iter().all(|item| item.generation_id.is_some() && item.error.is_some()));
+    assert_eq!(run.summary().stopped_by, Some(StopReason::Cancelled));
+    assert!(idle.next().await.is_none());
+    for item in &items {
+        let id = item.generation_id.as_deref().unwrap();
+        emulator.settle(id, Settlement::completed()).unwrap();
+    }
+    let other = client(&emulator);
+    let again = self::items(&mut batch(&other, requests(3), folder.path()).run()).await;
+    assert_eq!((with_status(&again, ItemStatus::Completed), posts(&emulator)), (3, 3));
+}
+
+#[tokio::test]
 async fn what_was_created_is_awaited_also_if_its_request_does_not_come_again() {
     let folder = tempfile::tempdir().unwrap();
     let emulator = emulator(json!({"polls": null, "median_seconds": 1000.0})).await;

@@ -34,7 +34,7 @@ use crate::batch::item::BatchItem;
 use crate::batch::journal::{Entry, Journal, Replay};
 use crate::batch::progress::{BatchEvent, BatchSummary, Progress, StopReason};
 use crate::batch::request::{BatchRequest, KeyedRequest, Keys};
-use crate::client::{Client, clock};
+use crate::client::{Client, clock, closing};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Mutex, lock};
 
@@ -262,7 +262,8 @@ impl Runner {
         &mut self,
     ) -> Result<Option<(KeyedRequest, OwnedSemaphorePermit)>, Error> {
         let next = next(&mut self.requests, &self.slots);
-        match self.cancel.run_until_cancelled(next).await.flatten() {
+        let next = self.client.inner.closed.run_until_cancelled(next);
+        match self.cancel.run_until_cancelled(next).await.flatten().flatten() {
             Some((request, permit)) => Ok(Some((self.keys.assign(request?)?, permit))),
             None => Ok(None),
         }
@@ -281,6 +282,7 @@ impl Runner {
             }
         });
         let mut earlier: Option<Vec<Entry>> = None;
+        let closed = self.client.inner.closed.clone();
         loop {
             if let Err(error) = &result {
                 context.stop(StopReason::Error, error);
@@ -288,10 +290,13 @@ impl Runner {
             if self.cancel.is_cancelled() {
                 context.stop(StopReason::Cancelled, &cancelled());
             }
+            if closed.is_cancelled() {
+                context.stop(StopReason::Cancelled, &closing::not_sent());
+            }
             if context.stopped().is_some() {
                 self.requests = None;
             }
-            if self.cancel.is_cancelled() {
+            if self.cancel.is_cancelled() || closed.is_cancelled() {
                 earlier = Some(Vec::new());
             } else if self.requests.is_none() && earlier.is_none() {
                 // Generations that exist are paid for, also if their requests do not come again.
@@ -329,6 +334,7 @@ impl Runner {
                 }
                 () = &mut resolver => {}
                 () = self.cancel.cancelled(), if context.stopped().is_none() => {}
+                () = closed.cancelled(), if context.stopped().is_none() => {}
             }
         }
     }

@@ -114,6 +114,21 @@ async fn a_create_that_is_being_sent_runs_on_to_its_response() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn closing_ends_a_create_that_waits_for_its_token() {
+    let fake = Fake::new(|_, _| shows("queued"));
+    let base = crate::wire::BaseUrl::parse("http://127.0.0.1:9", false).unwrap();
+    let builder = Client::builder().token(std::future::pending);
+    let client = builder.build_with(base, fake.transport()).unwrap();
+    let create = tokio::spawn(client.generate(request()).into_future());
+    settle().await;
+    let began = tokio::time::Instant::now();
+    client.close();
+    let error = create.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::InvalidRequest, Delivery::NotSent));
+    assert_eq!((began.elapsed(), fake.count("")), (Duration::ZERO, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_was_not_processed_is_not_sent_again_after_closing() {
     let fake = Fake::new(|_, _| Reply::Respond(429, r#"{"data":{"retry_after":42}}"#.to_owned()));
     let began = tokio::time::Instant::now();
