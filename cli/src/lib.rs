@@ -10,6 +10,7 @@ mod exit;
 mod failure;
 mod interrupts;
 mod json;
+mod log;
 mod output;
 mod progress;
 mod session;

@@ -1,10 +1,11 @@
-//! Progress on a terminal. Where standard error is none, nothing is shown.
+//! Progress on a terminal. Where standard error is none, or has the log, nothing is shown.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pipevideo::{BatchEvent, Progress, Update};
 
+use crate::log;
 use crate::output::{cell, printable};
 
 /// A bar that is cleared when it is dropped.
@@ -16,6 +17,9 @@ const STEPS: u64 = 1000;
 
 impl Bar {
     fn new(length: Option<u64>, template: &str) -> Self {
+        if log::is_on() {
+            return Self(ProgressBar::hidden());
+        }
         let bar = ProgressBar::new(length.unwrap_or(0)).with_style(
             ProgressStyle::with_template(template)
                 .expect("the template is valid")

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::interrupts::{Ended, Interrupts};
+use crate::log;
 use crate::output::{Output, note};
 
 pub(crate) struct Session {
@@ -29,6 +30,10 @@ impl Session {
         let builder = Client::builder()
             .webhook_secrets(std::iter::empty::<String>())
             .spend_limit(spend_limit);
+        let builder = match log::subscriber()? {
+            Some(subscriber) => builder.log_to(subscriber),
+            None => builder,
+        };
         let (builder, emulator) = if emulator {
             let emulator = Emulator::start(
                 Options::for_tests(json!({})).expect("the options of an emulator have defaults"),

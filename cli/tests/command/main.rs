@@ -7,6 +7,8 @@ mod codes;
 mod generations;
 #[cfg(unix)]
 mod interrupts;
+#[cfg(unix)]
+mod terminal;
 mod texts;
 mod webhooks;
 
