@@ -51,6 +51,14 @@ fn every_operation_works_without_async() {
     let path = folder.path().join("out.mp4");
     assert_eq!(client.responses().download(&generation, &path).run().unwrap(), path);
     assert_eq!(std::fs::read(path).unwrap(), emulator.video());
+    let mut video = client.responses().stream(&generation);
+    let chunks: Result<Vec<_>, _> = video.by_ref().collect();
+    assert_eq!(chunks.unwrap().concat(), emulator.video());
+    assert_eq!(video.progress().downloaded, emulator.video().len() as u64);
+    assert!(video.next().is_none());
+    assert_eq!(client.responses().stream(&generation).bytes().unwrap(), emulator.video());
+    let limited = client.responses().stream(&generation).max_bytes(10);
+    assert_eq!(limited.map(|chunk| chunk.is_err()).collect::<Vec<_>>(), [true]);
 
     assert_eq!(client.engines().list().unwrap().engines[0].id, "hyperframes");
     assert_eq!(client.usage().retrieve().unwrap().totals.total_requests, Some(3));

@@ -483,6 +483,11 @@ impl VideoStream {
 
     call_options!(stream);
 
+    /// How much the stream has yielded; see [`crate::VideoStream::progress`].
+    pub fn progress(&self) -> Progress {
+        self.stream.progress()
+    }
+
     /// Receives the whole video into memory; see [`crate::VideoStream::bytes`].
     ///
     /// # Errors

@@ -81,6 +81,12 @@ pub(crate) fn download_ended() -> Error {
     )
 }
 
+/// The error of a stream of a video that closing its client has ended.
+pub(crate) fn stream_ended() -> Error {
+    ended_during(ErrorKind::Download, "the download")
+        .with_advice("Start again from the beginning with another client.")
+}
+
 /// The error of a wait that closing its client has ended.
 pub(crate) fn wait_ended() -> Error {
     ended_during(ErrorKind::Connection, "the wait")

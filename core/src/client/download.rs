@@ -1,5 +1,6 @@
 //! Downloads of videos, to files and as streams.
 
+mod host;
 mod stream;
 mod target;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use url::Url;
 
+use self::host::{Destination, Host};
 pub use self::stream::VideoStream;
 use self::target::Target;
 use self::transfer::Transfer;
@@ -24,7 +26,7 @@ use super::spans::OpenSpan;
 use super::{CallOptions, Client, closing};
 use crate::error::{Error, ErrorKind, printable, printable_status};
 use crate::model::{Generation, Status};
-use crate::wire::{Format, VideoHosts};
+use crate::wire::VideoHosts;
 
 /// What to download: a generation or its id.
 #[derive(Clone, Debug)]
@@ -79,7 +81,7 @@ impl From<&str> for DownloadSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The number of bytes that are stored.
+    /// The number of bytes that were received.
     pub downloaded: u64,
     /// The number of bytes of the whole file, if the host reports it.
     pub total: Option<u64>,
@@ -153,12 +155,9 @@ impl IntoFuture for Download {
         let download = async move {
             let client = client.with_options(&options)?;
             let target = Target::new(path)?.with_log(&client.inner.log);
-            let generation = client.completed(source).await?;
-            let url = video_url(&generation, client.inner.config.video_hosts)?;
-            let format = Format::of(generation.engine.as_deref());
-            let writer = target.open(&generation.id).await?;
-            let id = generation.id;
-            let transfer = Transfer { client, id, url, format, writer, max_bytes, on_progress };
+            let host = Host::of(client, source, max_bytes, Destination::File).await?;
+            let writer = target.open(&host.id).await?;
+            let transfer = Transfer { host, writer, on_progress };
             transfer.run().await
         };
         call.around(async move { inner.until_closed(closing::download_ended, download).await })

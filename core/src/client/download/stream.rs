@@ -3,23 +3,21 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, try_unfold};
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, Method, header};
-use url::Url;
+use http::StatusCode;
 
-use super::{DownloadSource, refused, video_url};
+use super::host::{Destination, Host, MORE_OR_LESS, OTHER, Reply};
+use super::{Download, DownloadSource, Progress};
 use crate::client::call_options::call_options;
-use crate::client::events::Subject;
 use crate::client::spans::OpenSpan;
-use crate::client::transport::{HttpRequest, HttpResponse, TransportError};
-use crate::client::upload::Upload;
+use crate::client::transport::HttpResponse;
 use crate::client::{CallOptions, Client, clock, closing};
-use crate::error::{Delivery, Error, ErrorKind, printable};
-use crate::retry;
-use crate::wire::{self, Format, Part, RangeOutcome, VideoHosts};
+use crate::error::Error;
+use crate::wire::Part;
 
 /// The bytes of a generation's video: a stream of chunks, as they arrive.
 ///
@@ -29,10 +27,10 @@ use crate::wire::{self, Format, Part, RangeOutcome, VideoHosts};
 /// A connection that breaks is continued where it stopped, provided that the host identifies the
 /// version of the file, by an `ETag` or a `Last-Modified`. A video that has changed in between is an
 /// error and never a mix of the two. If the URL has expired, the generation is retrieved once for a fresh
-/// one. What [`Download`](crate::Download) says about hosts and the key holds here too.
+/// one. The request timeout bounds the time that a poll waits for bytes; a reader may take any time. What [`Download`](crate::Download) says about hosts and the key holds here too.
 ///
 /// # Errors
-/// An error is the last item: [`ErrorKind::Download`] if the video cannot be received, has changed, or is
+/// An error is the last item: [`Download`](crate::ErrorKind::Download) if the video cannot be received, has changed, or is
 /// larger than [`max_bytes`](Self::max_bytes), and the errors of [`retrieve`](crate::Responses::retrieve).
 ///
 /// ```no_run
@@ -46,16 +44,48 @@ use crate::wire::{self, Format, Part, RangeOutcome, VideoHosts};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Three lines copy it into a `tokio::io::AsyncWrite`, which sets the pace:
+///
+/// ```
+/// # fn emulator() -> pipevideo_emulator::Options {
+/// #     let options = r#"{"polls": ["completed"], "video_bytes": 100000}"#;
+/// #     serde_json::from_str(options).unwrap()
+/// # }
+/// use tokio::io::{AsyncWrite, AsyncWriteExt};
+///
+/// async fn copy(
+///     mut video: pipevideo::VideoStream,
+///     to: &mut (impl AsyncWrite + Unpin),
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     while let Some(chunk) = video.next().await {
+///         to.write_all(&chunk?).await?;
+///     }
+///     Ok(to.flush().await?)
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let emulator = pipevideo_emulator::Emulator::start(emulator()).await?;
+/// # let builder = pipevideo::Client::builder().base_url(emulator.base_url());
+/// # let client = builder.api_key(emulator.api_key()).build()?;
+/// # let id = emulator.add_generation(Default::default())?;
+/// # let mut copied = Vec::new();
+/// # copy(client.responses().stream(id), &mut copied).await?;
+/// # assert_eq!(copied.len(), 100_000);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct VideoStream {
     options: CallOptions,
     max_bytes: Option<u64>,
+    progress: Progress,
     state: State,
 }
 
 enum State {
     New(Client, DownloadSource),
-    Open(BoxStream<'static, Result<Bytes, Error>>, OpenSpan),
+    Open(BoxStream<'static, Result<(Bytes, Progress), Error>>, OpenSpan),
     Ended,
 }
 
@@ -66,7 +96,8 @@ impl VideoStream {
 
     pub(crate) fn new(client: Client, source: DownloadSource) -> Self {
         let state = State::New(client, source);
-        Self { options: CallOptions::new(), max_bytes: None, state }
+        let progress = Progress { downloaded: 0, total: None };
+        Self { options: CallOptions::new(), max_bytes: None, progress, state }
     }
 
     /// Sets the maximum size of the video, in bytes. The default is 10 GiB, and 256 MiB for
@@ -84,6 +115,12 @@ impl VideoStream {
     /// Cancel safe: no byte is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         StreamExt::next(self).await
+    }
+
+    /// How much the stream has yielded, and the size of the video, which is known from the first chunk on
+    /// if the host reports it.
+    pub fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// Receives the whole video into memory, at most [`max_bytes`](Self::max_bytes) of it: 256 MiB by
@@ -114,22 +151,10 @@ impl Stream for VideoStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let State::New(client, source) = &self.state {
-            let max_bytes = self.max_bytes.unwrap_or(super::Download::MAX_BYTES);
+            let max_bytes = self.max_bytes.unwrap_or(Download::MAX_BYTES);
             let call = OpenSpan::about("stream", &client.inner.config.base_url, source.id());
             let begin = (client.clone(), self.options.clone(), source.clone());
-            let stream = try_unfold(Step::Begin(begin), move |step| async move {
-                let mut video = match step {
-                    Step::Begin((client, options, source)) => {
-                        let client = client.with_options(&options)?;
-                        Video::open(client, source, max_bytes).await?
-                    }
-                    Step::Continue(video) => video,
-                };
-                let closed = video.client.clone();
-                let next = closed.inner.until_closed(closing::download_ended, video.next()).await?;
-                Ok(next.map(|chunk| (chunk, Step::Continue(video))))
-            });
-            self.state = State::Open(stream.boxed(), call);
+            self.state = State::Open(chunks(begin, max_bytes), call);
         }
         let State::Open(stream, call) = &mut self.state else { return Poll::Ready(None) };
         let next = ready!(call.span().in_scope(|| stream.poll_next_unpin(cx)));
@@ -138,7 +163,12 @@ impl Stream for VideoStream {
         {
             call.end(next.as_ref().and_then(|next| next.as_ref().err()));
         }
-        Poll::Ready(next)
+        Poll::Ready(next.map(|next| {
+            next.map(|(chunk, progress)| {
+                self.progress = progress;
+                chunk
+            })
+        }))
     }
 }
 
@@ -153,23 +183,60 @@ enum Step {
     Continue(Box<Video>),
 }
 
+/// The chunks of a video, each with the progress after it.
+fn chunks(
+    begin: (Client, CallOptions, DownloadSource),
+    max_bytes: u64,
+) -> BoxStream<'static, Result<(Bytes, Progress), Error>> {
+    let closing = begin.0.inner.clone();
+    try_unfold(Step::Begin(begin), move |step| {
+        let closing = closing.clone();
+        async move {
+            let work = async {
+                let mut video = match step {
+                    Step::Begin((client, options, source)) => {
+                        Video::open(client.with_options(&options)?, source, max_bytes).await?
+                    }
+                    Step::Continue(video) => video,
+                };
+                let next = video.next().await?;
+                Ok(next.map(|chunk| ((chunk, video.progress()), Step::Continue(video))))
+            };
+            closing.until_closed(closing::stream_ended, work).await
+        }
+    })
+    .boxed()
+}
+
 /// A video that is being received.
 struct Video {
-    client: Client,
-    id: String,
-    url: Url,
-    format: Format,
-    max_bytes: u64,
+    host: Host,
     /// The version of the file that is received.
     part: Part,
     position: u64,
-    response: Option<HttpResponse>,
-    /// Whether the body that is received reaches the end of the file.
+    body: Option<Body>,
+    began: Duration,
+}
+
+/// The body of a response.
+struct Body {
+    response: Box<HttpResponse>,
+    /// The byte before which it ends, if the host says so.
+    end: Option<u64>,
+    /// Whether it reaches the end of the file.
     to_end: bool,
-    refreshed: bool,
-    attempts: u32,
-    /// The failures since the last byte.
-    failures: u32,
+}
+
+/// What a step has led to.
+enum Received {
+    Chunk(Bytes),
+    End,
+    /// A response has begun.
+    Begun,
+    /// The URL has expired; a fresh one may work.
+    Expired,
+    /// The connection broke, and another request may resume it.
+    Interrupted(Error),
 }
 
 impl Video {
@@ -178,212 +245,103 @@ impl Video {
         source: DownloadSource,
         max_bytes: u64,
     ) -> Result<Box<Self>, Error> {
-        let generation = client.completed(source).await?;
-        let url = video_url(&generation, client.inner.config.video_hosts)?;
-        let format = Format::of(generation.engine.as_deref());
-        Ok(Box::new(Self {
-            client,
-            id: generation.id,
-            url,
-            format,
-            max_bytes,
-            part: Part::default(),
-            position: 0,
-            response: None,
-            to_end: false,
-            refreshed: false,
-            attempts: 0,
-            failures: 0,
-        }))
+        let host = Host::of(client, source, max_bytes, Destination::Caller).await?;
+        host.log().download_begun(&host.id, 0);
+        let part = Part::default();
+        Ok(Box::new(Self { host, part, position: 0, body: None, began: clock::now() }))
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { downloaded: self.position, total: self.part.length }
     }
 
     /// The next chunk, or `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let next = self.receive().await;
+        if !matches!(next, Ok(Some(_))) {
+            let duration = clock::now().saturating_sub(self.began);
+            self.host.log().download_ended(&self.host.id, &next, self.position, duration);
+        }
+        next
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let next = self.step().await;
-            let identify =
-                |error: Error| error.with_generation_id(&self.id).with_attempts(self.attempts);
-            match next.map_err(identify)? {
-                Received::Chunk(chunk) => {
-                    self.failures = 0;
-                    return Ok(Some(chunk));
-                }
+            match self.step().await.map_err(|error| self.host.identify(error))? {
+                Received::Chunk(chunk) => return Ok(Some(chunk)),
                 Received::End => return Ok(None),
-                Received::Opened => {}
-                Received::Interrupted(error) => self.pause_after(error).await?,
+                Received::Begun => {}
+                Received::Expired => self.host.renew().await?,
+                Received::Interrupted(error) => {
+                    self.body = None;
+                    let error = self.host.identify(error);
+                    if self.position > 0 && self.part.validator.is_none() {
+                        return Err(error.with_advice(UNVERSIONED));
+                    }
+                    self.host.pause_after(error, self.position).await?;
+                }
             }
         }
     }
 
     async fn step(&mut self) -> Result<Received, Error> {
-        let timeout = self.client.inner.config.request_timeout;
-        let Some(response) = &mut self.response else { return self.request().await };
-        // The timeout bounds silence while the caller waits for bytes.
-        match clock::within(timeout, response.body.next()).await {
-            Some(Some(Ok(chunk))) => {
-                self.position += chunk.len() as u64;
-                match self.part.length {
-                    Some(length) if self.position > length => Err(failed(MORE_OR_LESS)),
-                    _ if self.position > self.max_bytes => Err(self.too_large()),
-                    _ => Ok(Received::Chunk(chunk)),
+        let Some(body) = &mut self.body else { return self.request().await };
+        let status = body.response.status;
+        let unusable = |what| Err(self.host.unusable(what, status, self.position));
+        match self.host.next_chunk(&mut body.response).await {
+            Ok(Some(chunk)) => {
+                let position = self.position.saturating_add(chunk.len() as u64);
+                if body.end.is_some_and(|end| position > end) {
+                    return unusable(MORE_OR_LESS);
                 }
-            }
-            Some(None) => {
-                self.response = None;
-                match self.part.length {
-                    Some(length) if length == self.position => Ok(Received::End),
-                    None if self.to_end && self.position > 0 => Ok(Received::End),
-                    _ => Ok(Received::Interrupted(failed(MORE_OR_LESS))),
+                if position > self.host.max_bytes {
+                    return Err(self.host.too_large());
                 }
+                self.position = position;
+                Ok(Received::Chunk(chunk))
             }
-            Some(Some(Err(error))) => Ok(self.interrupted(error.into())),
-            None => {
-                self.client.inner.transport.retire_connections(clock::now());
-                Ok(self.interrupted(failed("the server sent nothing for the request timeout")))
+            Ok(None) => {
+                let is_whole = match self.part.length {
+                    Some(length) => length == self.position,
+                    None => body.to_end && self.position > 0,
+                };
+                self.body = None;
+                if is_whole {
+                    return Ok(Received::End);
+                }
+                let error = self.host.unusable(MORE_OR_LESS, status, self.position);
+                Ok(Received::Interrupted(error))
             }
-        }
-    }
-
-    fn interrupted(&mut self, error: Error) -> Received {
-        self.response = None;
-        Received::Interrupted(error)
-    }
-
-    /// Requests what is missing.
-    async fn request(&mut self) -> Result<Received, Error> {
-        self.attempts += 1;
-        let began = clock::now();
-        let timeout = self.client.inner.config.request_timeout;
-        let sent = self.client.inner.transport.send(self.http_request());
-        let response = match clock::within(timeout, sent).await {
-            Some(Ok(response)) => Ok(response),
-            Some(Err(error)) if error.is_private_host() => {
-                let id = printable(&self.id);
-                return Err(refused(&format!(
-                    "the video of generation {id} is {}",
-                    VideoHosts::PRIVATE
-                )));
-            }
-            Some(Err(error)) => Err(broken(error)),
-            None => Err(failed("the server sent nothing for the request timeout")),
-        };
-        let status = response.as_ref().ok().map(|response| response.status.as_u16());
-        let subject = Subject::of_video(&self.id, self.attempts);
-        let duration = clock::now().saturating_sub(began);
-        self.client.inner.log.request(&subject, status, response.as_ref(), duration, || None);
-        match response {
-            Ok(response) => self.receive(response).await,
             Err(error) => Ok(Received::Interrupted(error)),
         }
     }
 
-    /// The request for the file from the position on. It carries neither the key nor the caller's headers.
-    fn http_request(&self) -> HttpRequest {
-        let mut headers = HeaderMap::new();
-        if let Some(agent) = self.client.inner.headers.get(header::USER_AGENT) {
-            headers.insert(header::USER_AGENT, agent.clone());
-        }
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.extend(wire::range_headers(&self.part, self.position));
-        HttpRequest {
-            method: Method::GET,
-            url: self.url.clone(),
-            headers,
-            body: Upload::new(Bytes::new()),
-            hosts: self.client.inner.config.video_hosts,
-        }
-    }
-
-    async fn receive(&mut self, response: HttpResponse) -> Result<Received, Error> {
-        let (status, headers) = (response.status, &response.headers);
-        let with_status = |error: Error| error.with_status(status.as_u16());
-        match wire::range_outcome(status, headers, &self.part, self.position, self.format) {
-            RangeOutcome::From { end, part, .. }
-                if end.max(part.length).is_some_and(|bytes| bytes > self.max_bytes) =>
-            {
-                Err(self.too_large())
+    /// Requests what is missing.
+    async fn request(&mut self) -> Result<Received, Error> {
+        match self.host.request(&self.part, self.position).await? {
+            Reply::Body { response, start, end, part, to_end } if start == self.position => {
+                self.part = part;
+                self.body = Some(Body { response, end, to_end });
+                Ok(Received::Begun)
             }
-            RangeOutcome::From { start, part, to_end, .. } if start == self.position => {
-                (self.part, self.to_end) = (part, to_end);
-                self.response = Some(response);
-                Ok(Received::Opened)
+            // What the caller has cannot be taken back.
+            Reply::Body { response, .. } => self.changed(response.status),
+            Reply::Changed(status) if self.position > 0 => self.changed(status),
+            Reply::Changed(status) => {
+                let error = self.host.unusable(OTHER, status, 0);
+                Ok(Received::Interrupted(error))
             }
-            RangeOutcome::Complete => Ok(Received::End),
-            RangeOutcome::From { .. } | RangeOutcome::Restart if self.position > 0 => Err(
-                with_status(failed("the video has changed since its first bytes were received")),
-            ),
-            RangeOutcome::Expired if !self.refreshed => {
-                self.refreshed = true;
-                let generation = self.client.responses().retrieve(&self.id).await?;
-                self.url = video_url(&generation, self.client.inner.config.video_hosts)?;
-                Ok(Received::Opened)
-            }
-            RangeOutcome::Expired => Err(with_status(failed("the URL of the video has expired"))),
-            RangeOutcome::Permanent => {
-                Err(with_status(failed("the server does not send the video")))
-            }
-            _ => {
-                let pause = crate::error::retry_after(headers, None, clock::wall());
-                let error = failed("the server cannot send the video now").with_retry_after(pause);
-                Ok(Received::Interrupted(with_status(error)))
-            }
+            Reply::Complete => Ok(Received::End),
+            Reply::Expired => Ok(Received::Expired),
+            Reply::Interrupted(error) => Ok(Received::Interrupted(error)),
         }
     }
 
-    /// Pauses before the next request, unless there were too many.
-    async fn pause_after(&mut self, error: Error) -> Result<(), Error> {
-        self.failures += 1;
-        let retry_after = error.retry_after().unwrap_or_default();
-        let is_lost = self.position > 0 && self.part.validator.is_none();
-        let error = error.with_generation_id(&self.id).with_attempts(self.attempts);
-        if is_lost {
-            return Err(error.with_advice(
-                "The host does not identify the version of the file, so the rest cannot be requested.",
-            ));
-        }
-        if self.failures > self.client.inner.config.max_retries
-            || retry_after > retry::MAX_RETRY_AFTER
-        {
-            return Err(error);
-        }
-        let pause = retry_after + retry::backoff(self.failures, clock::entropy());
-        self.client.inner.log.download_interrupted(&self.id, self.position, &error, pause);
-        clock::sleep(pause).await;
-        Ok(())
-    }
-
-    fn too_large(&self) -> Error {
-        Error::new(
-            ErrorKind::Download,
-            format!("the video is larger than max_bytes ({}).", self.max_bytes),
-        )
-        .with_advice(
-            "If you expect such a video, pass a larger max_bytes, or download it to a file.",
-        )
-        .with_source(std::io::Error::from(std::io::ErrorKind::FileTooLarge))
+    fn changed(&self, status: StatusCode) -> Result<Received, Error> {
+        let what = "the video has changed since its first bytes were received";
+        Err(self.host.unusable(what, status, self.position))
     }
 }
 
-/// What a step has led to.
-enum Received {
-    Chunk(Bytes),
-    End,
-    /// A response has begun, or there is a fresh URL.
-    Opened,
-    Interrupted(Error),
-}
-
-const MORE_OR_LESS: &str = "the server sent more or less of the video than it announced";
-
-fn failed(what: &str) -> Error {
-    Error::new(ErrorKind::Download, format!("the download failed: {what}."))
-        .with_advice(
-            "Start again from the beginning, or download it to a file, which can be resumed.",
-        )
-        .with_delivery(Delivery::Unknown)
-}
-
-fn broken(error: TransportError) -> Error {
-    let delivery = error.delivery;
-    failed(&error.to_string()).with_delivery(delivery).with_source(Error::from(error))
-}
+const UNVERSIONED: &str = "The host does not identify the version of the file, so the rest cannot be requested. \
+     Start again from the beginning.";

@@ -33,6 +33,8 @@ pub(super) enum Reply {
     Cut(u16, Vec<u8>),
     /// This status and these bytes of a body, and then nothing.
     Stalled(u16, Vec<u8>),
+    /// This status, and a body without an end, in pieces of these bytes.
+    Endless(u16, Vec<u8>),
     /// No response, ever.
     Silence,
     /// No response, ever, and nothing is taken of the body.
@@ -171,6 +173,10 @@ impl Transport for Fake {
                 }
                 Reply::Stalled(status, body) => {
                     Ok(respond(status, bytes(body).chain(stream::pending()).boxed()))
+                }
+                Reply::Endless(status, piece) => {
+                    let piece = Bytes::from(piece);
+                    Ok(respond(status, stream::repeat_with(move || Ok(piece.clone())).boxed()))
                 }
                 Reply::Lost => {
                     Err(broken("the connection broke before the response", Delivery::Unknown))
