@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use pipevideo::{
     AccountUsage, ApiResponse, App, CallOptions, Candidate, Client, CostEstimate, Detail, Download,
     EngineCatalog, Error, ErrorKind, Generation, GenerationRequest, HeaderMap, Input, InputItem,
@@ -220,6 +221,27 @@ impl Call {
                 };
                 let max_bytes = arg("max_bytes").as_u64().unwrap_or(Download::MAX_BYTES);
                 download.max_bytes(max_bytes).await.map(|path| Returned::Value(json!(path)))
+            }
+            "responses.stream" | "responses.bytes" => {
+                let mut video = match named("generation") {
+                    Some(name) => responses.stream(&results.generations[name]),
+                    None => responses.stream(id()),
+                };
+                if let Some(max_bytes) = arg("max_bytes").as_u64() {
+                    video = video.max_bytes(max_bytes);
+                }
+                let path = folder.join(arg("path").as_str().unwrap());
+                if self.operation == "responses.bytes" {
+                    std::fs::write(path, video.bytes().await?).unwrap();
+                } else {
+                    let mut file = std::fs::File::create(path).unwrap();
+                    let chunks = arg("chunks").as_u64().map_or(usize::MAX, |n| n as usize);
+                    let mut video = video.take(chunks);
+                    while let Some(chunk) = video.try_next().await? {
+                        file.write_all(&chunk).unwrap();
+                    }
+                }
+                Ok(Returned::Value(Value::Null))
             }
             "get" => client.get(arg("path").as_str().unwrap()).await.map(response),
             "post" => client.post(arg("path").as_str().unwrap(), arg("body")).await.map(response),

@@ -33,7 +33,7 @@ pub(super) enum Reply {
     Cut(u16, Vec<u8>),
     /// This status and these bytes of a body, and then nothing.
     Stalled(u16, Vec<u8>),
-    /// This status, and a body without an end, in pieces of these bytes.
+    /// This status, and a body of a thousand pieces of these bytes.
     Endless(u16, Vec<u8>),
     /// No response, ever.
     Silence,
@@ -176,7 +176,10 @@ impl Transport for Fake {
                 }
                 Reply::Endless(status, piece) => {
                     let piece = Bytes::from(piece);
-                    Ok(respond(status, stream::repeat_with(move || Ok(piece.clone())).boxed()))
+                    Ok(respond(
+                        status,
+                        stream::repeat_with(move || Ok(piece.clone())).take(1000).boxed(),
+                    ))
                 }
                 Reply::Lost => {
                     Err(broken("the connection broke before the response", Delivery::Unknown))
