@@ -1,16 +1,13 @@
 //! The client: each operation is one call of the core.
 
 use std::future::IntoFuture;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bindings_common::lock;
 use bindings_macros::barrier;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
-use pipevideo::{
-    ApiResponse, Client, ClientBuilder, DownloadSource, Error, GenerationRequest, Submission,
-};
+use pipevideo::{ApiResponse, Client, ClientBuilder, Error, GenerationRequest, Submission};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
@@ -34,6 +31,7 @@ use crate::raise::raise;
 use crate::to_json;
 use crate::token::TokenSource;
 use crate::values::Generation;
+use crate::video::Video;
 use crate::watch::Watch;
 use crate::webhook;
 
@@ -311,48 +309,15 @@ impl NativeClient {
 
     #[pyo3(signature = (
         generation: "Generation | str",
-        path: "Path",
-        max_bytes: "int | None",
-        on_progress: "Callable[[Progress], object] | None",
         options: "tuple[Seconds | None, int | None, Mapping[str, str] | None]",
-    ) -> "Pending[PathResult]")]
-    fn download(
+    ))]
+    fn video(
         &self,
         py: Python<'_>,
         generation: &Bound<'_, PyAny>,
-        path: &Bound<'_, PyAny>,
-        max_bytes: &Bound<'_, PyAny>,
-        on_progress: Option<Py<PyAny>>,
         options: &Bound<'_, PyAny>,
-    ) -> PyResult<Call> {
-        let (id, source): (String, DownloadSource) = match generation.cast::<Generation>() {
-            Ok(generation) => {
-                let core = generation.get().core();
-                (core.id.clone(), core.into())
-            }
-            Err(_) => {
-                let id: String = argument(generation, "generation", "a Generation or its id")?;
-                (id.clone(), id.into())
-            }
-        };
-        let path: PathBuf = argument(path, "path", "a path")?;
-        let on_progress = Callback::new(py, on_progress, "on_progress")?;
-        let client = self.client_with(options)?;
-        let observed = Observed::begin(py, "download", &id, &client, None);
-        let client = with_headers(py, client, observed.as_ref());
-        let mut download = client.responses().download(source, path);
-        if let Some(max_bytes) = integer(max_bytes, "max_bytes")? {
-            download = download.max_bytes(max_bytes);
-        }
-        let progress = on_progress.is_some();
-        let call = self.call(py, on_progress, move |call| {
-            if progress {
-                download =
-                    download.on_progress(move |progress| call.push(Event::Progress(progress)));
-            }
-            download.into_future().map_ok(Value::Path).boxed()
-        });
-        Ok(call.observed(observed))
+    ) -> PyResult<Video> {
+        Video::new(self.client_with(options)?, generation, self.tokens(py))
     }
 
     #[pyo3(signature = (

@@ -37,12 +37,14 @@ mod process;
 mod pydantic;
 mod raise;
 mod runtime;
+mod steps;
+mod stream_state;
 mod to_json;
 mod token;
 mod update;
 mod values;
+mod video;
 mod watch;
-mod watch_state;
 mod webhook;
 
 use bindings_macros::barrier;
@@ -85,6 +87,7 @@ mod _native {
         runtime::{_after_fork_in_child, _after_fork_in_parent, _before_fork},
         update::Update,
         values::{Generation, GenerationError, TokenUsage},
+        video::{Video, VideoChunks},
         watch::Watch,
         webhook::Webhook,
     };

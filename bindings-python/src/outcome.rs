@@ -3,18 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pipevideo::{
-    AccountUsage, ApiResponse, Candidates, CostEstimate, EngineCatalog, Error, Generation,
+    AccountUsage, ApiResponse, Candidates, CostEstimate, EngineCatalog, Error, Generation, Update,
+    Watch,
 };
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::batch;
 use crate::batch_state::BatchState;
 use crate::catalog;
 use crate::raise::raise;
+use crate::stream_state::StreamState;
 use crate::update;
 use crate::values;
-use crate::watch_state::WatchState;
+use crate::video::{Chunk, Chunks};
 
 /// The outcome of a call.
 pub(crate) enum Outcome {
@@ -32,8 +36,11 @@ pub(crate) enum Value {
     Candidates(Candidates),
     Estimate(CostEstimate),
     Path(PathBuf),
+    Bytes(Bytes),
     /// The next update of a watch, or its end. It is taken from the watch only when Python receives it.
-    Next(Option<Arc<WatchState>>),
+    Update(Option<Arc<StreamState<Watch, Update>>>),
+    /// The next chunk of a video, or its end, taken likewise.
+    Chunk(Option<Arc<StreamState<Chunks, Chunk>>>),
     /// The next output of a batch, or None at its end, taken likewise.
     Batch(Arc<BatchState>),
     Id(Option<String>),
@@ -62,7 +69,16 @@ impl Value {
             Self::Candidates(found) => catalog::candidates(py, &found)?,
             Self::Estimate(estimate) => catalog::estimate(py, &estimate)?,
             Self::Path(path) => path.into_pyobject(py)?.into_any(),
-            Self::Next(state) => match state.and_then(|state| state.take()) {
+            Self::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
+            Self::Chunk(state) => match state.and_then(|state| state.take()) {
+                None => return Ok(None),
+                Some(Ok((chunk, progress))) => {
+                    let progress = update::progress(py, progress)?;
+                    (PyBytes::new(py, &chunk), progress).into_pyobject(py)?.into_any()
+                }
+                Some(Err(error)) => return Err(raise(py, &error)),
+            },
+            Self::Update(state) => match state.and_then(|state| state.take()) {
                 None => return Ok(None),
                 Some(Ok(update)) => update::update(py, update)?.into_any(),
                 Some(Err(error)) => return Err(raise(py, &error)),

@@ -162,6 +162,8 @@ class Run:
             events: Counter[str] = Counter()
             arguments["on_event"] = lambda event: events.update([event.kind])
             return found(arguments.pop("requests"), **arguments), events
+        if operation in ("responses.stream", "responses.bytes"):
+            self.path, self.chunks = arguments.pop("path"), arguments.pop("chunks", None)
         # `spend` is a property.
         return found(*positional, **arguments) if callable(found) else found
 

@@ -29,6 +29,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "responses.wait": {"id": "gen_1"},
     "responses.watch": {"id": "gen_1"},
     "responses.download": {"generation": "gen_1", "path": "cat.mp4"},
+    "responses.stream": {"generation": "gen_1"},
+    "responses.bytes": {"generation": "gen_1"},
     "responses.reconcile": {"model": "m", "sent_at": 1.0},
     "engines.list": {},
     "usage.retrieve": {},

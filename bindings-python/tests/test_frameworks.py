@@ -29,11 +29,14 @@ ASYNC = [
     pipevideo.AsyncResponses.retrieve,
     pipevideo.AsyncResponses.wait,
     pipevideo.AsyncResponses.download,
+    pipevideo.AsyncResponses.bytes,
     pipevideo.AsyncResponses.reconcile,
     pipevideo.AsyncEngines.list,
     pipevideo.AsyncUsage.retrieve,
     pipevideo.AsyncUpdates.__anext__,
     pipevideo.AsyncUpdates.aclose,
+    pipevideo.AsyncVideoStream.__anext__,
+    pipevideo.AsyncVideoStream.aclose,
 ]
 
 
@@ -205,6 +208,8 @@ def test_validate_call_accepts_the_methods(emulator: Emulator) -> None:
         client.responses.retrieve,
         client.responses.watch,
         client.responses.download,
+        client.responses.stream,
+        client.responses.bytes,
         client.responses.reconcile,
         client.webhooks.wake,
         *map(AsyncPipevideo(**options(emulator)).responses.__getattribute__, ("create", "wait")),

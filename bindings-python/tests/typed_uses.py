@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,14 @@ def blocking(client: Pipevideo) -> None:
         assert_type(generation.usage.cost_usd, "Decimal | None")
     assert_type(client.responses.download(generation, "cat.mp4"), Path)
     assert_type(client.responses.download(generation.id, Path("cat.mp4")), Path)
+    with Path("cat.mp4").open("wb") as file:
+        client.responses.download(generation, file)
+    client.responses.download(generation, BytesIO(), on_progress=lambda progress: print(progress.total))
+    with client.responses.stream(generation) as stream:
+        for chunk in stream:
+            assert_type(chunk, bytes)
+        assert_type(stream.progress, pipevideo.Progress)
+    assert_type(client.responses.bytes(generation), bytes)
     for update in client.responses.watch(generation.id):
         assert_type(update, Update)
         assert_type(update.progress, float)
@@ -151,6 +160,11 @@ async def asynchronous() -> None:
             client.generate(model="m", input="A cat"),
             client.responses.retrieve("gen_1"),
         )
+        assert_type(await client.responses.download("gen_1", "cat.mp4"), Path)
+        await client.responses.download("gen_1", BytesIO())
+        async with client.responses.stream("gen_1") as stream:
+            assert_type([chunk async for chunk in stream], "list[bytes]")
+        assert_type(await client.responses.bytes("gen_1"), bytes)
         assert_type(first, Generation)
         assert_type(second, Generation)
         handle = client.generate(model="m", input="A cat", on_update=on_update)

@@ -26,14 +26,10 @@ import os as _os
 
 from . import _interpreter as _interpreter
 from . import _native
-from ._async_client import (
-    AsyncEngines,
-    AsyncPipevideo,
-    AsyncResponses,
-    AsyncUsage,
-)
+from ._async_client import AsyncEngines, AsyncPipevideo, AsyncUsage
+from ._async_responses import AsyncResponses
 from ._batch import AsyncBatchRun, BatchRun, read_journal, write_report
-from ._client import Engines, Pipevideo, Responses, Usage
+from ._client import Engines, Pipevideo, Usage
 from ._frame import to_frame
 from ._handle import GenerationHandle
 from ._native import (
@@ -49,6 +45,8 @@ from ._native import (
     text,
     video,
 )
+from ._responses import Responses
+from ._streams import AsyncVideoStream, VideoStream
 from ._updates import AsyncUpdates, Updates
 from ._values import (
     APIResponse,
@@ -107,6 +105,7 @@ __all__ = [
     "AsyncResponses",
     "AsyncUpdates",
     "AsyncUsage",
+    "AsyncVideoStream",
     "BatchCounts",
     "BatchEvent",
     "BatchItem",
@@ -136,6 +135,7 @@ __all__ = [
     "Updates",
     "Usage",
     "UsageTotals",
+    "VideoStream",
     "Webhook",
     "WebhookEvent",
     "Webhooks",

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ._types import *
 else:
 
+    def overload(function):
+        """In place of `typing.overload`, which would be imported with the package."""
+        return function
+
     def __getattr__(name: str) -> object:
         from . import _types
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
+from builtins import bytes
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -20,7 +21,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path as PathResult
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, overload
 
 from ._native import Part
 
@@ -44,6 +45,7 @@ __all__ = [
     "BatchEventKind",
     "BatchRequests",
     "BatchStop",
+    "BinaryFile",
     "Body",
     "Callable",
     "ClassVar",
@@ -77,7 +79,9 @@ __all__ = [
     "TracebackType",
     "Via",
     "WebhookReason",
+    "bytes",
     "datetime",
+    "overload",
 ]
 
 Seconds: TypeAlias = Union[float, timedelta]
@@ -108,7 +112,14 @@ if typing.TYPE_CHECKING:
         input_tokens: int
         output_tokens: int
 
+    class BinaryFile(Protocol):
+        """An object to which bytes are written, such as a file that is open in binary mode."""
+
+        def write(self, data: bytes, /) -> Any: ...
+
 else:
+    # pydantic has no schema of a protocol.
+    BinaryFile = Any
     # pydantic rejects the standard library's TypedDict before Python 3.12.
     Polling = Mapping[str, Any]
     App = Mapping[str, str]

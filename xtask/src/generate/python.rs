@@ -22,12 +22,14 @@ pub(super) fn write(surface: &Surface, tree: &mut Tree) -> Result<(), String> {
     tree.fill(&init, "error names", &format!("__all__ += [\n{exported}]\n"))?;
 
     let client = format!("{PACKAGE}/_async_client.py");
-    for operation in ["generate", "responses.create"] {
-        tree.fill(&client, operation, &method(surface, operation)?)?;
-    }
+    tree.fill(&client, "generate", &method(surface, "generate")?)?;
     tree.fill(&client, "batch", &batch(surface)?)?;
-    let blocking = blocking(&tree.read(&client)?)?;
-    tree.write(&format!("{PACKAGE}/_client.py"), blocking);
+    let responses = format!("{PACKAGE}/_async_responses.py");
+    tree.fill(&responses, "responses.create", &method(surface, "responses.create")?)?;
+    let sources = [tree.read(&client)?, tree.read(&responses)?];
+    let [client, responses] = blocking([&sources[0], &sources[1]])?;
+    tree.write(&format!("{PACKAGE}/_client.py"), client);
+    tree.write(&format!("{PACKAGE}/_responses.py"), responses);
     Ok(())
 }
 
@@ -214,7 +216,7 @@ fn parameter(argument: &Argument) -> String {
 }
 
 /// What the blocking client says in place of what the async client says: lines and parts of lines.
-const BLOCKING: [(&str, &str); 9] = [
+const BLOCKING: [(&str, &str); 11] = [
     (
         "\"\"\"The client for asyncio (and uvloop). Cancelling a task stops its call, never the generation.\"\"\"",
         "\"\"\"The blocking client. Its calls release the GIL, and see Ctrl-C within 0.2 seconds.\"\"\"",
@@ -224,6 +226,8 @@ const BLOCKING: [(&str, &str); 9] = [
         "A client works on any event loop, also on several one after another, and in a forked child.",
         "A client works in any thread, and in a forked child.",
     ),
+    ("The generations of the client for asyncio.", "The generations of the blocking client."),
+    ("_async_", "_"),
     ("an async iterator", "an iterator"),
     ("async def ", "def "),
     ("await ", ""),
@@ -232,14 +236,21 @@ const BLOCKING: [(&str, &str); 9] = [
     ("Async", ""),
 ];
 
-/// The blocking client's file from the async client's.
-fn blocking(client: &str) -> Result<String, String> {
-    if let Some((missing, _)) = BLOCKING.iter().find(|(text, _)| !client.contains(text)) {
-        return Err(format!("{PACKAGE}/_async_client.py does not have {missing:?} any more"));
+/// The blocking client's files from the async client's.
+fn blocking(sources: [&str; 2]) -> Result<[String; 2], String> {
+    let is_unused = |text| sources.iter().all(|source| !source.contains(text));
+    if let Some((missing, _)) = BLOCKING.iter().find(|(text, _)| is_unused(*text)) {
+        return Err(format!("{PACKAGE}/_async_*.py do not have {missing:?} any more"));
     }
+    Ok(sources.map(blocking_file))
+}
+
+fn blocking_file(source: &str) -> String {
     let mut out =
-        "# Generated from _async_client.py by `cargo xtask generate`; do not edit.\n".to_owned();
-    for line in client.lines() {
+        "# Generated from the file with _async_ in its name by `cargo xtask generate`; do \
+                   not edit.\n"
+            .to_owned();
+    for line in source.lines() {
         let left_out = ["# generated: ", "# end of generated", "returns_handle"];
         if left_out.iter().any(|text| line.contains(text)) {
             continue;
@@ -254,7 +265,7 @@ fn blocking(client: &str) -> Result<String, String> {
         out += &text;
         out += "\n";
     }
-    Ok(out)
+    out
 }
 
 /// A docstring, wrapped, with its indentation.
@@ -270,10 +281,11 @@ mod tests {
 
     #[test]
     fn the_blocking_client_runs_what_the_async_one_awaits() {
-        let mut client: String = BLOCKING.iter().map(|(text, _)| format!("# {text}\n")).collect();
+        let texts: String = BLOCKING.iter().map(|(text, _)| format!("# {text}\n")).collect();
+        let mut client = String::new();
         client += "    async def retrieve(self, id: str) -> list[Generation]:\n";
         client += "        return await self._native.retrieve(id)\n";
-        let blocking = blocking(&client).unwrap();
+        let [_, blocking] = blocking([&texts, &client]).unwrap();
         assert!(blocking.ends_with(
             "    def retrieve(self, id: str) -> list[Generation]:\n        \
              return self._native.retrieve(id).run()\n"
@@ -282,6 +294,6 @@ mod tests {
 
     #[test]
     fn a_replacement_that_matches_nothing_is_an_error() {
-        assert!(blocking("class AsyncPipevideo:\n").unwrap_err().contains("any more"));
+        assert!(blocking(["class AsyncPipevideo:\n", ""]).unwrap_err().contains("any more"));
     }
 }
