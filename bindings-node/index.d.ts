@@ -1,20 +1,17 @@
 /// <reference lib="esnext.disposable" />
-import type { SubmissionUncertainError } from './lib/errors.js';
+import type { Responses } from './lib/responses.js';
 import type {
   AccountUsage,
-  AnsweredGeneration,
   APIResponse,
   BatchEvent,
   BatchItem,
   BatchSummary,
-  Candidates,
   CompletedGeneration,
   CostEstimate,
   EngineCatalog,
   FailureCategory,
   Generation,
   Milliseconds,
-  Progress,
   Spend,
   Update,
   WebhookEvent,
@@ -22,6 +19,7 @@ import type {
 
 export * from './lib/errors.js';
 export * from './lib/schema.js';
+export type * from './lib/responses.js';
 export type * from './lib/values.js';
 
 /** A text part of an input. `text` makes one. */
@@ -156,14 +154,6 @@ export interface WaitOptions extends WatchOptions {
    * the promises that it returned. If it throws or rejects, the call ends with that reason.
    */
   onUpdate?: ((update: Update) => unknown) | undefined;
-}
-
-/** The options of `download`. */
-export interface DownloadOptions extends CallOptions {
-  /** The maximum size of the file in bytes; 10 GiB. A larger video is not stored. */
-  maxBytes?: number | undefined;
-  /** Called each time that bytes have been received. Like `onUpdate`, it may be async, and may throw. */
-  onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
 /** Headers in any framework's form: `Headers`, an object, a map, pairs, or Node's `rawHeaders`. */
@@ -374,57 +364,6 @@ export function readJournal(path: string | URL): AsyncIterableIterator<BatchItem
  * await writeReport('run.jsonl', 'report.html');
  */
 export function writeReport(journal: string | URL, report: string | URL): Promise<void>;
-
-/** Generations: create, retrieve, wait, watch, download, reconcile. */
-export interface Responses {
-  /**
-   * Creates a generation and returns at once, while it is queued.
-   *
-   * The request is sent again only if the service certainly did not process it. If its outcome is unknown, the call
-   * fails with a `SubmissionUncertainError`: call `reconcile` with it before you create another.
-   */
-  create(request: GenerationRequest, options?: CallOptions): Promise<AnsweredGeneration>;
-
-  /** Retrieves the current state of a generation. */
-  retrieve(id: string, options?: CallOptions): Promise<AnsweredGeneration>;
-
-  /**
-   * Waits until a generation has completed.
-   *
-   * Waits of the same id share their polls. A transient failure (a lost connection, a timeout, 429, 5xx) never ends
-   * a wait. The promise is rejected with a `GenerationFailedError` if the generation failed, with a
-   * `WaitTimeoutError` at the deadline, and with the service's error if it is permanent (401, 403, 404).
-   */
-  wait(id: Generation | string, options?: WaitOptions): Promise<CompletedGeneration>;
-
-  /**
-   * Watches a generation: yields every change, and its end last, whether it completed or failed.
-   *
-   * @example
-   * for await (const { generation } of client.responses.watch(id)) console.log(generation.status);
-   */
-  watch(id: Generation | string, options?: WatchOptions): Updates;
-
-  /**
-   * Downloads a generation's video to a file and resolves to the path of the file.
-   *
-   * The file appears under its name only when it is complete. If the download fails or is aborted, the bytes received
-   * are kept beside it, and the next attempt resumes from them.
-   */
-  download(generation: Generation | string, path: string | URL, options?: DownloadOptions): Promise<string>;
-
-  /**
-   * Finds the generations that an uncertain create may have made, the most likely one first.
-   *
-   * It takes the error, or its `model`, `sentAt` and `generationId`, so that another process can reconcile it later.
-   */
-  reconcile(
-    error:
-      | SubmissionUncertainError
-      | { model: string; sentAt: Date | string | number; generationId?: string | null },
-    options?: CallOptions,
-  ): Promise<Candidates>;
-}
 
 /** Verifies webhook deliveries and wakes the waits of their generations. */
 export interface Webhooks {

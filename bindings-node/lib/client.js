@@ -12,6 +12,7 @@ const { bridge, callOptions, onCreated, openForLogs, rest, run, settle } = requi
 const { withId } = require('./handle.js');
 const { clientOptions } = require('./options.js');
 const { serialize } = require('./input.js');
+const { copy, isWritable, readable } = require('./stream.js');
 const { Updates } = require('./watch.js');
 const { unwrap } = require('./webhook.js');
 
@@ -19,7 +20,8 @@ const { unwrap } = require('./webhook.js');
 const CALL = ['signal', 'requestTimeoutMs', 'maxRetries', 'headers', 'timeoutMs'];
 const WATCH = [...CALL, 'deadlineMs'];
 const WAIT = [...WATCH, 'onUpdate'];
-const DOWNLOAD = [...CALL, 'maxBytes', 'onProgress'];
+const STREAM = [...CALL, 'maxBytes'];
+const DOWNLOAD = [...STREAM, 'onProgress'];
 // The arguments of an estimate.
 const ESTIMATE = { model: check.text, engine: check.text, count: check.size };
 
@@ -170,19 +172,36 @@ class Responses {
     return new Updates(stream, checked);
   }
 
-  async download(generation, path, options) {
+  async download(generation, to, options) {
+    if (isWritable(to)) return copy(this.#stream(generation, callOptions(options, DOWNLOAD), options), to);
     return settle(
       await run(
         callOptions(options, DOWNLOAD),
         values.json,
         (call, nativeOptions) => {
-          const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
-          const id = isGeneration ? generation.id : check.text('generation', generation);
-          const raw = isGeneration ? wireOf(generation) : undefined;
-          diagnostics.begin(this.#open(), 'download', options, call, nativeOptions, id, raw, check.path('path', path));
+          const source = sourceOf(generation);
+          diagnostics.begin(this.#open(), 'download', options, call, nativeOptions, ...source, check.path('path', to));
         },
         values.json,
       ),
+    );
+  }
+
+  stream(generation, options) {
+    return this.#stream(generation, callOptions(options, STREAM), options);
+  }
+
+  #stream(generation, checked, options) {
+    const stream = diagnostics.begin(this.#open(), 'stream', options, checked.native, ...sourceOf(generation));
+    if (typeof stream === 'string') throw make(stream, this.stream);
+    return readable(stream, { ...checked, owner: this });
+  }
+
+  async bytes(generation, options) {
+    return settle(
+      await run(callOptions(options, STREAM), values.bytes, (call, nativeOptions) => {
+        diagnostics.begin(this.#open(), 'bytes', options, call, nativeOptions, ...sourceOf(generation));
+      }),
     );
   }
 
@@ -250,6 +269,12 @@ class Webhooks {
   }
 }
 
+/** The id of a generation, and its wire JSON if it is more than an id. */
+function sourceOf(generation) {
+  const isGeneration = typeof generation === 'object' && typeof generation?.id === 'string';
+  return isGeneration ? [generation.id, wireOf(generation)] : [check.text('generation', generation), undefined];
+}
+
 /** The wire JSON of a generation, or of one that was read from JSON, as far as a download needs it. */
 function wireOf({ id, raw, outputVideoUrl }) {
   if (raw) return JSON.stringify(raw);
@@ -261,7 +286,7 @@ const ofRequest = (request) => ({ model: request?.model });
 const ofGeneration = (generation) => ({ generationId: generation?.id ?? generation });
 diagnostics.publish(Pipevideo.prototype, 'generate', ofRequest);
 diagnostics.publish(Responses.prototype, 'create', ofRequest);
-for (const operation of ['retrieve', 'wait', 'download']) {
+for (const operation of ['retrieve', 'wait', 'download', 'bytes']) {
   diagnostics.publish(Responses.prototype, operation, ofGeneration);
 }
 

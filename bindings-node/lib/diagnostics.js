@@ -64,11 +64,14 @@ function pairsOf(headers) {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
 }
 
-/** Begins the native call of a method, and completes the context of a call that is published. */
+/** Begins the native call of a method, and completes the context of a call that is published. Returns what the
+ * native method does: the number of the call in the log, if it has one. */
 function begin(native, operation, options, ...given) {
-  const call = native[operation](...given);
+  const begun = native[operation](...given);
   const context = options?.[CONTEXT];
+  const call = typeof begun === 'number' ? begun : undefined;
   if (context !== undefined) Object.assign(context, { call, baseURL: native.baseURL() });
+  return begun;
 }
 
 module.exports = { begin, publish, records };

@@ -155,10 +155,23 @@ function event(text, body, acknowledge) {
   return withRaw(view, Buffer.from(body).toString());
 }
 
+/** Bytes of a video, without the pool of `Buffer`. */
+function bytes(text, raw) {
+  return new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+}
+
+/** A chunk of a video and the progress with it, or null at the end. */
+function chunk(text, raw) {
+  const progress = JSON.parse(text);
+  return progress && { chunk: bytes(text, raw), progress };
+}
+
 module.exports = {
   answered,
+  bytes,
   candidates,
   candidatesOf,
+  chunk,
   engines,
   event,
   generation,

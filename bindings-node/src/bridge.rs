@@ -25,7 +25,7 @@ use pipevideo::{Batch, BatchRun, Submission};
 
 use crate::errors::{self, Failure};
 use crate::options;
-use crate::values::Value;
+use crate::values::{Raw, Value};
 
 static RUNTIME: BackgroundRuntime = BackgroundRuntime::new(wake_changed);
 
@@ -47,7 +47,8 @@ pub(crate) fn start(batch: Batch) -> Result<BatchRun> {
     Ok(RUNTIME.enter(|| batch.run()))
 }
 
-/// What JavaScript receives: for each event its call, its kind, a text, and the wire's JSON.
+/// What JavaScript receives: for each event its call, its kind, a text, and the wire's JSON or bytes of a
+/// video.
 type Events = Vec<Either4<u32, String, Buffer, ()>>;
 type Wake = ThreadsafeFunction<(), (), FnArgs<(Events,)>, Status, false, false>;
 
@@ -181,8 +182,9 @@ impl Channel {
             events.push(Either4::B(value.text));
             events.push(match value.raw {
                 None => Either4::D(()),
-                Some(raw) if raw.len() > LARGE => Either4::C(raw.into_bytes().into()),
-                Some(raw) => Either4::B(raw),
+                Some(Raw::Json(raw)) if raw.len() > LARGE => Either4::C(raw.into_bytes().into()),
+                Some(Raw::Json(raw)) => Either4::B(raw),
+                Some(Raw::Bytes(bytes)) => Either4::C(Vec::from(bytes).into()),
             });
         }
         events

@@ -8,7 +8,7 @@ use bindings_macros::barrier;
 use napi::Result;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use pipevideo::{Client, DownloadSource, Generation, GenerationRequest, Submission};
+use pipevideo::{Client, GenerationRequest, Submission};
 use serde_json::value::RawValue;
 
 use crate::batch::{self, NativeBatch};
@@ -17,6 +17,7 @@ use crate::errors::{self, Failure};
 use crate::options;
 use crate::request;
 use crate::values::{self, Value, duration, time};
+use crate::video::{self, VideoStream};
 use crate::watch::Watch;
 use crate::webhook::{self, UnwrappedEvent};
 
@@ -280,9 +281,7 @@ impl NativeClient {
         let notify = self.notifier(call, &options);
         let max_bytes = options.max_bytes;
         self.call(call, &options, None, move |client| async move {
-            let read = generation.and_then(|text| serde_json::from_str::<Generation>(&text).ok());
-            let source = read.map_or_else(|| DownloadSource::from(id), DownloadSource::from);
-            let mut download = client.responses().download(source, path);
+            let mut download = client.responses().download(video::source(id, generation), path);
             if let Some(max_bytes) = max_bytes {
                 download = download.max_bytes(max_bytes as u64);
             }
@@ -291,6 +290,38 @@ impl NativeClient {
             }
             let path = download.await?;
             Ok(Value::text(values::json(&path.to_string_lossy())))
+        })
+    }
+
+    #[napi]
+    pub fn stream(
+        &self,
+        options: CallOptions,
+        id: String,
+        generation: Option<String>,
+    ) -> Result<Either<VideoStream, String>> {
+        let source = video::source(id, generation);
+        Ok(match options.client(&self.client()?) {
+            Ok(client) => {
+                let stream = video::stream(&client, source, options.max_bytes);
+                Either::A(VideoStream::new(stream, self.channel.clone()))
+            }
+            Err(error) => Either::B(error),
+        })
+    }
+
+    #[napi]
+    pub fn bytes(
+        &self,
+        call: u32,
+        options: CallOptions,
+        id: String,
+        generation: Option<String>,
+    ) -> Result<()> {
+        let max_bytes = options.max_bytes;
+        self.call(call, &options, None, move |client| async move {
+            let stream = video::stream(&client, video::source(id, generation), max_bytes);
+            Ok(Value::bytes(stream.bytes().await?))
         })
     }
 

@@ -4,7 +4,7 @@ use bindings_common::{Cause, ErrorFields, cause};
 use pipevideo::{Error, ErrorKind, Generation};
 use serde_json::{Value as Json, json};
 
-use crate::values::{self, millis};
+use crate::values::{self, Raw, millis};
 
 /// A call's error, as JSON.
 pub(crate) struct Failure(pub(crate) String);
@@ -53,7 +53,11 @@ fn json_of(fields: &ErrorFields<'_>) -> Json {
     });
     let generation = |generation: Option<&Generation>| {
         let value = values::generation(generation?);
-        Some(json!({ "text": value.text, "raw": value.raw }))
+        let raw = match value.raw {
+            Some(Raw::Json(json)) => Some(json),
+            _ => None,
+        };
+        Some(json!({ "text": value.text, "raw": raw }))
     };
     match fields.kind {
         ErrorKind::SubmissionUncertain => {

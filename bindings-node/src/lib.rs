@@ -19,6 +19,7 @@ mod options;
 mod request;
 mod token;
 mod values;
+mod video;
 mod watch;
 mod webhook;
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bindings_common::TimeUnit;
+use bytes::Bytes;
 use pipevideo::{
     AccountUsage, ApiResponse, BatchCounts, BatchEvent, BatchItem, BatchSummary, Candidates,
     CostEstimate, Decimal, EngineCatalog, Generation, Progress, RecentRequest, Spend, Update,
@@ -21,13 +22,24 @@ use crate::errors;
 pub(crate) struct Value {
     /// The typed fields as JSON.
     pub(crate) text: String,
+    pub(crate) raw: Option<Raw>,
+}
+
+/// What is passed along as it is.
+pub(crate) enum Raw {
     /// The wire's own JSON.
-    pub(crate) raw: Option<String>,
+    Json(String),
+    /// Bytes of a video.
+    Bytes(Bytes),
 }
 
 impl Value {
     pub(crate) fn text(text: String) -> Self {
         Self { text, raw: None }
+    }
+
+    pub(crate) fn bytes(bytes: Bytes) -> Self {
+        Self { text: String::new(), raw: Some(Raw::Bytes(bytes)) }
     }
 
     pub(crate) fn none() -> Self {
@@ -132,7 +144,7 @@ struct AnsweredView<'a> {
 /// A response, with its body as text.
 pub(crate) fn response(response: &ApiResponse) -> Value {
     let body = String::from_utf8_lossy(&response.body).into_owned();
-    Value { text: json(&ResponseView::from(response)), raw: Some(body) }
+    Value { text: json(&ResponseView::from(response)), raw: Some(Raw::Json(body)) }
 }
 
 /// A generation, and the response that it was read from.
@@ -170,7 +182,7 @@ impl<'a> From<&'a Generation> for GenerationView<'a> {
 }
 
 pub(crate) fn generation(generation: &Generation) -> Value {
-    Value { text: json(&GenerationView::from(generation)), raw: Some(json(generation)) }
+    Value { text: json(&GenerationView::from(generation)), raw: Some(Raw::Json(json(generation))) }
 }
 
 pub(crate) fn update(update: &Update) -> Value {
@@ -189,7 +201,13 @@ pub(crate) fn update(update: &Update) -> Value {
         progress: update.progress,
         via: update.via.as_str(),
     };
-    Value { text: json(&view), raw: Some(json(&update.generation)) }
+    Value { text: json(&view), raw: Some(Raw::Json(json(&update.generation))) }
+}
+
+/// Bytes of a video, and how much there is with them.
+pub(crate) fn chunk(bytes: Bytes, progress: Progress) -> Value {
+    let Value { text, .. } = self::progress(progress);
+    Value { text, raw: Some(Raw::Bytes(bytes)) }
 }
 
 pub(crate) fn progress(progress: Progress) -> Value {
@@ -209,7 +227,7 @@ pub(crate) fn engines(catalog: &EngineCatalog) -> Value {
         json!({ "id": engine.id, "models": models.collect::<Json>() })
     });
     let view = json!({ "engines": engines.collect::<Json>() });
-    Value { text: view.to_string(), raw: Some(catalog.raw.to_string()) }
+    Value { text: view.to_string(), raw: Some(Raw::Json(catalog.raw.to_string())) }
 }
 
 pub(crate) fn usage(usage: &AccountUsage) -> Value {
@@ -253,7 +271,7 @@ pub(crate) fn usage(usage: &AccountUsage) -> Value {
         "dailyUsageByRoute": by_route.collect::<Json>(),
         "recentRequests": recent(&usage.recent_requests),
     });
-    Value { text: view.to_string(), raw: Some(usage.raw.to_string()) }
+    Value { text: view.to_string(), raw: Some(Raw::Json(usage.raw.to_string())) }
 }
 
 pub(crate) fn estimate(estimate: &CostEstimate) -> Value {
@@ -347,7 +365,7 @@ pub(crate) fn batch_item(item: &BatchItem, stopped: bool) -> Value {
         from_journal: item.from_journal,
     };
     let text = json(&OutputView { item: view, stopped });
-    Value { text, raw: item.generation.as_ref().map(json) }
+    Value { text, raw: item.generation.as_ref().map(json).map(Raw::Json) }
 }
 
 pub(crate) fn batch_event(event: &BatchEvent) -> Value {

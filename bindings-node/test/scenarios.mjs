@@ -2,7 +2,7 @@
 // scenarios.
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
@@ -206,6 +206,12 @@ export class Run {
           ...options,
         });
       }
+      case 'responses.stream':
+      case 'responses.bytes': {
+        const source = generation ? named(generation) : id;
+        const given = { maxBytes: rest.max_bytes, ...options };
+        return this.receive(client.responses, operation, source, given, join(this.folder, path), rest.chunks);
+      }
       case 'get':
         return client.get(path, options);
       case 'post':
@@ -237,6 +243,19 @@ export class Run {
   }
 
   /** Runs a batch to its end. */
+  /** Writes what a stream yields to a file, at most so many chunks of it. */
+  async receive(responses, operation, source, options, path, chunks) {
+    if (operation === 'responses.bytes') return writeFileSync(path, await responses.bytes(source, options));
+    writeFileSync(path, '');
+    let count = 0;
+    for await (const chunk of responses.stream(source, options)) {
+      appendFileSync(path, chunk);
+      count += 1;
+      if (count === chunks) break;
+    }
+    return null;
+  }
+
   async batch(client, { requests, journal, download_to, deadline, ...rest }) {
     const events = {};
     const inFolder = (path) => path && join(this.folder, path);

@@ -9,3 +9,6 @@ const input = [image(emulator.video), { type: 'input_text', text: 'Make it walk'
 const generation: Generation = await client.generate({ model: 'm', input });
 for await (const update of client.responses.watch(generation.id)) if (update.generation.isFinal) break;
 export const answered: number | null | undefined = emulator.deliveries()[0]?.answered;
+await client.responses.download(generation, new WritableStream<Uint8Array>());
+for await (const chunk of client.responses.stream(generation)) if (chunk.length === 0) break;
+export const sent = new Response(client.responses.stream(generation));

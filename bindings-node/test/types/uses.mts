@@ -1,5 +1,11 @@
 // Uses of the types. They must compile, except for each line after `@ts-expect-error`, which must not.
 
+import { createWriteStream } from 'node:fs';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
 import Default, {
   APIStatusError,
   type BatchItem,
@@ -63,6 +69,19 @@ export async function everything(signal: AbortSignal, headers: Headers): Promise
       return [generation.status, times, how];
     },
   });
+  const saved: string = await client.responses.download(done, new URL('file:///cat.mp4'), { signal });
+  await client.responses.download(saved, createWriteStream(saved), { onProgress: ({ total }) => total });
+  await client.responses.download(saved, new ServerResponse(new IncomingMessage(new Socket())));
+  await client.responses.download(saved, new WritableStream<Uint8Array>());
+  // @ts-expect-error a number is neither a path nor a writable
+  await client.responses.download(saved, 1);
+  const stream: ReadableStream<Uint8Array> = client.responses.stream(done, { signal, maxBytes: 1000 });
+  await pipeline(Readable.fromWeb(stream), createWriteStream(saved));
+  for await (const chunk of client.responses.stream(done)) chunk satisfies Uint8Array;
+  new Response(client.responses.stream(done));
+  const bytes: Uint8Array = await client.responses.bytes(done, { maxBytes: 1000 });
+  // @ts-expect-error progress is that of a download
+  client.responses.stream(saved, { onProgress: () => bytes });
   const completed: 'completed' = done.status;
   const handle: GenerationHandle = client.generate(request);
   const early: Promise<string> = handle.id;

@@ -1,0 +1,89 @@
+'use strict';
+
+// The bytes of a video as a web stream, and from there to a writable.
+
+const { NO_OPTIONS, end, listen, reasonOf, rest, run, settle } = require('./calls.js');
+const values = require('./values.js');
+
+/**
+ * Makes a `ReadableStream` of the chunks of a native stream. A chunk is received when the reader asks for it.
+ *
+ * @param options the result of `callOptions`; its callback receives the progress
+ */
+function readable(native, { signal, callback, owner }) {
+  let pending;
+  let stopListening;
+  function close() {
+    native.close();
+    stopListening?.();
+    if (pending !== undefined) end(pending, ({ resolve }) => resolve(null));
+    rest();
+  }
+  async function next() {
+    const begin = (number, _, call) => {
+      native.next(number);
+      pending = call;
+    };
+    try {
+      // The client is named to keep it alive: its apiKey function may be called.
+      return settle(await run({ ...NO_OPTIONS, owner }, values.chunk, begin));
+    } finally {
+      pending = undefined;
+    }
+  }
+  return new ReadableStream(
+    {
+      start(controller) {
+        if (signal === undefined) return;
+        const abort = aborter(signal, controller, close);
+        if (signal.aborted) abort();
+        else stopListening = listen(signal, abort);
+      },
+      async pull(controller) {
+        try {
+          const received = await next();
+          if (received === null) {
+            close();
+            if (!signal?.aborted) controller.close();
+            return;
+          }
+          // A promise of the callback is awaited, and its exception is that of the stream.
+          await callback?.(received.progress);
+          controller.enqueue(received.chunk);
+        } catch (error) {
+          close();
+          throw error;
+        }
+      },
+      cancel: close,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Returns a function that ends a stream when its signal is aborted. It holds the stream weakly, so that a signal that
+ * lives on does not keep a stream that was dropped; that is why it is not a closure of `readable`. */
+function aborter(signal, controller, close) {
+  const weakController = new WeakRef(controller);
+  const weakClose = new WeakRef(close);
+  return () => {
+    weakController.deref()?.error(reasonOf(signal));
+    weakClose.deref()?.();
+  };
+}
+
+/** Whether a download goes to a Node `Writable` or a web `WritableStream`. */
+function isWritable(target) {
+  if (typeof target !== 'object' || target === null) return false;
+  return typeof target.getWriter === 'function' || (typeof target.write === 'function' && typeof target.on === 'function');
+}
+
+/** Copies a stream to a writable, which it ends, or destroys if it fails. */
+async function copy(stream, writable) {
+  if (typeof writable.getWriter === 'function') return stream.pipeTo(writable);
+  const { Readable } = require('node:stream');
+  const { pipeline } = require('node:stream/promises');
+  return pipeline(Readable.fromWeb(stream, { highWaterMark: 0 }), writable);
+}
+
+module.exports = { copy, isWritable, readable };
