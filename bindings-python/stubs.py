@@ -19,10 +19,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 STUB = HERE / "python/pipevideo/_native.pyi"
 IMPORTS = {
+    "._batch_values": ["BatchEvent", "BatchItem", "BatchSummary"],
     "._types": ["Body", "Detail", "FailureCategory", "Headers", "Instant", "Media", "Path", "Pending",
                 "Seconds", "Via"],
-    "._values": ["APIResponse", "AccountUsage", "BatchEvent", "BatchItem", "BatchSummary", "Candidates", "CostEstimate",
-                 "EngineCatalog", "Progress", "Spend"],
+    "._values": ["APIResponse", "AccountUsage", "Candidates", "CostEstimate", "EngineCatalog", "Progress", "Spend"],
     "collections.abc": ["Awaitable", "Callable", "Iterator", "Mapping", "Sequence"],
     "pathlib": ["Path as PathResult"],
     "types": ["TracebackType"],

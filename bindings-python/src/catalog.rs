@@ -1,5 +1,5 @@
 //! The engines, the account's usage, estimates, spend and what a batch yields, as the plain Python classes in
-//! `pipevideo/_values.py`.
+//! `pipevideo/_values.py` and `pipevideo/_batch_values.py`.
 
 use bindings_macros::barrier;
 use pipevideo::{
@@ -19,7 +19,7 @@ struct Values<'py>(Bound<'py, PyAny>);
 
 impl<'py> Values<'py> {
     fn new(py: Python<'py>) -> PyResult<Self> {
-        Ok(Self(py.import("pipevideo._values")?.into_any()))
+        Ok(Self(py.import("pipevideo")?.into_any()))
     }
 
     fn make(&self, class: &str, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {

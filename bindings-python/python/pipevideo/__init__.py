@@ -29,6 +29,7 @@ from . import _native
 from ._async_client import AsyncEngines, AsyncPipevideo, AsyncUsage
 from ._async_responses import AsyncResponses
 from ._batch import AsyncBatchRun, BatchRun, read_journal, write_report
+from ._batch_values import BatchCounts, BatchEvent, BatchItem, BatchSummary
 from ._client import Engines, Pipevideo, Usage
 from ._frame import to_frame
 from ._handle import GenerationHandle
@@ -51,10 +52,6 @@ from ._updates import AsyncUpdates, Updates
 from ._values import (
     APIResponse,
     AccountUsage,
-    BatchCounts,
-    BatchEvent,
-    BatchItem,
-    BatchSummary,
     Candidate,
     Candidates,
     CostEstimate,

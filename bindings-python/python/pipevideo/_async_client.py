@@ -7,9 +7,10 @@ from . import _native
 from ._async_responses import AsyncResponses
 from ._base_client import BaseClient
 from ._batch import AsyncBatchRun
+from ._batch_values import BatchEvent
 from ._handle import returns_handle
 from ._native import Generation, Update
-from ._values import AccountUsage, APIResponse, BatchEvent, CostEstimate, EngineCatalog
+from ._values import AccountUsage, APIResponse, CostEstimate, EngineCatalog
 from ._webhooks import Webhooks
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _hints as types
 from . import _native
-from ._values import BatchEvent, BatchItem, BatchSummary
+from ._batch_values import BatchEvent, BatchItem, BatchSummary
 from .errors import _add_note
 
 END = object()

@@ -8,8 +8,9 @@ from . import _native
 from ._responses import Responses
 from ._base_client import BaseClient
 from ._batch import BatchRun
+from ._batch_values import BatchEvent
 from ._native import Generation, Update
-from ._values import AccountUsage, APIResponse, BatchEvent, CostEstimate, EngineCatalog
+from ._values import AccountUsage, APIResponse, CostEstimate, EngineCatalog
 from ._webhooks import Webhooks
 
 

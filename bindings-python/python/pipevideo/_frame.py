@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import _hints as types
+from ._batch_values import BatchItem
 from ._native import Generation
-from ._values import BatchItem
 
 # The columns that are not text.
 _KINDS = {
