@@ -1,6 +1,6 @@
 import js from '@eslint/js';
 
-// ESLint runs in the repository's root, so that it covers the examples as well.
+// ESLint runs in the repository's root, so that it covers the examples and the emulator's page as well.
 
 const node = [
   'AbortController',
@@ -38,4 +38,8 @@ export default [
     languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable', __filename: 'readonly' } },
   },
   { files: ['examples/node/webhook-next/**/*.js'], languageOptions: { sourceType: 'module' } },
+  {
+    files: ['emulator/assets/page/*.js'],
+    languageOptions: { sourceType: 'script', globals: { document: 'readonly', EventSource: 'readonly' } },
+  },
 ];

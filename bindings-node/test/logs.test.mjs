@@ -7,7 +7,9 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { pino } from 'pino';
 import { Pipevideo, Webhook } from 'pipevideo';
+import winston from 'winston';
 import { GC, MODEL, options, script, started, succeeded, until } from './common.mjs';
 
 const PROMPT = 'a prompt that must stay private';
@@ -61,26 +63,31 @@ test('the level is an option, the variable or that of a logger', async (context)
   assert.throws(() => new Pipevideo(options(emulator)), named(/^PIPEVIDEO_LOG must be warn,/));
 });
 
-test('a console, pino and winston get what they expect', async (context) => {
+test('a console, pino and winston write what they are used to', async (context) => {
   const emulator = await started(context);
-  const output = new PassThrough();
-  const got = [];
-  const levels = (take) => ({ debug: take, info: take, warn: take });
-  for (const logger of [
-    new Console(output),
-    { ...levels((...given) => got.push(['pino', ...given])), bindings: () => ({}) },
-    levels((...given) => got.push(['winston', ...given])),
-  ]) {
-    const client = new Pipevideo(options(emulator, { logger }));
+  /** What a logger that is made of a stream writes about a create. */
+  const written = async (makeLogger) => {
+    const output = new PassThrough();
+    const client = new Pipevideo(options(emulator, { logger: makeLogger(output) }));
     await client.responses.create(request);
-  }
-  const line = output.read().toString();
+    let text = '';
+    output.on('data', (data) => (text += data));
+    assert.ok(await until(() => text.endsWith('\n')));
+    return text;
+  };
+  const line = await written((output) => new Console(output));
   assert.match(line, /^pipevideo: generation created call=\d+ generationId=gen_\w+ model=moonshotai\/kimi-k2\.5 /);
   assert.match(line, / status=queued durationMs=\d+\n$/);
-  const [[, fields, message], [, text, meta]] = got;
-  assert.deepEqual([message, text], ['generation created', 'generation created']);
-  assert.deepEqual([fields.event, meta.event], ['create', 'create']);
-  assert.match(meta.generationId, /^gen_/);
+  const lines = {
+    pino: await written((output) => pino(output)),
+    winston: await written((stream) => winston.createLogger({ transports: new winston.transports.Stream({ stream }) })),
+  };
+  for (const [name, text] of Object.entries(lines)) {
+    const { msg, message = msg, event, generationId, level } = JSON.parse(text);
+    assert.deepEqual([message, event], ['generation created', 'create'], name);
+    assert.match(generationId, /^gen_/, name);
+    assert.equal(level, name === 'pino' ? 30 : 'info');
+  }
 });
 
 test('each client has its own logger', async (context) => {
