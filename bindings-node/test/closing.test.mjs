@@ -102,10 +102,8 @@ async function taken(iterator) {
 
 /** Makes a call for which the rate limit has no room. */
 async function afterOne(client, call) {
-  await client.engines.list();
-  const held = call();
-  client.held = true;
-  return held;
+  await client.usage.retrieve();
+  return call();
 }
 
 for (const [name, [more, faults, call]] of Object.entries(CALLS)) {
@@ -114,10 +112,12 @@ for (const [name, [more, faults, call]] of Object.entries(CALLS)) {
     for (const fault of faults) emulator.fault(fault);
     const id = emulator.addGeneration();
     const files = await folder(context);
-    const client = new Pipevideo(options(emulator, more));
+    const events = [];
+    const client = new Pipevideo(options(emulator, { logger: ({ event }) => events.push(event), ...more }));
     const ended = call(client, id, files, emulator).then(assert.fail, (error) => error);
     const hasBegun = name === 'create for a token' ? () => tokensAsked > 0 : () => emulator.requests().length > 0;
-    const isHeld = () => !name.endsWith('in the budget') || client.held;
+    const held = name === 'wait in the budget' ? 'wait.begun' : 'hold.begun';
+    const isHeld = () => !name.endsWith('in the budget') || events.includes(held);
     assert.ok(await until(() => hasBegun() && isHeld()));
     const begun = performance.now();
     // As `await using` does, which Node 20 does not parse.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 import threading
@@ -133,8 +134,11 @@ def running() -> Iterator[Emulator]:
         yield emulator
 
 
-def has_begun(emulator: Emulator, name: str) -> bool:
-    # One request uses up the rate limit, and the download needs one for the URL.
+def has_begun(emulator: Emulator, name: str, caplog: pytest.LogCaptureFixture) -> bool:
+    if name.endswith("in the budget"):
+        event = "wait.begun" if name.startswith("wait") else "hold.begun"
+        return any(getattr(record, "event", None) == event for record in caplog.records)
+    # The download needs a request for the URL.
     return len(emulator.requests()) >= (2 if name == "download" else 1)
 
 
@@ -148,8 +152,9 @@ def check_ended(name: str, error: BaseException, began: float) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_leaving_with_ends_the_calls_of_other_threads(
-    running: Emulator, tmp_path: Path, name: str
+    running: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
+    caplog.set_level(logging.INFO, logger="pipevideo")
     more, fault, call = CALLS[name]
     if fault:
         running.fault(**fault)
@@ -164,17 +169,20 @@ def test_leaving_with_ends_the_calls_of_other_threads(
 
     with Pipevideo(**options(running, **more)) as client:
         if more is FULL:
-            client.engines.list()
+            client.usage.retrieve()
         thread = threading.Thread(target=work, args=(client,))
         thread.start()
-        until(lambda: has_begun(running, name))
+        until(lambda: has_begun(running, name, caplog))
     began = time.monotonic()
     thread.join()
     check_ended(name, errors[0], began)
 
 
 @pytest.mark.parametrize("name", [*CALLS, "create for a token"])
-def test_leaving_async_with_ends_calls(running: Emulator, tmp_path: Path, name: str) -> None:
+def test_leaving_async_with_ends_calls(
+    running: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level(logging.INFO, logger="pipevideo")
     asked = asyncio.Event()
 
     async def no_token() -> str:
@@ -191,15 +199,13 @@ def test_leaving_async_with_ends_calls(running: Emulator, tmp_path: Path, name: 
     async def main() -> None:
         async with AsyncPipevideo(**options(running, **more)) as client:
             if more is FULL:
-                await client.engines.list()
+                await client.usage.retrieve()
             task = asyncio.ensure_future(call(client, id, tmp_path / "cat.mp4"))
             if name == "create for a token":
                 await asked.wait()
             else:
-                while not has_begun(running, name):
+                while not has_begun(running, name, caplog):
                     await asyncio.sleep(0.001)
-            # The call of a full budget has begun by the second turn of the loop.
-            await asyncio.sleep(0)
         began = time.monotonic()
         with pytest.raises(pipevideo.PipevideoError) as caught:
             await task
