@@ -270,12 +270,7 @@ impl ClientOptions {
     /// # Errors
     /// The message of a configuration error.
     pub fn min_log_level(&self, host: &Host, has_logger: bool) -> Result<Option<LogLevel>, String> {
-        let variable = match &self.environment {
-            Some(variables) => variables.get(VARIABLE).cloned(),
-            None => std::env::var(VARIABLE).ok(),
-        };
-        let variable = variable.filter(|level| !level.is_empty());
-        let (name, given) = match (&self.log_level, variable) {
+        let (name, given) = match (&self.log_level, self.variable(VARIABLE)) {
             (Some(level), _) => (host.spell("log_level"), level.clone()),
             (None, Some(level)) => (VARIABLE.to_owned(), level),
             (None, None) => return Ok(has_logger.then_some(LogLevel::Info)),

@@ -11,6 +11,8 @@ use pipevideo::{
 };
 use serde::{Deserialize, Deserializer};
 
+use crate::emulators;
+
 /// How a host language spells options, for error messages, and what it sends as its `User-Agent`.
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
@@ -214,6 +216,15 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl ClientOptions {
+    /// A variable of the environment, if it is set.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let value = match &self.environment {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
     /// Returns a builder with these options.
     ///
     /// # Errors
@@ -224,6 +235,13 @@ impl ClientOptions {
             value.map(|value| host.duration(name, value)).transpose()
         };
         let mut builder = Client::builder();
+        let base_url = self.base_url.clone().or_else(|| self.variable("PIPEVIDEO_BASE_URL"));
+        let polling = match self.polling {
+            PollingOptions { min_interval: None, max_interval: None, typical: None, .. } => {
+                emulators::polling(&base_url.unwrap_or_default())
+            }
+            _ => Polling::default(),
+        };
         macro_rules! set {
             ($($option:ident: $value:expr),* $(,)?) => {
                 $(if let Some(value) = $value { builder = builder.$option(value); })*
@@ -248,7 +266,7 @@ impl ClientOptions {
         set! { redis: self.redis }
         let mut app = App::default();
         (app.url, app.title, app.name) = (self.app.url, self.app.title, self.app.name);
-        let polling = self.polling.polling(host)?;
+        let polling = self.polling.polling(host, polling)?;
         Ok(builder.app(app).polling(polling).headers(headers(host, self.headers)?))
     }
 }
@@ -274,8 +292,8 @@ fn rate_limit(host: &Host, limit: Option<RateLimitOptions>) -> Result<Option<Rat
 }
 
 impl PollingOptions {
-    fn polling(self, host: &Host) -> Result<Polling, String> {
-        let mut polling = Polling::default();
+    /// The polling with these options, and by default as in `polling`.
+    fn polling(self, host: &Host, mut polling: Polling) -> Result<Polling, String> {
         for (name, value, field) in [
             ("polling.min_interval", self.min_interval, &mut polling.min_interval),
             ("polling.max_interval", self.max_interval, &mut polling.max_interval),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bindings_common::{emulator_started, emulator_stopped};
 use bindings_macros::barrier;
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
@@ -30,7 +31,12 @@ impl NativeEmulator {
     #[napi(constructor)]
     pub fn new(options: String) -> Result<Self> {
         let options = Options::for_tests(read(&options)?).map_err(rejected)?;
-        EmulatorThread::start(options).map(Self).map_err(rejected)
+        let typical = options.typical();
+        let emulator = EmulatorThread::start(options).map_err(rejected)?;
+        if let Some(typical) = typical {
+            emulator_started(emulator.base_url(), typical);
+        }
+        Ok(Self(emulator))
     }
 
     #[napi(getter, js_name = "baseURL")]
@@ -116,6 +122,6 @@ impl NativeEmulator {
     #[napi]
     pub fn stop(&self) {
         self.0.stop();
-        pipevideo::end_waits(self.0.base_url());
+        emulator_stopped(self.0.base_url());
     }
 }

@@ -22,6 +22,24 @@ test('generations take about a second unless an option says how long', async (co
   assert.deepEqual(await latencies(context, { medianSeconds: 0.05, sigma: 0 }), Array(8).fill(50));
 });
 
+test('a plain client polls as its emulator needs it', async (context) => {
+  const expected = async (given, polling) => {
+    const emulator = await Emulator.start(given);
+    context.after(() => emulator.stop());
+    const client = new Pipevideo({ baseURL: `${emulator.baseURL}/v1`, apiKey: emulator.apiKey, polling });
+    let first;
+    const onUpdate = (update) => (first ??= update);
+    const wait = client.responses.wait(emulator.addGeneration(), { deadlineMs: 0, onUpdate });
+    await assert.rejects(wait, { name: 'WaitTimeoutError' });
+    return first.expected;
+  };
+  assert.ok((await expected({})) < 5000);
+  assert.ok((await expected({ polls: ['queued'] })) < 1000);
+  assert.ok((await expected({ speed: 1 })) > 60_000);
+  assert.ok((await expected({ speed: 0 })) > 60_000);
+  assert.ok((await expected({}, { minIntervalMs: 0 })) > 60_000);
+});
+
 test('advancing time replaces waiting', async (context) => {
   const emulator = await Emulator.start({ speed: 1, sigma: 0, rateLimit: null });
   context.after(() => emulator.stop());

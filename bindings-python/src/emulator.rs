@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bindings_common::{emulator_started, emulator_stopped};
 use bindings_macros::barrier;
 use pipevideo_emulator::{self as emulator, EmulatorThread};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -53,7 +54,11 @@ impl Emulator {
         let given = to_json::from_python(options, "options")?;
         let options = emulator::Options::for_tests(given)
             .map_err(|error| PyValueError::new_err(format!("argument 'options': {error}")))?;
+        let typical = options.typical();
         let emulator = finalization::detached(py, move || EmulatorThread::start(options))?;
+        if let Some(typical) = typical {
+            emulator_started(emulator.base_url(), typical);
+        }
         Ok(Self { emulator, process: process() })
     }
 
@@ -145,7 +150,7 @@ impl Emulator {
     fn stop(&self, py: Python<'_>) {
         if self.process == process() {
             finalization::detached(py, || self.emulator.stop());
-            pipevideo::end_waits(self.emulator.base_url());
+            emulator_stopped(self.emulator.base_url());
         }
     }
 }

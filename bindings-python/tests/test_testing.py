@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import pipevideo
 from conftest import MODEL, options
 from pipevideo import AsyncPipevideo, Pipevideo
 from pipevideo.testing import Emulator
@@ -23,6 +24,24 @@ def test_generations_take_about_a_second_unless_an_option_says_how_long() -> Non
 
     assert 300 < sorted(asyncio.run(latencies()))[4] < 3000
     assert asyncio.run(latencies(median_seconds=0.05, sigma=0)) == [50] * 8
+
+
+def test_a_plain_client_polls_as_its_emulator_needs_it() -> None:
+    def first_update(polling: Any = None, **given: Any) -> pipevideo.Update:
+        updates: list[pipevideo.Update] = []
+        with Emulator(**given) as emulator:
+            client = Pipevideo(
+                base_url=f"{emulator.base_url}/v1", api_key=emulator.api_key, polling=polling
+            )
+            id = emulator.add_generation()
+            with pytest.raises(pipevideo.WaitTimeoutError):
+                client.responses.wait(id, deadline=0, on_update=updates.append)
+        return updates[0]
+
+    assert first_update().expected < 5
+    assert first_update(polls=["queued"]).expected < 1
+    for expected in (first_update(speed=1), first_update(speed=0), first_update({"min_interval": 0})):
+        assert expected.expected > 60
 
 
 def test_advancing_time_replaces_waiting() -> None:

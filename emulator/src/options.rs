@@ -1,5 +1,7 @@
 //! The options of an emulator.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -90,6 +92,25 @@ impl Options {
         Ok(if timed { options } else { Self { speed: SPEED_IN_TESTS, ..options } })
     }
 
+    /// How long a generation takes typically, in real time. Nothing if it ends after some
+    /// [`polls`](Self::polls), whenever these come; `None` if it never ends by itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use pipevideo_emulator::Options;
+    ///
+    /// let options = Options { speed: 90.0, ..Options::default() };
+    /// assert_eq!(options.typical(), Some(Duration::from_secs(1)));
+    /// ```
+    pub fn typical(&self) -> Option<Duration> {
+        if self.polls.is_some() {
+            return Some(Duration::ZERO);
+        }
+        // A speed of 0 gives an infinite time, which is no duration.
+        Duration::try_from_secs_f64(self.median_seconds / self.speed).ok()
+    }
+
     pub(crate) fn api_key(&self) -> String {
         self.api_key.clone().unwrap_or_else(|| match self.port {
             0 => format!("pv_emulator_{:016x}", fastrand::u64(..)),
@@ -161,6 +182,19 @@ mod tests {
         assert_eq!(speed(json!({ "median_seconds": 7 })), 1.0);
         assert_eq!(speed(json!({ "polls": ["completed"] })), 1.0);
         assert!(Options::for_tests(json!({ "sped": 1 })).is_err());
+    }
+
+    #[test]
+    fn the_typical_time_follows_from_median_and_speed_unless_polls_decide() {
+        let typical = |given| Options::for_tests(given).unwrap().typical();
+        assert_eq!(typical(json!({})), Some(Duration::from_secs(1)));
+        assert_eq!(typical(json!({ "speed": 1 })), Some(Duration::from_secs(90)));
+        assert_eq!(typical(json!({ "polls": ["queued", "completed"] })), Some(Duration::ZERO));
+        for never in
+            [json!({ "speed": 0 }), json!({ "speed": -1 }), json!({ "median_seconds": 1e300 })]
+        {
+            assert_eq!(typical(never), None);
+        }
     }
 
     #[test]
