@@ -117,6 +117,9 @@ test('hostile prompts, ids and messages are shown as text', { skip }, async (con
   await row(id).getByText(`${HOSTILE}: ${HOSTILE}`).waitFor();
   await row(id).getByText(HOSTILE, { exact: true }).waitFor();
   await page.getByText(`gen_"]${HOSTILE}`).waitFor();
+  const hostile = page.locator('[data-id]').filter({ hasText: `gen_"]${HOSTILE}` });
+  await hostile.getByRole('button', { name: 'Complete' }).click();
+  await hostile.getByText('completed').waitFor();
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.locator('#generations img, #requests img, main script').count(), 0);
   const { headers } = await page.request.get(page.url()).then((response) => ({ headers: response.headers() }));

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Now};
 use crate::control::{ControlError, NewGeneration, Settlement};
 use crate::deliveries::{Deliveries, Endpoint, SentDelivery, WebhookEndpoint, WebhookEvent};
 use crate::faults::{Fault, Faults};
-use crate::http::{Origin, Origins, ReceivedRequest, Request, Response};
+use crate::http::{Origin, Origins, ReceivedRequest, Request, Response, decoded};
 use crate::options::Options;
 use crate::page::{Exchange, PageLog, Seen, event};
 use crate::service::{Money, Service};
@@ -262,5 +262,5 @@ impl EmulatorState {
 
 /// The canvas of the generation of which this is a video's path.
 fn canvas(service: &Service, path: &str) -> Option<Canvas> {
-    service.canvas(videos::file(path)?.0)
+    service.canvas(&decoded(videos::file(path)?.0))
 }

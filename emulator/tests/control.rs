@@ -63,6 +63,22 @@ async fn generations_are_added_and_settled() {
 }
 
 #[tokio::test]
+async fn an_id_may_have_any_characters() {
+    let bench = bench(json!({})).await;
+    let (id, path) = ("gen a/b?c#d%2F\u{fc}", "gen%20a%2Fb%3Fc%23d%252F%C3%BC");
+    let new = json!({ "id": id, "polls": ["in_progress"] });
+    assert_eq!(bench.control(Method::POST, "generations", new).await, (201, json!({ "id": id })));
+    let settle = format!("generations/{path}/settle");
+    let (status, settled) =
+        bench.control(Method::POST, &settle, json!({ "status": "completed" })).await;
+    assert_eq!((status, &settled["id"]), (200, &json!(id)));
+    let generation = bench.get_json(&format!("/v1/responses/{path}")).await;
+    let url = generation["output_video_url"].as_str().unwrap();
+    assert!(url.contains(path), "{url}");
+    assert_eq!(bench.http.get(url).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn faults_are_added_and_removed() {
     let bench = bench(json!({})).await;
     let fault = json!({ "match": { "path": "/v1/usage" }, "times": null, "status": 418 });

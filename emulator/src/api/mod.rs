@@ -5,11 +5,10 @@ mod validate;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Now;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, decoded};
 use crate::service::{Service, catalogue};
 
 pub(crate) use validate::{Create, create as validate_create};
@@ -40,9 +39,7 @@ fn route(request: &Request) -> Route {
         (&Method::GET, "/v1/engines") => Route::Engines,
         (&Method::GET, "/v1/usage") => Route::Usage,
         (&Method::GET, path) => match path.strip_prefix("/v1/responses/") {
-            Some(id) if !id.is_empty() && !id.contains('/') => {
-                Route::Retrieve(percent_decode_str(id).decode_utf8_lossy().into_owned())
-            }
+            Some(id) if !id.is_empty() && !id.contains('/') => Route::Retrieve(decoded(id)),
             _ => Route::Unknown,
         },
         _ => Route::Unknown,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, decoded};
 use crate::state::EmulatorState;
 
 pub use types::{ControlError, GenerationError, NewGeneration, PollStep, Settlement, Tokens};
@@ -57,7 +57,7 @@ fn route(state: &EmulatorState, request: &Request) -> Result<Response, ControlEr
             return Ok(Response::json(StatusCode::CREATED, &json!({ "id": id })));
         }
         ("POST", ["generations", id, "settle"]) => {
-            return Ok(ok(state.settle(id, read(request)?)?));
+            return Ok(ok(state.settle(&decoded(id), read(request)?)?));
         }
         ("POST", ["advance"]) => state.advance(read::<Advance>(request)?.duration()?),
         ("POST", ["faults"]) => state.add_fault(read(request)?),

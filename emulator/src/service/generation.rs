@@ -8,6 +8,7 @@ use super::catalogue::{Engine, Model, Provider};
 use super::course::Course;
 use super::ledger::{Ledger, Money};
 use crate::control::{GenerationError, PollStep, Settlement};
+use crate::http::encoded;
 use crate::videos::Canvas;
 
 /// The stage of a generation. It is charged between `Orchestrating` and `Rendering`.
@@ -89,7 +90,7 @@ impl Generation {
 
     /// The path of its video.
     pub(crate) fn path(&self) -> String {
-        format!("/videos/{}.{}", self.id, self.engine.output)
+        format!("/videos/{}.{}", encoded(&self.id), self.engine.output)
     }
 
     /// Moves the generation on by one stage, because its time `due` has come.
