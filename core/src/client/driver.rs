@@ -9,7 +9,8 @@ use tracing::Instrument;
 
 use super::client_state::ClientState;
 use super::clock;
-use super::events::Subject;
+use super::events::{Log, Subject};
+use super::limiter::Hold;
 use super::subscription::{Command, DriverId, Event, Inputs, Waiter};
 use crate::barrier;
 use crate::error::Error;
@@ -27,7 +28,13 @@ pub(crate) struct Driver {
     watchlist: Watchlist<Waiter>,
     polls: JoinSet<PollResult>,
     in_flight: HashMap<PollId, AbortHandle>,
+    /// Since when the budget has held all polls, and the log that says so.
+    hold: Option<(Duration, Log)>,
 }
+
+/// How long polls have to wait for room before that is reported. Under load polls are always further apart than
+/// without; this is for a window that other requests have used up, or a 429, during which nothing is polled.
+const HOLD_NOTICE: Duration = Duration::from_secs(5);
 
 /// A poll that has returned.
 struct PollResult {
@@ -54,6 +61,7 @@ impl Driver {
             watchlist: Watchlist::new(number, forecast),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
+            hold: None,
         };
         #[allow(clippy::disallowed_methods, reason = "the one task that is spawned")]
         tokio::spawn(async move {
@@ -72,6 +80,7 @@ impl Driver {
             let (timeout, next_grant, budget_changed) = state
                 .limiter
                 .poll_with(|budget| self.watchlist.handle_timeout(clock::now(), budget));
+            self.report_hold(timeout.denied_until);
             self.execute();
             let forecast = self.watchlist.forecast();
             if self.watchlist.is_empty() && state.end_driver(&self.inputs.commands, &id, forecast) {
@@ -133,6 +142,25 @@ impl Driver {
             Some(PollOutcome::WebhookUnconfirmed) => client.log.webhook_unconfirmed(&id),
             None => {}
         });
+    }
+
+    fn report_hold(&mut self, denied_until: Option<Duration>) {
+        let now = clock::now();
+        let room_in = denied_until.map(|at| at.saturating_sub(now));
+        match (&self.hold, room_in) {
+            (None, Some(room_in)) if room_in >= HOLD_NOTICE => {
+                let Some(waiter) = self.watchlist.any_handle() else { return };
+                let log = waiter.client.log.clone();
+                log.hold(&Subject::of_polls(), Hold::Begun { room_in: Some(room_in) });
+                self.hold = Some((now, log));
+            }
+            (Some((since, log)), None) => {
+                let waited = now.saturating_sub(*since);
+                log.hold(&Subject::of_polls(), Hold::Ended { waited });
+                self.hold = None;
+            }
+            _ => {}
+        }
     }
 
     fn execute(&mut self) {

@@ -18,7 +18,7 @@ use super::limiter::Hold;
 use crate::error::{Error, Redactor};
 use crate::model::{Generation, GenerationId, Status};
 use crate::webhook::WebhookEvent;
-use crate::wire::Request;
+use crate::wire::{self, Request};
 
 /// The target of all events and spans.
 pub(super) const TARGET: &str = "pipevideo";
@@ -44,6 +44,11 @@ impl<'a> Subject<'a> {
     pub(crate) fn of(request: &'a Request) -> Self {
         let id = request.id.as_ref().map(GenerationId::as_str);
         Self { route: request.route, id, ..Self::default() }
+    }
+
+    /// The polls of all generations.
+    pub(crate) fn of_polls() -> Self {
+        Self { route: wire::RETRIEVE, ..Self::default() }
     }
 
     /// A request to the host of a generation's video.

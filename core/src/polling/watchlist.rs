@@ -89,6 +89,8 @@ pub(crate) struct Timeout {
     pub(crate) at: Duration,
     /// Also when the budget changes: a poll is due, and the budget does not say when it has room.
     pub(crate) on_budget_change: bool,
+    /// A poll is due, and the budget has no room for it until then.
+    pub(crate) denied_until: Option<Duration>,
 }
 
 /// The maximum number of polls in flight: over HTTP/1.1 each takes a connection of its own, and
@@ -194,11 +196,20 @@ impl<H: Clone> Watchlist<H> {
         }
         let deadline = self.deadlines.first().map_or(Duration::MAX, |(ends_at, ..)| *ends_at);
         match next {
-            Next::At(at) => Timeout { at: at.min(deadline), on_budget_change: false },
+            Next::At(at) => {
+                Timeout { at: at.min(deadline), on_budget_change: false, denied_until: None }
+            }
             // Room may come earlier, when a request turns out not to have been sent.
-            Next::DeniedUntil(at) => Timeout { at: at.min(deadline), on_budget_change: true },
-            _ => Timeout { at: deadline, on_budget_change: true },
+            Next::DeniedUntil(at) => {
+                Timeout { at: at.min(deadline), on_budget_change: true, denied_until: Some(at) }
+            }
+            _ => Timeout { at: deadline, on_budget_change: true, denied_until: None },
         }
+    }
+
+    /// The handle of one of the waits.
+    pub(crate) fn any_handle(&self) -> Option<&H> {
+        self.waits.values().next().map(|wait| &wait.handle)
     }
 
     fn watch(&mut self, now: Duration, wall: SystemTime, watch: Watch<H>) {

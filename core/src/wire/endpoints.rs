@@ -31,10 +31,13 @@ pub(crate) fn create(request: &GenerationRequest) -> Result<Request, Error> {
     })
 }
 
+/// The route of a retrieve, and of a poll.
+pub(crate) const RETRIEVE: &str = "GET /v1/responses/{id}";
+
 /// `GET /v1/responses/{id}`.
 pub(crate) fn retrieve(id: &GenerationId) -> Request {
     let path = format!("/v1/responses/{}", utf8_percent_encode(id.as_str(), SEGMENT));
-    Request { id: Some(id.clone()), ..get("GET /v1/responses/{id}", path, true) }
+    Request { id: Some(id.clone()), ..get(RETRIEVE, path, true) }
 }
 
 /// `GET /v1/engines`, which is public.

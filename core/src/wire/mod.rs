@@ -26,7 +26,7 @@ pub(crate) use download::{RangeOutcome, range_headers, range_outcome};
 #[cfg(test)]
 pub(crate) use encoding::gzip;
 pub(crate) use encoding::{ACCEPTED as ACCEPTED_ENCODING, is_identity};
-pub(crate) use endpoints::{create, engines, get_path, post_path, retrieve, usage};
+pub(crate) use endpoints::{RETRIEVE, create, engines, get_path, post_path, retrieve, usage};
 pub(crate) use part::{Description, Part};
 pub(crate) use video_hosts::VideoHosts;
 #[cfg(feature = "client")]

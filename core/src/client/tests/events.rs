@@ -137,6 +137,22 @@ async fn a_call_that_the_budget_holds_says_so_at_once_and_how_long_at_the_end() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn polls_that_the_budget_holds_say_so_once() {
+    let fake = Fake::new(|_, before| shows(if before < 2 { "queued" } else { "completed" }));
+    let limit = RateLimit::new(1, S * 60);
+    let (client, events) = logging(&fake, Client::builder().rate_limit(limit));
+    client.responses().wait("gen_1").await.unwrap();
+    let begun = events.named("hold.begun");
+    let route = json!("GET /v1/responses/{id}");
+    assert_eq!((&begun[0]["route"], &begun[0]["generation_id"]), (&route, &Value::Null));
+    assert!(begun[0]["room_in"].as_f64().unwrap() > 5.0, "{begun:?}");
+    let ended = events.named("hold.ended");
+    assert_eq!((begun.len(), ended.len()), (2, 2), "{begun:?} {ended:?}");
+    assert!(ended.iter().all(|event| event["waited"].as_f64().unwrap() > 30.0), "{ended:?}");
+    check(&events.all());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_create_is_a_warning_that_says_what_to_do() {
     let fake = Fake::new(|_, _| Reply::Lost);
     let (client, events) = logging(&fake, Client::builder());
