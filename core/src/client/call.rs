@@ -209,8 +209,11 @@ impl ClientInner {
         let began = clock::now();
         let span = OpenSpan::of_request(subject, &self.config.base_url);
         let left = || self.state.limiter.left();
-        let exchange = self.exchange(request, permit.as_mut(), submission);
-        let exchanged = exchange.instrument(span.span()).await;
+        let exchanged = {
+            // In place, since it is large.
+            let exchange = pin!(self.exchange(request, permit.as_mut(), submission));
+            exchange.instrument(span.span()).await
+        };
         let log = |status, result: Result<&T, &Error>| {
             let duration = clock::now().saturating_sub(began);
             span.span().in_scope(|| self.log.request(subject, status, result, duration, left));

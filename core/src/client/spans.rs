@@ -25,35 +25,32 @@ pub(crate) struct OpenSpan {
 impl OpenSpan {
     /// Begins a call that creates a generation with this model.
     pub(crate) fn creating(operation: &'static str, base_url: &BaseUrl, model: &str) -> Self {
-        Self::begin(operation, base_url, as_model(model), None)
+        Self::begin(operation, base_url, Some(model), None)
     }
 
     /// Begins a call about the generation with this id.
     pub(crate) fn about(operation: &'static str, base_url: &BaseUrl, id: &str) -> Self {
-        Self::begin(operation, base_url, None, as_identifier(id))
+        Self::begin(operation, base_url, None, Some(id))
     }
 
+    // Everything is computed in the arguments, which are not evaluated while the span is disabled.
     fn begin(
         operation: &'static str,
         base_url: &BaseUrl,
         model: Option<&str>,
         id: Option<&str>,
     ) -> Self {
-        let name = || match model {
-            Some(model) => Cow::from(format!("{operation} {model}")),
-            None => Cow::from(operation),
-        };
         let span = debug_span!(
             target: TARGET,
             "call",
-            otel.name = &*name(),
+            otel.name = &*name_of_call(operation, model),
             otel.kind = "client",
             otel.status_description = Empty,
             gen_ai.operation.name = operation,
             gen_ai.provider.name = "pipevideo",
             gen_ai.output.type = "video",
-            gen_ai.request.model = model,
-            gen_ai.response.id = id,
+            gen_ai.request.model = model.and_then(as_model),
+            gen_ai.response.id = id.and_then(as_identifier),
             gen_ai.response.model = Empty,
             gen_ai.usage.input_tokens = Empty,
             gen_ai.usage.output_tokens = Empty,
@@ -74,20 +71,17 @@ impl OpenSpan {
 
     /// Begins a request to the API.
     pub(crate) fn of_request(subject: &Subject<'_>, base_url: &BaseUrl) -> Self {
-        let (method, template) = subject.route.split_once(' ').unwrap_or_default();
-        // Paths that the caller names have no template.
-        let template = Some(template).filter(|template| template.starts_with('/'));
-        let resent = subject.attempt.map(|attempt| attempt.saturating_sub(1));
         let span = debug_span!(
             target: TARGET,
             "request",
-            otel.name = template.map_or(method, |_| subject.route),
+            otel.name = name_of_request(subject.route),
             otel.kind = "client",
             otel.status_code = Empty,
-            http.request.method = method,
-            http.request.resend_count = resent.filter(|resent| *resent > 0).map(i64::from),
+            http.request.method = method_of(subject.route),
+            http.request.resend_count =
+                subject.attempt.filter(|attempt| *attempt > 1).map(|attempt| i64::from(attempt - 1)),
             http.response.status_code = Empty,
-            url.template = template,
+            url.template = template_of(subject.route),
             server.address = base_url.hostname(),
             server.port = base_url.port().map(i64::from),
             error.type = Empty,
@@ -159,6 +153,26 @@ impl Drop for OpenSpan {
             self.span.record("error.type", "cancelled");
         }
     }
+}
+
+fn name_of_call(operation: &'static str, model: Option<&str>) -> Cow<'static, str> {
+    match model.and_then(as_model) {
+        Some(model) => format!("{operation} {model}").into(),
+        None => operation.into(),
+    }
+}
+
+fn name_of_request(route: &str) -> &str {
+    template_of(route).map_or_else(|| method_of(route), |_| route)
+}
+
+fn method_of(route: &str) -> &str {
+    route.split(' ').next().unwrap_or_default()
+}
+
+/// The template of the path. Paths that the caller names have none.
+fn template_of(route: &str) -> Option<&str> {
+    route.split_once(' ').map(|(_, path)| path).filter(|path| path.starts_with('/'))
 }
 
 /// Records in the span of a create the id of its generation.

@@ -152,7 +152,7 @@ impl Stream for VideoStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let State::New(client, source) = &self.state {
             let max_bytes = self.max_bytes.unwrap_or(Download::MAX_BYTES);
-            let call = OpenSpan::about("stream", &client.inner.config.base_url, source.id());
+            let call = OpenSpan::about("download", &client.inner.config.base_url, source.id());
             let begin = (client.clone(), self.options.clone(), source.clone());
             self.state = State::Open(chunks(begin, max_bytes), call);
         }
