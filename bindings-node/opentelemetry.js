@@ -11,7 +11,9 @@ const { errorType, eventAttributes, ofGeneration, ofServer, splitRoute, word } =
 const { version } = require('./package.json');
 
 /** The operations that wait for a generation, of which polls are the children, and those that poll for themselves. */
-const WAITS = ['generate', 'wait'];
+const WAITS = ['generate', 'wait', 'watch'];
+/** The names of operations that differ from those of their methods. */
+const NAMES = { generate: 'generate_content', stream: 'download', bytes: 'download' };
 /** What happens to a request, as an event of the span of its call. */
 const EVENTS = ['retry', 'hold.begun', 'hold.ended', 'uncertain'];
 
@@ -38,7 +40,7 @@ class Tracing {
   #start(published) {
     const { operation, generationId } = published;
     const model = word(published.model);
-    const name = operation === 'generate' ? 'generate_content' : operation;
+    const name = NAMES[operation] ?? operation;
     const parent = context.active();
     const attributes = {
       'gen_ai.operation.name': name,
@@ -53,8 +55,8 @@ class Tracing {
       call.span = this.#tracer.startSpan(model === undefined ? name : `${name} ${model}`, options, parent);
       call.parent = trace.setSpan(parent, call.span);
     }
-    // One poll may serve several waits, and waits with different headers share none.
-    if (operation !== 'wait') propagate(published, call.parent);
+    // One poll may serve several waits.
+    if (!['wait', 'watch'].includes(operation)) propagate(published, call.parent);
     if (WAITS.includes(operation)) published.onUpdate = (update) => observe(call, update);
     this.#byContext.set(published, call);
     this.#note(call, call.id);

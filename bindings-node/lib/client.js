@@ -167,9 +167,9 @@ class Responses {
 
   watch(id, options) {
     const checked = { ...callOptions(options, WATCH), owner: this };
-    const stream = this.#open().watch(checked.native, check.id('id', id));
+    const stream = diagnostics.begin(this.#open(), 'watch', options, checked.native, check.id('id', id));
     if (typeof stream === 'string') throw make(stream, this.watch);
-    return new Updates(stream, checked);
+    return new Updates(stream, checked, diagnostics.openCall(options));
   }
 
   async download(generation, to, options) {
@@ -194,7 +194,7 @@ class Responses {
   #stream(generation, checked, options) {
     const stream = diagnostics.begin(this.#open(), 'stream', options, checked.native, ...sourceOf(generation));
     if (typeof stream === 'string') throw make(stream, this.stream);
-    return readable(stream, { ...checked, owner: this });
+    return readable(stream, { ...checked, owner: this }, diagnostics.openCall(options));
   }
 
   async bytes(generation, options) {
@@ -289,5 +289,7 @@ diagnostics.publish(Responses.prototype, 'create', ofRequest);
 for (const operation of ['retrieve', 'wait', 'download', 'bytes']) {
   diagnostics.publish(Responses.prototype, operation, ofGeneration);
 }
+diagnostics.publishOpen(Responses.prototype, 'watch', ofGeneration);
+diagnostics.publishOpen(Responses.prototype, 'stream', ofGeneration);
 
 module.exports = { Pipevideo };

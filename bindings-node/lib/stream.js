@@ -9,14 +9,16 @@ const values = require('./values.js');
  * Makes a `ReadableStream` of the chunks of a native stream. A chunk is received when the reader asks for it.
  *
  * @param options the result of `callOptions`; its callback receives the progress
+ * @param published the context of the call, if it is published
  */
-function readable(native, { signal, callback, owner }) {
+function readable(native, { signal, callback, owner }, published) {
   let pending;
   let stopListening;
   function close() {
     native.close();
     stopListening?.();
     if (pending !== undefined) end(pending, ({ resolve }) => resolve(null));
+    published?.leave();
     rest();
   }
   async function next() {
@@ -43,6 +45,7 @@ function readable(native, { signal, callback, owner }) {
         try {
           const received = await next();
           if (received === null) {
+            published?.end();
             close();
             if (!signal?.aborted) controller.close();
             return;
@@ -51,6 +54,7 @@ function readable(native, { signal, callback, owner }) {
           await callback?.(received.progress);
           controller.enqueue(received.chunk);
         } catch (error) {
+          published?.end(error);
           close();
           throw error;
         }

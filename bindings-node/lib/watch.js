@@ -7,11 +7,14 @@ const values = require('./values.js');
 class Updates {
   #stream;
   #options;
+  /** The context of the call, if it is published. */
+  #published;
   #pending = new Set();
 
-  constructor(stream, options) {
+  constructor(stream, options, published) {
     this.#stream = stream;
     this.#options = options;
+    this.#published = published;
   }
 
   async next() {
@@ -25,8 +28,12 @@ class Updates {
     };
     try {
       const options = { ...this.#options, native: undefined };
-      return settle(await run(options, values.iteratorResult, begin));
+      const result = settle(await run(options, values.iteratorResult, begin));
+      if (result.done) this.#published?.end();
+      else this.#published?.update(result.value);
+      return result;
     } catch (error) {
+      this.#published?.end(error);
       this.#close();
       throw error;
     } finally {
@@ -47,6 +54,7 @@ class Updates {
   #close() {
     this.#stream?.close();
     this.#stream = null;
+    this.#published?.leave();
     // Calls of `next` that have not settled resolve as the end of the iteration, and their request is stopped.
     const done = { done: true, value: undefined };
     for (const call of this.#pending) end(call, ({ resolve }) => resolve(done));

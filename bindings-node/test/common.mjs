@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Emulator } from 'pipevideo/testing';
 
 const PACKAGE = new URL('../index.mjs', import.meta.url).href;
@@ -44,6 +46,12 @@ export async function until(condition, limit = 20_000) {
 /** Counts the polls of a generation. */
 export function polls(emulator, id) {
   return emulator.requests().filter((request) => request.path.endsWith(id)).length;
+}
+
+/** A function that collects garbage. */
+export async function collector() {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc');
 }
 
 /** Source for a script that defines `gc`, which collects garbage. */

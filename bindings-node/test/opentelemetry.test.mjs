@@ -14,7 +14,7 @@ import {
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { Pipevideo } from 'pipevideo';
 import { instrument } from 'pipevideo/opentelemetry';
-import { folder, MODEL, options, started, until } from './common.mjs';
+import { collector, folder, MODEL, options, polls, started, until } from './common.mjs';
 
 const PROMPT = 'A cat that must stay private';
 const spanExporter = new InMemorySpanExporter();
@@ -124,6 +124,106 @@ test('create, wait, retrieve and download have spans of their own', async (conte
   const alone = named('GET /v1/responses/{id}').filter(({ parentSpanContext }) => parentSpanContext === undefined);
   assert.equal(alone.length, 1);
   assert.equal(named('download')[0].attributes['gen_ai.operation.name'], 'download');
+});
+
+test('a watch is one span until its updates end', async (context) => {
+  const { client, emulator, collected } = await instrumented(context);
+  const id = emulator.addGeneration({ polls: ['queued', 'in_progress', 'completed'] });
+  const current = [];
+  await tracer.startActiveSpan('caller', async (caller) => {
+    for await (const { progress } of client.responses.watch(id)) {
+      current.push(progress >= 0 && trace.getActiveSpan() === caller);
+    }
+    caller.end();
+  });
+  assert.ok(current.length >= 3 && current.every(Boolean), 'the span is not active in the loop');
+  const [watch] = childrenOf(named('caller')[0]);
+  assert.equal(watch.name, 'watch');
+  assert.equal(watch.status.code, SpanStatusCode.UNSET);
+  assert.equal(watch.attributes['gen_ai.response.id'], id);
+  assert.equal(watch.attributes['pipevideo.generation.status'], 'completed');
+  assert.equal(watch.attributes['error.type'], undefined);
+  assert.ok(watch.attributes['pipevideo.queue.duration'] >= 0);
+  assert.equal(childrenOf(watch).length, polls(emulator, id));
+  assert.deepEqual([...new Set(emulator.requests().map(({ headers }) => headers.traceparent))], [undefined]);
+  const [cost] = (await collected()).get('pipevideo.client.cost').points;
+  assert.equal(cost.value, watch.attributes['pipevideo.cost']);
+});
+
+test('a download is one span, to wherever it goes', async (context) => {
+  const { client, emulator } = await instrumented(context);
+  const id = emulator.addGeneration({ polls: ['completed'] });
+  const to = () => new WritableStream();
+  await client.responses.download(id, to());
+  await client.responses.bytes(id);
+  await client.responses.stream(id).pipeTo(to());
+  await client.responses.stream(id).cancel();
+  const left = client.responses.stream(id).getReader();
+  await left.read();
+  await left.cancel();
+  const failing = emulator.addGeneration({ polls: ['failed'] });
+  await rejection(client.responses.stream(failing).pipeTo(to()));
+  const types = named('download').map(({ attributes }) => attributes['error.type']);
+  assert.deepEqual(types, [undefined, undefined, undefined, 'cancelled', 'cancelled', 'generation_failed']);
+  const children = named('download').map((download) => childrenOf(download).map(({ name }) => name));
+  const retrieve = ['GET /v1/responses/{id}'];
+  assert.deepEqual(children, [retrieve, retrieve, retrieve, [], retrieve, retrieve]);
+  const [request] = emulator.requests();
+  assert.ok(request.headers.traceparent.includes(named('download')[0].spanContext().spanId));
+});
+
+test('a watch that is left is cancelled', async (context) => {
+  const { client, emulator } = await instrumented(context);
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  const watch = (given) => client.responses.watch(id, given)[Symbol.asyncIterator]();
+  for await (const { generation } of client.responses.watch(id)) if (generation.id === id) break;
+  const controller = new AbortController();
+  const aborted = watch({ signal: controller.signal });
+  await aborted.next();
+  controller.abort();
+  await rejection(aborted.next());
+  await (async () => {
+    const updates = watch();
+    await updates.next();
+    assert.equal(named('watch').length, 2, 'it has not ended');
+  })();
+  const gc = await collector();
+  assert.ok(await until(() => (gc(), named('watch').length === 3)), 'it ends when it is collected');
+  for (const { attributes, status } of named('watch')) {
+    assert.equal(attributes['error.type'], 'cancelled');
+    assert.equal(attributes['gen_ai.response.id'], id);
+    assert.equal(attributes['pipevideo.generation.status'], 'queued');
+    assert.equal(status.code, SpanStatusCode.UNSET);
+  }
+});
+
+test('a watch that fails has a type, and one of a failed generation has none', async (context) => {
+  const { client, emulator } = await instrumented(context);
+  const id = emulator.addGeneration({ polls: ['queued'] });
+  const all = async (given) => {
+    for await (const { generation } of client.responses.watch(id, given)) assert.equal(generation.id, id);
+  };
+  await rejection(all({ deadlineMs: 30 }));
+  emulator.settle(id, 'failed');
+  await all();
+  assert.throws(() => client.responses.watch(id, { unknown: 1 }));
+  assert.throws(() => client.responses.watch(id, 'no options'));
+  const types = named('watch').map(({ attributes, status }) => [attributes['error.type'], status.code]);
+  assert.deepEqual(types, [
+    ['wait_timeout', SpanStatusCode.ERROR],
+    [undefined, SpanStatusCode.UNSET],
+    ['TypeError', SpanStatusCode.ERROR],
+    ['TypeError', SpanStatusCode.ERROR],
+  ]);
+  assert.equal(named('watch')[1].attributes['pipevideo.generation.status'], 'failed');
+});
+
+test('options that are not valid are an error of the call', async (context) => {
+  const { client } = await instrumented(context);
+  const request = { model: MODEL, input: PROMPT };
+  const error = await rejection(client.generate(request, { headers: 'none' }));
+  assert.match(error.message, /'headers' must be/);
+  assert.equal(named(`generate_content ${MODEL}`)[0].attributes['error.type'], 'TypeError');
 });
 
 test('failures have a type', async (context) => {

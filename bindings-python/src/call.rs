@@ -386,7 +386,7 @@ impl Call {
     /// Stops the work.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = self.callback.as_ref().map_or(Ok(()), |callback| callback.close(py));
-        if let Some(observed) = &self.observed {
+        if let Some(observed) = self.observed.as_ref().filter(|observed| !observed.is_step()) {
             observed.end(py, None, None);
         }
         closed.and(self.stop().map_or(Ok(()), |_| logs::emit(py)))

@@ -190,10 +190,13 @@ impl NativeClient {
     ) -> PyResult<Call> {
         let id: String = argument(id, "id", "str")?;
         let client = self.client_with(options)?;
-        Ok(self.call(py, None, move |_| {
+        let observed = Observed::begin(py, "retrieve", &id, &client, None);
+        let client = with_headers(py, client, observed.as_ref());
+        let call = self.call(py, None, move |_| {
             let retrieve = client.responses().retrieve(id);
             retrieve.with_response().map_ok(answered).boxed()
-        }))
+        });
+        Ok(call.observed(observed))
     }
 
     #[pyo3(signature = (
@@ -289,11 +292,14 @@ impl NativeClient {
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Watch> {
         let id = id_of(id, "id")?;
-        let mut watch = self.client_with(options)?.responses().watch(id);
-        if let Some(deadline) = options::deadline(deadline)? {
+        let deadline = options::deadline(deadline)?;
+        let client = self.client_with(options)?;
+        let observed = Observed::begin(py, "watch", &id, &client, None);
+        let mut watch = client.responses().watch(id);
+        if let Some(deadline) = deadline {
             watch = watch.deadline(deadline);
         }
-        Ok(Watch::new(watch, self.tokens(py)))
+        Ok(Watch::new(watch, self.tokens(py), observed))
     }
 
     #[pyo3(signature = (options: "dict[str, Any]", total: "int | None"))]

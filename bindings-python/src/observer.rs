@@ -12,14 +12,16 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::logs;
+use crate::process::process;
 
 static IS_SET: AtomicBool = AtomicBool::new(false);
 static OBSERVER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 /// Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
 /// the base URL and the number of the call in the log. It returns an object of which `update` is called with
-/// each update, and once `end` with the value or the exception; neither if the call was dropped. Its `headers`
-/// are sent with the call's requests. While it is set, the log has all records.
+/// each update, and once `end` with the value or the exception; neither if the call was dropped. Of an iterator,
+/// `step` is called with what each step has returned or raised. Its `headers` are sent with the call's requests.
+/// While it is set, the log has all records.
 #[barrier]
 #[pyfunction]
 #[pyo3(signature = (
@@ -37,8 +39,13 @@ pub(crate) fn is_set() -> bool {
     IS_SET.load(Ordering::Relaxed)
 }
 
-/// A call that is observed, until it has ended.
-pub(crate) struct Observed(Mutex<Option<Py<PyAny>>>);
+/// A call that is observed, until it has ended or is dropped.
+pub(crate) struct Observed {
+    observer: Mutex<Option<Py<PyAny>>>,
+    /// Whether the call is a step of the iterator that is observed.
+    is_step: bool,
+    process: u64,
+}
 
 /// The client for an observed call, with the headers that carry the call's span to the service.
 pub(crate) fn with_headers(py: Python<'_>, client: Client, observed: Option<&Observed>) -> Client {
@@ -65,11 +72,24 @@ impl Observed {
         }
         let observer = lock(&OBSERVER).as_ref().map(|observer| observer.clone_ref(py))?;
         let begun = observer.call1(py, (operation, subject, client.base_url(), call));
-        Some(Self(Mutex::new(unraised(py, begun))))
+        Some(Self::new(unraised(py, begun), false))
+    }
+
+    fn new(observer: Option<Py<PyAny>>, is_step: bool) -> Self {
+        Self { observer: Mutex::new(observer), is_step, process: process() }
+    }
+
+    /// The next step of an iterator that is observed.
+    pub(crate) fn step(&self, py: Python<'_>) -> Self {
+        Self::new(self.get(py), true)
+    }
+
+    pub(crate) fn is_step(&self) -> bool {
+        self.is_step
     }
 
     fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.0).as_ref().map(|observed| observed.clone_ref(py))
+        lock(&self.observer).as_ref().map(|observer| observer.clone_ref(py))
     }
 
     pub(crate) fn update(&self, py: Python<'_>, update: &Bound<'_, PyAny>) {
@@ -80,10 +100,24 @@ impl Observed {
 
     /// The call has ended with a value or an exception, or was dropped.
     pub(crate) fn end(&self, py: Python<'_>, value: Option<&Py<PyAny>>, raised: Option<&PyErr>) {
-        let observed = lock(&self.0).take();
-        if let Some(observed) = observed {
+        // A forked child ends no call of its parent.
+        if self.process != process() {
+            return;
+        }
+        let observer = lock(&self.observer).take();
+        if let Some(observer) = observer {
             let raised = raised.map(|raised| raised.value(py));
-            unraised(py, observed.call_method1(py, intern!(py, "end"), (value, raised)));
+            let method = if self.is_step { intern!(py, "step") } else { intern!(py, "end") };
+            unraised(py, observer.call_method1(py, method, (value, raised)));
+        }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // A step that is dropped is not the end of its iterator.
+        if !self.is_step && lock(&self.observer).is_some() {
+            Python::try_attach(|py| self.end(py, None, None));
         }
     }
 }

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call::Call;
+use crate::observer::Observed;
 use crate::outcome::Value;
 use crate::process::process;
 use crate::stream_state::StreamState;
@@ -26,6 +27,7 @@ where
     state: Mutex<Option<Arc<StreamState<S, T>>>>,
     value: IntoValue<S, T>,
     tokens: Option<Py<TokenSource>>,
+    observed: Option<Observed>,
     process: u64,
 }
 
@@ -34,9 +36,14 @@ where
     S: Stream<Item = Result<T, Error>> + Unpin + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(stream: S, value: IntoValue<S, T>, tokens: Option<Py<TokenSource>>) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        value: IntoValue<S, T>,
+        tokens: Option<Py<TokenSource>>,
+        observed: Option<Observed>,
+    ) -> Self {
         let state = Mutex::new(Some(StreamState::new(stream)));
-        Self { state, value, tokens, process: process() }
+        Self { state, value, tokens, observed, process: process() }
     }
 
     /// Returns the call that yields the next item, or None (awaited: StopAsyncIteration) at the end.
@@ -58,7 +65,8 @@ where
             .boxed()
         };
         let tokens = self.tokens.as_ref().map(|tokens| tokens.clone_ref(py));
-        Ok(Call::new(Box::new(work), None, tokens).keeping())
+        let observed = self.observed.as_ref().map(|observed| observed.step(py));
+        Ok(Call::new(Box::new(work), None, tokens).keeping().observed(observed))
     }
 }
 
@@ -67,7 +75,14 @@ where
     S: Stream<Item = Result<T, Error>> + Unpin,
 {
     /// Ends the stream; a step that waits ends, too.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, py: Python<'_>) {
+        if let Some(observed) = &self.observed {
+            observed.end(py, None, None);
+        }
+        self.end();
+    }
+
+    fn end(&self) {
         let state = lock(&self.state).take();
         if self.process != process() {
             std::mem::forget(state);
@@ -86,6 +101,6 @@ where
     S: Stream<Item = Result<T, Error>> + Unpin,
 {
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
 }

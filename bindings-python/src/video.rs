@@ -121,13 +121,14 @@ impl Video {
 
     #[pyo3(signature = (max_bytes: "int | None"))]
     fn chunks(&self, py: Python<'_>, max_bytes: &Bound<'_, PyAny>) -> PyResult<VideoChunks> {
-        let stream = self.stream(&self.client, max_bytes)?;
+        let (client, observed) = self.observed(py);
+        let stream = self.stream(&client, max_bytes)?;
         let chunks: Chunks = unfold(stream, |mut stream| async {
             let next = stream.next().await?;
             Some((next.map(|chunk| (chunk, stream.progress())), stream))
         })
         .boxed();
-        Ok(VideoChunks(Steps::new(chunks, Value::Chunk, self.tokens(py))))
+        Ok(VideoChunks(Steps::new(chunks, Value::Chunk, self.tokens(py), observed)))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -150,8 +151,8 @@ impl VideoChunks {
     }
 
     /// Closes the connection; a step that waits ends, too.
-    fn close(&self) {
-        self.0.close();
+    fn close(&self, py: Python<'_>) {
+        self.0.close(py);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call::Call;
+use crate::observer::Observed;
 use crate::outcome::Value;
 use crate::steps::Steps;
 use crate::token::TokenSource;
@@ -14,8 +15,12 @@ use crate::token::TokenSource;
 pub(crate) struct Watch(Steps<pipevideo::Watch, pipevideo::Update>);
 
 impl Watch {
-    pub(crate) fn new(watch: pipevideo::Watch, tokens: Option<Py<TokenSource>>) -> Self {
-        Self(Steps::new(watch, Value::Update, tokens))
+    pub(crate) fn new(
+        watch: pipevideo::Watch,
+        tokens: Option<Py<TokenSource>>,
+        observed: Option<Observed>,
+    ) -> Self {
+        Self(Steps::new(watch, Value::Update, tokens, observed))
     }
 }
 
@@ -29,8 +34,8 @@ impl Watch {
     }
 
     /// Ends the watch; a step that waits ends, too.
-    fn close(&self) {
-        self.0.close();
+    fn close(&self, py: Python<'_>) {
+        self.0.close(py);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -173,6 +174,122 @@ def test_a_poll_belongs_to_the_call_that_has_waited_longest(
     assert counts[0] >= 6 and sum(counts) == polls(emulator, queued) and counts[1:] == [0, 0]
 
 
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+def test_a_watch_is_one_span_until_its_end(
+    emulator: Emulator, telemetry: Telemetry, kind: str
+) -> None:
+    id = emulator.add_generation(polls=["queued", "in_progress", "completed"])
+    tracer = telemetry.traces.get_tracer("test")
+    current: list[trace.Span] = []
+
+    async def main() -> None:
+        async for _ in AsyncPipevideo(**options(emulator)).responses.watch(id):
+            current.append(trace.get_current_span())
+
+    with tracer.start_as_current_span("outer") as outer:
+        if kind == "async":
+            asyncio.run(main())
+        else:
+            for _ in Pipevideo(**options(emulator)).responses.watch(id):
+                current.append(trace.get_current_span())
+    assert len(current) >= 3 and set(current) == {outer}, "the span is not current in the loop"
+    (span,) = telemetry.spans("watch")
+    assert span.parent == outer.get_span_context() and span.status.status_code == StatusCode.UNSET
+    seen = attributes(span)
+    assert seen["gen_ai.operation.name"] == "watch" and seen["gen_ai.response.id"] == id
+    assert seen["pipevideo.generation.status"] == "completed" and "error.type" not in seen
+    assert seen["pipevideo.queue.duration"] > 0 and seen["gen_ai.usage.input_tokens"] > 0
+    assert len(telemetry.children(span)) == polls(emulator, id)
+    assert all("traceparent" not in request["headers"] for request in emulator.requests())
+    assert telemetry.metrics()["pipevideo.client.cost {USD}"][0].value == seen["pipevideo.cost"]
+
+
+@pytest.mark.parametrize("how", ["close", "break", "aclose", "cancel"])
+def test_a_watch_that_is_left_is_cancelled(
+    emulator: Emulator, queued: str, telemetry: Telemetry, how: str
+) -> None:
+    async def main() -> None:
+        updates = AsyncPipevideo(**options(emulator)).responses.watch(queued)
+        await updates.__anext__()
+        # A step that is cancelled is not the end of its watch.
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(updates.__anext__(), 0.01)
+        assert telemetry.spans("watch") == []
+        if how == "aclose":
+            await updates.aclose()
+        else:
+            del updates
+
+    def first() -> None:
+        for _ in Pipevideo(**options(emulator)).responses.watch(queued):
+            break
+
+    if how in ("aclose", "cancel"):
+        asyncio.run(main())
+    elif how == "break":
+        first()
+    else:
+        with Pipevideo(**options(emulator)).responses.watch(queued) as updates:
+            next(updates)
+    (span,) = telemetry.spans("watch")
+    seen = attributes(span)
+    assert seen["error.type"] == "cancelled" and span.status.status_code == StatusCode.UNSET
+    assert seen["gen_ai.response.id"] == queued
+    assert seen["pipevideo.generation.status"] == "queued"
+
+
+def test_a_watch_ends_with_the_error_of_its_last_step(
+    emulator: Emulator, queued: str, telemetry: Telemetry
+) -> None:
+    updates = Pipevideo(**options(emulator)).responses.watch(queued, deadline=0.05)
+    with pytest.raises(pipevideo.WaitTimeoutError) as raised:
+        list(updates)
+    (span,) = telemetry.spans("watch")
+    assert attributes(span)["error.type"] == "wait_timeout"
+    assert span.status.status_code == StatusCode.ERROR
+    assert span.status.description == raised.value.message
+    # A failed generation is the last update of a watch, and no error.
+    emulator.settle(queued, "failed")
+    assert [update.generation.status for update in Pipevideo(**options(emulator)).responses.watch(queued)]
+    failed = telemetry.spans("watch")[1]
+    assert "error.type" not in attributes(failed)
+    assert attributes(failed)["pipevideo.generation.status"] == "failed"
+
+
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+def test_a_retrieve_has_the_span_of_its_request(
+    emulator: Emulator, queued: str, telemetry: Telemetry, kind: str
+) -> None:
+    tracer = telemetry.traces.get_tracer("test")
+
+    async def main() -> None:
+        client = AsyncPipevideo(**options(emulator))
+        # Its request does not belong to a wait for the same generation.
+        waiting = asyncio.ensure_future(client.responses.wait(queued))
+        while polls(emulator, queued) < 1:
+            await asyncio.sleep(0.001)
+        with tracer.start_as_current_span("outer"):
+            await client.responses.retrieve(queued)
+        emulator.settle(queued)
+        await waiting
+
+    if kind == "async":
+        asyncio.run(main())
+    else:
+        with tracer.start_as_current_span("outer"):
+            Pipevideo(**options(emulator)).responses.retrieve(queued)
+    (outer,) = telemetry.spans("outer")
+    (request,) = telemetry.children(outer)
+    assert request.name == "GET /v1/responses/{id}" and request.context is not None
+    assert attributes(request)["gen_ai.response.id"] == queued
+    assert telemetry.spans("retrieve") == []
+    sent = [r["headers"].get("traceparent") for r in emulator.requests()]
+    assert sum(outer.context is not None and f"{outer.context.span_id:016x}" in (s or "") for s in sent) == 1
+    if kind == "async":
+        (wait,) = telemetry.spans("wait")
+        assert len(telemetry.children(wait)) == polls(emulator, queued) - 1
+
+
 def test_requests_carry_the_context_of_their_span(
     emulator: Emulator, telemetry: Telemetry, tmp_path: Path
 ) -> None:
@@ -213,7 +330,7 @@ def test_failures_have_their_kind(emulator: Emulator, telemetry: Telemetry) -> N
     with pytest.raises(pipevideo.SubmissionUncertainError):
         client.responses.create(model=MODEL, input="A secret cat")
     (create,) = telemetry.spans("create")
-    assert create.name == f"create {MODEL}"
+    assert create.name == f"create {MODEL}" and "outcome is unknown" in (create.status.description or "")
     assert attributes(create)["error.type"] == "submission_uncertain"
     assert [event.name for event in create.events] == ["uncertain"]
     (request,) = telemetry.children(create)
@@ -269,6 +386,27 @@ def test_a_download_is_a_span(emulator: Emulator, telemetry: Telemetry, tmp_path
     with pytest.raises(LookupError):
         client.responses.download(id, tmp_path / "dog.mp4", on_progress=stop)
     assert attributes(telemetry.spans("download")[1])["error.type"] == "LookupError"
+
+
+def test_a_stream_is_a_download(emulator: Emulator, telemetry: Telemetry, tmp_path: Path) -> None:
+    id = emulator.add_generation(polls=["completed"])
+    client = Pipevideo(**options(emulator))
+    read = b"".join(client.responses.stream(id))
+    assert read == client.responses.bytes(id)
+    with client.responses.stream(id) as left:
+        next(left)
+
+    async def main() -> None:
+        assert b"".join([chunk async for chunk in AsyncPipevideo(**options(emulator)).responses.stream(id)]) == read
+
+    asyncio.run(main())
+    spans = telemetry.spans("download")
+    assert [attributes(span).get("error.type") for span in spans] == [None, None, "cancelled", None]
+    requests = [r["headers"] for r in emulator.requests() if r["path"].startswith("/v1/")]
+    for span, headers in zip(spans, requests, strict=True):
+        (request,) = telemetry.children(span)
+        assert request.name == "GET /v1/responses/{id}" and span.context is not None
+        assert f"{span.context.span_id:016x}" in headers["traceparent"]
 
 
 def test_a_call_that_the_budget_holds_has_events(emulator: Emulator, telemetry: Telemetry) -> None:

@@ -484,8 +484,9 @@ def _observe(observer: Callable[[str, str, str, int | None], Any] | None) -> Non
     """
     Sets the function that observes calls, or none. It receives the operation, its model or generation's id,
     the base URL and the number of the call in the log. It returns an object of which `update` is called with
-    each update, and once `end` with the value or the exception; neither if the call was dropped. Its `headers`
-    are sent with the call's requests. While it is set, the log has all records.
+    each update, and once `end` with the value or the exception; neither if the call was dropped. Of an iterator,
+    `step` is called with what each step has returned or raised. Its `headers` are sent with the call's requests.
+    While it is set, the log has all records.
     """
 
 def _panic(at_once: bool) -> Pending[None]:

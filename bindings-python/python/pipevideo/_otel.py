@@ -106,7 +106,7 @@ class Instruments:
         holds = "pipevideo.client.hold.duration"
         self.holds = histogram(holds, "s", _GENERATIONS, "How long the budget held a request.")
         self.cost = meter.create_counter("pipevideo.client.cost", "{USD}", "What was paid.")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     def on_hold(self, fields: Mapping[str, Any]) -> None:

@@ -17,7 +17,8 @@ from time import monotonic, time_ns
 from typing import Any
 
 from opentelemetry import metrics, propagate, trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.context import get_current
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from . import _logging, _native
 from ._native import Generation, Update, __version__
@@ -32,11 +33,16 @@ from ._otel import (
     split_route,
     word,
 )
+from .errors import PipevideoError
 
 __all__ = ["instrument"]
 
 # What a call is in the conventions.
 _OPERATIONS = {"generate": "generate_content"}
+# The value of an iterator that was read to its end.
+_COMPLETE = object()
+# The operations that wait for a generation: polls are requests of these.
+_WAITS = {"generate", "wait", "watch"}
 # The records that are events of their call's span.
 _EVENTS = {"retry", "hold.begun", "hold.ended", "uncertain"}
 
@@ -46,8 +52,8 @@ def instrument(
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: metrics.MeterProvider | None = None,
 ) -> Callable[[], None]:
-    """Makes a span of each `generate`, `create`, `wait` and `download`, with a child for each of its requests,
-    and metrics. It takes effect for all clients, with the next call of each.
+    """Makes a span of each `generate`, `create`, `wait`, `watch`, `download`, `stream` and `bytes`, with a child
+    for each of its requests, and metrics. It takes effect for all clients, with the next call of each.
 
     The providers are the global ones unless they are given. Returns a function that ends it. A later
     `instrument` replaces an earlier one.
@@ -89,14 +95,22 @@ class _Call:
             {**self.named, "gen_ai.output.type": "video", "gen_ai.response.id": self.id}
         )
         title = f"{name} {model}" if model is not None else name
-        self.span: Span = observer.tracer.start_span(
-            title, kind=SpanKind.CLIENT, attributes=attributes
-        )
+        self.is_wait = operation in _WAITS
+        # The context of its requests. A retrieve is one request, which has a span of its own.
+        self.context = get_current()
+        self.span: Span = INVALID_SPAN
+        self.has_span = operation != "retrieve"
+        if self.has_span:
+            self.span = observer.tracer.start_span(
+                title, kind=SpanKind.CLIENT, attributes=attributes
+            )
+            self.context = trace.set_span_in_context(self.span)
         # One poll may serve several waits.
         self.headers: dict[str, str] = {}
-        if operation != "wait":
-            propagate.inject(self.headers, trace.set_span_in_context(self.span))
+        if operation not in ("wait", "watch"):
+            propagate.inject(self.headers, self.context)
         self.observer, self.number = observer, number
+        self.has_ended = False
         self.began = monotonic()
         self.generation: Generation | None = None
         self.queue: float | None = None
@@ -111,8 +125,22 @@ class _Call:
         elif update.generation.status == "in_progress" and self.was_queued and self.queue is None:
             self.queue = update.elapsed
 
+    def step(self, value: object, raised: BaseException | None) -> None:
+        """A step of an iterator has returned an item or its end, or it has failed or was interrupted."""
+        if isinstance(value, Update):
+            self.update(value)
+        elif value is not None:
+            return
+        elif raised is None or isinstance(raised, StopAsyncIteration):
+            self.end(_COMPLETE, None)
+        elif isinstance(raised, PipevideoError):
+            self.end(None, raised)
+
     def end(self, value: object, raised: BaseException | None) -> None:
         """The call has ended with a value or an exception, or was dropped."""
+        if self.has_ended:
+            return
+        self.has_ended = True
         for found in (value, getattr(raised, "generation", None), getattr(raised, "last", None)):
             if isinstance(found, Generation):
                 self.generation = found
@@ -126,7 +154,9 @@ class _Call:
         }
         self.span.set_attributes(given(attributes))
         if kind is not None and kind != "cancelled":
-            self.span.set_status(Status(StatusCode.ERROR))
+            # Only this library's messages are known to have no prompt.
+            message = raised.message if isinstance(raised, PipevideoError) else None
+            self.span.set_status(Status(StatusCode.ERROR, message))
         self.span.end()
         self.observer.on_end(self, kind)
 
@@ -136,7 +166,8 @@ class _Observer:
 
     def __init__(self, tracer: trace.Tracer, instruments: Instruments) -> None:
         self.tracer, self.instruments = tracer, instruments
-        self._lock = threading.Lock()
+        # A call that is dropped ends wherever its memory is freed, also while this thread has the lock.
+        self._lock = threading.RLock()
         # The calls that create by their numbers, and all calls by the ids of their generations, the one that
         # has waited for the longest time first. Ended calls stay for a while, for their last records.
         self._by_number: OrderedDict[int, _Call] = OrderedDict()
@@ -161,7 +192,7 @@ class _Observer:
 
     def _add(self, call: _Call, id: str) -> None:
         with self._lock:
-            waiting = [other for other in self._by_id.get(id, ()) if other.span.is_recording()]
+            waiting = [other for other in self._by_id.get(id, ()) if not other.has_ended]
             self._by_id[id] = [*waiting, call]
             _trim(self._by_id)
 
@@ -171,6 +202,8 @@ class _Observer:
             if len(others) > 1:
                 with suppress(ValueError):
                     others.remove(call)
+        if not call.has_span:
+            return
         named = {**call.named, "error.type": error}
         self.instruments.on_call(monotonic() - call.began, named, call.generation, call.queue)
 
@@ -179,8 +212,10 @@ class _Observer:
             call = self._by_number.get(fields.get("call", 0))
             if call is not None:
                 return call
-            waiting = self._by_id.get(fields.get("generation_id", ""))
-            return waiting[0] if waiting else None
+            # Polls have no number.
+            is_poll = "call" not in fields
+            calls = self._by_id.get(fields.get("generation_id", ""), ())
+            return next((call for call in calls if call.is_wait == is_poll), None)
 
     def record(self, at: float, fields: Mapping[str, Any]) -> None:
         """The library has logged something, at this time."""
@@ -199,13 +234,15 @@ class _Observer:
     def _request(self, at: float, fields: Mapping[str, Any], call: _Call | None) -> None:
         method, template = split_route(fields["route"])
         status = fields.get("http_status")
-        is_error = fields.get("error") is not None
+        error = fields.get("error")
+        if error is not None and status is not None and status >= 400:
+            error = str(status)
         named = given(
             {
                 "http.request.method": method,
                 "url.template": template,
                 "http.response.status_code": status,
-                "error.type": (str(status) if status else fields["error"]) if is_error else None,
+                "error.type": error,
                 **(call.server if call is not None else {}),
             }
         )
@@ -224,12 +261,12 @@ class _Observer:
         ended = int(at * 1e9)
         span = self.tracer.start_span(
             fields["route"],
-            trace.set_span_in_context(call.span),
+            call.context,
             SpanKind.CLIENT,
             given({**named, **more}),
             start_time=ended - int(fields["duration"] * 1e9),
         )
-        if is_error:
+        if error is not None:
             span.set_status(Status(StatusCode.ERROR))
         span.end(min(ended, time_ns()))
 
