@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use bindings_macros::barrier;
 use pipevideo::{
-    AccountUsage, Candidates, Client, CostEstimate, DownloadSource, EngineCatalog, Generation,
-    GenerationRequest, Spend, Submission, WebhookEvent,
+    AccountUsage, Candidates, Client, CostEstimate, EngineCatalog, Generation, GenerationRequest,
+    Spend, Submission, WebhookEvent,
 };
 use serde_json::value::RawValue;
 
@@ -20,20 +20,14 @@ use crate::request::Arguments;
 use crate::response::{AnsweredGeneration, Response};
 use crate::runtime::runtime;
 use crate::token::TokenSource;
+use crate::video::Video;
 use crate::watch::Watch;
 use crate::webhook::Header;
-
-/// A generation to download, as a snapshot or by its id.
-#[derive(uniffi::Enum)]
-pub(crate) enum Video {
-    Id { id: String },
-    Generation { generation: Box<Generation> },
-}
 
 /// A client of the core.
 #[derive(uniffi::Object)]
 pub(crate) struct NativeClient {
-    client: Client,
+    pub(crate) client: Client,
     logs: bool,
 }
 
@@ -196,11 +190,7 @@ impl NativeClient {
         options: CallOptions,
         cancel: Arc<CancelHandle>,
     ) -> Result<(), Failure> {
-        let source: DownloadSource = match video {
-            Video::Id { id } => id.into(),
-            Video::Generation { generation } => (*generation).into(),
-        };
-        let mut download = options.client(&self.client)?.responses().download(source, path);
+        let mut download = options.client(&self.client)?.responses().download(video, path);
         if let Some(max_bytes) = max_bytes {
             download = download.max_bytes(max_bytes);
         }

@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod runtime;
 mod token;
+mod video;
 mod watch;
 mod webhook;
 

@@ -428,6 +428,16 @@ void uniffi_pipevideo_swift_fn_method_nativeclient_wake(uint64_t ptr, RustBuffer
 uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_watch(uint64_t ptr, RustBuffer id, RustBuffer deadline, RustBuffer options, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_BYTES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_BYTES
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_bytes(uint64_t ptr, RustBuffer video, RustBuffer max_bytes, RustBuffer options, uint64_t cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_STREAM
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_NATIVECLIENT_STREAM
+uint64_t uniffi_pipevideo_swift_fn_method_nativeclient_stream(uint64_t ptr, RustBuffer video, RustBuffer max_bytes, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_LOGRECEIVER
 uint64_t uniffi_pipevideo_swift_fn_clone_logreceiver(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -578,6 +588,21 @@ void uniffi_pipevideo_swift_fn_init_callback_vtable_tokensource(const UniffiVTab
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_TOKENSOURCE_CALL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_TOKENSOURCE_CALL
 uint64_t uniffi_pipevideo_swift_fn_method_tokensource_call(uint64_t ptr, uint64_t reply, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_VIDEOCHUNKS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_VIDEOCHUNKS
+uint64_t uniffi_pipevideo_swift_fn_clone_videochunks(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_VIDEOCHUNKS
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_FREE_VIDEOCHUNKS
+void uniffi_pipevideo_swift_fn_free_videochunks(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_VIDEOCHUNKS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_METHOD_VIDEOCHUNKS_NEXT
+uint64_t uniffi_pipevideo_swift_fn_method_videochunks_next(uint64_t ptr, uint64_t cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_FN_CLONE_WATCH
@@ -1133,6 +1158,18 @@ uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_watch(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_BYTES
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_BYTES
+uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_bytes(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_STREAM
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_NATIVECLIENT_STREAM
+uint16_t uniffi_pipevideo_swift_checksum_method_nativeclient_stream(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_LOGRECEIVER_RECEIVE
 uint16_t uniffi_pipevideo_swift_checksum_method_logreceiver_receive(void
@@ -1190,6 +1227,12 @@ uint16_t uniffi_pipevideo_swift_checksum_method_tokenreply_succeed(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENSOURCE_CALL
 #define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_TOKENSOURCE_CALL
 uint16_t uniffi_pipevideo_swift_checksum_method_tokensource_call(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VIDEOCHUNKS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_PIPEVIDEO_SWIFT_CHECKSUM_METHOD_VIDEOCHUNKS_NEXT
+uint16_t uniffi_pipevideo_swift_checksum_method_videochunks_next(void
 
 );
 #endif

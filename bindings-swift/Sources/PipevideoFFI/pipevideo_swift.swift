@@ -1259,6 +1259,10 @@ public protocol NativeClientProtocol: AnyObject, Sendable {
 
     func watch(id: String, deadline: Double?, options: CallOptions)  -> Watch
 
+    func bytes(video: Video, maxBytes: UInt64?, options: CallOptions, cancel: CancelHandle) async throws  -> Data
+
+    func stream(video: Video, maxBytes: UInt64?, options: CallOptions)  -> VideoChunks
+
 }
 /**
  * A client of the core.
@@ -1563,6 +1567,34 @@ open func watch(id: String, deadline: Double?, options: CallOptions) -> Watch  {
             self.uniffiCloneHandle(),
         FfiConverterString.lower(id),
         FfiConverterOptionDouble.lower(deadline),
+        FfiConverterTypeCallOptions_lower(options),uniffiCallStatus
+    )
+})
+}
+
+open func bytes(video: Video, maxBytes: UInt64?, options: CallOptions, cancel: CancelHandle)async throws  -> Data  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_nativeclient_bytes(
+                        self.uniffiCloneHandle(),FfiConverterTypeVideo_lower(video),FfiConverterOptionUInt64.lower(maxBytes),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterData.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+open func stream(video: Video, maxBytes: UInt64?, options: CallOptions) -> VideoChunks  {
+    return try!  FfiConverterTypeVideoChunks_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_nativeclient_stream(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeVideo_lower(video),
+        FfiConverterOptionUInt64.lower(maxBytes),
         FfiConverterTypeCallOptions_lower(options),uniffiCallStatus
     )
 })
@@ -2525,6 +2557,142 @@ public func FfiConverterTypeUpdates_lift(_ handle: UInt64) throws -> Updates {
 #endif
 public func FfiConverterTypeUpdates_lower(_ value: Updates) -> UInt64 {
     return FfiConverterTypeUpdates.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A stream of a video's bytes. Dropping it closes the connection.
+ */
+public protocol VideoChunksProtocol: AnyObject, Sendable {
+
+    /**
+     * Returns the next chunk, or `None` at the end. Cancelling the call ends the stream.
+     */
+    func next(cancel: CancelHandle) async throws  -> Data?
+
+}
+/**
+ * A stream of a video's bytes. Dropping it closes the connection.
+ */
+open class VideoChunks: VideoChunksProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_videochunks(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_videochunks(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Returns the next chunk, or `None` at the end. Cancelling the call ends the stream.
+     */
+open func next(cancel: CancelHandle)async throws  -> Data?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_pipevideo_swift_fn_method_videochunks_next(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancelHandle_lower(cancel)
+                )
+            },
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionData.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVideoChunks: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = VideoChunks
+
+    public static func lift(_ handle: UInt64) throws -> VideoChunks {
+        return VideoChunks(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: VideoChunks) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VideoChunks {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: VideoChunks, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVideoChunks_lift(_ handle: UInt64) throws -> VideoChunks {
+    return try FfiConverterTypeVideoChunks.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVideoChunks_lower(_ value: VideoChunks) -> UInt64 {
+    return FfiConverterTypeVideoChunks.lower(value)
 }
 
 
@@ -4204,7 +4372,7 @@ public func FfiConverterTypeSource_lower(_ value: Source) -> RustBuffer {
 
 
 /**
- * A generation to download, as a snapshot or by its id.
+ * A generation of which the video is received, as a snapshot or by its id.
  */
 
 public enum Video: Equatable, Hashable {
@@ -4440,6 +4608,30 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterString.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionData: FfiConverterRustBuffer {
+    typealias SwiftType = Data?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterData.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterData.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -5258,7 +5450,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_create() != 35412) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 788) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_download() != 50687) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_engines() != 24183) {
@@ -5303,6 +5495,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_watch() != 50305) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_bytes() != 44721) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_stream() != 57467) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_logreceiver_receive() != 27342) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5331,6 +5529,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_tokensource_call() != 29336) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_videochunks_next() != 30837) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_watch_next() != 60296) {

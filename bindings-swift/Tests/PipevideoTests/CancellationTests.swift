@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct CancellationTests {
     /// Every call, made so that it would not end by itself.
     enum EndlessCall: String, CaseIterable {
-        case create, retrieve, wait, updates, generate, download, engines, usage
+        case create, retrieve, wait, updates, generate, download, stream, data, engines, usage
 
         func make(_ client: PipevideoClient) async throws {
             let file = FileManager.default.temporaryDirectory.appending(path: "never.mp4")
@@ -17,6 +17,8 @@ import Testing
             case .updates: for try await _ in client.responses.updates(for: "gen_1") {}
             case .generate: _ = try await client.generate(model: kimi, input: "A cat")
             case .download: try await client.responses.download("gen_1", to: file)
+            case .stream: for try await _ in client.responses.stream("gen_1") {}
+            case .data: _ = try await client.responses.data("gen_1")
             case .engines: _ = try await client.engines.list()
             case .usage: _ = try await client.usage.retrieve()
             }

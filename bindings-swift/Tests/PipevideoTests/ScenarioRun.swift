@@ -270,6 +270,18 @@ final class ScenarioRun {
                     id, to: file, maxBytes: maxBytes, options: options)
             }
             return JSONValue.string(file.path)
+        case "responses.stream", "responses.bytes":
+            let generation = reference("generation").flatMap { generations[$0] }
+            let video = VideoFile(
+                client: client, generation: generation, id: id,
+                maxBytes: args["max_bytes"]?.intValue,
+                options: options, file: folder.appending(path: args["path"]?.stringValue ?? ""))
+            if call["operation"] == "responses.bytes" {
+                try await video.writeAtOnce()
+            } else {
+                try await video.write(chunks: args["chunks"]?.intValue ?? Int.max)
+            }
+            return JSONValue.null
         case "get":
             let path = args["path"]?.stringValue ?? ""
             return json(of: try await client.get(path, options: options))
