@@ -94,7 +94,7 @@ def test_what_was_not_sent_is_not_noted(
     async def main() -> None:
         # The rate limit has no room for a second request.
         client = AsyncPipevideo(**options(emulator, rate_limit=(1, 3600)))
-        await client.engines.list()
+        await client.usage.retrieve()
         create = client.responses.create(model=MODEL, input="A cat")
         assert notes(await cancelled(create, lambda: True)) == ""
         # A wait makes no create.
