@@ -83,7 +83,7 @@ async function testStandalone(context, bundler) {
 }
 
 for (const bundler of ['turbopack', 'webpack']) {
-  test(`the standalone output of Next.js with ${bundler} has the native module`, { timeout: 300_000 }, (context) =>
+  test(`the standalone output of Next.js with ${bundler} has the native module`, { timeout: 900_000 }, (context) =>
     testStandalone(context, bundler),
   );
 }
