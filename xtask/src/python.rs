@@ -15,7 +15,7 @@ const SUBMODULES: [&str; 3] = ["pipevideo.errors", "pipevideo.testing", "pipevid
 /// The supported versions. Each is tested if the machine has it as `pythonX.Y`.
 const VERSIONS: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// The tests that run event loops.
-const WITH_LOOPS: [&str; 9] = [
+const WITH_LOOPS: [&str; 10] = [
     "async_callbacks",
     "asyncio",
     "closing",
@@ -24,6 +24,7 @@ const WITH_LOOPS: [&str; 9] = [
     "handle",
     "loops",
     "scenarios",
+    "streams",
     "tokens",
 ];
 

@@ -188,7 +188,7 @@ class AsyncResponses:
         options = (request_timeout, max_retries, headers)
         video = self._native.video(generation, options)
         if is_file(path):
-            await AsyncVideoStream(video.chunks(max_bytes)).copy_to(path, on_progress)
+            await AsyncVideoStream(video.chunks(max_bytes))._copy_to(path, on_progress)
             return None
         return await video.download(path, max_bytes, on_progress)
 

@@ -187,7 +187,7 @@ class Responses:
         options = (request_timeout, max_retries, headers)
         video = self._native.video(generation, options)
         if is_file(path):
-            VideoStream(video.chunks(max_bytes)).copy_to(path, on_progress)
+            VideoStream(video.chunks(max_bytes))._copy_to(path, on_progress)
             return None
         return video.download(path, max_bytes, on_progress).run()
 

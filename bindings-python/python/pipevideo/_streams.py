@@ -37,7 +37,7 @@ class AsyncVideoStream:
         chunk, self._progress = await self._chunks.next()  # type: ignore[misc]
         return chunk
 
-    async def copy_to(
+    async def _copy_to(
         self,
         file: types.BinaryFile,
         on_progress: types.Callable[[Progress], object] | None = None,
@@ -96,7 +96,7 @@ class VideoStream:
         chunk, self._progress = received
         return chunk
 
-    def copy_to(
+    def _copy_to(
         self,
         file: types.BinaryFile,
         on_progress: types.Callable[[Progress], object] | None = None,
