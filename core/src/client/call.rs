@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
-use tracing::Instrument;
 
 use super::events::{self, Subject};
 use super::limiter::Permit;
@@ -209,11 +208,7 @@ impl ClientInner {
         let began = clock::now();
         let span = OpenSpan::of_request(subject, &self.config.base_url);
         let left = || self.state.limiter.left();
-        let exchanged = {
-            // In place, since it is large.
-            let exchange = pin!(self.exchange(request, permit.as_mut(), submission));
-            exchange.instrument(span.span()).await
-        };
+        let exchanged = self.exchange(request, permit.as_mut(), submission, &span).await;
         let log = |status, result: Result<&T, &Error>| {
             let duration = clock::now().saturating_sub(began);
             span.span().in_scope(|| self.log.request(subject, status, result, duration, left));
@@ -249,6 +244,7 @@ impl ClientInner {
         request: &Request,
         permit: Option<&mut Permit>,
         submission: Option<&Submission>,
+        span: &OpenSpan,
     ) -> Result<(Response, Cow<'_, str>), Error> {
         let timeout = self.config.request_timeout;
         let late = |what: &str, sent| {
@@ -259,7 +255,7 @@ impl ClientInner {
         };
         let mut headers = self.headers.clone();
         if let Some(on_request) = &self.on_request {
-            on_request.add_to(&mut headers);
+            span.span().in_scope(|| on_request.add_to(&mut headers));
         }
         let mut key = Cow::Borrowed("");
         if request.authorized {
