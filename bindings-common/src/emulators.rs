@@ -15,9 +15,9 @@ static RUNNING: Mutex<BTreeMap<String, Duration>> = Mutex::new(BTreeMap::new());
 /// need none; the rate limit of the emulator is in real time nevertheless.
 const MIN_TYPICAL: Duration = Duration::from_millis(100);
 
-/// The number of polls, at most, in the time that a generation takes. With more, the first result of a generation of a second
-/// came no sooner: after 2.0 s with 5 requests, and with twice as many polls after 2.2 s with 9. The limit is the
-/// service's.
+/// The number of polls, at most, in the time that a generation takes. With more, the first result of a generation
+/// of a second came no sooner: after 2.0 s with 5 requests, and with twice as many polls after 2.2 s with 9. The
+/// limit is the service's.
 const POLLS: u32 = 2;
 
 /// Has clients that are made for an emulator poll as its generations need it: at the pace for the service, the
