@@ -343,5 +343,5 @@ impl Video {
     }
 }
 
-const UNVERSIONED: &str = "The host does not identify the version of the file, so the rest cannot be requested. \
-     Start again from the beginning.";
+const UNVERSIONED: &str =
+    "The host does not identify the version of the file, so the rest cannot be requested.";

@@ -59,7 +59,9 @@ async fn a_stream_without_a_version_is_not_continued() {
     let fake = Fake::new(|_, _| Reply::With(200, vec![("content-length", "8")], b"abcd".to_vec()));
     let mut video = client(&fake).responses().stream(completed());
     assert_eq!(&video.next().await.unwrap().unwrap()[..], b"abcd");
-    assert!(video.next().await.unwrap().is_err());
+    let text = video.next().await.unwrap().unwrap_err().to_string();
+    assert!(text.contains("does not identify the version"), "{text}");
+    assert_eq!(text.matches("Start again from the beginning").count(), 1, "{text}");
     assert!(video.next().await.is_none());
     assert_eq!(fake.count("GET"), 1);
 }
