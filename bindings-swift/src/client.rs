@@ -105,9 +105,9 @@ impl NativeClient {
         path: String,
         options: CallOptions,
         cancel: Arc<CancelHandle>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Arc<Response>, Failure> {
         let get = options.client(&self.client)?.get(path);
-        cancel.run(async move { Ok(get.await?.into()) }).await
+        cancel.run(async move { Ok(Arc::new(get.await?.into())) }).await
     }
 
     /// `body` is JSON.
@@ -117,11 +117,11 @@ impl NativeClient {
         body: String,
         options: CallOptions,
         cancel: Arc<CancelHandle>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Arc<Response>, Failure> {
         let body = RawValue::from_string(body)
             .map_err(|_| Failure::invalid("the body is not JSON. Pass a value that is."))?;
         let post = options.client(&self.client)?.post(path, &body);
-        cancel.run(async move { Ok(post.await?.into()) }).await
+        cancel.run(async move { Ok(Arc::new(post.await?.into())) }).await
     }
 
     pub(crate) async fn wait(

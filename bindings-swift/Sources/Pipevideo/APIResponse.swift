@@ -8,24 +8,34 @@ internal import PipevideoFFI
 /// print(response.json ?? .null, response.requestID ?? "")
 /// ```
 public struct APIResponse: Sendable {
+    private let core: PipevideoFFI.Response
+
+    init(_ core: PipevideoFFI.Response) {
+        self.core = core
+    }
+
+    /// Creates a response, for tests.
+    public init(
+        status: Int, headers: [String: String] = [:], requestID: String? = nil, body: Data = Data()
+    ) {
+        core = PipevideoFFI.Response(
+            status: UInt16(clamping: status), headers: headers, requestId: requestID, body: body)
+    }
+
     /// The HTTP status, from 200 to 299: any other is an error.
-    public let status: Int
+    public var status: Int { Int(core.status()) }
+
     /// The headers, with lower-case names. Those that were sent several times are joined by commas.
-    public let headers: [String: String]
+    public var headers: [String: String] { core.headers() }
+
     /// The service's id of the HTTP request, for its support.
-    public let requestID: String?
+    public var requestID: String? { core.requestId() }
+
     /// The body. It may have a signed URL, or quote the prompt.
-    public let body: Data
+    public var body: Data { core.body() }
 
     /// The body as JSON; `nil` if it is none.
     public var json: JSONValue? { try? JSONDecoder().decode(JSONValue.self, from: body) }
-
-    init(_ core: PipevideoFFI.Response) {
-        status = Int(core.status)
-        headers = core.headers
-        requestID = core.requestId
-        body = core.body
-    }
 }
 
 // Left out: headers and body, which may have secrets.

@@ -43,6 +43,19 @@ public struct LogRecord: Hashable, Sendable, CustomStringConvertible {
     /// The fields as strings, for loggers that take metadata.
     public var metadata: [String: String] { fields.mapValues { $0.stringValue ?? $0.text } }
 
+    /// Creates a record, for tests of what an app does with one.
+    public init(
+        level: LogLevel, event: String, message: String, date: Date = Date(),
+        fields: [String: JSONValue] = [:], description: String? = nil
+    ) {
+        self.level = level
+        self.event = event
+        self.message = message
+        self.date = date
+        self.fields = fields
+        self.description = description ?? message
+    }
+
     init(_ core: PipevideoFFI.LogRecord) {
         level = LogLevel(rawValue: core.level)
         event = core.event

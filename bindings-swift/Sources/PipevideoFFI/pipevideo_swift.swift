@@ -1428,9 +1428,9 @@ open func get(path: String, options: CallOptions, cancel: CancelHandle)async thr
                         self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_u64,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_u64,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_u64,
             liftFunc: FfiConverterTypeResponse_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
@@ -1459,9 +1459,9 @@ open func post(path: String, body: String, options: CallOptions, cancel: CancelH
                         self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterString.lower(body),FfiConverterTypeCallOptions_lower(options),FfiConverterTypeCancelHandle_lower(cancel)
                 )
             },
-            pollFunc: ffi_pipevideo_swift_rust_future_poll_rust_buffer,
-            completeFunc: ffi_pipevideo_swift_rust_future_complete_rust_buffer,
-            freeFunc: ffi_pipevideo_swift_rust_future_free_rust_buffer,
+            pollFunc: ffi_pipevideo_swift_rust_future_poll_u64,
+            completeFunc: ffi_pipevideo_swift_rust_future_complete_u64,
+            freeFunc: ffi_pipevideo_swift_rust_future_free_u64,
             liftFunc: FfiConverterTypeResponse_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
@@ -1643,6 +1643,179 @@ public func FfiConverterTypeNativeClient_lift(_ handle: UInt64) throws -> Native
 #endif
 public func FfiConverterTypeNativeClient_lower(_ value: NativeClient) -> UInt64 {
     return FfiConverterTypeNativeClient.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A response of the API. What it holds crosses the border only when it is asked for: nearly no program
+ * asks, and the headers would be a large part of what a call costs.
+ */
+public protocol ResponseProtocol: AnyObject, Sendable {
+
+    func body()  -> Data
+
+    func headers()  -> [String: String]
+
+    func requestId()  -> String?
+
+    func status()  -> UInt16
+
+}
+/**
+ * A response of the API. What it holds crosses the border only when it is asked for: nearly no program
+ * asks, and the headers would be a large part of what a call costs.
+ */
+open class Response: ResponseProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_pipevideo_swift_fn_clone_response(self.handle, $0) }
+    }
+    /**
+     * A response for tests of an app. Headers that are not valid are left out.
+     */
+public convenience init(status: UInt16, headers: [String: String], requestId: String?, body: Data) {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_constructor_response_new(
+        FfiConverterUInt16.lower(status),
+        FfiConverterDictionaryStringString.lower(headers),
+        FfiConverterOptionString.lower(requestId),
+        FfiConverterData.lower(body),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_pipevideo_swift_fn_free_response(handle, $0) }
+    }
+
+
+
+
+open func body() -> Data  {
+    return try!  FfiConverterData.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_response_body(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+open func headers() -> [String: String]  {
+    return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_response_headers(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+open func requestId() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_response_request_id(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+open func status() -> UInt16  {
+    return try!  FfiConverterUInt16.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_pipevideo_swift_fn_method_response_status(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeResponse: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Response
+
+    public static func lift(_ handle: UInt64) throws -> Response {
+        return Response(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Response) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Response {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Response, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeResponse_lift(_ handle: UInt64) throws -> Response {
+    return try FfiConverterTypeResponse.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeResponse_lower(_ value: Response) -> UInt64 {
+    return FfiConverterTypeResponse.lower(value)
 }
 
 
@@ -2986,7 +3159,7 @@ public func FfiConverterTypeWebhookVerifier_lower(_ value: WebhookVerifier) -> U
 /**
  * A generation, and the response that it was read from.
  */
-public struct AnsweredGeneration: Equatable, Hashable {
+public struct AnsweredGeneration {
     public let generation: Generation
     public let response: Response
 
@@ -3809,71 +3982,6 @@ public func FfiConverterTypeOptions_lift(_ buf: RustBuffer) throws -> Options {
 #endif
 public func FfiConverterTypeOptions_lower(_ value: Options) -> RustBuffer {
     return FfiConverterTypeOptions.lower(value)
-}
-
-
-/**
- * A response of the API.
- */
-public struct Response: Equatable, Hashable {
-    public let status: UInt16
-    public let headers: [String: String]
-    public let requestId: String?
-    public let body: Data
-
-    // Default memberwise initializers are never public by default, so we
-    // declare one manually.
-    public init(status: UInt16, headers: [String: String], requestId: String?, body: Data) {
-        self.status = status
-        self.headers = headers
-        self.requestId = requestId
-        self.body = body
-    }
-
-
-
-
-}
-
-#if compiler(>=6)
-extension Response: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeResponse: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Response {
-        return
-            try Response(
-                status: FfiConverterUInt16.read(from: &buf),
-                headers: FfiConverterDictionaryStringString.read(from: &buf),
-                requestId: FfiConverterOptionString.read(from: &buf),
-                body: FfiConverterData.read(from: &buf)
-        )
-    }
-
-    public static func write(_ value: Response, into buf: inout [UInt8]) {
-        FfiConverterUInt16.write(value.status, into: &buf)
-        FfiConverterDictionaryStringString.write(value.headers, into: &buf)
-        FfiConverterOptionString.write(value.requestId, into: &buf)
-        FfiConverterData.write(value.body, into: &buf)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeResponse_lift(_ buf: RustBuffer) throws -> Response {
-    return try FfiConverterTypeResponse.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeResponse_lower(_ value: Response) -> RustBuffer {
-    return FfiConverterTypeResponse.lower(value)
 }
 
 
@@ -5462,13 +5570,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_generate() != 17202) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_get() != 40198) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_get() != 14688) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_logs() != 65387) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_pipevideo_swift_checksum_method_nativeclient_post() != 35937) {
+    if (uniffi_pipevideo_swift_checksum_method_nativeclient_post() != 36825) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_method_nativeclient_reconcile() != 7011) {
@@ -5516,6 +5624,18 @@ private let initializationResult: InitializationResult = {
     if (uniffi_pipevideo_swift_checksum_method_updates_next() != 14838) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_pipevideo_swift_checksum_method_response_body() != 2093) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_response_headers() != 54451) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_response_request_id() != 45141) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_method_response_status() != 6112) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_pipevideo_swift_checksum_method_thrown_name() != 46334) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5553,6 +5673,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_constructor_updates_new() != 51285) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_pipevideo_swift_checksum_constructor_response_new() != 41005) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_pipevideo_swift_checksum_constructor_webhookverifier_new() != 30566) {

@@ -60,6 +60,24 @@ import Testing
         }
     }
 
+    /// Without one, a test of an app cannot make the value.
+    @Test func everyValueHasAPublicInitialiser() throws {
+        // What a client has for its calls, and what static members and literals make.
+        let others: Set = ["Engines", "Responses", "Usage", "Webhooks", "RateLimit", "Input"]
+        var count = 0
+        for (name, lines) in try Self.sources() {
+            for (index, line) in lines.enumerated() {
+                guard let match = line.firstMatch(of: /^public struct (\w+)/),
+                    !others.contains(String(match.1))
+                else { continue }
+                count += 1
+                let body = lines[index...].prefix { $0 != "}" }
+                #expect(body.contains { $0.contains("public init(") }, "\(name): \(match.1)")
+            }
+        }
+        #expect(count > 30)
+    }
+
     @Test func everyPublicDeclarationIsDocumented() throws {
         var count = 0
         for (name, lines) in try Self.sources() {
