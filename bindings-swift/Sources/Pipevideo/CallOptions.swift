@@ -10,7 +10,7 @@ internal import PipevideoFFI
 ///
 /// A call with an option that a configuration would not take throws a ``PipevideoError`` of kind
 /// `configuration`, and sends nothing.
-public struct CallOptions: Sendable {
+public struct CallOptions: Hashable, Sendable {
     /// The timeout of each HTTP request; `nil` means
     /// ``PipevideoClient/Configuration/requestTimeout``.
     public var requestTimeout: Duration?

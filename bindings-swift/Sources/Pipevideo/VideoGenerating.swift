@@ -18,119 +18,185 @@ import Foundation
 /// ```
 public protocol VideoGenerating: Sendable {
     /// Creates a generation and returns at once: ``Responses/create(_:options:)``.
-    func create(_ request: GenerationRequest) async throws -> Generation
+    func create(_ request: GenerationRequest, options: CallOptions) async throws -> Generation
 
     /// Retrieves the current state of a generation: ``Responses/retrieve(_:options:)``.
-    func retrieve(_ id: String) async throws -> Generation
+    func retrieve(_ id: String, options: CallOptions) async throws -> Generation
 
     /// Waits until a generation has completed:
     /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)-wazm``.
     func wait(
-        for id: String, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
+        for id: String, deadline: Duration?, options: CallOptions,
+        isolation: isolated (any Actor)?, onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation
 
     /// Returns the changes of a generation: ``Responses/updates(for:deadline:options:)-51jes``.
-    func updates(for id: String, deadline: Duration?) -> GenerationUpdates
+    func updates(
+        for id: String, deadline: Duration?, options: CallOptions
+    ) -> GenerationUpdates
 
     /// Creates a generation and waits until it has completed:
     /// ``PipevideoClient/generate(_:deadline:options:isolation:onUpdate:)``.
     func generate(
-        _ request: GenerationRequest, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
+        _ request: GenerationRequest, deadline: Duration?, options: CallOptions,
+        isolation: isolated (any Actor)?, onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation
 
     /// Downloads the video of a generation to a file.
     @discardableResult
     func download(
-        _ generation: Generation, to file: URL, isolation: isolated (any Actor)?,
-        onProgress: ((DownloadProgress) -> Void)?
+        _ generation: Generation, to file: URL, maxBytes: Int?, options: CallOptions,
+        isolation: isolated (any Actor)?, onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL
 
     /// Finds the generations that an uncertain create may have made:
     /// ``Responses/candidates(for:options:)``.
-    func candidates(for error: PipevideoError) async throws -> Candidates
+    func candidates(for error: PipevideoError, options: CallOptions) async throws -> Candidates
 }
 
+// The default arguments, which requirements cannot have. No function here has the type of a requirement:
+// a conforming type that lacks one would compile, and call itself without end.
 extension VideoGenerating {
-    /// Waits until a generation has completed, with the client's deadline.
-    public func wait(
-        for id: String, isolation: isolated (any Actor)? = #isolation,
-        onUpdate: ((GenerationUpdate) -> Void)? = nil
-    ) async throws -> Generation {
-        try await wait(for: id, deadline: nil, isolation: isolation, onUpdate: onUpdate)
+    /// Creates a generation and returns at once.
+    public func create(_ request: GenerationRequest) async throws -> Generation {
+        try await create(request, options: CallOptions())
     }
 
-    /// Returns the changes of a generation, with the client's deadline.
-    public func updates(for id: String) -> GenerationUpdates { updates(for: id, deadline: nil) }
+    /// Retrieves the current state of a generation.
+    public func retrieve(_ id: String) async throws -> Generation {
+        try await retrieve(id, options: CallOptions())
+    }
 
-    /// Creates a generation and waits until it has completed, with the client's deadline.
-    public func generate(
-        _ request: GenerationRequest, isolation: isolated (any Actor)? = #isolation,
-        onUpdate: ((GenerationUpdate) -> Void)? = nil
+    /// Waits until a generation has completed.
+    public func wait(
+        for id: String, deadline: Duration? = nil, options: CallOptions = CallOptions(),
+        isolation: isolated (any Actor)? = #isolation
     ) async throws -> Generation {
-        try await generate(request, deadline: nil, isolation: isolation, onUpdate: onUpdate)
+        try await wait(
+            for: id, deadline: deadline, options: options, isolation: isolation, onUpdate: nil)
+    }
+
+    /// Waits until a generation has completed, and calls a function with each change, on the actor of the
+    /// caller.
+    public func wait(
+        for id: String, deadline: Duration? = nil, options: CallOptions = CallOptions(),
+        isolation: isolated (any Actor)? = #isolation,
+        onUpdate: @escaping (GenerationUpdate) -> Void
+    ) async throws -> Generation {
+        try await wait(
+            for: id, deadline: deadline, options: options, isolation: isolation,
+            onUpdate: Optional(onUpdate))
+    }
+
+    /// Returns the changes of a generation.
+    public func updates(for id: String, options: CallOptions = CallOptions()) -> GenerationUpdates {
+        updates(for: id, deadline: nil, options: options)
+    }
+
+    /// Returns the changes of a generation until a deadline.
+    public func updates(for id: String, deadline: Duration) -> GenerationUpdates {
+        updates(for: id, deadline: deadline, options: CallOptions())
+    }
+
+    /// Creates a generation and waits until it has completed.
+    public func generate(
+        _ request: GenerationRequest, deadline: Duration? = nil,
+        options: CallOptions = CallOptions(), isolation: isolated (any Actor)? = #isolation
+    ) async throws -> Generation {
+        try await generate(
+            request, deadline: deadline, options: options, isolation: isolation, onUpdate: nil)
+    }
+
+    /// Creates a generation and waits until it has completed, and calls a function with each change, on
+    /// the actor of the caller.
+    public func generate(
+        _ request: GenerationRequest, deadline: Duration? = nil,
+        options: CallOptions = CallOptions(), isolation: isolated (any Actor)? = #isolation,
+        onUpdate: @escaping (GenerationUpdate) -> Void
+    ) async throws -> Generation {
+        try await generate(
+            request, deadline: deadline, options: options, isolation: isolation,
+            onUpdate: Optional(onUpdate))
     }
 
     /// Downloads the video of a generation to a file.
     @discardableResult
     public func download(
-        _ generation: Generation, to file: URL, isolation: isolated (any Actor)? = #isolation
+        _ generation: Generation, to file: URL, maxBytes: Int? = nil,
+        options: CallOptions = CallOptions(), isolation: isolated (any Actor)? = #isolation
     ) async throws -> URL {
-        try await download(generation, to: file, isolation: isolation, onProgress: nil)
+        try await download(
+            generation, to: file, maxBytes: maxBytes, options: options, isolation: isolation,
+            onProgress: nil)
+    }
+
+    /// Downloads the video of a generation to a file, and calls a function with the progress, on the actor
+    /// of the caller.
+    @discardableResult
+    public func download(
+        _ generation: Generation, to file: URL, maxBytes: Int? = nil,
+        options: CallOptions = CallOptions(), isolation: isolated (any Actor)? = #isolation,
+        onProgress: @escaping (DownloadProgress) -> Void
+    ) async throws -> URL {
+        try await download(
+            generation, to: file, maxBytes: maxBytes, options: options, isolation: isolation,
+            onProgress: Optional(onProgress))
+    }
+
+    /// Finds the generations that an uncertain create may have made.
+    public func candidates(for error: PipevideoError) async throws -> Candidates {
+        try await candidates(for: error, options: CallOptions())
     }
 }
 
 // The operations of `responses`, since a protocol has no namespaces.
 extension PipevideoClient: VideoGenerating {
     /// Creates a generation and returns at once, as ``Responses/create(_:options:)``.
-    public func create(_ request: GenerationRequest) async throws -> Generation {
-        try await responses.create(request)
+    public func create(
+        _ request: GenerationRequest, options: CallOptions
+    ) async throws -> Generation {
+        try await responses.create(request, options: options)
     }
 
     /// Retrieves the current state of a generation, as ``Responses/retrieve(_:options:)``.
-    public func retrieve(_ id: String) async throws -> Generation {
-        try await responses.retrieve(id)
+    public func retrieve(_ id: String, options: CallOptions) async throws -> Generation {
+        try await responses.retrieve(id, options: options)
     }
 
     /// Waits until a generation has completed, as
     /// ``Responses/wait(for:deadline:options:isolation:onUpdate:)-wazm``.
     public func wait(
-        for id: String, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
+        for id: String, deadline: Duration?, options: CallOptions,
+        isolation: isolated (any Actor)?, onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation {
         try await responses.wait(
-            for: id, deadline: deadline, isolation: isolation, onUpdate: onUpdate)
+            for: id, deadline: deadline, options: options, isolation: isolation,
+            onUpdate: onUpdate)
     }
 
     /// Returns the changes of a generation, as ``Responses/updates(for:deadline:options:)-51jes``.
-    public func updates(for id: String, deadline: Duration?) -> GenerationUpdates {
-        responses.updates(for: id, deadline: deadline)
-    }
-
-    /// Creates a generation and waits until it has completed.
-    public func generate(
-        _ request: GenerationRequest, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
-    ) async throws -> Generation {
-        try await generate(
-            request, deadline: deadline, options: CallOptions(), isolation: isolation,
-            onUpdate: onUpdate)
+    public func updates(
+        for id: String, deadline: Duration?, options: CallOptions
+    ) -> GenerationUpdates {
+        responses.updates(for: id, deadline: deadline, options: options)
     }
 
     /// Downloads the video of a generation to a file.
     @discardableResult
     public func download(
-        _ generation: Generation, to file: URL, isolation: isolated (any Actor)?,
-        onProgress: ((DownloadProgress) -> Void)?
+        _ generation: Generation, to file: URL, maxBytes: Int?, options: CallOptions,
+        isolation: isolated (any Actor)?, onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL {
         try await responses.download(
-            generation, to: file, isolation: isolation, onProgress: onProgress)
+            generation, to: file, maxBytes: maxBytes, options: options, isolation: isolation,
+            onProgress: onProgress)
     }
 
     /// Finds the generations that an uncertain create may have made, as
     /// ``Responses/candidates(for:options:)``.
-    public func candidates(for error: PipevideoError) async throws -> Candidates {
-        try await responses.candidates(for: error)
+    public func candidates(
+        for error: PipevideoError, options: CallOptions
+    ) async throws -> Candidates {
+        try await responses.candidates(for: error, options: options)
     }
 }

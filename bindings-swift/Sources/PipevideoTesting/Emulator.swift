@@ -135,6 +135,14 @@
             try await control("POST", "generations/\(id)/settle", state)
         }
 
+        /// Moves the service's time forward, so that a test need not wait: generations are where they would
+        /// be after so much more time at a `speed` of 1, signed URLs are that much closer to their end, and
+        /// webhooks that failed are sent again when they are due. The rate limit is in real time.
+        public func advance(by time: Duration) async throws {
+            try await control(
+                "POST", "advance", ["seconds": JSONValue(floatLiteral: time / .seconds(1))])
+        }
+
         /// Adds a fault, such as `["match": ["method": "POST"], "drop": "after_reading"]`, which loses the
         /// response to the next create.
         public func addFault(_ fault: JSONValue) async throws {

@@ -64,6 +64,7 @@ public final class FakeVideoGenerator: VideoGenerating {
 
     private struct State {
         var requests: [GenerationRequest] = []
+        var options: [CallOptions] = []
         var created: [String: Scene] = [:]
     }
 
@@ -78,7 +79,7 @@ public final class FakeVideoGenerator: VideoGenerating {
     /// - Parameters:
     ///   - script: What happens to each generation, in the order of their creates.
     ///   - video: What every download writes.
-    ///   - candidates: What ``candidates(for:)`` finds.
+    ///   - candidates: What ``candidates(for:options:)`` finds.
     public init(
         _ script: [Scene], video: Data = Data("video".utf8),
         candidates: Candidates = Candidates([], coversCreate: true)
@@ -91,8 +92,18 @@ public final class FakeVideoGenerator: VideoGenerating {
     /// The requests of all creates so far, failed ones included.
     public var requests: [GenerationRequest] { lock.withLock { state.requests } }
 
+    /// The options of all calls so far, in the order in which they began.
+    public var options: [CallOptions] { lock.withLock { state.options } }
+
     /// Creates a generation, which the next scene of the script is about.
-    public func create(_ request: GenerationRequest) async throws -> Generation {
+    public func create(
+        _ request: GenerationRequest, options: CallOptions
+    ) async throws -> Generation {
+        record(options)
+        return try add(request)
+    }
+
+    private func add(_ request: GenerationRequest) throws -> Generation {
         let (number, scene) = lock.withLock {
             state.requests.append(request)
             let number = state.requests.count
@@ -112,13 +123,22 @@ public final class FakeVideoGenerator: VideoGenerating {
     }
 
     /// Returns a generation in its last state, or in its first one if it never ends.
-    public func retrieve(_ id: String) async throws -> Generation {
+    public func retrieve(_ id: String, options: CallOptions) async throws -> Generation {
+        record(options)
         let scene = try scene(of: id)
         return scene.end(id) ?? scene.generation(id, scene.statuses.last ?? .queued)
     }
 
-    /// Returns the statuses of the scene, one after another, and then its end.
-    public func updates(for id: String, deadline: Duration? = nil) -> GenerationUpdates {
+    /// Returns the statuses of the scene, one after another, and then its end. If the deadline comes
+    /// first, the loop throws an error of kind `wait_timeout`, as with the real client.
+    public func updates(
+        for id: String, deadline: Duration?, options: CallOptions
+    ) -> GenerationUpdates {
+        record(options)
+        return updates(for: id, deadline)
+    }
+
+    private func updates(for id: String, _ deadline: Duration?) -> GenerationUpdates {
         GenerationUpdates { [self] in
             let index = Counter()
             return {
@@ -126,25 +146,40 @@ public final class FakeVideoGenerator: VideoGenerating {
                 let index = index.next()
                 let steps = scene.statuses.map { scene.generation(id, $0) } + [scene.end(id)]
                 guard index < steps.count else { return nil }
-                try await Task.sleep(for: scene.interval)
-                guard let generation = steps[index] else {
-                    // It never ends: only cancelling wakes this.
-                    while true { try await Task.sleep(for: .seconds(3600)) }
+                let elapsed = scene.interval * index
+                // A scene that never ends stays until the deadline, or until the task is cancelled.
+                let year = Duration.seconds(365 * 86_400)
+                let pause = steps[index] == nil ? year : scene.interval
+                let left = deadline.map { $0 - elapsed } ?? year
+                try await Task.sleep(for: min(pause, left))
+                guard let generation = steps[index], pause <= left else {
+                    throw PipevideoError(
+                        .waitTimeout,
+                        "the deadline of the wait has passed; the generation is still running",
+                        generationID: id, last: index > 0 ? steps[index - 1] : nil, polls: index)
                 }
                 let progress = generation.isFinal ? 1 : Double(index) / Double(steps.count)
                 return GenerationUpdate(
-                    generation: generation, elapsed: scene.interval * index, progress: progress)
+                    generation: generation, elapsed: elapsed, progress: progress)
             }
         }
     }
 
     /// Waits for the end of the scene. A generation that fails is thrown, as by the real client.
     public func wait(
-        for id: String, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
+        for id: String, deadline: Duration?, options: CallOptions,
+        isolation: isolated (any Actor)?, onUpdate: ((GenerationUpdate) -> Void)?
+    ) async throws -> Generation {
+        record(options)
+        return try await wait(for: id, deadline, isolation, onUpdate)
+    }
+
+    private func wait(
+        for id: String, _ deadline: Duration?, _ isolation: isolated (any Actor)?,
+        _ onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation {
         var last: Generation?
-        for try await update in updates(for: id) {
+        for try await update in updates(for: id, deadline) {
             onUpdate?(update)
             last = update.generation
         }
@@ -158,27 +193,36 @@ public final class FakeVideoGenerator: VideoGenerating {
 
     /// Creates a generation and waits for the end of its scene.
     public func generate(
-        _ request: GenerationRequest, deadline: Duration?, isolation: isolated (any Actor)?,
-        onUpdate: ((GenerationUpdate) -> Void)?
+        _ request: GenerationRequest, deadline: Duration?, options: CallOptions,
+        isolation: isolated (any Actor)?, onUpdate: ((GenerationUpdate) -> Void)?
     ) async throws -> Generation {
-        let id = try await create(request).id
-        return try await wait(
-            for: id, deadline: deadline, isolation: isolation, onUpdate: onUpdate)
+        record(options)
+        return try await wait(for: try add(request).id, deadline, isolation, onUpdate)
     }
 
     /// Writes the video of this client to the file.
     @discardableResult
     public func download(
-        _ generation: Generation, to file: URL, isolation: isolated (any Actor)?,
-        onProgress: ((DownloadProgress) -> Void)?
+        _ generation: Generation, to file: URL, maxBytes: Int?, options: CallOptions,
+        isolation: isolated (any Actor)?, onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL {
+        record(options)
         try video.write(to: file, options: .atomic)
         onProgress?(DownloadProgress(downloaded: video.count, total: video.count))
         return file
     }
 
     /// Returns the candidates of this client.
-    public func candidates(for error: PipevideoError) async throws -> Candidates { candidates }
+    public func candidates(
+        for error: PipevideoError, options: CallOptions
+    ) async throws -> Candidates {
+        record(options)
+        return candidates
+    }
+
+    private func record(_ options: CallOptions) {
+        lock.withLock { state.options.append(options) }
+    }
 
     private func scene(of id: String) throws -> Scene {
         guard let scene = lock.withLock({ state.created[id] }) else {
