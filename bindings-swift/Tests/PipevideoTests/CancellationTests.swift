@@ -97,23 +97,7 @@ import Testing
         #expect(error.kind == .submissionUncertain && error.cause is CancellationError)
         let id = try #require(error.generationID)
         #expect(error.message.contains(id) && !error.isRetryable)
-        try await expectNoMorePolls(of: id, emulator)
-    }
-
-    /// Checks that the generation is not polled any more.
-    private func expectNoMorePolls(of id: String, _ emulator: Emulator) async throws {
-        let client = try emulator.client()
-        let other = try await emulator.addGeneration()
-        func polls() async throws -> Int {
-            _ = try await client.responses.retrieve(other)
-            let requests = try await emulator.requests()
-            return requests.filter { $0["path"] == .string("/v1/responses/\(id)") }.count
-        }
-        let before = try await polls()
-        #expect(before > 0)
-        // The client polls without pauses, so a wait would poll many times meanwhile.
-        for _ in 0..<20 { _ = try await polls() }
-        #expect(try await polls() == before)
+        try await emulator.expectNoMoreRequests()
     }
 
     @Test func cancelledWaitStopsPolling() async throws {
@@ -125,7 +109,7 @@ import Testing
         #expect(await seen.first(1).first?.generation.id == id)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        try await expectNoMorePolls(of: id, emulator)
+        try await emulator.expectNoMoreRequests()
     }
 
     @Test func leavingTheLoopStopsPolling() async throws {
@@ -136,7 +120,7 @@ import Testing
             #expect(update.generation.status == .inProgress)
             break
         }
-        try await expectNoMorePolls(of: id, emulator)
+        try await emulator.expectNoMoreRequests()
     }
 
     @Test func cancellingOneWaitLeavesTheOtherRunning() async throws {
