@@ -10,6 +10,7 @@
 # object, in which all symbols but those that Swift calls are local: a program can have other Rust libraries
 # beside it, which define the same functions of Rust's standard library.
 set -euo pipefail
+[ $# -eq 0 ] || set -- "$(realpath "$1")" "${@:2}"
 cd "$(dirname "$0")/.."
 
 if [ $# -eq 0 ]; then

@@ -30,6 +30,7 @@ pub(crate) fn test(steps: &mut Steps) {
         &format!("{PACKAGE}/scripts/generate.sh --check"),
     );
     steps.run("a second Rust library", &format!("{PACKAGE}/Tests/SecondLibrary/test.sh {library}"));
+    steps.run("a missing library", &format!("{PACKAGE}/Tests/MissingLibrary/test.sh {swift}"));
 
     // SwiftPM does not link again if only the native library has changed.
     steps.run("remove old builds", &format!("rm -rf {} {}", scratch("tests"), scratch("examples")));
@@ -48,6 +49,10 @@ pub(crate) fn test(steps: &mut Steps) {
     steps.run(
         "documentation",
         &format!("{PACKAGE}/scripts/documentation.sh {swift} {}", scratch("tests")),
+    );
+    steps.run(
+        "code blocks",
+        &format!("{PACKAGE}/Tests/CodeBlocks/check.sh {swift}c {}", scratch("tests")),
     );
 }
 
