@@ -33,7 +33,8 @@ use crate::steps::{Steps, target};
 /// A part of the rehearsal, and the function that runs it.
 type Part = (&'static str, fn(&Rehearsal<'_>) -> Result<(), String>);
 
-/// Swift comes after the crates, since it uses their emulator; `sdist` after `python`, which packs it.
+/// Swift comes after the crates, since it uses their emulator if there is one; `sdist` after `python`, which
+/// packs it.
 const PARTS: [Part; 7] = [
     ("repository", ready::rehearse),
     ("crates", crates::rehearse),

@@ -32,6 +32,7 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     }
     // It reads the crates of all targets, and a build has only fetched those of this one.
     rehearsal.run("crates", rehearsal.command("cargo").args(["fetch", "--quiet", "--locked"]))?;
+    rehearsal.tools.install_deny(rehearsal.steps)?;
     // Advisories are in a database on the internet; the workflow checks them.
     let mut deny = rehearsal.command("cargo");
     deny.args(["deny", "--offline", "check", "licenses", "bans", "sources"]);

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
@@ -83,13 +83,26 @@ pub(super) fn rehearse(rehearsal: &Rehearsal<'_>) -> Result<(), String> {
     rehearsal
         .run("swift build", &mut package("build --product Hello -Xswiftc -warnings-as-errors"))?;
 
-    let emulator = Emulator::start(&room.folder("")?.join(crates::EMULATOR_PROGRAM))?;
+    let emulator = Emulator::start(&emulator(rehearsal)?)?;
     // In the toolchain's tree, which has the libraries of Swift.
     let mut hello = package("run --skip-build Hello");
     hello.env("PIPEVIDEO_BASE_URL", &emulator.address.base_url);
     hello.env("PIPEVIDEO_API_KEY", &emulator.address.api_key);
     rehearsal.run("swift run", &mut hello)?;
     if app.join("hello.mp4").exists() { Ok(()) } else { Err("the app made no video".to_owned()) }
+}
+
+/// The emulator's program: that of the crates, or if they are not rehearsed, the clone's.
+fn emulator(rehearsal: &Rehearsal<'_>) -> Result<PathBuf, String> {
+    let installed = rehearsal.room.folder("")?.join(crates::EMULATOR_PROGRAM);
+    if installed.exists() {
+        return Ok(installed);
+    }
+    let target = work().join("cargo");
+    let mut build = rehearsal.command("cargo");
+    build.args(["build", "--quiet", "--release", "--locked", "-p", "pipevideo-emulator"]);
+    rehearsal.run("emulator", build.env("CARGO_TARGET_DIR", &target))?;
+    Ok(target.join("release/pipevideo-emulator"))
 }
 
 /// The manifest of an app that depends on a version of the package.
@@ -112,7 +125,7 @@ let package = Package(
     )
 }
 
-/// The emulator that `cargo install` has built. It ends when its standard input closes.
+/// A running emulator. It ends when its standard input closes.
 struct Emulator {
     process: Child,
     address: Address,
@@ -131,7 +144,7 @@ impl Emulator {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("the emulator of the crates does not start: {error}"))?;
+            .map_err(|error| format!("the emulator does not start: {error}"))?;
         let mut line = String::new();
         let output = process.stdout.take().ok_or("the emulator has no output")?;
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;

@@ -38,10 +38,14 @@ impl Tools {
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
         steps.part("tools of npm", npm.arg(&tools.npm))?;
+        Ok(tools)
+    }
+
+    /// Installs the lint of dependencies, which only one part needs.
+    pub(super) fn install_deny(&self, steps: &Steps) -> Result<(), String> {
         let mut cargo = Command::new("cargo");
         cargo.args(["install", "--quiet", "--locked", DENY, "--root"]);
-        steps.part("tools of Cargo", cargo.arg(&tools.cargo))?;
-        Ok(tools)
+        steps.part("tools of Cargo", cargo.arg(&self.cargo))
     }
 
     /// A command with a `PATH` that has the tools first.
