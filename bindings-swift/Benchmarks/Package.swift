@@ -9,7 +9,8 @@ let package = Package(
     dependencies: [.package(path: "..")],
     targets: [
         .executableTarget(name: "Lifecycle", dependencies: [pipevideo]),
-        .executableTarget(name: "Waits", dependencies: [pipevideo]),
+        .executableTarget(name: "Waits", dependencies: [pipevideo, "CMalloc"]),
+        .systemLibrary(name: "CMalloc"),
         .executableTarget(name: "With", dependencies: [pipevideo]),
         .executableTarget(name: "Without"),
     ],

@@ -1,5 +1,6 @@
 // Measures the CPU time of a create and four retrieves, each awaited, and of one generate, and compares
-// it with bare URLSession. The server is another process and does not count.
+// it with bare URLSession. The three take turns, so that other work on the machine meets all of them. The
+// server is another process and does not count.
 
 import Foundation
 import Pipevideo
@@ -13,31 +14,33 @@ let baseURL = ProcessInfo.processInfo.environment["PIPEVIDEO_BASE_URL"]!
 let key = ProcessInfo.processInfo.environment["PIPEVIDEO_API_KEY"]!
 let concurrency = 50
 let lifecycles = 1000
-let rounds = 5
+let rounds = 20
 
 /// The CPU time of this process in seconds, all threads.
 func cpuTime() -> Double {
     Double(clock()) / Double(CLOCKS_PER_SEC)
 }
 
-/// The CPU time of one lifecycle in milliseconds: the best of several rounds of concurrent ones.
-func measure(_ lifecycle: @escaping @Sendable () async throws -> Void) async throws -> Double {
-    func round(_ count: Int) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<concurrency {
-                group.addTask { for _ in 0..<count { try await lifecycle() } }
-            }
-            try await group.waitForAll()
+/// The CPU time of one lifecycle in milliseconds, in a round of concurrent ones.
+func measure(
+    _ count: Int, _ lifecycle: @escaping @Sendable () async throws -> Void
+) async throws -> Double {
+    let start = cpuTime()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<concurrency {
+            group.addTask { for _ in 0..<count / concurrency { try await lifecycle() } }
         }
+        try await group.waitForAll()
     }
-    try await round(2)
-    var best = Double.infinity
-    for _ in 0..<rounds {
-        let start = cpuTime()
-        try await round(lifecycles / concurrency)
-        best = min(best, (cpuTime() - start) / Double(lifecycles) * 1000)
-    }
-    return best
+    return (cpuTime() - start) / Double(count) * 1000
+}
+
+/// The mean of the values, and its standard error.
+func mean(_ values: [Double]) -> (Double, error: Double) {
+    let count = Double(values.count)
+    let mean = values.reduce(0, +) / count
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+    return (mean, (variance / count).squareRoot())
 }
 
 struct Response: Codable, Sendable {
@@ -87,21 +90,38 @@ let client = try PipevideoClient(
     )
 )
 
-let urlSession = try await measure {
-    let id = try await bare("POST", "", ["model": model, "input": "A cat"]).id
-    for _ in 0..<4 { _ = try await bare("GET", "/\(id)", nil) }
+let variants: [(name: String, lifecycle: @Sendable () async throws -> Void)] = [
+    (
+        "bare URLSession, create and four retrieves",
+        {
+            let id = try await bare("POST", "", ["model": model, "input": "A cat"]).id
+            for _ in 0..<4 { _ = try await bare("GET", "/\(id)", nil) }
+        }
+    ),
+    (
+        "Pipevideo, create and four retrieves",
+        {
+            let id = try await client.responses.create(model: model, input: "A cat").id
+            for _ in 0..<4 { _ = try await client.responses.retrieve(id) }
+        }
+    ),
+    (
+        "Pipevideo, one generate (create and four polls)",
+        { _ = try await client.generate(model: model, input: "A cat") }
+    ),
+]
+var times = variants.map { _ in [Double]() }
+for variant in variants { _ = try await measure(2 * concurrency, variant.lifecycle) }
+for _ in 0..<rounds {
+    for (index, variant) in variants.enumerated() {
+        times[index].append(try await measure(lifecycles, variant.lifecycle))
+    }
 }
-let calls = try await measure {
-    let id = try await client.responses.create(model: model, input: "A cat").id
-    for _ in 0..<4 { _ = try await client.responses.retrieve(id) }
+for (index, variant) in variants.enumerated() {
+    let (milliseconds, _) = mean(times[index])
+    let (ratio, error) = mean(zip(times[index], times[0]).map { $0 / $1 })
+    print(
+        variant.name,
+        String(format: "%.3f ms, %.3f ± %.3f of URLSession", milliseconds, ratio, error),
+        separator: ": ")
 }
-let generate = try await measure { _ = try await client.generate(model: model, input: "A cat") }
-
-func report(_ name: String, _ milliseconds: Double) {
-    let figures = String(
-        format: "%.3f ms, %.3f of URLSession", milliseconds, milliseconds / urlSession)
-    print("\(name): \(figures)")
-}
-report("bare URLSession, create and four retrieves", urlSession)
-report("Pipevideo, create and four retrieves", calls)
-report("Pipevideo, one generate (create and four polls)", generate)
