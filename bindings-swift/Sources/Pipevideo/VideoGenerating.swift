@@ -49,6 +49,11 @@ public protocol VideoGenerating: Sendable {
         isolation: isolated (any Actor)?, onProgress: ((DownloadProgress) -> Void)?
     ) async throws -> URL
 
+    /// Returns the bytes of a generation's video as they arrive.
+    func stream(
+        _ generation: Generation, maxBytes: Int?, options: CallOptions
+    ) -> VideoStream
+
     /// Finds the generations that an uncertain create may have made:
     /// ``Responses/candidates(for:options:)``.
     func candidates(for error: PipevideoError, options: CallOptions) async throws -> Candidates
@@ -143,6 +148,13 @@ extension VideoGenerating {
             onProgress: Optional(onProgress))
     }
 
+    /// Returns the bytes of a generation's video as they arrive.
+    public func stream(
+        _ generation: Generation, options: CallOptions = CallOptions()
+    ) -> VideoStream {
+        stream(generation, maxBytes: nil, options: options)
+    }
+
     /// Finds the generations that an uncertain create may have made.
     public func candidates(for error: PipevideoError) async throws -> Candidates {
         try await candidates(for: error, options: CallOptions())
@@ -190,6 +202,13 @@ extension PipevideoClient: VideoGenerating {
         try await responses.download(
             generation, to: file, maxBytes: maxBytes, options: options, isolation: isolation,
             onProgress: onProgress)
+    }
+
+    /// Returns the bytes of a generation's video as they arrive.
+    public func stream(
+        _ generation: Generation, maxBytes: Int?, options: CallOptions
+    ) -> VideoStream {
+        responses.stream(generation, maxBytes: maxBytes, options: options)
     }
 
     /// Finds the generations that an uncertain create may have made, as

@@ -1651,8 +1651,8 @@ public func FfiConverterTypeNativeClient_lower(_ value: NativeClient) -> UInt64 
 
 
 /**
- * A response of the API. What it holds crosses the border only when it is asked for: nearly no program
- * asks, and the headers would be a large part of what a call costs.
+ * A response of the API. Its headers and body cross the border only when they are asked for, which
+ * few programs do.
  */
 public protocol ResponseProtocol: AnyObject, Sendable {
 
@@ -1666,8 +1666,8 @@ public protocol ResponseProtocol: AnyObject, Sendable {
 
 }
 /**
- * A response of the API. What it holds crosses the border only when it is asked for: nearly no program
- * asks, and the headers would be a large part of what a call costs.
+ * A response of the API. Its headers and body cross the border only when they are asked for, which
+ * few programs do.
  */
 open class Response: ResponseProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64

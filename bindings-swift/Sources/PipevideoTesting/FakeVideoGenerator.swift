@@ -78,7 +78,7 @@ public final class FakeVideoGenerator: VideoGenerating {
     ///
     /// - Parameters:
     ///   - script: What happens to each generation, in the order of their creates.
-    ///   - video: What every download writes.
+    ///   - video: What every download writes and every stream yields.
     ///   - candidates: What ``candidates(for:options:)`` finds.
     public init(
         _ script: [Scene], video: Data = Data("video".utf8),
@@ -210,6 +210,21 @@ public final class FakeVideoGenerator: VideoGenerating {
         try video.write(to: file, options: .atomic)
         onProgress?(DownloadProgress(downloaded: video.count, total: video.count))
         return file
+    }
+
+    /// Yields the video of this client, in two chunks.
+    public func stream(
+        _ generation: Generation, maxBytes: Int?, options: CallOptions
+    ) -> VideoStream {
+        record(options)
+        let half = video.count / 2
+        return VideoStream { [chunks = [video.prefix(half), video.dropFirst(half)]] in
+            let index = Counter()
+            return {
+                let index = index.next()
+                return index < chunks.count ? Data(chunks[index]) : nil
+            }
+        }
     }
 
     /// Returns the candidates of this client.

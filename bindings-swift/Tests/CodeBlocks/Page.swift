@@ -13,6 +13,7 @@ let photo = URL(filePath: "cat.png")
 let address = "https://example.com/cat.mp4"
 let request = GenerationRequest(model: model, prompt: prompt)
 let body = Data()
+let handle = FileHandle.standardOutput
 let headers = ["svix-id": "msg_1"]
 nonisolated(unsafe) var id = "gen_1"
 nonisolated(unsafe) var generation = Generation(id: "gen_1")

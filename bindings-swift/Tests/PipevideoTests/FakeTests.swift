@@ -20,7 +20,8 @@ import Testing
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: file) }
         #expect(try await client.download(generation, to: file) == file)
-        #expect(try !Data(contentsOf: file).isEmpty)
+        let streamed = try await client.stream(generation).reduce(into: Data()) { $0 += $1 }
+        #expect(try !streamed.isEmpty && streamed == Data(contentsOf: file))
 
         let created = try await client.create(request)
         #expect(created.status == .queued && created.id != generation.id)
@@ -92,10 +93,11 @@ import Testing
         try await client.download(generation, to: file, maxBytes: 1 << 30, options: options) {
             _ in
         }
+        for try await _ in client.stream(generation, options: options) {}
         let uncertain = PipevideoError(
             .submissionUncertain, "The response was lost.", model: kimi, sentAt: Date())
         _ = try await client.candidates(for: uncertain, options: options)
-        return 10
+        return 11
     }
 
     @Test func optionsOfACallReachItsRequests() async throws {
