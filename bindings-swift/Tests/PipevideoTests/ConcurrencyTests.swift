@@ -96,7 +96,7 @@ import Testing
         let client = try emulator.client { $0.polling.maxInterval = .milliseconds(20) }
         let id = try await emulator.addGeneration()
         let error = await failure {
-            try await client.responses.wait(for: id, deadline: .seconds(1))
+            try await client.responses.wait(for: id, deadline: .seconds(3))
         }
         #expect(error?.kind == .waitTimeout && error?.last?.status == .inProgress)
         #expect(try #require(error?.polls) > 1)

@@ -60,7 +60,7 @@ import Testing
     }
 
     private func storm(_ client: PipevideoClient, _ id: String) async throws {
-        let tasks = (0..<300).map { number in
+        let tasks = (0..<60).map { number in
             Task {
                 switch number % 3 {
                 case 0: _ = try await client.responses.wait(for: id) { _ in }

@@ -2,8 +2,9 @@ import Foundation
 import Pipevideo
 import Testing
 
-/// What a client's logger receives.
-@Suite struct LogTests {
+/// What a client's logger receives. One after another, since all loggers of a process have one thread,
+/// which the slow one holds.
+@Suite(.serialized) struct LogTests {
     private let prompt = "a prompt that must stay private"
 
     /// A client of this emulator, and the records of its log.
