@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it, and may panic")]
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
@@ -15,6 +15,10 @@ pub(crate) struct Events(Arc<Mutex<Vec<Value>>>);
 
 impl Events {
     pub(crate) fn subscriber(&self) -> Dispatch {
+        // With a single subscriber, tracing asks the thread that first reaches an event, which may be another
+        // test's without one, whether the event is enabled at all.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(Collector(Self::default())));
         Dispatch::new(Collector(self.clone()))
     }
 
