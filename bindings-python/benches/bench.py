@@ -160,6 +160,7 @@ async def waiting(base_url: str, key: str) -> float:
 def verification() -> tuple[float, float]:
     """Microseconds to verify a delivery. Ours parses it too, and svix's does not."""
     import svix
+
     from pipevideo import Webhook
 
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -214,16 +215,30 @@ def main() -> None:
         server.stdin.close()
     print(f"CPU per lifecycle: ours {awaited:.3f} ms, one generate {generate:.3f} ms, ", end="")
     print(f"aiohttp {bare:.3f} ms, openai {peer:.3f} ms")
-    show("awaited lifecycle / aiohttp", f"{awaited / bare:.2f}", "at most 0.30", awaited / bare <= 0.3)
-    show("awaited lifecycle / openai", f"1/{peer / awaited:.0f}", "at most 1/35", peer / awaited >= 35)
-    show("one generate / aiohttp", f"{generate / bare:.2f}", "at most 0.22", generate / bare <= 0.22)
+    show(
+        "awaited lifecycle / aiohttp",
+        f"{awaited / bare:.2f}",
+        "at most 0.30",
+        awaited / bare <= 0.3,
+    )
+    show(
+        "awaited lifecycle / openai",
+        f"1/{peer / awaited:.0f}",
+        "at most 1/35",
+        peer / awaited >= 35,
+    )
+    show(
+        "one generate / aiohttp", f"{generate / bare:.2f}", "at most 0.22", generate / bare <= 0.22
+    )
     show("a waiting generate", f"{each / 1024:.1f} KB", "at most 6 KB", each <= 6 * 1024)
     verify, svix = verification()
     print(f"verification: ours {verify:.2f} µs, svix {svix:.2f} µs")
     show("verification / svix", f"1/{svix / verify:.1f}", "at most 1/5", svix / verify >= 5)
     nothing, ours_, theirs = (import_time(module) for module in ("sys", "pipevideo", "openai"))
     above = ours_ - nothing
-    show("import pipevideo above a bare interpreter", f"{above:.1f} ms", "at most 20 ms", above <= 20)
+    show(
+        "import pipevideo above a bare interpreter", f"{above:.1f} ms", "at most 20 ms", above <= 20
+    )
     ratio = (theirs - nothing) / max(above, 0.1)
     show("import pipevideo / import openai", f"1/{ratio:.0f}", "at most 1/20", ratio >= 20)
 

@@ -166,7 +166,9 @@ def error(found: Run) -> str:
 
 def many(found: Run) -> str:
     """How many of many generations have finished, and what became of the others."""
-    others = [f"{number} `{what}`" for what, number in found.found.most_common() if what != "finished"]
+    others = [
+        f"{number} `{what}`" for what, number in found.found.most_common() if what != "finished"
+    ]
     details = ", ".join([*others, f"{found.service.denied} × 429"])
     return f"{found.found['finished']} ({details})"
 

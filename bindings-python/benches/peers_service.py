@@ -159,7 +159,9 @@ class Service(ThreadingHTTPServer):
 
     def _create(self, now: float) -> Response | None:
         id = f"gen_{self.posts}"
-        duration = math.inf if self.endless else self._random.lognormvariate(math.log(MEDIAN), SIGMA)
+        duration = (
+            math.inf if self.endless else self._random.lognormvariate(math.log(MEDIAN), SIGMA)
+        )
         self._ends[id] = now + duration
         if self.posts <= self.lost:
             return None

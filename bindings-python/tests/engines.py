@@ -37,7 +37,9 @@ def redis_database(number: int) -> Iterator[str]:
 class Program:
     """A program of an example, with its output in a file."""
 
-    def __init__(self, emulator: Emulator, log: Path, folder: str, *command: str, **more: str) -> None:
+    def __init__(
+        self, emulator: Emulator, log: Path, folder: str, *command: str, **more: str
+    ) -> None:
         self.log = log
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PIPEVIDEO_")}
         service = {"PIPEVIDEO_BASE_URL": emulator.base_url, "PIPEVIDEO_API_KEY": emulator.api_key}
@@ -61,7 +63,9 @@ class Program:
         """The processes that it has forked."""
         pid = self.process.pid
         try:
-            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            return [
+                int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            ]
         except FileNotFoundError:
             return []
 

@@ -72,9 +72,7 @@ def threaded(client: Pipevideo, handler_failures: int = 0) -> Iterator[Receiver]
 
 
 @asynccontextmanager
-async def on_the_loop(
-    client: AsyncPipevideo, handler_failures: int = 0
-) -> AsyncIterator[Receiver]:
+async def on_the_loop(client: AsyncPipevideo, handler_failures: int = 0) -> AsyncIterator[Receiver]:
     """Runs a receiver on the running event loop. Its headers are pairs of bytes, as in ASGI."""
     receiver = Receiver(client, handler_failures)
 
@@ -84,11 +82,13 @@ async def on_the_loop(
         headers = [(name.lower(), value.strip()) for name, value in lines]
         body = await reader.readexactly(int(dict(headers)[b"content-length"]))
         status = receiver.receive(body, headers)
-        writer.write(f"HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        writer.write(
+            f"HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    receiver.url = "http://127.0.0.1:{}/webhooks".format(server.sockets[0].getsockname()[1])
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/webhooks"
     async with server:
         yield receiver

@@ -152,11 +152,15 @@ class Run:
         if path == ["webhook"]:
             return getattr(pipevideo.Webhook(arguments.pop("secrets")), name)(**arguments)
         if path == ["webhooks"]:
-            arguments = with_present_timestamp(arguments, self.scenario.get("client", {}).get("webhook_secrets", []))
+            arguments = with_present_timestamp(
+                arguments, self.scenario.get("client", {}).get("webhook_secrets", [])
+            )
         target = client
         for step in path:
             target = getattr(target, step)
-        positional = [arguments.pop(key) for key in ("id", "generation", "error") if key in arguments]
+        positional = [
+            arguments.pop(key) for key in ("id", "generation", "error") if key in arguments
+        ]
         found = getattr(target, name)
         if operation == "batch":
             events: Counter[str] = Counter()
@@ -360,7 +364,9 @@ class Matcher:
                 assert number == count, f"{number} of {pattern}, expected {count}"
             return
         lines = [f"{r['origin']} {r['method']} {r['path']}" for r in found]
-        assert len(found) == len(expected), f"{len(expected)} requests expected, these arrived: {lines}"
+        assert len(found) == len(expected), (
+            f"{len(expected)} requests expected, these arrived: {lines}"
+        )
         before = float("-inf")
         for index, (wanted, request) in enumerate(zip(expected, found)):
             wanted = {"origin": "api", **wanted}

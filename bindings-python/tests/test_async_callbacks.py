@@ -172,7 +172,9 @@ def test_a_blocking_call_takes_only_a_plain_function(emulator: Emulator, tmp_pat
     assert emulator.requests() == []
 
 
-def test_a_download_ends_with_the_exception_of_its_callback(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_download_ends_with_the_exception_of_its_callback(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     async def fail(progress: object) -> None:
         await asyncio.sleep(0)
         raise LookupError("mine")

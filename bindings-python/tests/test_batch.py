@@ -383,7 +383,7 @@ def test_a_request_that_is_wrong_is_an_error_that_names_it(
     with pytest.raises(raised, match=text) as caught:
         list(client.batch(requests))
     assert "secret" not in str(caught.value)
-    assert getattr(caught.value, "__notes__") == ["pipevideo: this is request number 2 of the batch."]
+    assert caught.value.__notes__ == ["pipevideo: this is request number 2 of the batch."]
 
 
 def test_requests_that_are_no_mappings(client: Pipevideo) -> None:

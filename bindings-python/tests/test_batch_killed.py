@@ -47,11 +47,16 @@ requests = (dict(key=f"cat-{{n}}", model="moonshotai/kimi-k2.5", input=f"Cat num
 def show(item):
     return [item.key, item.status, item.generation_id, item.path and str(item.path), item.sha256]
 """
-BLOCKING = SCRIPT.replace("MODULE", "Pipevideo") + """
+BLOCKING = (
+    SCRIPT.replace("MODULE", "Pipevideo")
+    + """
 run = Pipevideo(**options).batch(requests, journal="run.jsonl", download_to="videos", max_in_flight=3)
 print(json.dumps([show(item) for item in run]))
 """
-ASYNC = SCRIPT.replace("MODULE", "AsyncPipevideo") + """
+)
+ASYNC = (
+    SCRIPT.replace("MODULE", "AsyncPipevideo")
+    + """
 import asyncio
 
 async def main():
@@ -61,6 +66,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
 def start(emulator: Emulator, folder: Path, script: str) -> subprocess.Popen[str]:

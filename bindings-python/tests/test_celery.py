@@ -34,7 +34,14 @@ class Shop:
         self.workers: list[Program] = []
 
     def start(self, queue: str, concurrency: int) -> Program:
-        options = ["-Q", queue, f"--concurrency={concurrency}", "-n", f"{queue}@%h", "--loglevel=info"]
+        options = [
+            "-Q",
+            queue,
+            f"--concurrency={concurrency}",
+            "-n",
+            f"{queue}@%h",
+            "--loglevel=info",
+        ]
         log = self.folder / f"{queue}-{len(self.workers)}.log"
         command = ["celery", "--app=tasks", "worker", *options]
         worker = Program(self.emulator, log, "celery", *command, **self.environment)

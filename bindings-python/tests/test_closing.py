@@ -39,7 +39,9 @@ def test_close_ends_the_waits_of_other_threads(emulator: Emulator, queued: str) 
     assert [error.generation_id for error in errors] == [queued] * 3
 
 
-def test_leaving_async_with_ends_waits_watches_and_generates(emulator: Emulator, queued: str) -> None:
+def test_leaving_async_with_ends_waits_watches_and_generates(
+    emulator: Emulator, queued: str
+) -> None:
     emulator.fault(match={"method": "GET"}, times=None, status=503)
     ids: list[str] = []
 
@@ -47,7 +49,9 @@ def test_leaving_async_with_ends_waits_watches_and_generates(emulator: Emulator,
         async with AsyncPipevideo(**options(emulator)) as client:
             watch = client.responses.watch(queued)
             generate = client.generate(
-                model=MODEL, input="A cat", on_update=lambda update: ids.append(update.generation.id)
+                model=MODEL,
+                input="A cat",
+                on_update=lambda update: ids.append(update.generation.id),
             )
             calls = [client.responses.wait(queued), watch.__anext__(), generate]
             tasks = [asyncio.ensure_future(call) for call in calls]
@@ -55,7 +59,9 @@ def test_leaving_async_with_ends_waits_watches_and_generates(emulator: Emulator,
                 await asyncio.sleep(0.001)
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(error) for error in ended] == [pipevideo.APIConnectionError] * 3
-        found = [error.generation_id for error in ended if isinstance(error, pipevideo.PipevideoError)]
+        found = [
+            error.generation_id for error in ended if isinstance(error, pipevideo.PipevideoError)
+        ]
         assert found == [queued, queued, ids[0]]
 
     asyncio.run(asyncio.wait_for(main(), 20))

@@ -31,7 +31,9 @@ def test_the_command_writes_its_results_and_returns_its_exit_code(
 ) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*program, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment(emulator), cwd=tmp_path)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment(emulator), cwd=tmp_path
+        )
 
     assert run("--version").stdout == f"pipevideo {pipevideo.__version__}\n"
     id = emulator.add_generation(polls=["completed"])
@@ -44,9 +46,13 @@ def test_the_command_writes_its_results_and_returns_its_exit_code(
 
 
 @EITHER
-def test_ctrl_c_ends_the_command_in_its_own_way(program: list[str], emulator: Emulator, queued: str) -> None:
+def test_ctrl_c_ends_the_command_in_its_own_way(
+    program: list[str], emulator: Emulator, queued: str
+) -> None:
     command = [*program, "wait", queued]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(emulator)) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment(emulator)
+    ) as process:
         while not emulator.requests():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)

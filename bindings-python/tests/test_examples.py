@@ -86,7 +86,9 @@ def test_resume(tmp_path: Path, quick: Emulator) -> None:
 
 def test_batch(tmp_path: Path, quick: Emulator) -> None:
     row = {"model": "moonshotai/kimi-k2.5", "input": "A cat"}
-    (tmp_path / "rows.csv").write_text(f"key,model,input\na,{row['model']},A cat\nb,{row['model']},A dog\n")
+    (tmp_path / "rows.csv").write_text(
+        f"key,model,input\na,{row['model']},A cat\nb,{row['model']},A dog\n"
+    )
     lines = [json.dumps({**row, "key": key}) for key in ("a", "b", "c")]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
     with quick:

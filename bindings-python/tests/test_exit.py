@@ -22,7 +22,9 @@ import sys, pipevideo
 OPTIONS = dict(base_url=sys.argv[1], api_key=sys.argv[2], rate_limit=None,
                polling={"min_interval": 0, "max_interval": 0})
 """
-LAST_AWAIT = CLIENT + """
+LAST_AWAIT = (
+    CLIENT
+    + """
 import asyncio
 async def main():
     client = pipevideo.AsyncPipevideo(**OPTIONS)
@@ -30,7 +32,10 @@ async def main():
         client.generate(model="moonshotai/kimi-k2.5", input="A cat") for _ in range(20)])
 asyncio.run(main())
 """
-DURING_A_WAIT = CLIENT + """
+)
+DURING_A_WAIT = (
+    CLIENT
+    + """
 import threading
 client, seen = pipevideo.Pipevideo(**OPTIONS), threading.Event()
 wait = lambda: client.responses.wait(sys.argv[3], on_update=lambda update: seen.set())
@@ -38,7 +43,10 @@ for _ in range(8):
     threading.Thread(target=wait, daemon=True).start()
 assert seen.wait(20)
 """
-IN_A_CALLBACK = CLIENT + """
+)
+IN_A_CALLBACK = (
+    CLIENT
+    + """
 import threading
 client, seen = pipevideo.Pipevideo(**OPTIONS), threading.Event()
 def busy(update):
@@ -49,7 +57,10 @@ wait = lambda: client.responses.wait(sys.argv[3], on_update=busy)
 threading.Thread(target=wait, daemon=True).start()
 assert seen.wait(20)
 """
-LOOP_LEFT_OPEN = CLIENT + """
+)
+LOOP_LEFT_OPEN = (
+    CLIENT
+    + """
 import asyncio
 loop = asyncio.new_event_loop()
 async def main():
@@ -59,15 +70,22 @@ async def main():
     await seen.wait()
 loop.run_until_complete(main())
 """
-AT_EXIT = CLIENT + """
+)
+AT_EXIT = (
+    CLIENT
+    + """
 import atexit
 client = pipevideo.Pipevideo(**OPTIONS)
 atexit.register(lambda: print(client.generate(
     model="moonshotai/kimi-k2.5", input="A cat").status))
 """
-CTRL_C = CLIENT + """
+)
+CTRL_C = (
+    CLIENT
+    + """
 pipevideo.Pipevideo(**OPTIONS).responses.wait(sys.argv[3])
 """
+)
 
 
 def python(script: str, emulator: Emulator, *more: str) -> subprocess.CompletedProcess[str]:
@@ -75,9 +93,7 @@ def python(script: str, emulator: Emulator, *more: str) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def all_exit_cleanly(
-    run: Callable[[int], subprocess.CompletedProcess[str]], number: int
-) -> None:
+def all_exit_cleanly(run: Callable[[int], subprocess.CompletedProcess[str]], number: int) -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         ended = list(pool.map(run, range(number)))
     bad = [(one.returncode, one.stderr[-500:]) for one in ended if one.returncode or one.stderr]

@@ -155,7 +155,10 @@ def test_pydantic_validates_and_serializes_a_generation(emulator: Emulator) -> N
     generation = Pipevideo(**options(emulator)).generate(model=MODEL, input="A cat")
     job = Job(generation=generation, usage=generation.usage)
     assert job.generation is generation
-    assert Job.model_validate_json(Job(generation=generation).model_dump_json()).generation == generation
+    assert (
+        Job.model_validate_json(Job(generation=generation).model_dump_json()).generation
+        == generation
+    )
     assert Job.model_validate({"generation": generation.to_dict()}).generation == generation
     assert Job.model_json_schema(mode="serialization")["properties"]["generation"]
     for wrong in ({"id": 3}, "gen_1", 3):

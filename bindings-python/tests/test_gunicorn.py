@@ -41,7 +41,9 @@ class Site:
 
     def call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
+        request = urllib.request.Request(
+            self.url + path, data, {"content-type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
@@ -61,14 +63,20 @@ class Site:
 
     def receivers(self) -> dict[str, int]:
         """Which process has received the webhook of each generation."""
-        received = re.findall(r"worker (\d+) received the webhook of (\S+)", self.program.log.read_text())
+        received = re.findall(
+            r"worker (\d+) received the webhook of (\S+)", self.program.log.read_text()
+        )
         return {id: int(worker) for worker, id in received}
 
 
 @contextmanager
 def site(emulator: Emulator, folder: Path) -> Iterator[Site]:
     (folder / "scaled.py").write_text(SCALED)
-    options = [f"--workers={WORKERS}", "--worker-class=uvicorn_worker.UvicornWorker", "--bind=127.0.0.1:0"]
+    options = [
+        f"--workers={WORKERS}",
+        "--worker-class=uvicorn_worker.UvicornWorker",
+        "--bind=127.0.0.1:0",
+    ]
     with redis_database(2) as redis_url:
         environment = {
             "REDIS_URL": redis_url,
@@ -92,7 +100,10 @@ def emulated(**options: Any) -> Emulator:
 
 
 def test_four_processes_share_the_limit_and_one_is_killed(tmp_path: Path) -> None:
-    with emulated(median_seconds=30, sigma=0.3, speed=10) as emulator, site(emulator, tmp_path) as shop:
+    with (
+        emulated(median_seconds=30, sigma=0.3, speed=10) as emulator,
+        site(emulator, tmp_path) as shop,
+    ):
         begun = time.monotonic()
         with ThreadPoolExecutor(60) as pool:
             ids = list(pool.map(shop.create, [f"Cat {n}" for n in range(60)]))
@@ -101,7 +112,9 @@ def test_four_processes_share_the_limit_and_one_is_killed(tmp_path: Path) -> Non
             os.kill(shop.program.children()[0], signal.SIGKILL)
             videos = [wait.result() for wait in waits]
         requests, most = len(emulator.requests()), most_in_a_window(emulator, WINDOW)
-        print(f"60 videos in {time.monotonic() - begun:.1f} s, {requests} requests, {most} in a window")
+        print(
+            f"60 videos in {time.monotonic() - begun:.1f} s, {requests} requests, {most} in a window"
+        )
         assert [video["status"] for video in videos] == ["completed"] * 60
         assert set(creates(emulator).values()) == {1}
         assert requests > 100 >= most

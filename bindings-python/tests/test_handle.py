@@ -149,7 +149,9 @@ def test_cancelling_after_the_create_keeps_the_id(emulator: Emulator, run: Runne
     run(main())
 
 
-def test_cancelling_who_waits_for_the_id_cancels_nothing_else(emulator: Emulator, run: Runner) -> None:
+def test_cancelling_who_waits_for_the_id_cancels_nothing_else(
+    emulator: Emulator, run: Runner
+) -> None:
     emulator.fault(match=CREATE, delay_ms=100)
 
     async def main() -> None:
@@ -298,7 +300,9 @@ def test_a_handle_that_is_dropped_logs_the_id(
     assert len(warnings) == 1 and id in warnings[0]
 
 
-def test_the_key_may_be_an_async_function_while_only_the_id_is_waited_for(emulator: Emulator) -> None:
+def test_the_key_may_be_an_async_function_while_only_the_id_is_waited_for(
+    emulator: Emulator,
+) -> None:
     async def key() -> str:
         await asyncio.sleep(0)
         return emulator.api_key

@@ -68,7 +68,9 @@ def values(client: Pipevideo) -> Iterator[Any]:
 def errors() -> Iterator[pipevideo.PipevideoError]:
     """An error of each class, with every field."""
     for cls in pipevideo.errors._BY_KIND.values():
-        error = cls("text", service_message="words", status=500, code="c", request_id="r", attempts=2)
+        error = cls(
+            "text", service_message="words", status=500, code="c", request_id="r", attempts=2
+        )
         error.generation_id, error.retryable, error.retry_after = "gen_1", True, 1.5
         own = {"model": "m", "sent_at": SENT_AT, "generation": FAILED, "category": "provider"}
         own |= {"last": FAILED, "polls": 3, "reason": "too_old"}
@@ -109,7 +111,9 @@ def test_every_value_is_made_again_from_its_json(emulator: Emulator) -> None:
         assert kept == (more if cls in WITH_UNKNOWN_FIELDS else plain)
     public = {name: getattr(pipevideo, name) for name in pipevideo.__all__}
     assert seen == {name for name, value in public.items() if hasattr(value, "to_dict")}
-    assert seen >= {cls.__name__ for cls in pipevideo._values.Value.__subclasses__() if cls.__name__ in public}
+    assert seen >= {
+        cls.__name__ for cls in pipevideo._values.Value.__subclasses__() if cls.__name__ in public
+    }
 
 
 def test_json_of_another_shape_is_a_value_error(emulator: Emulator) -> None:
@@ -146,7 +150,13 @@ def test_an_error_with_a_foreign_cause_is_json_and_picklable(unused_port: int) -
 
 def test_an_error_is_made_only_of_its_class() -> None:
     wire = pipevideo.NotFoundError("gone", status=404).to_dict()
-    assert wire == {"kind": "not_found", "message": "gone", "status": 404, "retryable": False, "attempts": 0}
+    assert wire == {
+        "kind": "not_found",
+        "message": "gone",
+        "status": 404,
+        "retryable": False,
+        "attempts": 0,
+    }
     assert isinstance(pipevideo.APIStatusError.from_dict(wire), pipevideo.NotFoundError)
     with pytest.raises(ValueError, match="NotFoundError, not of RateLimitError"):
         pipevideo.RateLimitError.from_dict(wire)
@@ -162,7 +172,9 @@ def test_an_uncertain_create_is_reconciled_from_json_and_from_its_time(emulator:
     emulator.fault(match={"method": "POST"}, drop="after_reading")
     with pytest.raises(pipevideo.SubmissionUncertainError) as caught:
         client.responses.create(model=MODEL, input="A cat")
-    error = pipevideo.SubmissionUncertainError.from_dict(json.loads(json.dumps(caught.value.to_dict())))
+    error = pipevideo.SubmissionUncertainError.from_dict(
+        json.loads(json.dumps(caught.value.to_dict()))
+    )
     (found,) = client.responses.reconcile(error)
     assert error.sent_at is not None
     for sent_at in (error.sent_at, error.sent_at.timestamp()):
@@ -205,7 +217,9 @@ def test_a_frame_of_generations_has_types_and_missing_values(emulator: Emulator)
         frame = pipevideo.to_frame(iter(rows))
         kinds = {name: str(kind) for name, kind in frame.dtypes.items()}
         assert kinds["created_at"] == "datetime64[us, UTC]" and kinds["id"] == "string"
-        assert kinds["input_tokens"] == "Int64" and kinds["cost_usd"] == kinds["latency"] == "Float64"
+        assert (
+            kinds["input_tokens"] == "Int64" and kinds["cost_usd"] == kinds["latency"] == "Float64"
+        )
         other = pipevideo.to_frame(rows, library="polars")
         assert other.schema["created_at"] == polars.Datetime("us", "UTC")
         assert other.schema["cost_usd"] == polars.Float64 and other.schema["model"] == polars.String
@@ -216,7 +230,11 @@ def test_a_frame_of_generations_has_types_and_missing_values(emulator: Emulator)
     assert frame["created_at"][0] == pandas.Timestamp(generation.created_at)
     assert frame["cost_usd"].sum() == float(generation.usage.cost_usd)
     assert frame["total_tokens"][0] == generation.usage.total_tokens
-    assert frame["category"][2] == "provider" and frame["latency"].isna().tolist() == [False, True, True]
+    assert frame["category"][2] == "provider" and frame["latency"].isna().tolist() == [
+        False,
+        True,
+        True,
+    ]
     other = pipevideo.to_frame([generation, queued, FAILED], library="polars")
     assert other["created_at"][0] == generation.created_at and other["cost_usd"].null_count() == 2
     with pytest.raises(ValueError, match="library"):
@@ -232,5 +250,7 @@ def test_a_frame_of_a_batch_has_a_row_for_each_item(emulator: Emulator) -> None:
     other = pipevideo.to_frame(items, library="polars")
     assert other.schema["from_journal"] == polars.Boolean and other["attempts"].sum() == 3
     costs = [item.cost_usd for item in items]
-    assert frame["cost_usd"].sum() == pytest.approx(float(sum(cost for cost in costs if cost is not None)))
+    assert frame["cost_usd"].sum() == pytest.approx(
+        float(sum(cost for cost in costs if cost is not None))
+    )
     assert all(isinstance(cost, Decimal) for cost in costs)

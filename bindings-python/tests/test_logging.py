@@ -29,7 +29,11 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
     """The structured fields of a record, as a JSON formatter finds them."""
-    plain = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}  # pytest's formatter sets two.
+    plain = {
+        *logging.makeLogRecord({}).__dict__,
+        "message",
+        "asctime",
+    }  # pytest's formatter sets two.
     return {name: value for name, value in record.__dict__.items() if name not in plain}
 
 
@@ -58,7 +62,9 @@ def test_calls_log_what_happens(
         "duration": fields(ended)["duration"],
     }
     assert ended.levelno == logging.INFO
-    assert ended.getMessage().startswith(f"wait ended generation_id={generation.id} status=completed ")
+    assert ended.getMessage().startswith(
+        f"wait ended generation_id={generation.id} status=completed "
+    )
     json.dumps([fields(record) for record in caplog.records])
     assert all(record.name == "pipevideo" for record in caplog.records)
     assert all(begun - 1 < record.created < time.time() + 1 for record in caplog.records)
@@ -85,7 +91,9 @@ def test_scenarios_of_the_log(
 
 def test_no_field_is_an_attribute_of_a_record_already() -> None:
     names = {field["name"] for field in SURFACE["log_fields"]} | {"event"}
-    assert not names & ({"message", "asctime", "taskName"} | set(logging.makeLogRecord({}).__dict__))
+    assert not names & (
+        {"message", "asctime", "taskName"} | set(logging.makeLogRecord({}).__dict__)
+    )
 
 
 def test_an_uncertain_create_is_a_warning_that_says_what_to_do(
@@ -180,7 +188,9 @@ def broken(request: pytest.FixtureRequest) -> Iterator[RaisingHandler]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("broken", [OSError("no space left")], indirect=True)
-def test_an_exception_in_a_handler_affects_no_call(emulator: Emulator, broken: RaisingHandler) -> None:
+def test_an_exception_in_a_handler_affects_no_call(
+    emulator: Emulator, broken: RaisingHandler
+) -> None:
     assert Pipevideo(**options(emulator)).generate(model=MODEL, input=PROMPT).is_final
 
     async def main() -> None:
@@ -192,7 +202,9 @@ def test_an_exception_in_a_handler_affects_no_call(emulator: Emulator, broken: R
 
 
 @pytest.mark.parametrize("broken", [KeyboardInterrupt()], indirect=True)
-def test_ctrl_c_in_a_handler_ends_a_wait(emulator: Emulator, queued: str, broken: RaisingHandler) -> None:
+def test_ctrl_c_in_a_handler_ends_a_wait(
+    emulator: Emulator, queued: str, broken: RaisingHandler
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         Pipevideo(**options(emulator)).responses.wait(queued)
     with pytest.raises(KeyboardInterrupt):

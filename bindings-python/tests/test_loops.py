@@ -160,7 +160,9 @@ def test_an_update_that_arrives_with_a_signal_goes_to_the_next_step(
     assert [update.generation.status for update in watch] == ["completed"]
 
 
-def test_a_stop_iteration_in_a_callback_does_not_end_the_wait(emulator: Emulator, run: Runner) -> None:
+def test_a_stop_iteration_in_a_callback_does_not_end_the_wait(
+    emulator: Emulator, run: Runner
+) -> None:
     client = AsyncPipevideo(**options(emulator))
     nothing = iter(())
 
@@ -173,9 +175,7 @@ def test_a_stop_iteration_in_a_callback_does_not_end_the_wait(emulator: Emulator
     run(main())
 
 
-def test_closing_a_watch_ends_a_pending_step(
-    emulator: Emulator, queued: str, run: Runner
-) -> None:
+def test_closing_a_watch_ends_a_pending_step(emulator: Emulator, queued: str, run: Runner) -> None:
     client = AsyncPipevideo(**options(emulator))
 
     async def main() -> None:

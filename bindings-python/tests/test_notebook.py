@@ -58,7 +58,9 @@ def test_a_bar_follows_the_updates(emulator: Emulator, monkeypatch: pytest.Monke
         published.append((data["text/html"], update))
 
     monkeypatch.setattr(shell.display_pub, "publish", publish)
-    generation = Pipevideo(**options(emulator)).generate(model=MODEL, input="A cat", on_update=progress())
+    generation = Pipevideo(**options(emulator)).generate(
+        model=MODEL, input="A cat", on_update=progress()
+    )
     assert [update for _, update in published] == [False, *[True] * (len(published) - 1)]
     assert len(published) >= 3 and f"{generation.id} queued" in published[0][0]
     assert f"{generation.id} completed" in published[-1][0] and 'value="1.000"' in published[-1][0]
@@ -70,5 +72,7 @@ def test_a_bar_escapes_what_the_service_sends() -> None:
     with capture_output() as captured:
         InteractiveShell.instance()
         progress()(Update(odd, 1.0, 2.0, 0.5, "poll"))
-    assert "<script>" not in "".join(output.data.get("text/html", "") for output in captured.outputs)
+    assert "<script>" not in "".join(
+        output.data.get("text/html", "") for output in captured.outputs
+    )
     assert any("&lt;script&gt;" in output.data.get("text/html", "") for output in captured.outputs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import openai
 import pytest
-from conftest import MODEL
 
+from conftest import MODEL
 from pipevideo.testing import Emulator
 
 

@@ -137,18 +137,25 @@ def test_the_metrics_of_a_generation_count_once(emulator: Emulator, telemetry: T
     client.responses.wait(generation.id)
     found, usage = telemetry.metrics(), generation.usage
     assert usage is not None and usage.cost_usd is not None
-    calls = {p.attributes["gen_ai.operation.name"]: p for p in found["gen_ai.client.operation.duration s"]}
+    calls = {
+        p.attributes["gen_ai.operation.name"]: p
+        for p in found["gen_ai.client.operation.duration s"]
+    }
     assert calls.keys() == {"generate_content", "wait"}
     assert calls["wait"].explicit_bounds[-1] == 1200 and calls["wait"].count == 1
     assert calls["wait"].attributes["gen_ai.response.model"] == MODEL
-    tokens = {p.attributes["gen_ai.token.type"]: p.sum for p in found["gen_ai.client.token.usage {token}"]}
+    tokens = {
+        p.attributes["gen_ai.token.type"]: p.sum for p in found["gen_ai.client.token.usage {token}"]
+    }
     assert tokens == {"input": usage.input_tokens, "output": usage.output_tokens}
     (cost,) = found["pipevideo.client.cost {USD}"]
     assert cost.value == float(usage.cost_usd)
     assert cost.attributes["pipevideo.generation.status"] == "completed"
     (latency,) = found["pipevideo.client.generation.duration s"]
     assert latency.count == 1 and latency.sum == (generation.latency_ms or 0) / 1000
-    requests = {p.attributes["url.template"]: p.count for p in found["http.client.request.duration s"]}
+    requests = {
+        p.attributes["url.template"]: p.count for p in found["http.client.request.duration s"]
+    }
     assert requests["/v1/responses"] == 1 and requests["/v1/responses/{id}"] >= 4
     assert found["pipevideo.client.queue.duration s"][0].count == 1
 
@@ -250,7 +257,10 @@ def test_a_watch_ends_with_the_error_of_its_last_step(
     assert span.status.description == raised.value.message
     # A failed generation is the last update of a watch, and no error.
     emulator.settle(queued, "failed")
-    assert [update.generation.status for update in Pipevideo(**options(emulator)).responses.watch(queued)]
+    assert [
+        update.generation.status
+        for update in Pipevideo(**options(emulator)).responses.watch(queued)
+    ]
     failed = telemetry.spans("watch")[1]
     assert "error.type" not in attributes(failed)
     assert attributes(failed)["pipevideo.generation.status"] == "failed"
@@ -284,7 +294,12 @@ def test_a_retrieve_has_the_span_of_its_request(
     assert attributes(request)["gen_ai.response.id"] == queued
     assert telemetry.spans("retrieve") == []
     sent = [r["headers"].get("traceparent") for r in emulator.requests()]
-    assert sum(outer.context is not None and f"{outer.context.span_id:016x}" in (s or "") for s in sent) == 1
+    assert (
+        sum(
+            outer.context is not None and f"{outer.context.span_id:016x}" in (s or "") for s in sent
+        )
+        == 1
+    )
     if kind == "async":
         (wait,) = telemetry.spans("wait")
         assert len(telemetry.children(wait)) == polls(emulator, queued) - 1
@@ -296,7 +311,9 @@ def test_requests_carry_the_context_of_their_span(
     client = Pipevideo(**options(emulator))
     id = emulator.add_generation(polls=["completed"])
     calls: dict[str, Callable[[], object]] = {
-        "create": lambda: client.responses.create(model=MODEL, input="A cat", headers={"x-own": "1"}),
+        "create": lambda: client.responses.create(
+            model=MODEL, input="A cat", headers={"x-own": "1"}
+        ),
         "generate_content": lambda: client.generate(model=MODEL, input="A cat"),
         "download": lambda: client.responses.download(id, tmp_path / "cat.mp4"),
     }
@@ -330,7 +347,9 @@ def test_failures_have_their_kind(emulator: Emulator, telemetry: Telemetry) -> N
     with pytest.raises(pipevideo.SubmissionUncertainError):
         client.responses.create(model=MODEL, input="A secret cat")
     (create,) = telemetry.spans("create")
-    assert create.name == f"create {MODEL}" and "outcome is unknown" in (create.status.description or "")
+    assert create.name == f"create {MODEL}" and "outcome is unknown" in (
+        create.status.description or ""
+    )
     assert attributes(create)["error.type"] == "submission_uncertain"
     assert [event.name for event in create.events] == ["uncertain"]
     (request,) = telemetry.children(create)
@@ -338,7 +357,9 @@ def test_failures_have_their_kind(emulator: Emulator, telemetry: Telemetry) -> N
     assert "secret" not in repr([(s.name, attributes(s), s.events) for s in telemetry.spans()])
 
 
-def test_a_model_that_may_be_a_prompt_is_not_shown(emulator: Emulator, telemetry: Telemetry) -> None:
+def test_a_model_that_may_be_a_prompt_is_not_shown(
+    emulator: Emulator, telemetry: Telemetry
+) -> None:
     with pytest.raises(pipevideo.PipevideoError):
         Pipevideo(**options(emulator)).responses.create(model="A secret cat", input=MODEL)
     (create,) = telemetry.spans("create")
@@ -397,7 +418,12 @@ def test_a_stream_is_a_download(emulator: Emulator, telemetry: Telemetry, tmp_pa
         next(left)
 
     async def main() -> None:
-        assert b"".join([chunk async for chunk in AsyncPipevideo(**options(emulator)).responses.stream(id)]) == read
+        assert (
+            b"".join(
+                [chunk async for chunk in AsyncPipevideo(**options(emulator)).responses.stream(id)]
+            )
+            == read
+        )
 
     asyncio.run(main())
     spans = telemetry.spans("download")
@@ -440,7 +466,9 @@ def test_an_observer_that_fails_changes_no_call(
 ) -> None:
     reported: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda raised: reported.append(raised.exc_value))
-    monkeypatch.setattr(telemetry.traces.get_tracer("x").__class__, "start_span", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(
+        telemetry.traces.get_tracer("x").__class__, "start_span", lambda *a, **k: 1 / 0
+    )
     assert generate(emulator, "blocking").status == "completed"
     assert any(isinstance(error, ZeroDivisionError) for error in reported)
 

@@ -14,23 +14,40 @@ import pipevideo
 
 def test_the_import_imports_no_slow_module() -> None:
     """The import takes about 2 ms, which `benches/bench.py` measures; `dataclasses` would add 14 ms."""
-    slow = ("typing", "enum", "dataclasses", "asyncio", "json", "logging", "decimal", "datetime", "pathlib")
+    slow = (
+        "typing",
+        "enum",
+        "dataclasses",
+        "asyncio",
+        "json",
+        "logging",
+        "decimal",
+        "datetime",
+        "pathlib",
+    )
     # Without `site`: its imports would hide those of the package.
     path = str(Path(pipevideo.__file__).parents[1])
-    command = [sys.executable, "-S", "-c", f"""
+    command = [
+        sys.executable,
+        "-S",
+        "-c",
+        f"""
 import sys
 sys.path.insert(0, {path!r})
 before = set(sys.modules)
 import pipevideo
 print([name for name in {slow} if name in set(sys.modules) - before])
-"""]
+""",
+    ]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_the_metadata_is_complete() -> None:
     about = metadata.metadata("pipevideo")
     assert about["Version"] == pipevideo.__version__
-    assert about["Requires-Python"] == ">=3.10" and metadata.requires("pipevideo") == ["opentelemetry-api>=1.30 ; extra == 'otel'"]
+    assert about["Requires-Python"] == ">=3.10" and metadata.requires("pipevideo") == [
+        "opentelemetry-api>=1.30 ; extra == 'otel'"
+    ]
     assert about["License-Expression"] == "Apache-2.0 OR MIT"
     assert "AsyncPipevideo" in str(about.json["description"])
     points = metadata.entry_points(group="pytest11", name="pipevideo")
@@ -135,7 +152,9 @@ asyncio.run(main())
     command += ["--workpath", str(tmp_path / "build"), "--specpath", str(tmp_path), str(script)]
     subprocess.run([sys.executable, *command], check=True, cwd=tmp_path, timeout=600)
     program = tmp_path / "dist/frozen/frozen"
-    ended = subprocess.run([program, tmp_path / "cat.mp4"], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [program, tmp_path / "cat.mp4"], capture_output=True, text=True, timeout=60
+    )
     assert ended.stdout == "completed\n" and "DEBUG:pipevideo:" in ended.stderr, ended.stderr
     assert (tmp_path / "cat.mp4").exists()
 

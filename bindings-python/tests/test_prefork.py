@@ -31,12 +31,17 @@ def generate():
 # The process has connections, a runtime and a thread before it forks.
 generate()
 """
-WSGI = CLIENT + """
+WSGI = (
+    CLIENT
+    + """
 def app(environ, start_response):
     start_response("200 OK", [("content-type", "text/plain")])
     return [generate().encode()]
 """
-TASKS = CLIENT + """
+)
+TASKS = (
+    CLIENT
+    + """
 import celery
 
 app = celery.Celery("tasks", broker="filesystem://", backend="file://" + os.environ["RESULTS"])
@@ -45,10 +50,13 @@ app.conf.broker_transport_options = dict.fromkeys(
 app.conf.broker_connection_retry_on_startup = True
 generate = app.task(name="generate")(generate)
 """
+)
 
 
 @contextmanager
-def serving(folder: Path, emulator: Emulator, source: str, *command: str) -> Iterator[tuple[Path, int]]:
+def serving(
+    folder: Path, emulator: Emulator, source: str, *command: str
+) -> Iterator[tuple[Path, int]]:
     """Runs a server with the source's client in its workers. Yields its log file and process id."""
     (folder / "served.py").write_text(source)
     log = folder / "log"

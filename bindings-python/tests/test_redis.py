@@ -30,7 +30,9 @@ def test_a_url_of_another_type_is_a_type_error() -> None:
         Pipevideo(api_key="pv_example", redis=6379)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", ["hunter2", "http://:hunter2@127.0.0.1", "redis://:hunter2@127.0.0.1:port"])
+@pytest.mark.parametrize(
+    "wrong", ["hunter2", "http://:hunter2@127.0.0.1", "redis://:hunter2@127.0.0.1:port"]
+)
 def test_a_wrong_url_is_a_configuration_error(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match="URL of Redis") as caught:
         Pipevideo(api_key="pv_example", redis=wrong)

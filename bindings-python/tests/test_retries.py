@@ -52,7 +52,9 @@ def creates(emulator: Emulator) -> int:
 
 @pytest.mark.parametrize("module", ["retries_tenacity"], indirect=True)
 @pytest.mark.parametrize("fault, succeeds", FAULTS)
-def test_tenacity_pays_once(emulator: Emulator, module: Any, fault: dict[str, Any], succeeds: bool) -> None:
+def test_tenacity_pays_once(
+    emulator: Emulator, module: Any, fault: dict[str, Any], succeeds: bool
+) -> None:
     client = Pipevideo(**options(emulator, max_retries=0))
     emulator.fault(fault, match=CREATE)
     try:
@@ -70,7 +72,9 @@ def test_tenacity_pays_once(emulator: Emulator, module: Any, fault: dict[str, An
 
 @pytest.mark.parametrize("module", ["retries_celery"], indirect=True)
 @pytest.mark.parametrize("fault, succeeds", FAULTS)
-def test_celery_pays_once(emulator: Emulator, module: Any, fault: dict[str, Any], succeeds: bool) -> None:
+def test_celery_pays_once(
+    emulator: Emulator, module: Any, fault: dict[str, Any], succeeds: bool
+) -> None:
     emulator.fault(fault, match=CREATE)
     result = module.create.apply(args=["A cat"], retries=0)
     assert creates(emulator) <= 1

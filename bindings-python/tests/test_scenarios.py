@@ -15,9 +15,7 @@ import pytest
 import pipevideo
 import receivers
 from pipevideo import AsyncPipevideo, Pipevideo, PipevideoError, Webhook, WebhookEvent
-
 from scenarios import EXCUSED, SURFACE, Matcher, Run, load, names, shown, shown_error
-
 
 # Most of a scenario's time is pauses. More threads than this only compete for the processor.
 AT_ONCE = 8

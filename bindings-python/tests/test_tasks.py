@@ -70,9 +70,7 @@ def test_the_batch_makes_all_videos(
     assert len(list((tmp_path / "videos").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    "test", ["test_a_video_is_made", "test_a_lost_response_is_not_paid_twice"]
-)
+@pytest.mark.parametrize("test", ["test_a_video_is_made", "test_a_lost_response_is_not_paid_twice"])
 def test_the_tests_of_the_page_pass(
     test: str, run: Callable[[str], dict[str, object]], pipevideo_emulator: Emulator
 ) -> None:

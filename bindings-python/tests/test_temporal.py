@@ -32,7 +32,15 @@ class Cluster:
 
     def serve(self) -> None:
         port = self.address.split(":")[1]
-        command = [str(TEMPORAL), "server", "start-dev", "--headless", "--log-level=never", "--port", port]
+        command = [
+            str(TEMPORAL),
+            "server",
+            "start-dev",
+            "--headless",
+            "--log-level=never",
+            "--port",
+            port,
+        ]
         with (self.folder / "server.log").open("ab") as output:
             self.server = subprocess.Popen(
                 [*command, "--db-filename", str(self.folder / "temporal.db")],

@@ -20,7 +20,9 @@ def test_generations_take_about_a_second_unless_an_option_says_how_long() -> Non
         with Emulator(rate_limit=None, **given) as emulator:
             client = AsyncPipevideo(**options(emulator))
             calls = [client.generate(model=MODEL, input=f"Cat {n}", deadline=30) for n in range(8)]
-            return [generation.latency_ms or math.inf for generation in await asyncio.gather(*calls)]
+            return [
+                generation.latency_ms or math.inf for generation in await asyncio.gather(*calls)
+            ]
 
     assert 300 < sorted(asyncio.run(latencies()))[4] < 3000
     assert asyncio.run(latencies(median_seconds=0.05, sigma=0)) == [50] * 8
@@ -40,7 +42,11 @@ def test_a_plain_client_polls_as_its_emulator_needs_it() -> None:
 
     assert first_update().expected < 5
     assert first_update(polls=["queued"]).expected < 1
-    for expected in (first_update(speed=1), first_update(speed=0), first_update({"min_interval": 0})):
+    for expected in (
+        first_update(speed=1),
+        first_update(speed=0),
+        first_update({"min_interval": 0}),
+    ):
         assert expected.expected > 60
 
 

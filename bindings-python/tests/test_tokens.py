@@ -31,9 +31,7 @@ def test_a_watch_with_a_slow_consumer_continues(emulator: Emulator, queued: str)
     assert [update.generation.status for update in watch] == ["completed"]
 
 
-def test_an_async_watch_with_a_slow_consumer_continues(
-    emulator: Emulator, queued: str
-) -> None:
+def test_an_async_watch_with_a_slow_consumer_continues(emulator: Emulator, queued: str) -> None:
     async def key() -> str:
         return emulator.api_key
 
@@ -50,9 +48,7 @@ def test_an_async_watch_with_a_slow_consumer_continues(
     asyncio.run(asyncio.wait_for(main(), 20))
 
 
-def test_a_call_in_its_callback_delays_no_other_call(
-    emulator: Emulator, queued: str
-) -> None:
+def test_a_call_in_its_callback_delays_no_other_call(emulator: Emulator, queued: str) -> None:
     client = Pipevideo(**options(emulator, api_key=lambda: emulator.api_key))
     other = emulator.add_generation(polls=["queued"] * 30 + ["completed"])
     ended: list[str] = []
@@ -72,9 +68,7 @@ def test_a_call_in_its_callback_delays_no_other_call(
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_a_base_exception_reaches_the_caller(
-    emulator: Emulator, kind: type[BaseException]
-) -> None:
+def test_a_base_exception_reaches_the_caller(emulator: Emulator, kind: type[BaseException]) -> None:
     def key() -> str:
         raise kind("mine")
 
@@ -92,9 +86,7 @@ def test_a_base_exception_reaches_the_caller(
     assert emulator.requests() == []
 
 
-def test_ctrl_c_in_the_function_ends_only_its_threads_call(
-    emulator: Emulator, queued: str
-) -> None:
+def test_ctrl_c_in_the_function_ends_only_its_threads_call(emulator: Emulator, queued: str) -> None:
     """Another thread then makes the token that the other call needs."""
     called_in: list[int] = []
 
@@ -138,7 +130,9 @@ def test_an_object_that_cannot_be_awaited_is_an_error(emulator: Emulator) -> Non
             raise NotImplementedError
 
     async def main() -> None:
-        key: Any = lambda: Later
+        def key() -> Any:
+            return Later
+
         with pytest.raises(pipevideo.AuthenticationError) as caught:
             await AsyncPipevideo(**options(emulator, api_key=key)).usage.retrieve()
         assert isinstance(caught.value.__cause__, TypeError)

@@ -24,7 +24,7 @@ WIRE: dict[str, Any] = {
     "status": "completed",
     "model": "m",
     "created_at": 1709827200,
-    "output_video_url": "https://videos.example/a.mp4?sig=\"><script>&",
+    "output_video_url": 'https://videos.example/a.mp4?sig="><script>&',
     "usage": {"input_tokens": 3, "cost_usd": 0.1, "cached": 1},
     "colour": {"r": [1, 2.5, None, True, "x"]},
 }
@@ -122,15 +122,21 @@ def test_the_repr_of_the_catalog_shows_models_and_rates(emulator: Emulator) -> N
     catalog = Pipevideo(**options(emulator)).engines.list()
     for engine in catalog.engines:
         for model in engine.models:
-            assert f"id={model.id!r}, input_per_million_usd={model.input_per_million_usd}," in repr(catalog)
+            assert f"id={model.id!r}, input_per_million_usd={model.input_per_million_usd}," in repr(
+                catalog
+            )
 
 
-def test_the_repr_of_the_usage_shows_balance_and_totals_and_shortens_lists(emulator: Emulator) -> None:
+def test_the_repr_of_the_usage_shows_balance_and_totals_and_shortens_lists(
+    emulator: Emulator,
+) -> None:
     client = Pipevideo(**options(emulator))
     ids = [client.generate(model=MODEL, input="A cat").id for _ in range(5)]
     usage = client.usage.retrieve()
     shown = repr(usage)
-    assert shown.startswith(f"AccountUsage(credit_balance={usage.credit_balance}, totals=UsageTotals(")
+    assert shown.startswith(
+        f"AccountUsage(credit_balance={usage.credit_balance}, totals=UsageTotals("
+    )
     assert "total_requests=5" in shown and "… 2 more]" in shown
     assert sum(id in shown for id in ids) == 3
 
@@ -230,7 +236,9 @@ def test_errors_pickle_with_fields_and_cause(emulator: Emulator) -> None:
     (candidate,) = found
     assert found.covers_create and found.reaches_back_to == candidate.created_at
     assert pickle.loads(pickle.dumps(found)) == found and "covers_create=True" in repr(found)
-    assert candidate.same_model and candidate.seconds_after_create < 60 and not candidate.known_before
+    assert (
+        candidate.same_model and candidate.seconds_after_create < 60 and not candidate.known_before
+    )
     assert client.responses.wait(candidate.id).status == "completed"
 
 

@@ -39,7 +39,11 @@ def reason(error: pytest.ExceptionInfo[WebhookVerificationError]) -> str | None:
 
 def rejection(vector: dict[str, Any], timestamp: object, signature: str, now: float) -> str | None:
     """Why a vector is rejected. Its body is not an event of this service, which is checked last."""
-    headers = {"Svix-Id": vector["id"], "Svix-Timestamp": str(timestamp), "Svix-Signature": signature}
+    headers = {
+        "Svix-Id": vector["id"],
+        "Svix-Timestamp": str(timestamp),
+        "Svix-Signature": signature,
+    }
     with pytest.raises(WebhookVerificationError) as caught:
         Webhook(vector["secret"]).unwrap(vector["body"], headers, now=now)
     return reason(caught)
@@ -151,7 +155,9 @@ def test_an_async_with_block_acknowledges_unless_it_raises_or_is_cancelled() -> 
             await handler
         assert not duplicate()
         async with contextlib.AsyncExitStack() as stack:
-            assert not (await stack.enter_async_context(webhook.unwrap(body("gen_1"), headers))).duplicate
+            assert not (
+                await stack.enter_async_context(webhook.unwrap(body("gen_1"), headers))
+            ).duplicate
         assert duplicate()
 
     asyncio.run(main())

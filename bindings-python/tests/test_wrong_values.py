@@ -123,7 +123,9 @@ def test_mappings_and_sequences_of_any_kind_work(
         ("rate_limit", (-1, 60), "at least one"),
     ],
 )
-def test_a_number_out_of_range_is_a_configuration_error(option: str, value: Any, match: str) -> None:
+def test_a_number_out_of_range_is_a_configuration_error(
+    option: str, value: Any, match: str
+) -> None:
     with pytest.raises(pipevideo.ConfigurationError, match=match):
         Pipevideo(**{"api_key": "pv_example", option: value})
 
@@ -164,13 +166,19 @@ def test_an_amount_may_be_a_decimal_a_text_or_a_number(limit: Any, exact: str) -
 
 @pytest.mark.parametrize("wrong", [True, b"1", [1], 1j])
 def test_an_amount_of_another_type_is_a_type_error(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="argument 'spend_limit' must be a Decimal, str, int or float"):
+    with pytest.raises(
+        TypeError, match="argument 'spend_limit' must be a Decimal, str, int or float"
+    ):
         Pipevideo(api_key="pv_example", spend_limit=wrong)
-    with pytest.raises(TypeError, match="argument 'max_cost_usd' must be a Decimal, str, int or float"):
+    with pytest.raises(
+        TypeError, match="argument 'max_cost_usd' must be a Decimal, str, int or float"
+    ):
         create(max_cost_usd=wrong)
 
 
-@pytest.mark.parametrize("count, match", [(-1, "out of range"), (2**70, "out of range"), (0, "0 generations")])
+@pytest.mark.parametrize(
+    "count, match", [(-1, "out of range"), (2**70, "out of range"), (0, "0 generations")]
+)
 def test_an_estimate_is_for_one_generation_or_more(count: int, match: str) -> None:
     with pytest.raises(InvalidRequestError, match=match):
         Pipevideo(api_key="pv_example").estimate(model="m", count=count)

@@ -35,7 +35,9 @@ def blocking(client: Pipevideo) -> None:
     assert_type(client.responses.download(generation.id, Path("cat.mp4")), Path)
     with Path("cat.mp4").open("wb") as file:
         client.responses.download(generation, file)
-    client.responses.download(generation, BytesIO(), on_progress=lambda progress: print(progress.total))
+    client.responses.download(
+        generation, BytesIO(), on_progress=lambda progress: print(progress.total)
+    )
     with client.responses.stream(generation) as stream:
         for chunk in stream:
             assert_type(chunk, bytes)
@@ -141,7 +143,9 @@ def errors(client: Pipevideo) -> None:
             assert_type(candidate.id, str)
         client.responses.reconcile(model="m", sent_at=datetime.now().astimezone())
         client.responses.reconcile(model="m", sent_at=1.5)
-        assert_type(pipevideo.SubmissionUncertainError.from_dict({}), pipevideo.SubmissionUncertainError)
+        assert_type(
+            pipevideo.SubmissionUncertainError.from_dict({}), pipevideo.SubmissionUncertainError
+        )
     except pipevideo.GenerationFailedError as error:
         assert_type(error.generation, "Generation | None")
     except pipevideo.PipevideoError as error:

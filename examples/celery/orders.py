@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timezone
 
 import redis
+
 from pipevideo import InternalError, Pipevideo, PipevideoError, SubmissionUncertainError
 
 MODEL = "moonshotai/kimi-k2.5"
@@ -58,9 +59,7 @@ def create_once(client: Pipevideo, server: redis.Redis, order: str, prompt: str)
     return str(id)
 
 
-def create(
-    client: Pipevideo, server: redis.Redis, attempt: str, order: str, prompt: str
-) -> str:
+def create(client: Pipevideo, server: redis.Redis, attempt: str, order: str, prompt: str) -> str:
     try:
         return client.responses.create(model=MODEL, input=prompt).id
     except (SubmissionUncertainError, InternalError) as error:

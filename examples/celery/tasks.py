@@ -1,8 +1,8 @@
 """Celery's tasks: one creates the generation of an order, the other waits for it by its id.
 
-    pip install "celery[redis]"
-    celery -A tasks worker -Q creates --concurrency 1 -n creates@%h
-    celery -A tasks worker -Q waits --concurrency 8 -n waits@%h
+pip install "celery[redis]"
+celery -A tasks worker -Q creates --concurrency 1 -n creates@%h
+celery -A tasks worker -Q waits --concurrency 8 -n waits@%h
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 
 import redis
 from celery import Celery, Task
-from pipevideo import Pipevideo, PipevideoError
 
 from orders import TryAgainLater, create_once
+from pipevideo import Pipevideo, PipevideoError
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 # After how many seconds the messages of a lost machine are delivered again: more than any task takes.

@@ -1,7 +1,7 @@
 r"""A FastAPI server in several processes. Each webhook reaches one of them, and wakes the waits of all.
 
-    pip install fastapi gunicorn uvicorn-worker
-    gunicorn app:app --workers 4 --worker-class uvicorn_worker.UvicornWorker --bind 127.0.0.1:8000
+pip install fastapi gunicorn uvicorn-worker
+gunicorn app:app --workers 4 --worker-class uvicorn_worker.UvicornWorker --bind 127.0.0.1:8000
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Body, FastAPI, HTTPException, Request, Response
+
 from pipevideo import (
     AsyncPipevideo,
     Generation,
@@ -61,7 +62,9 @@ async def show(request: Request, id: str, wait: float = 0) -> dict[str, Any]:
         generation = error.last
     except NotFoundError as error:
         raise HTTPException(404) from error
-    status, url = (generation.status, generation.output_video_url) if generation else ("unknown", None)
+    status, url = (
+        (generation.status, generation.output_video_url) if generation else ("unknown", None)
+    )
     return {"id": id, "status": status, "url": url, "worker": os.getpid()}
 
 

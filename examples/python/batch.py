@@ -19,12 +19,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipevideo import BatchEvent, BatchItem, BatchRun, Pipevideo
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from tqdm import tqdm
 
+from pipevideo import BatchEvent, BatchItem, BatchRun, Pipevideo
 from service import service
 
 JOURNAL = Path("run.jsonl")

@@ -1,6 +1,6 @@
 """Makes a video from an image and a prompt.
 
-    python image_to_video.py cat.png "Make it walk"
+python image_to_video.py cat.png "Make it walk"
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 import pipevideo
-
 from service import service
 
 

@@ -12,7 +12,6 @@ import sys
 from decimal import Decimal
 
 from pipevideo import AsyncPipevideo, PipevideoError
-
 from service import service
 
 COUNT = 40

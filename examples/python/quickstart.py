@@ -1,6 +1,6 @@
 """Makes a video from a prompt.
 
-    python quickstart.py "A cat walking on a beach at sunset"
+python quickstart.py "A cat walking on a beach at sunset"
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 from pipevideo import Pipevideo, PipevideoError, Update
-
 from service import service
 
 
@@ -22,9 +21,7 @@ def main() -> int:
     prompt = sys.argv[1] if len(sys.argv) > 1 else "A cat walking on a beach at sunset"
     try:
         with service() as options, Pipevideo(**options) as client:
-            generation = client.generate(
-                model="moonshotai/kimi-k2.5", input=prompt, on_update=show
-            )
+            generation = client.generate(model="moonshotai/kimi-k2.5", input=prompt, on_update=show)
             path = client.responses.download(generation, "generation.mp4")
     except PipevideoError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+
 from pipevideo import (
     APIConnectionError,
     AuthenticationError,

@@ -12,14 +12,16 @@ from __future__ import annotations
 import sys
 
 import tenacity
-from pipevideo import Generation, Pipevideo, PipevideoError, SubmissionUncertainError
 
+from pipevideo import Generation, Pipevideo, PipevideoError, SubmissionUncertainError
 from service import service
 
 MODEL = "moonshotai/kimi-k2.5"
 
 safely = tenacity.retry(
-    retry=tenacity.retry_if_exception(lambda error: isinstance(error, PipevideoError) and error.retryable),
+    retry=tenacity.retry_if_exception(
+        lambda error: isinstance(error, PipevideoError) and error.retryable
+    ),
     wait=tenacity.wait_exponential_jitter(initial=1, max=60),
     stop=tenacity.stop_after_attempt(5),
     reraise=True,

@@ -1,7 +1,7 @@
 """Shows a progress bar for a generation. Its progress is estimated from how long such generations take.
 
-    pip install rich
-    python watch_progress.py "A cat walking on a beach at sunset"
+pip install rich
+python watch_progress.py "A cat walking on a beach at sunset"
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from pipevideo import AsyncPipevideo, Generation
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipevideo import AsyncPipevideo, Generation
 from service import service
 
 

@@ -35,6 +35,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
+
 from pipevideo import Pipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 # The part of a project's settings.py that this server needs.

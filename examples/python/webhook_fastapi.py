@@ -32,6 +32,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
+
 from pipevideo import AsyncPipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 

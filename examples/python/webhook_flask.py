@@ -31,6 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 import waitress
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
+
 from pipevideo import Pipevideo, PipevideoError, WebhookEvent, WebhookVerificationError
 
 app = Flask(__name__)

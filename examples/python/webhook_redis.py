@@ -34,6 +34,7 @@ import sys
 import redis.asyncio
 import uvicorn
 from fastapi import FastAPI, Request, Response
+
 from pipevideo import AsyncPipevideo, PipevideoError, Webhook, WebhookVerificationError
 
 CHANNEL = "pipevideo:ended"

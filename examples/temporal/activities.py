@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from pipevideo import AsyncPipevideo, InternalError, PipevideoError, SubmissionUncertainError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
+
+from pipevideo import AsyncPipevideo, InternalError, PipevideoError, SubmissionUncertainError
 
 MODEL = "moonshotai/kimi-k2.5"
 # A killed worker is noticed by its missing heartbeats, after this many seconds.

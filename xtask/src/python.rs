@@ -32,6 +32,8 @@ const WITH_LOOPS: [&str; 10] = [
 pub(crate) fn test(steps: &mut Steps) {
     let Some(wheel) = Wheel::build(steps) else { return };
     let Python { python, .. } = &wheel.built_with;
+    steps.run("lints", &format!("{python} -m ruff check --no-cache"));
+    steps.run("format", &format!("{python} -m ruff format --no-cache --check"));
     steps.run("stubs", &format!("{python} bindings-python/stubs.py --check"));
     wheel.install(steps, &wheel.built_with);
     wheel.test(steps, "tests", &wheel.built_with);

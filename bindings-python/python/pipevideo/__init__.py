@@ -67,6 +67,7 @@ from ._values import (
     UsageTotals,
 )
 from ._webhooks import Webhooks
+
 # generated: error imports (by `cargo xtask generate`, from conformance/surface.json)
 from .errors import (
     APIConnectionError,

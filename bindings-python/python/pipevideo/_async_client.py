@@ -115,6 +115,7 @@ class AsyncPipevideo(BaseClient):
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
+
     # end of generated
 
     async def estimate(
@@ -201,6 +202,7 @@ class AsyncPipevideo(BaseClient):
             "on_event": on_event,
         }
         return AsyncBatchRun(self._native, requests, options)
+
     # end of generated
 
     async def get(

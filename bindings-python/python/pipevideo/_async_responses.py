@@ -87,6 +87,7 @@ class AsyncResponses:
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
+
     # end of generated
 
     async def retrieve(

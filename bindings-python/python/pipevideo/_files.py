@@ -33,7 +33,9 @@ def write_all(file: types.BinaryFile, chunk: bytes) -> None:
             written.close()
             raise TypeError("the file's write is async; use AsyncPipevideo, or a file that is not")
         if written is None and isinstance(file, RawIOBase):
-            raise BlockingIOError("the file is non-blocking and takes nothing now; use one that blocks")
+            raise BlockingIOError(
+                "the file is non-blocking and takes nothing now; use one that blocks"
+            )
         # Many objects return nothing, and have taken everything.
         if type(written) is not int or written >= len(chunk):
             return

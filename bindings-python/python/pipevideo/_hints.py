@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._types import *
+    from ._types import *  # noqa: F403
 else:
 
     def overload(function):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
-from builtins import bytes
+from builtins import bytes  # noqa: UP029
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -21,14 +21,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path as PathResult
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, overload
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 from ._native import Part
 
 if typing.TYPE_CHECKING:
-    from typing import TypedDict
+    from typing import TypeAlias, TypedDict
 
-    from typing_extensions import NotRequired, Self, TypeAlias
+    from typing_extensions import NotRequired, Self
 else:
     from typing import TypeAlias
 
@@ -84,10 +84,10 @@ __all__ = [
     "overload",
 ]
 
-Seconds: TypeAlias = Union[float, timedelta]
-Money: TypeAlias = Union[Decimal, str, int, float]
-ApiKey: TypeAlias = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
-EngineName: TypeAlias = Union[Literal["hyperframes", "lottie", "auto"], str]
+Seconds: TypeAlias = float | timedelta
+Money: TypeAlias = Decimal | str | int | float
+ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
+EngineName: TypeAlias = Literal["hyperframes", "lottie", "auto"] | str
 
 if typing.TYPE_CHECKING:
 
@@ -147,23 +147,23 @@ class _Typical(Protocol):
 
 
 # An object with at least one of these attributes: a checker rejects one that has none.
-PollingObject: TypeAlias = Union[_MinInterval, _MaxInterval, _SafetyInterval, _Typical]
+PollingObject: TypeAlias = _MinInterval | _MaxInterval | _SafetyInterval | _Typical
 
 # One sequence of everything that may stand in it. Of several sequences, a checker would take the
 # first, and reject a list that mixes `text()` with a dict.
-Input: TypeAlias = Union[str, Part, Sequence[Union[Part, Mapping[str, Any]]]]
+Input: TypeAlias = str | Part | Sequence[Part | Mapping[str, Any]]
 BatchRequests: TypeAlias = Iterable[Mapping[str, Any]]
-AsyncBatchRequests: TypeAlias = Union[Iterable[Mapping[str, Any]], AsyncIterable[Mapping[str, Any]]]
-Provider: TypeAlias = Union[Sequence[str], Mapping[str, Any]]
-Path: TypeAlias = Union[str, os.PathLike[str]]
-Media: TypeAlias = Union[str, bytes, bytearray, os.PathLike[str]]
+AsyncBatchRequests: TypeAlias = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+Provider: TypeAlias = Sequence[str] | Mapping[str, Any]
+Path: TypeAlias = str | os.PathLike[str]
+Media: TypeAlias = str | bytes | bytearray | os.PathLike[str]
 Detail: TypeAlias = Literal["auto", "low", "high", "original"]
 Via: TypeAlias = Literal["poll", "webhook"]
 
-Body: TypeAlias = Union[bytes, bytearray, memoryview, str]
-Text: TypeAlias = Union[str, bytes]
-Headers: TypeAlias = Union[Mapping[Any, Any], Iterable[tuple[Text, Text]]]
-Instant: TypeAlias = Union[datetime, float]
+Body: TypeAlias = bytes | bytearray | memoryview | str
+Text: TypeAlias = str | bytes
+Headers: TypeAlias = Mapping[Any, Any] | Iterable[tuple[Text, Text]]
+Instant: TypeAlias = datetime | float
 
 EstimateBasis: TypeAlias = Literal["seen", "account", "rates"]
 FailureCategory: TypeAlias = Literal[
@@ -173,7 +173,9 @@ ItemStatus: TypeAlias = Literal["completed", "failed", "uncertain", "pending"]
 BatchEventKind: TypeAlias = Literal[
     "created", "retried", "completed", "failed", "uncertain", "pending", "downloaded", "stopped"
 ]
-BatchStop: TypeAlias = Literal["spend_limit", "insufficient_credits", "failures", "cancelled", "error"]
+BatchStop: TypeAlias = Literal[
+    "spend_limit", "insufficient_credits", "failures", "cancelled", "error"
+]
 WebhookReason: TypeAlias = Literal[
     "missing_header", "bad_timestamp", "too_old", "too_new", "no_match", "bad_payload"
 ]

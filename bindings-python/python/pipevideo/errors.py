@@ -290,7 +290,10 @@ def _add_note(raised: BaseException, message: str) -> None:
 
 
 def _restore(
-    cls: type[PipevideoError], message: str, fields: dict[str, types.Any], cause: BaseException | None
+    cls: type[PipevideoError],
+    message: str,
+    fields: dict[str, types.Any],
+    cause: BaseException | None,
 ) -> PipevideoError:
     """Makes an unpickled error. It does not call `__init__`, because a subclass may have another one."""
     error = cls.__new__(cls, message)

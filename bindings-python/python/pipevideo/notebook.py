@@ -74,7 +74,11 @@ def _bar(update: Update) -> str:
     # The service's latency is exact, once there is one.
     latency = generation.latency_ms
     elapsed = update.elapsed if latency is None else latency / 1000
-    time = f"{elapsed:.0f} s" if generation.is_final else f"{elapsed:.0f} of about {update.expected:.0f} s"
+    time = (
+        f"{elapsed:.0f} s"
+        if generation.is_final
+        else f"{elapsed:.0f} of about {update.expected:.0f} s"
+    )
     return (
         f'<progress max="1" value="{update.progress:.3f}" style="width: 320px"></progress> '
         f"<code>{escape(status)}</code>, {time}"

@@ -98,7 +98,9 @@ class Emulator:
         time."""
         self._emulator.advance(seconds)
 
-    def fault(self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any) -> None:
+    def fault(
+        self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any
+    ) -> None:
         """Adds a fault, given as a mapping or as keyword arguments.
 
         Args:
@@ -134,7 +136,9 @@ class Emulator:
         endpoint = {"url": url, "secrets": secrets, "family": family}
         self._emulator.set_webhook({k: v for k, v in endpoint.items() if v is not None})
 
-    def delivery_fault(self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any) -> None:
+    def delivery_fault(
+        self, fault: types.Mapping[str, types.Any] | None = None, /, **members: types.Any
+    ) -> None:
         """Adds a fault of webhook deliveries, given as a mapping or as keyword arguments.
 
         Args:

@@ -107,6 +107,7 @@ fn method(surface: &Surface, operation: &str) -> Result<String, String> {
         # This frame lives as long as the call, and the input may hold megabytes.
         del request, input
         return await call
+
 ",
         decorator = if name == "generate" { HANDLE } else { "" },
         doc = declared.doc,
@@ -153,6 +154,7 @@ fn batch(surface: &Surface) -> Result<String, String> {
         options = {{
 {entries}        }}
         return AsyncBatchRun(self._native, requests, options)
+
 ",
         doc = declared.doc,
         details = paragraphs(&declared.details),
@@ -250,8 +252,8 @@ fn blocking_file(source: &str) -> String {
         "# Generated from the file with _async_ in its name by `cargo xtask generate`; do \
                    not edit.\n"
             .to_owned();
-    for line in source.lines() {
-        let left_out = ["# generated: ", "# end of generated", "returns_handle"];
+    for line in source.replace("    # end of generated\n\n", "").lines() {
+        let left_out = ["# generated: ", "returns_handle"];
         if left_out.iter().any(|text| line.contains(text)) {
             continue;
         }
