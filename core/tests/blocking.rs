@@ -216,6 +216,7 @@ fn the_blocking_client_mirrors_the_async_one() {
     expected.extend(OWN.map(|(of_type, function)| (of_type.to_owned(), function.to_owned())));
     let mut found = public_functions(include_str!("../src/blocking/mod.rs"));
     found.extend(public_functions(include_str!("../src/blocking/batch.rs")));
+    found.extend(public_functions(include_str!("../src/blocking/calls.rs")));
     assert_eq!(found, expected);
 }
 
