@@ -159,12 +159,12 @@ test('a process ends once it has closed its client and stopped its emulator', as
      const page = await fetch(emulator.baseURL.replace('/v1', '') + '/_emulator/events');
      const id = emulator.addGeneration();
      const calls = [client.responses.wait(id), client.generate(request), client.responses.watch(id).next()];
+     const ended = Promise.allSettled(calls);
      const [created] = await Promise.all([calls[1].id, calls[2]]);
      await emulator.stop();
      client.close();
      await page.text().catch(() => {});
-     const ended = await Promise.allSettled(calls);
-     console.log(ended.map(({ reason }) => reason?.generationId === id || reason?.generationId === created).join());`,
+     console.log((await ended).map(({ reason }) => reason?.generationId === id || reason?.generationId === created).join());`,
     options(emulator),
   );
   assert.deepEqual({ code, signal, output }, succeeded('true,true,false\n'));

@@ -14,17 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { nodeFileTrace } from '@vercel/nft';
+import { HERE, platform as built } from './packing.mjs';
 
-const HERE = fileURLToPath(new URL('..', import.meta.url));
 const PLATFORMS = readdirSync(join(HERE, 'npm'));
-// The modules of other platforms may have been built as well.
-const built = PLATFORMS.find(
-  (name) =>
-    name.startsWith(`${process.platform}-${process.arch}`) &&
-    readdirSync(join(HERE, 'npm', name)).some((file) => file.endsWith('.node')),
-);
 const project = mkdtempSync(join(tmpdir(), 'pipevideo-'));
 after(() => rmSync(project, { recursive: true, force: true }));
 

@@ -1,14 +1,16 @@
 // Installs the packages as npm packs them.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const HERE = fileURLToPath(new URL('..', import.meta.url));
-const platform = readdirSync(join(HERE, 'npm')).find((name) =>
-  readdirSync(join(HERE, 'npm', name)).some((file) => file.endsWith('.node')),
-);
+const require = createRequire(import.meta.url);
+require('pipevideo');
+/** The platform of the native module that was loaded. Those of other platforms may have been built here, too. */
+export const platform = basename(dirname(Object.keys(require.cache).find((path) => /pipevideo\.[^/\\]*\.node$/.test(path))));
 
 /** Without the scripts, which change the manifest for a moment: other tests read it. */
 const PACK = ['pack', '--json', '--ignore-scripts', '--pack-destination'];
