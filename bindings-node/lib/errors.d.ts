@@ -200,7 +200,10 @@ export class WaitTimeoutError extends PipevideoError {
   readonly polls: number;
 }
 
-/** The download failed. The bytes received so far are kept, and the next attempt resumes from them. */
+/**
+ * The download failed. If it was to a path, the bytes received so far are kept, and the next attempt resumes from
+ * them.
+ */
 export class DownloadError extends PipevideoError {
   readonly kind: 'download';
 }

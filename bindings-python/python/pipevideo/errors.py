@@ -222,8 +222,8 @@ class WaitTimeoutError(PipevideoError):
 
 
 class DownloadError(PipevideoError):
-    """The download failed. The bytes received so far are kept, and the next attempt resumes from
-    them."""
+    """The download failed. If it was to a path, the bytes received so far are kept, and the next
+    attempt resumes from them."""
 
     kind = "download"
 

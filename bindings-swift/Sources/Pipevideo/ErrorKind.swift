@@ -54,8 +54,8 @@ extension PipevideoError {
         /// The deadline of a wait elapsed. The generation is still running: call `wait(for:)` with
         /// its id again.
         public static let waitTimeout = Kind(rawValue: "wait_timeout")
-        /// The download failed. The bytes received so far are kept, and the next attempt resumes
-        /// from them.
+        /// The download failed. If it was to a path, the bytes received so far are kept, and the
+        /// next attempt resumes from them.
         public static let download = Kind(rawValue: "download")
         /// A webhook delivery is not authentic, or not readable.
         public static let webhookVerification = Kind(rawValue: "webhook_verification")

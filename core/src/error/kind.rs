@@ -53,8 +53,8 @@ pub enum ErrorKind {
     /// The deadline of a wait elapsed. The generation is still running: call `wait` with its id
     /// again.
     WaitTimeout,
-    /// The download failed. The bytes received so far are kept, and the next attempt resumes from
-    /// them.
+    /// The download failed. If it was to a path, the bytes received so far are kept, and the next
+    /// attempt resumes from them.
     Download,
     /// A webhook delivery is not authentic, or not readable.
     WebhookVerification,
