@@ -133,7 +133,7 @@ fn options_table<'a>(
         let default = match (&option.env, &option.default) {
             (Some(env), Some(default)) => format!("`{env}`, else {default}"),
             (Some(env), None) => format!("`{env}`"),
-            (None, Some(default)) => default.clone(),
+            (None, Some(default)) => in_milliseconds(option, language).unwrap_or(default.clone()),
             (None, None) if option.members.is_empty() => "none".to_owned(),
             (None, None) => String::new(),
         };
@@ -144,6 +144,13 @@ fn options_table<'a>(
         [row(None, option)].into_iter().chain(members)
     });
     table(&["option", "default", "meaning"], rows)
+}
+
+/// The default of a duration in Node, where it is a number of milliseconds.
+fn in_milliseconds(option: &ClientOption, language: Language) -> Option<String> {
+    let seconds = option.default.as_ref()?.strip_suffix(" s")?;
+    let is_number = language == Language::Node && option.kind == Type::Duration;
+    is_number.then(|| format!("`{seconds}_000` ({seconds} s)"))
 }
 
 fn operations(surface: &Surface, language: Option<Language>) -> String {
