@@ -173,7 +173,10 @@ class Responses {
   }
 
   async download(generation, to, options) {
-    if (isWritable(to)) return copy(this.#stream(generation, callOptions(options, DOWNLOAD), options), to);
+    if (isWritable(to)) {
+      const checked = callOptions(options, DOWNLOAD);
+      return copy(this.#stream(generation, checked, options), to, checked.signal);
+    }
     return settle(
       await run(
         callOptions(options, DOWNLOAD),

@@ -79,15 +79,27 @@ function aborter(signal, controller, close) {
 /** Whether a download goes to a Node `Writable` or a web `WritableStream`. */
 function isWritable(target) {
   if (typeof target !== 'object' || target === null) return false;
-  return typeof target.getWriter === 'function' || (typeof target.write === 'function' && typeof target.on === 'function');
+  if (typeof target.getWriter === 'function') return true;
+  // A `FileHandle` and a `readline.Interface` have the first two.
+  return ['write', 'on', 'end'].every((method) => typeof target[method] === 'function');
 }
 
 /** Copies a stream to a writable, which it ends, or destroys if it fails. */
-async function copy(stream, writable) {
-  if (typeof writable.getWriter === 'function') return stream.pipeTo(writable);
+async function copy(stream, writable, signal) {
+  if (typeof writable.getWriter === 'function') return unlessAborted(stream.pipeTo(writable), signal);
   const { Readable } = require('node:stream');
   const { pipeline } = require('node:stream/promises');
   return pipeline(Readable.fromWeb(stream, { highWaterMark: 0 }), writable);
+}
+
+/** The outcome of a promise, or the signal's reason as soon as it is aborted: `pipeTo` waits for the write that has
+ * begun. */
+function unlessAborted(promise, signal) {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const stopListening = listen(signal, reject);
+    promise.then(resolve, reject).finally(stopListening);
+  });
 }
 
 module.exports = { copy, isWritable, readable };

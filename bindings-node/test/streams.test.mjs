@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createWriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -202,6 +202,22 @@ test('a writable that fails, a callback that throws, and a signal end a download
   await assert.rejects(download, mine);
   assert(await until(() => closed[2]));
   assert(failing.destroyed && stuck.destroyed);
+});
+
+test('an abort ends a download at once, also while a web stream writes', async (context) => {
+  const { client, id } = await opened(context);
+  const controller = new AbortController();
+  const slow = new WritableStream({ write: () => (controller.abort(), new Promise(() => {})) });
+  const { signal } = controller;
+  await assert.rejects(client.responses.download(id, slow, { signal }), { name: 'AbortError' });
+});
+
+test('an object that only writes is rejected before anything is requested', async (context) => {
+  const { emulator, client, id } = await opened(context);
+  const handle = await open(join(await folder(context), 'a.mp4'), 'w');
+  await assert.rejects(client.responses.download(id, handle), TypeError);
+  await handle.close();
+  assert.equal(emulator.requests().length, 0);
 });
 
 test('pipeline takes a stream as it is', async (context) => {

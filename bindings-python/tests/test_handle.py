@@ -112,8 +112,10 @@ def test_a_create_that_fails_is_raised_by_both(emulator: Emulator, run: Runner) 
             with pytest.raises(pipevideo.BadRequestError):
                 await waited
         assert handle.id is None
-        with pytest.raises(TypeError, match="deadline"):
-            await generate(emulator, deadline="soon").created()
+        handle = generate(emulator, deadline="soon")
+        for waited in (handle.created(), handle):
+            with pytest.raises(TypeError, match="deadline"):
+                await waited
 
     run(main())
 

@@ -366,6 +366,15 @@ def test_a_model_that_may_be_a_prompt_is_not_shown(
     assert create.name == "create" and "gen_ai.request.model" not in attributes(create)
 
 
+def test_an_id_that_may_be_a_prompt_is_not_shown(emulator: Emulator, telemetry: Telemetry) -> None:
+    responses = Pipevideo(**options(emulator)).responses
+    for call in (responses.bytes, responses.wait):
+        with pytest.raises(pipevideo.PipevideoError):
+            call("A secret cat")
+    assert len(telemetry.spans()) >= 2
+    assert "secret" not in repr([(s.name, attributes(s), s.events) for s in telemetry.spans()])
+
+
 def test_a_cancelled_call_is_no_error_and_has_the_id(
     emulator: Emulator, telemetry: Telemetry
 ) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -371,9 +371,14 @@ def test_fastapi_streams_a_video(emulator: Emulator, done: str) -> None:
     app = FastAPI()
     client = AsyncPipevideo(**options(emulator))
 
+    async def chunks() -> AsyncIterator[bytes]:
+        async with client.responses.stream(done) as video:
+            async for chunk in video:
+                yield chunk
+
     @app.get("/video")
     async def video() -> StreamingResponse:
-        return StreamingResponse(client.responses.stream(done), media_type="video/mp4")
+        return StreamingResponse(chunks(), media_type="video/mp4")
 
     with TestClient(app) as http:
         response = http.get("/video")

@@ -31,13 +31,15 @@ class GenerationHandle(Coroutine["Any", "Any", Generation]):
         generation = await handle
     """
 
-    __slots__ = ("_coroutine", "_call", "_yielded", "__weakref__")
+    __slots__ = ("_coroutine", "_call", "_failed", "_yielded", "__weakref__")
 
     def __init__(self, coroutine: types.Coroutine[types.Any, types.Any, Generation]) -> None:
         self._coroutine: types.Any = coroutine
         self._call: Call | None = None
         # What the first step has yielded, if `created` has made it.
         self._yielded: object = None
+        # What that step has raised.
+        self._failed: Exception | None = None
 
     @property
     def id(self) -> str | None:
@@ -52,7 +54,11 @@ class GenerationHandle(Coroutine["Any", "Any", Generation]):
         its error is raised here as well. Cancelling this wait does not cancel the call.
         """
         if self._call is None:
-            self._yielded = self.send(None)
+            try:
+                self._yielded = self.send(None)
+            except Exception as failed:
+                self._failed = failed
+                raise
         assert self._call is not None
         id = await self._call.created()
         if id is None:
@@ -67,6 +73,8 @@ class GenerationHandle(Coroutine["Any", "Any", Generation]):
         return self  # type: ignore[return-value]
 
     def send(self, value: types.Any) -> types.Any:
+        if self._failed is not None:
+            raise self._failed
         yielded, self._yielded = self._yielded, None
         if yielded is None:
             yielded = self._coroutine.send(value)

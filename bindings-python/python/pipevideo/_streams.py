@@ -15,7 +15,15 @@ class AsyncVideoStream:
     resumed where it stopped, if the host identifies the version of the video; a video that has changed
     in between is an error. A chunk is never lost, also if the task that awaits it is cancelled.
 
-    FastAPI and Starlette take it as it is: `StreamingResponse(stream, media_type="video/mp4")`.
+    A framework such as FastAPI takes it as it is, but does not end it when its client leaves. Give it a
+    generator that does:
+
+        async def chunks():
+            async with client.responses.stream(generation) as video:
+                async for chunk in video:
+                    yield chunk
+
+        StreamingResponse(chunks(), media_type="video/mp4")
     """
 
     __slots__ = ("_chunks", "_progress")

@@ -144,7 +144,11 @@ class _Call:
         for found in (value, getattr(raised, "generation", None), getattr(raised, "last", None)):
             if isinstance(found, Generation):
                 self.generation = found
-        id = self.generation.id if self.generation else getattr(raised, "generation_id", None)
+        id = (
+            self.generation.id
+            if self.generation
+            else word(getattr(raised, "generation_id", None) or "")
+        )
         kind = error_type(value, raised)
         attributes = {
             "gen_ai.response.id": id if id is not None else self.id,

@@ -58,6 +58,16 @@ impl ClientInner {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         self.check_open()?;
+        self.unless_closed(error, work).await
+    }
+
+    /// The same of work that goes on: if the client is closed already, the work has ended, and a request of it
+    /// may have been sent.
+    pub(crate) async fn unless_closed<T>(
+        &self,
+        error: fn() -> Error,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         self.closed.run_until_cancelled(work).await.unwrap_or_else(|| Err(error()))
     }
 }

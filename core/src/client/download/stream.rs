@@ -192,6 +192,9 @@ fn chunks(
     try_unfold(Step::Begin(begin), move |step| {
         let closing = closing.clone();
         async move {
+            if let Step::Begin(_) = step {
+                closing.check_open()?;
+            }
             let work = async {
                 let mut video = match step {
                     Step::Begin((client, options, source)) => {
@@ -202,7 +205,7 @@ fn chunks(
                 let next = video.next().await?;
                 Ok(next.map(|chunk| ((chunk, video.progress()), Step::Continue(video))))
             };
-            closing.until_closed(closing::stream_ended, work).await
+            closing.unless_closed(closing::stream_ended, work).await
         }
     })
     .boxed()

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::fake::{Fake, Reply};
 use super::*;
+use crate::VideoStream;
 use crate::error::{Error, ErrorKind};
 use crate::model::Generation;
 
@@ -204,4 +205,19 @@ async fn closing_the_client_ends_a_stream() {
     let error = next.unwrap().unwrap_err();
     assert!(error.message().contains("closed during the download"), "{error}");
     assert!(!error.to_string().contains("same path"), "{error}");
+    assert!(video.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_client_between_two_reads_ends_a_stream() {
+    let fake = Fake::new(|_, _| Reply::Stalled(200, b"abcd".to_vec()));
+    let client = client(&fake);
+    let mut video = client.responses().stream(completed());
+    let mut other = client.responses().stream(completed());
+    assert!(video.next().await.unwrap().is_ok());
+    client.close();
+    let kind = async |video: &mut VideoStream| video.next().await.unwrap().unwrap_err().kind();
+    assert_eq!(kind(&mut video).await, ErrorKind::Download);
+    // Nothing of it was requested.
+    assert_eq!(kind(&mut other).await, ErrorKind::InvalidRequest);
 }
