@@ -59,16 +59,12 @@ impl Video {
     }
 
     /// The stream, with the client of an observed call.
-    fn stream(
-        &self,
-        client: &Client,
-        max_bytes: &Bound<'_, PyAny>,
-    ) -> PyResult<pipevideo::VideoStream> {
+    fn stream(&self, client: &Client, max_bytes: Option<u64>) -> pipevideo::VideoStream {
         let stream = client.responses().stream(self.source.clone());
-        Ok(match integer(max_bytes, "max_bytes")? {
+        match max_bytes {
             Some(max_bytes) => stream.max_bytes(max_bytes),
             None => stream,
-        })
+        }
     }
 
     fn observed(&self, py: Python<'_>) -> (Client, Option<Observed>) {
@@ -113,16 +109,18 @@ impl Video {
 
     #[pyo3(signature = (max_bytes: "int | None") -> "Pending[bytes]")]
     fn bytes(&self, py: Python<'_>, max_bytes: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let max_bytes = integer(max_bytes, "max_bytes")?;
         let (client, observed) = self.observed(py);
-        let stream = self.stream(&client, max_bytes)?;
+        let stream = self.stream(&client, max_bytes);
         let work = Box::new(|_| stream.bytes().map_ok(Value::Bytes).boxed());
         Ok(Call::new(work, None, self.tokens(py)).observed(observed))
     }
 
     #[pyo3(signature = (max_bytes: "int | None"))]
     fn chunks(&self, py: Python<'_>, max_bytes: &Bound<'_, PyAny>) -> PyResult<VideoChunks> {
+        let max_bytes = integer(max_bytes, "max_bytes")?;
         let (client, observed) = self.observed(py);
-        let stream = self.stream(&client, max_bytes)?;
+        let stream = self.stream(&client, max_bytes);
         let chunks: Chunks = unfold(stream, |mut stream| async {
             let next = stream.next().await?;
             Some((next.map(|chunk| (chunk, stream.progress())), stream))

@@ -341,7 +341,7 @@ impl Video {
     }
 
     fn changed(&self, status: StatusCode) -> Result<Received, Error> {
-        let what = "the video has changed since its first bytes were received";
+        let what = "the host sent another version of the video, or all of it in place of the rest";
         Err(self.host.unusable(what, status, self.position))
     }
 }
