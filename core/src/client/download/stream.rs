@@ -341,7 +341,7 @@ impl Video {
     }
 
     fn changed(&self, status: StatusCode) -> Result<Received, Error> {
-        let what = "the host sent another version of the video, or all of it in place of the rest";
+        let what = "the video has changed, or the host sent all of it in place of the rest";
         Err(self.host.unusable(what, status, self.position))
     }
 }
