@@ -5,7 +5,8 @@
 //! unit tests of Rust, and `cargo xtask test newest-nodes` one of the [`PLATFORMS`]. To add a language, add a file here and a line in [`LANGUAGES`].
 //!
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
-//! generated from it; `cargo xtask generate --check` compares only.
+//! generated from it; `cargo xtask generate --check` compares only. `cargo xtask generate swift` writes the
+//! Swift half of the bindings from the native library.
 //!
 //! `cargo xtask docs` builds the documents and the references of all languages as one site.
 //!
@@ -57,6 +58,7 @@ struct Language {
 enum Command {
     Test(Vec<&'static Language>),
     Generate { check: bool },
+    GenerateSwift,
     Fuzz { seconds: u32, target: Option<String> },
     Simulate,
     Docs,
@@ -115,6 +117,11 @@ fn main() -> ExitCode {
         }
         Ok(Command::CheckTag(tag)) => report(release::check_tag(&root, &tag)),
         Ok(Command::Licences(file)) => report(release::licences::write(&root, &file)),
+        Ok(Command::GenerateSwift) => {
+            let mut steps = Steps::new("swift", &root, Show::AtOnce);
+            swift::generate(&mut steps);
+            exit_code(&steps)
+        }
         Ok(Command::Generate { check }) => report(generate::run(&root, check)),
         Err(mistake) => {
             eprintln!("{mistake}\n\n{}", usage());
@@ -142,6 +149,7 @@ const USAGE: &str = "\
 usage: cargo xtask test [LANGUAGE]…
        cargo xtask test rust --fast
        cargo xtask generate [--check]
+       cargo xtask generate swift
        cargo xtask fuzz SECONDS [TARGET]
        cargo xtask simulate
        cargo xtask docs
@@ -177,7 +185,8 @@ fn command(arguments: &[String]) -> Result<Command, String> {
         }
         ("generate", []) => Ok(Command::Generate { check: false }),
         ("generate", [option]) if option == "--check" => Ok(Command::Generate { check: true }),
-        ("generate", _) => Err("generate takes no argument but --check".to_owned()),
+        ("generate", [language]) if language == "swift" => Ok(Command::GenerateSwift),
+        ("generate", _) => Err("generate takes no argument but --check or swift".to_owned()),
         ("fuzz", [seconds, target @ ..]) if target.len() < 2 => {
             let seconds =
                 seconds.parse().map_err(|_| format!("{seconds:?} is not a number of seconds"));

@@ -1,6 +1,8 @@
 //! Swift: the native library, the generated bindings, the package, its documentation and examples.
 
-use std::path::Path;
+mod interface;
+
+use std::path::{Path, PathBuf};
 
 use crate::steps::{Steps, target};
 use crate::workspace;
@@ -23,13 +25,9 @@ pub(crate) fn test(steps: &mut Steps) {
         ),
     );
     let library = build_library(steps);
-    let generator = workspace::built("uniffi-bindgen-swift").display().to_string();
-    steps.run_with(
-        "generated bindings",
-        &[("UNIFFI_BINDGEN", &generator)],
-        &format!("{PACKAGE}/scripts/generate.sh --check"),
-    );
-    steps.run("a second Rust library", &format!("{PACKAGE}/Tests/SecondLibrary/test.sh {library}"));
+    interface::check(steps, &library);
+    let second = format!("{PACKAGE}/Tests/SecondLibrary/test.sh {}", library.display());
+    steps.run("a second Rust library", &second);
     steps.run("a missing library", &format!("{PACKAGE}/Tests/MissingLibrary/test.sh {swift}"));
 
     // SwiftPM does not link again if only the native library has changed.
@@ -70,12 +68,23 @@ pub(crate) fn reference(steps: &mut Steps, folder: &Path) {
     steps.run("copy", &format!("cp -R {built}/documentation {}", folder.display()));
 }
 
-/// Builds the native library, and brings it into the package. Returns its path.
-fn build_library(steps: &mut Steps) -> String {
+/// Writes the Swift half of the bindings from the native library.
+pub(crate) fn generate(steps: &mut Steps) {
     workspace::build(steps);
-    let library = workspace::built("libpipevideo_swift.a").display().to_string();
-    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {library}"));
+    interface::write(steps, &library());
+}
+
+/// Builds the native library, and brings it into the package. Returns its path.
+fn build_library(steps: &mut Steps) -> PathBuf {
+    workspace::build(steps);
+    let library = library();
+    steps.run("library", &format!("{PACKAGE}/scripts/build-library.sh {}", library.display()));
     library
+}
+
+/// The path of the native library.
+fn library() -> PathBuf {
+    workspace::built("libpipevideo_swift.a")
 }
 
 /// SwiftPM's build folder.

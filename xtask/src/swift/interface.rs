@@ -1,0 +1,133 @@
+//! The Swift half of the bindings, which UniFFI generates from what the native library declares.
+//!
+//! The generator takes a minute to compile, so it is built only to write the files. A digest is checked in
+//! with them: it tells whether they are what the generator has written, from what the library declares now.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use object::read::archive::ArchiveFile;
+use object::{File, Object, ObjectSection, ObjectSymbol};
+use sha2::{Digest, Sha256};
+
+use crate::steps::{Steps, target};
+
+const DIGEST: &str = "bindings-swift/Sources/generated.sha256";
+/// The generated files.
+const GENERATED: [&str; 4] = [
+    "bindings-swift/Sources/PipevideoC/pipevideo.h",
+    "bindings-swift/Sources/PipevideoC/pipevideo_swift.h",
+    "bindings-swift/Sources/PipevideoFFI/pipevideo.swift",
+    "bindings-swift/Sources/PipevideoFFI/pipevideo_swift.swift",
+];
+/// The lock files of the library and of the generator.
+const LOCKS: [&str; 2] = ["Cargo.lock", "bindings-swift/bindgen/Cargo.lock"];
+/// How the names of the symbols begin with which UniFFI describes what a library declares.
+const DECLARATION: &str = "UNIFFI_META_";
+
+/// Writes the files and their digest.
+pub(super) fn write(steps: &mut Steps, library: &Path) {
+    let generated = target().join("bindgen/generated");
+    let command = format!(
+        "cargo run --manifest-path bindings-swift/bindgen/Cargo.toml --target-dir target/bindgen --locked \
+         -- --swift-sources --headers {} {}",
+        library.display(),
+        generated.display()
+    );
+    steps.run("generator", &command);
+    if steps.failed().is_empty() {
+        let root = steps.root().to_owned();
+        let started = Instant::now();
+        let result = copy(&root, &generated).and_then(|()| {
+            let digest = digest(&root, library)?;
+            fs::write(root.join(DIGEST), digest + "\n")
+                .map_err(|error| format!("{DIGEST}: {error}"))
+        });
+        steps.ended("generated bindings", started.elapsed(), result);
+    }
+}
+
+/// Fails if the files would be generated otherwise.
+pub(super) fn check(steps: &mut Steps, library: &Path) {
+    const STEP: &str = "generated bindings";
+    if !cfg!(target_os = "linux") {
+        return steps.cannot_run(STEP, "only ELF has the sizes of what the library declares");
+    }
+    let root = steps.root().to_owned();
+    let started = Instant::now();
+    let result = digest(&root, library).and_then(|digest| {
+        let is_current = read(&root.join(DIGEST))?.trim_ascii() == digest.as_bytes();
+        let why =
+            "they are not up to date: run `cargo xtask generate swift`, and commit what it writes";
+        if is_current { Ok(()) } else { Err(why.to_owned()) }
+    });
+    steps.ended(STEP, started.elapsed(), result);
+}
+
+/// Copies the files from where the generator has written them.
+fn copy(root: &Path, generated: &Path) -> Result<(), String> {
+    for path in GENERATED {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let text = String::from_utf8_lossy(&read(&generated.join(name))?).into_owned();
+        // UniFFI writes lines that end in spaces, which `git diff --check` reports.
+        let lines = text.lines().map(|line| line.trim_end().to_owned() + "\n");
+        fs::write(root.join(path), lines.collect::<String>())
+            .map_err(|error| format!("{path} cannot be written: {error}"))?;
+    }
+    Ok(())
+}
+
+/// The digest of the files, and of everything that they are generated from.
+fn digest(root: &Path, library: &Path) -> Result<String, String> {
+    let [ours, generators] = LOCKS.map(|lock| uniffi_version(&root.join(lock)));
+    let (ours, generators) = (ours?, generators?);
+    if ours != generators {
+        return Err(format!("the library has UniFFI {ours}, and its generator {generators}"));
+    }
+    let mut digest = Sha256::new().chain_update(ours);
+    for path in ["core/uniffi.toml", "bindings-swift/uniffi.toml"].iter().chain(&GENERATED) {
+        digest.update(read(&root.join(path))?);
+    }
+    let declarations = declarations(&read(library)?);
+    let declarations = declarations.map_err(|error| format!("{}: {error}", library.display()))?;
+    if declarations.is_empty() {
+        return Err(format!("{} declares nothing to UniFFI", library.display()));
+    }
+    for (name, declaration) in declarations {
+        digest.update(name);
+        digest.update(declaration);
+    }
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What a static library declares, by the names of the symbols.
+fn declarations(library: &[u8]) -> object::Result<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for member in ArchiveFile::parse(library)?.members() {
+        let file = File::parse(member?.data(library)?)?;
+        for symbol in file.symbols() {
+            let name = symbol.name()?;
+            let section = symbol.section_index().filter(|_| name.starts_with(DECLARATION));
+            if let Some(section) = section {
+                let section = file.section_by_index(section)?;
+                let data = section.data_range(symbol.address(), symbol.size())?;
+                found.insert(name.to_owned(), data.unwrap_or_default().to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The version of UniFFI in a lock file.
+fn uniffi_version(lock: &Path) -> Result<String, String> {
+    let text = String::from_utf8_lossy(&read(lock)?).into_owned();
+    let mut lines = text.lines().skip_while(|line| *line != "name = \"uniffi\"");
+    let version = lines.nth(1).and_then(|line| line.split('"').nth(1));
+    version.map(str::to_owned).ok_or_else(|| format!("{} does not have uniffi", lock.display()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
