@@ -6,13 +6,14 @@
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
+use tracing::subscriber::NoSubscriber;
 
 use super::limiter::Hold;
 use crate::error::{Error, Redactor};
@@ -74,6 +75,10 @@ macro_rules! event {
 
 impl Log {
     pub(crate) fn to(subscriber: Dispatch) -> Self {
+        // While there is one subscriber, tracing asks only the thread that reaches an event first whether it
+        // is of interest. With another client on that thread the event would never be logged.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
         Self(Some(subscriber))
     }
 
