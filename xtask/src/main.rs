@@ -5,8 +5,9 @@
 //! unit tests of Rust, and `cargo xtask test newest-nodes` one of the [`PLATFORMS`]. To add a language, add a file here and a line in [`LANGUAGES`].
 //!
 //! `cargo xtask generate` writes what `conformance/surface.json` declares into the files that are
-//! generated from it; `cargo xtask generate --check` compares only. `cargo xtask generate swift` writes the
-//! Swift half of the bindings from the native library.
+//! generated from it; `cargo xtask generate --check` compares only. `cargo xtask generate python`
+//! and `cargo xtask generate swift` write what comes from the native libraries: Python's type stubs, and the
+//! Swift half of the bindings.
 //!
 //! `cargo xtask docs` builds the documents and the references of all languages as one site.
 //!
@@ -58,7 +59,7 @@ struct Language {
 enum Command {
     Test(Vec<&'static Language>),
     Generate { check: bool },
-    GenerateSwift,
+    GenerateFromLibrary(fn(&mut Steps)),
     Fuzz { seconds: u32, target: Option<String> },
     Simulate,
     Docs,
@@ -117,9 +118,9 @@ fn main() -> ExitCode {
         }
         Ok(Command::CheckTag(tag)) => report(release::check_tag(&root, &tag)),
         Ok(Command::Licences(file)) => report(release::licences::write(&root, &file)),
-        Ok(Command::GenerateSwift) => {
-            let mut steps = Steps::new("swift", &root, Show::AtOnce);
-            swift::generate(&mut steps);
+        Ok(Command::GenerateFromLibrary(generate)) => {
+            let mut steps = Steps::new("generate", &root, Show::AtOnce);
+            generate(&mut steps);
             exit_code(&steps)
         }
         Ok(Command::Generate { check }) => report(generate::run(&root, check)),
@@ -149,6 +150,7 @@ const USAGE: &str = "\
 usage: cargo xtask test [LANGUAGE]…
        cargo xtask test rust --fast
        cargo xtask generate [--check]
+       cargo xtask generate python
        cargo xtask generate swift
        cargo xtask fuzz SECONDS [TARGET]
        cargo xtask simulate
@@ -184,9 +186,13 @@ fn command(arguments: &[String]) -> Result<Command, String> {
             Ok(Command::Test(names.iter().map(|name| language(name)).collect::<Result<_, _>>()?))
         }
         ("generate", []) => Ok(Command::Generate { check: false }),
-        ("generate", [option]) if option == "--check" => Ok(Command::Generate { check: true }),
-        ("generate", [language]) if language == "swift" => Ok(Command::GenerateSwift),
-        ("generate", _) => Err("generate takes no argument but --check or swift".to_owned()),
+        ("generate", [what]) => match what.as_str() {
+            "--check" => Ok(Command::Generate { check: true }),
+            "python" => Ok(Command::GenerateFromLibrary(python::generate)),
+            "swift" => Ok(Command::GenerateFromLibrary(swift::generate)),
+            _ => Err(format!("generate takes --check, python or swift, and not {what:?}")),
+        },
+        ("generate", _) => Err("generate takes one argument".to_owned()),
         ("fuzz", [seconds, target @ ..]) if target.len() < 2 => {
             let seconds =
                 seconds.parse().map_err(|_| format!("{seconds:?} is not a number of seconds"));

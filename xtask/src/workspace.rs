@@ -14,6 +14,12 @@ pub(crate) fn build(steps: &mut Steps) {
     steps.run("build", BUILD);
 }
 
+/// The native module of Python that [`build`] has built.
+pub(crate) fn python_module() -> PathBuf {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    built(&format!("{DLL_PREFIX}_native{DLL_SUFFIX}"))
+}
+
 /// What [`build`] has built under this name.
 pub(crate) fn built(name: &str) -> PathBuf {
     target().join("debug").join(name)

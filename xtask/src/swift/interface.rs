@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use object::read::archive::ArchiveFile;
-use object::{File, Object, ObjectSection, ObjectSymbol};
+use goblin::archive::Archive;
+use goblin::elf::{Elf, section_header::SHN_UNDEF};
 use sha2::{Digest, Sha256};
 
 use crate::steps::{Steps, target};
@@ -103,17 +103,23 @@ fn digest(root: &Path, library: &Path) -> Result<String, String> {
 }
 
 /// What a static library declares, by the names of the symbols.
-fn declarations(library: &[u8]) -> object::Result<BTreeMap<String, Vec<u8>>> {
+fn declarations(library: &[u8]) -> goblin::error::Result<BTreeMap<String, Vec<u8>>> {
+    let archive = Archive::parse(library)?;
     let mut found = BTreeMap::new();
-    for member in ArchiveFile::parse(library)?.members() {
-        let file = File::parse(member?.data(library)?)?;
-        for symbol in file.symbols() {
-            let name = symbol.name()?;
-            let section = symbol.section_index().filter(|_| name.starts_with(DECLARATION));
-            if let Some(section) = section {
-                let section = file.section_by_index(section)?;
-                let data = section.data_range(symbol.address(), symbol.size())?;
-                found.insert(name.to_owned(), data.unwrap_or_default().to_owned());
+    for index in 0..archive.len() {
+        let Some(member) = archive.get_at(index) else { continue };
+        let start = member.offset as usize;
+        let object = &library[start..start + member.size()];
+        let elf = Elf::parse(object)?;
+        for symbol in &elf.syms {
+            let name = elf.strtab.get_at(symbol.st_name).unwrap_or_default();
+            if symbol.st_shndx != SHN_UNDEF as usize
+                && name.starts_with(DECLARATION)
+                && let Some(section) = elf.section_headers.get(symbol.st_shndx)
+            {
+                let start = (section.sh_offset + symbol.st_value) as usize;
+                let data = &object[start..start + symbol.st_size as usize];
+                found.insert(name.to_owned(), data.to_owned());
             }
         }
     }

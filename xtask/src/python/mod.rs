@@ -1,9 +1,14 @@
 //! Python: a wheel, installed and tested in an environment of its own.
 
+mod stubs;
+mod wheel;
+
 use std::path::Path;
 
-use crate::redis::Redis;
 use crate::steps::{Steps, target};
+
+pub(crate) use stubs::generate;
+pub(crate) use wheel::Wheel;
 
 const TESTS: &str = "bindings-python/tests";
 /// Without output for tests that pass, and with those that fail or are skipped.
@@ -34,7 +39,7 @@ pub(crate) fn test(steps: &mut Steps) {
     let Python { python, .. } = &wheel.built_with;
     steps.run("lints", &format!("{python} -m ruff check --no-cache"));
     steps.run("format", &format!("{python} -m ruff format --no-cache --check"));
-    steps.run("stubs", &format!("{python} bindings-python/stubs.py --check"));
+    stubs::check(steps, python);
     wheel.install(steps, &wheel.built_with);
     wheel.test(steps, "tests", &wheel.built_with);
     // As on Windows, in the processes of the tests as well.
@@ -91,55 +96,6 @@ impl Python {
     /// Installs what the tests need.
     pub(crate) fn install_tools(&self, steps: &mut Steps) {
         steps.run("tools", &format!("{} -r {TESTS}/requirements.txt", self.pip));
-    }
-}
-
-/// The package, built for tests: with debug assertions, and the descriptions that the stubs are made of.
-pub(crate) struct Wheel {
-    folder: String,
-    built_with: Python,
-}
-
-impl Wheel {
-    /// Builds it.
-    pub(crate) fn build(steps: &mut Steps) -> Option<Self> {
-        if !steps.has("python3 --version") {
-            steps.skip("all", "python3 is missing; install Python 3.10 or later");
-            return None;
-        }
-        let target = target().join("python");
-        let folder = target.join("wheels").display().to_string();
-        // pip could install the wheel of an earlier run in place of the new one.
-        let _ = std::fs::remove_dir_all(&folder);
-        let environment = target.join("venv");
-        let built_with = Python::new(steps, &environment, "", "python3 -m venv");
-        built_with.install_tools(steps);
-        steps.run(
-            "wheel",
-            &format!(
-                "{} -m maturin build --locked --features stubs --manifest-path \
-                 bindings-python/Cargo.toml --out {folder}",
-                built_with.python
-            ),
-        );
-        Some(Self { folder, built_with })
-    }
-
-    /// Installs it in place of an earlier one.
-    pub(crate) fn install(&self, steps: &mut Steps, into: &Python) {
-        let only_ours = "--no-index --no-deps --force-reinstall --find-links";
-        steps.run("install", &format!("{} {only_ours} {} pipevideo", into.pip, self.folder));
-    }
-
-    /// Runs all tests.
-    pub(crate) fn test(&self, steps: &mut Steps, step: &str, with: &Python) {
-        let redis = Redis::start(steps, "the examples over Redis");
-        let variables = redis.as_ref().map(|redis| ("PIPEVIDEO_TEST_REDIS_URL", redis.url()));
-        steps.run_with(
-            step,
-            variables.as_slice(),
-            &format!("{} -m pytest {OPTIONS} {AT_ONCE} {TESTS}", with.python),
-        );
     }
 }
 
