@@ -26,7 +26,8 @@ export async function started(context, options = {}) {
 /** Makes a folder that is removed when the test ends. */
 export async function folder(context) {
   const path = await mkdtemp(join(tmpdir(), 'pipevideo-'));
-  context.after(() => rm(path, { recursive: true, force: true }));
+  // On Windows a folder is not empty while one of its files is open: a download that was stopped saves what it has.
+  context.after(() => rm(path, { recursive: true, force: true, maxRetries: 10 }));
   return path;
 }
 
