@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::steps::{Steps, target};
 
-const DIGEST: &str = "bindings-swift/Sources/generated.sha256";
+const DIGEST: &str = "bindings-swift/bindgen/generated.sha256";
 /// The generated files.
 const GENERATED: [&str; 4] = [
     "bindings-swift/Sources/PipevideoC/pipevideo.h",
