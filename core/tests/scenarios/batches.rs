@@ -9,8 +9,9 @@ use pipevideo::{
 };
 use serde_json::{Map, Value, json};
 
-use super::call::{request, seconds, shown_candidates, shown_error};
+use super::call::{request, seconds};
 use super::matching::decimal;
+use super::shown::{shown_candidates, shown_error};
 
 /// The numbers of events by kind.
 type Events = Arc<Mutex<BTreeMap<&'static str, u32>>>;

@@ -12,6 +12,7 @@ mod call;
 #[path = "../support/events.rs"]
 mod events;
 mod matching;
+mod shown;
 mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -159,7 +160,7 @@ async fn run(scenario: Scenario) -> Result<(), String> {
             for first in scenario.first {
                 let call = Call { operation: first.operation, args: first.args };
                 let result = call.make(&client, folder.path(), &results).await;
-                let shown = call::shown(&result);
+                let shown = shown::outcome(&result);
                 matcher.outcome(&first.outcome, &shown).map_err(|e| format!("first: {e}"))?;
                 if let Some(name) = first.name {
                     results.keep(name, result);
@@ -169,7 +170,7 @@ async fn run(scenario: Scenario) -> Result<(), String> {
         }
         Err(error) => Err(error),
     };
-    matcher.outcome(&scenario.outcome, &call::shown(&outcome))?;
+    matcher.outcome(&scenario.outcome, &shown::outcome(&outcome))?;
     let requests: Vec<Value> =
         emulator.requests().iter().map(|r| serde_json::to_value(r).unwrap()).collect();
     if let Some(expected) = scenario.requests {

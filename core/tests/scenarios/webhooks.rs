@@ -85,7 +85,7 @@ impl Taken {
             }
             Err(_) => 400,
         };
-        events.push(event.map(|event| shown(&event)).map_err(|e| super::call::shown_error(&e)));
+        events.push(event.map(|event| shown(&event)).map_err(|e| super::shown::shown_error(&e)));
         drop(events);
         self.count.send_modify(|count| *count += 1);
         Ok(Response::builder().status(status).body(Full::default()).unwrap())
