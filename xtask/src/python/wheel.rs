@@ -5,8 +5,8 @@ use crate::redis::Redis;
 use crate::steps::{Steps, target};
 use crate::workspace;
 
-/// A wheel of the native module that the other languages' tests are built with. maturin would compile its
-/// dependencies again, with the features that it alone needs; it builds what is released.
+/// A wheel around the native module that the workspace's build makes. maturin, which builds what is released,
+/// would compile all dependencies again, with the features that this module alone needs.
 pub(crate) struct Wheel {
     folder: String,
     pub(super) built_with: Python,
