@@ -65,7 +65,8 @@ test('a call settles after the promises of its callbacks', async (context) => {
     order.push(generation.status);
   };
   order.push((await client.generate(request, { onUpdate })).id.slice(0, 4));
-  assert.deepEqual(order, ['queued', 'in_progress', 'completed', 'gen_']);
+  // After a second without a change, an update is repeated.
+  assert.deepEqual([...new Set(order)], ['queued', 'in_progress', 'completed', 'gen_']);
 });
 
 test('a signal ends a call while its callback runs, and the callback’s later rejection is ignored', async (context) => {

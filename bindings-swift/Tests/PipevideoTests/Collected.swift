@@ -16,8 +16,9 @@ final class Collected<Element: Sendable>: @unchecked Sendable {
         for continuation in ready { continuation.resume() }
     }
 
-    /// Waits until there are this many elements, or for the given time, and returns all.
-    func first(_ count: Int, within time: Duration = .seconds(10)) async -> [Element] {
+    /// Waits until there are this many elements, or for the given time, and returns all. On a busy
+    /// machine it takes seconds.
+    func first(_ count: Int, within time: Duration = .seconds(50)) async -> [Element] {
         let timeout = Task {
             try await Task.sleep(for: time)
             for continuation in lock.withLock({ takeReady { _ in true } }) { continuation.resume() }
