@@ -8,7 +8,7 @@ use crate::python;
 use crate::steps::{Steps, target};
 
 /// What Node's tests of the native module are named; the others need npm or other programs there.
-const NODE_TESTS: [&str; 13] = [
+const NODE_TESTS: [&str; 20] = [
     "barrier",
     "batch",
     "batch-kill",
@@ -18,8 +18,15 @@ const NODE_TESTS: [&str; 13] = [
     "closing",
     "environment",
     "errors",
+    "handle",
+    "logs",
     "mistakes",
+    "opentelemetry",
+    "runtime",
     "scenarios",
+    "streams",
+    "testing",
+    "tls",
     "values",
     "webhooks",
 ];
