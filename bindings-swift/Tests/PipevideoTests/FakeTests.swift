@@ -14,7 +14,7 @@ import Testing
             statuses.append(update.generation.status)
             #expect((update.progress == 1) == update.generation.isFinal)
         }
-        #expect(statuses == [.queued, .inProgress, .completed])
+        #expect(statuses.changes == [.queued, .inProgress, .completed])
         #expect(generation.outputVideoURL != nil)
         #expect(try await client.retrieve(generation.id).status == .completed)
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
