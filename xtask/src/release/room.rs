@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs that a machine without Rust has as well, as far as the trials need them.
-const PROGRAMS: [&str; 17] = [
-    "basename", "bash", "cat", "cp", "dirname", "env", "head", "mkdir", "node", "npm", "python3",
-    "readlink", "rm", "sed", "sh", "tail", "uname",
+const PROGRAMS: [&str; 18] = [
+    "basename", "bash", "cat", "cp", "dirname", "env", "head", "mkdir", "node", "npm", "npx",
+    "python3", "readlink", "rm", "sed", "sh", "tail", "uname",
 ];
 
 /// A folder outside the clone with a home, a folder for each trial, and the programs of a machine without
