@@ -30,6 +30,12 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
+def done(emulator: Emulator) -> str:
+    """The id of a generation that has completed."""
+    return emulator.add_generation(polls=["completed"])
+
+
+@pytest.fixture
 def queued(emulator: Emulator) -> str:
     """A generation that stays queued until it is settled."""
     return emulator.add_generation(polls=["queued"])

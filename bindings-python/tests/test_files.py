@@ -14,11 +14,6 @@ from pipevideo import AsyncPipevideo, Pipevideo
 from pipevideo.testing import Emulator
 
 
-@pytest.fixture
-def done(emulator: Emulator) -> str:
-    return emulator.add_generation(polls=["completed"])
-
-
 class InParts:
     """Takes 1,000 bytes at a time, as a full socket does."""
 

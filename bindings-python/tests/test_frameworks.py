@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from unittest import mock
@@ -15,6 +15,7 @@ import pytest
 import tenacity
 from asgiref.sync import async_to_sync
 from fastapi import BackgroundTasks, FastAPI
+from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
 import pipevideo
@@ -131,6 +132,25 @@ def test_fastapi_returns_values(emulator: Emulator) -> None:
     assert web.post("/echo", json={"generation": {"id": 3}}).status_code == 422
     assert web.get("/usage").json()["recent_requests"] == web.get("/recent").json()
     assert '"output_video_url"' in web.get("/openapi.json").text
+
+
+def test_fastapi_streams_a_video(emulator: Emulator, done: str) -> None:
+    app = FastAPI()
+    client = AsyncPipevideo(**options(emulator))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async with client.responses.stream(done) as video:
+            async for chunk in video:
+                yield chunk
+
+    @app.get("/video")
+    async def video() -> StreamingResponse:
+        return StreamingResponse(chunks(), media_type="video/mp4")
+
+    with TestClient(app) as http:
+        response = http.get("/video")
+    assert response.content == emulator.video
+    assert response.headers["content-type"] == "video/mp4"
 
 
 def test_fields_are_written_as_the_service_writes_them(emulator: Emulator) -> None:

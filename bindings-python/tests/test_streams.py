@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,6 @@ from test_fork import in_child
 
 # More than the buffers of two sockets hold.
 LENGTH = 64 * 1024 * 1024
-
-
-@pytest.fixture
-def done(emulator: Emulator) -> str:
-    return emulator.add_generation(polls=["completed"])
 
 
 class Host:
@@ -361,29 +356,6 @@ def test_a_write_that_blocks_leaves_the_loop_free_and_ends_before_the_call(
         assert len(written) == 1
 
     asyncio.run(main())
-
-
-def test_fastapi_streams_a_video(emulator: Emulator, done: str) -> None:
-    from fastapi import FastAPI
-    from fastapi.responses import StreamingResponse
-    from fastapi.testclient import TestClient
-
-    app = FastAPI()
-    client = AsyncPipevideo(**options(emulator))
-
-    async def chunks() -> AsyncIterator[bytes]:
-        async with client.responses.stream(done) as video:
-            async for chunk in video:
-                yield chunk
-
-    @app.get("/video")
-    async def video() -> StreamingResponse:
-        return StreamingResponse(chunks(), media_type="video/mp4")
-
-    with TestClient(app) as http:
-        response = http.get("/video")
-    assert response.content == emulator.video
-    assert response.headers["content-type"] == "video/mp4"
 
 
 USES: list[Callable[[Any], Any]] = [

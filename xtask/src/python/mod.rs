@@ -106,7 +106,7 @@ fn files(names: &[&str]) -> String {
 }
 
 /// The tests that touch the interpreter.
-const OF_THE_INTERPRETER: [&str; 14] = [
+const OF_THE_INTERPRETER: [&str; 15] = [
     "arguments",
     "async_callbacks",
     "asyncio",
@@ -119,6 +119,7 @@ const OF_THE_INTERPRETER: [&str; 14] = [
     "interrupted",
     "logging",
     "scenarios",
+    "streams",
     "values",
     "webhooks",
 ];
