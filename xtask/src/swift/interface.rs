@@ -1,7 +1,7 @@
 //! The Swift half of the bindings, which UniFFI generates from what the native library declares.
 //!
-//! The generator takes a minute to compile, so it is built only to write the files. A digest is checked in
-//! with them: it tells whether they are what the generator has written, from what the library declares now.
+//! The generator takes minutes to compile. So a digest is checked in with the files, which tells without it
+//! that they are what it has written, from what the library declares now.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::steps::{Steps, target};
 
+const STEP: &str = "generated bindings";
 const DIGEST: &str = "bindings-swift/bindgen/generated.sha256";
 /// The generated files.
 const GENERATED: [&str; 4] = [
@@ -27,56 +28,72 @@ const LOCKS: [&str; 2] = ["Cargo.lock", "bindings-swift/bindgen/Cargo.lock"];
 /// How the names of the symbols begin with which UniFFI describes what a library declares.
 const DECLARATION: &str = "UNIFFI_META_";
 
-/// Writes the files and their digest.
+/// Writes the files, and on Linux their digest.
 pub(super) fn write(steps: &mut Steps, library: &Path) {
-    let generated = target().join("bindgen/generated");
+    finish(steps, library, |root, files| {
+        for (path, text) in files {
+            let written = fs::write(root.join(path), text);
+            written.map_err(|error| format!("{path} cannot be written: {error}"))?;
+        }
+        // Other systems' libraries do not have the sizes of what they declare.
+        if !cfg!(target_os = "linux") {
+            return Ok(());
+        }
+        let digest = digest(root, library)? + "\n";
+        fs::write(root.join(DIGEST), digest).map_err(|error| format!("{DIGEST}: {error}"))
+    });
+}
+
+/// Fails if the files would be generated otherwise. The generator runs only if the digest does not say at once
+/// that they would not.
+pub(super) fn check(steps: &mut Steps, library: &Path) {
+    let started = Instant::now();
+    let recorded = fs::read_to_string(steps.root().join(DIGEST)).unwrap_or_default();
+    if digest(steps.root(), library).is_ok_and(|digest| digest == recorded.trim_ascii()) {
+        return steps.ended(STEP, started.elapsed(), Ok(()));
+    }
+    finish(steps, library, |root, files| {
+        for (path, text) in files {
+            if read(&root.join(path))? != text.as_bytes() {
+                return Err(format!("{path} is not up to date: run `cargo xtask generate swift`"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Runs the generator, and then something with the files, of which it has the paths and the texts.
+fn finish(
+    steps: &mut Steps,
+    library: &Path,
+    end: impl FnOnce(&Path, Vec<(&str, String)>) -> Result<(), String>,
+) {
+    let folder = target().join("bindgen/generated");
     let command = format!(
         "cargo run --manifest-path bindings-swift/bindgen/Cargo.toml --target-dir target/bindgen --locked \
          -- --swift-sources --headers {} {}",
         library.display(),
-        generated.display()
+        folder.display()
     );
     steps.run("generator", &command);
-    if steps.failed().is_empty() {
-        let root = steps.root().to_owned();
-        let started = Instant::now();
-        let result = copy(&root, &generated).and_then(|()| {
-            let digest = digest(&root, library)?;
-            fs::write(root.join(DIGEST), digest + "\n")
-                .map_err(|error| format!("{DIGEST}: {error}"))
-        });
-        steps.ended("generated bindings", started.elapsed(), result);
-    }
-}
-
-/// Fails if the files would be generated otherwise.
-pub(super) fn check(steps: &mut Steps, library: &Path) {
-    const STEP: &str = "generated bindings";
-    if !cfg!(target_os = "linux") {
-        return steps.cannot_run(STEP, "only ELF has the sizes of what the library declares");
+    if steps.failed().iter().any(|step| step == "generator") {
+        return;
     }
     let root = steps.root().to_owned();
     let started = Instant::now();
-    let result = digest(&root, library).and_then(|digest| {
-        let is_current = read(&root.join(DIGEST))?.trim_ascii() == digest.as_bytes();
-        let why =
-            "they are not up to date: run `cargo xtask generate swift`, and commit what it writes";
-        if is_current { Ok(()) } else { Err(why.to_owned()) }
-    });
+    let result = generated(&folder).and_then(|files| end(&root, files));
     steps.ended(STEP, started.elapsed(), result);
 }
 
-/// Copies the files from where the generator has written them.
-fn copy(root: &Path, generated: &Path) -> Result<(), String> {
-    for path in GENERATED {
+/// The files that the generator has written into a folder, by their paths in the repository.
+fn generated(folder: &Path) -> Result<Vec<(&'static str, String)>, String> {
+    let text = |path: &'static str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let text = String::from_utf8_lossy(&read(&generated.join(name))?).into_owned();
+        let text = String::from_utf8_lossy(&read(&folder.join(name))?).into_owned();
         // UniFFI writes lines that end in spaces, which `git diff --check` reports.
-        let lines = text.lines().map(|line| line.trim_end().to_owned() + "\n");
-        fs::write(root.join(path), lines.collect::<String>())
-            .map_err(|error| format!("{path} cannot be written: {error}"))?;
-    }
-    Ok(())
+        Ok((path, text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()))
+    };
+    GENERATED.into_iter().map(text).collect()
 }
 
 /// The digest of the files, and of everything that they are generated from.
