@@ -2,25 +2,13 @@
 //! decides once whether an event is of interest.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and spawn")]
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+#[path = "support/lines.rs"]
+mod lines;
 
+use lines::Lines;
 use pipevideo::Client;
 use pipevideo_emulator::{Emulator, Options};
 use tracing::Dispatch;
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn an_event_that_a_client_without_a_log_reaches_first_is_in_the_log_of_another() {
@@ -35,8 +23,8 @@ async fn an_event_that_a_client_without_a_log_reaches_first_is_in_the_log_of_ano
     let logging = builder().log_to(Dispatch::new(subscriber)).build().unwrap();
 
     builder().build().unwrap().engines().list().await.unwrap();
-    assert!(lines.0.lock().unwrap().is_empty());
+    assert!(lines.text().is_empty());
     logging.engines().list().await.unwrap();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.contains("request ended"), "{text:?}");
 }

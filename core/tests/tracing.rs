@@ -5,27 +5,16 @@
     reason = "a test may panic, spawn and time"
 )]
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+#[path = "support/lines.rs"]
+mod lines;
+
 use std::time::Duration;
 
+use lines::Lines;
 use pipevideo::{Client, GenerationRequest, Polling};
 use pipevideo_emulator::{Emulator, Options};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn spans_show_what_happens_and_nothing_secret() {
@@ -56,7 +45,7 @@ async fn spans_show_what_happens_and_nothing_secret() {
     client.responses().retrieve("gen_missing").await.unwrap_err();
     drop(guard);
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let ours: Vec<&str> = text.lines().filter(|line| line.contains("pipevideo")).collect();
     for expected in [
         "call{otel.name=\"generate_content moonshotai/kimi-k2.5\"",
@@ -108,7 +97,7 @@ async fn a_generate_that_is_cancelled_logs_its_id() {
         id = created => id.unwrap(),
         ended = generate => panic!("{ended:?}"),
     };
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.contains("WARN") && text.contains(&id), "{text}");
     assert!(!text.contains("a secret prompt"), "{text}");
 }
