@@ -61,8 +61,8 @@ import Testing
         }
     }
 
-    /// The error of a call whose function has been called before the deadline. On a busy machine that can
-    /// take seconds, so the deadline grows.
+    /// The error of a call that has called the function before its deadline. On a busy machine that can take
+    /// seconds, so the deadline grows.
     private func failureWithCause(
         _ call: (Duration) async throws -> some Any
     ) async -> PipevideoError? {

@@ -81,7 +81,8 @@ fn finish(
     }
     let root = steps.root().to_owned();
     let started = Instant::now();
-    let result = generated(&folder).and_then(|files| end(&root, files));
+    let files = common_version(&root).and_then(|_| generated(&folder));
+    let result = files.and_then(|files| end(&root, files));
     steps.ended(STEP, started.elapsed(), result);
 }
 
@@ -98,12 +99,7 @@ fn generated(folder: &Path) -> Result<Vec<(&'static str, String)>, String> {
 
 /// The digest of the files, and of everything that they are generated from.
 fn digest(root: &Path, library: &Path) -> Result<String, String> {
-    let [ours, generators] = LOCKS.map(|lock| uniffi_version(&root.join(lock)));
-    let (ours, generators) = (ours?, generators?);
-    if ours != generators {
-        return Err(format!("the library has UniFFI {ours}, and its generator {generators}"));
-    }
-    let mut digest = Sha256::new().chain_update(ours);
+    let mut digest = Sha256::new().chain_update(common_version(root)?);
     for path in ["core/uniffi.toml", "bindings-swift/uniffi.toml"].iter().chain(&GENERATED) {
         digest.update(read(&root.join(path))?);
     }
@@ -141,6 +137,16 @@ fn declarations(library: &[u8]) -> goblin::error::Result<BTreeMap<String, Vec<u8
         }
     }
     Ok(found)
+}
+
+/// The version of UniFFI that the library and the generator must have in common.
+fn common_version(root: &Path) -> Result<String, String> {
+    let [ours, generators] = LOCKS.map(|lock| uniffi_version(&root.join(lock)));
+    let (ours, generators) = (ours?, generators?);
+    if ours != generators {
+        return Err(format!("the library has UniFFI {ours}, and its generator {generators}"));
+    }
+    Ok(ours)
 }
 
 /// The version of UniFFI in a lock file.
